@@ -1,0 +1,1 @@
+//! The custom resources of the toolkit as Rust types, and their CRDs.

@@ -1,0 +1,1 @@
+//! Server-side apply in stages, drift detection, inventory, prune and health.

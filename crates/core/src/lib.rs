@@ -1,0 +1,50 @@
+//! The words that every crate of the toolkit shares: what was fetched ([`Artifact`], [`Revision`],
+//! [`Digest`]), what it is about ([`ObjectId`]), how files are seen ([`Tree`]), how a long call is
+//! stopped and watched ([`Scope`], [`Progress`]), and how a failure is judged ([`Stage`], [`Class`],
+//! [`Classify`]).
+//!
+//! ```
+//! use gitops_core::{Digest, MemoryTree, Revision, Tree};
+//!
+//! let tree = MemoryTree::from_iter([("apps/kustomization.yaml", "resources: []\n")]);
+//! assert_eq!(&tree.read("apps/kustomization.yaml".as_ref())?[..], b"resources: []\n");
+//!
+//! let revision: Revision = "main@sha1:8f5c0dcee7db53fd69db16ac54c3fea893204bd3".parse()?;
+//! assert_eq!(revision.name(), Some("main"));
+//! assert_eq!(Digest::sha256(b"").to_string().len(), "sha256:".len() + 64);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Invariant: knows nothing of Kubernetes clients, sockets or any async runtime; only
+//! [`DiskTree`] touches the disk.
+
+mod artifact;
+mod class;
+mod clock;
+mod digest;
+mod object_id;
+mod report;
+mod retry;
+mod revision;
+mod safe_url;
+mod scope;
+mod secret;
+mod stage;
+mod tree;
+
+pub use artifact::{Artifact, ArtifactKey};
+pub use class::{Class, Classify, Failure};
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use digest::{Algorithm, Digest, DigestError, Hasher};
+pub use object_id::{ObjectId, ObjectIdError};
+pub use report::{EVENT_LIMIT, one_line, truncate};
+pub use retry::Backoff;
+pub use revision::{Revision, RevisionError};
+pub use safe_url::SafeUrl;
+pub use scope::{Cancelled, NoProgress, Progress, Scope};
+pub use secret::Secret;
+pub use stage::Stage;
+pub use tree::archive::{Limits, pack, unpack};
+pub use tree::{
+    DiskTree, Entry, EntryKind, MemoryTree, OverlayTree, Tree, TreeError, TreeErrorKind, clean_path,
+};

@@ -1,0 +1,58 @@
+//! From an error chain to the text of a condition or an event.
+
+use std::error::Error;
+
+/// The longest message of an event, in bytes (Flux's limit).
+pub const EVENT_LIMIT: usize = 39_000;
+
+/// The chain of an error as `a: b: c`. A cause whose text already ends its parent's is not
+/// repeated.
+pub fn one_line(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !next.is_empty() && !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The text cut to at most `limit` bytes, at a character boundary, with `…` where it was cut.
+pub fn truncate(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let room = limit.saturating_sub('…'.len_utf8());
+    let mut cut = text[..text.floor_char_boundary(room)].to_owned();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("unable to clone")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("connection refused")]
+    struct Inner;
+
+    #[test]
+    fn chains_are_joined() {
+        assert_eq!(one_line(&Outer(Inner)), "unable to clone: connection refused");
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(truncate("short", 10), "short");
+        let cut = truncate(&"ä".repeat(100), 50);
+        assert!(cut.len() <= 50 && cut.ends_with('…'));
+    }
+}

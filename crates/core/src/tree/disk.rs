@@ -1,0 +1,290 @@
+//! A tree on disk, confined to its root.
+
+use std::{
+    collections::VecDeque,
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::Read,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    fs::{self, AtFlags, FileType, Mode, OFlags, Stat},
+    io::Errno,
+};
+
+use super::{Entry, EntryKind, Tree, TreeError, TreeErrorKind, clean_path, file_name};
+
+const MAX_LINKS: usize = 40;
+
+/// A directory on disk as a [`Tree`]. Every path is walked from an open handle of the root, one
+/// component at a time and without following links blindly, so that a link (also one that is
+/// swapped in between a check and its use) never leads outside.
+///
+/// A link with an absolute target leaves the tree by definition, even if it points back into it.
+#[derive(Clone, Debug)]
+pub struct DiskTree {
+    root: Arc<OwnedFd>,
+    path: PathBuf,
+    /// The largest file that `read` accepts, in bytes.
+    max_file: u64,
+}
+
+impl DiskTree {
+    /// Opens a directory.
+    ///
+    /// # Errors
+    /// When it does not exist or is no directory.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self, TreeError> {
+        let path = root.as_ref();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = fs::open(path, flags, Mode::empty()).map_err(|errno| from_errno(path, errno))?;
+        Ok(Self { root: Arc::new(root), path: path.to_owned(), max_file: 1 << 30 })
+    }
+
+    /// The same tree that refuses to read files over `bytes`; the default is 1 GiB.
+    #[must_use]
+    pub fn with_max_file(mut self, bytes: u64) -> Self {
+        self.max_file = bytes;
+        self
+    }
+
+    /// Where the tree stands, as it was opened.
+    pub fn root(&self) -> &Path {
+        &self.path
+    }
+
+    fn walk(&self, path: &Path) -> Result<(OwnedFd, Stat), TreeError> {
+        let fail = |errno| from_errno(path, errno);
+        let mut todo: VecDeque<OsString> = VecDeque::new();
+        push_front(&mut todo, path).map_err(|kind| TreeError::new(path, kind))?;
+        let mut above: Vec<OwnedFd> = Vec::new();
+        let mut here = self.root.try_clone().map_err(|error| from_io(path, error))?;
+        let mut stat = fs::fstat(&here).map_err(fail)?;
+        let mut links = 0;
+        while let Some(part) = todo.pop_front() {
+            if part == ".." {
+                here =
+                    above.pop().ok_or_else(|| TreeError::new(path, TreeErrorKind::Escapes))?;
+                stat = fs::fstat(&here).map_err(fail)?;
+                continue;
+            }
+            if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+                return Err(TreeError::new(path, TreeErrorKind::NotADirectory));
+            }
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            match fs::openat(&here, &part, flags, Mode::empty()) {
+                Ok(next) => {
+                    stat = fs::fstat(&next).map_err(fail)?;
+                    above.push(std::mem::replace(&mut here, next));
+                }
+                Err(Errno::LOOP | Errno::MLINK) => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        let why = "too many levels of symbolic links".to_owned();
+                        return Err(TreeError::new(path, TreeErrorKind::Unreadable(why)));
+                    }
+                    let target = fs::readlinkat(&here, &part, Vec::new()).map_err(fail)?;
+                    let target = PathBuf::from(os_string(target.into_bytes()));
+                    if target.is_absolute() {
+                        return Err(TreeError::new(path, TreeErrorKind::Escapes));
+                    }
+                    push_front(&mut todo, &target).map_err(|kind| TreeError::new(path, kind))?;
+                }
+                Err(errno) => return Err(fail(errno)),
+            }
+        }
+        Ok((here, stat))
+    }
+}
+
+impl Tree for DiskTree {
+    fn read(&self, path: &Path) -> Result<Bytes, TreeError> {
+        let (file, stat) = self.walk(path)?;
+        let kind = match kind_of(&stat) {
+            EntryKind::File { .. } => None,
+            EntryKind::Directory => Some(TreeErrorKind::IsADirectory),
+            _ => Some(TreeErrorKind::Unreadable("is not a regular file".to_owned())),
+        };
+        if let Some(kind) = kind {
+            return Err(TreeError::new(path, kind));
+        }
+        let too_large = || {
+            let why = format!("file is larger than {} bytes", self.max_file);
+            TreeError::new(path, TreeErrorKind::Limit(why))
+        };
+        let size = size_of(&stat);
+        if size > self.max_file {
+            return Err(too_large());
+        }
+        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        // One byte more than allowed shows a file that grew after it was looked at.
+        let mut file = File::from(file).take(self.max_file.saturating_add(1));
+        file.read_to_end(&mut content).map_err(|error| from_io(path, error))?;
+        if content.len() as u64 > self.max_file {
+            return Err(too_large());
+        }
+        Ok(content.into())
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>, TreeError> {
+        let fail = |errno| from_errno(dir, errno);
+        let (handle, stat) = self.walk(dir)?;
+        if kind_of(&stat) != EntryKind::Directory {
+            return Err(TreeError::new(dir, TreeErrorKind::NotADirectory));
+        }
+        let mut entries = Vec::new();
+        for entry in fs::Dir::read_from(handle.as_fd()).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let Ok(text) = name.to_str() else {
+                let name = name.to_string_lossy().into_owned();
+                let why = format!("file name {name:?} is not UTF-8");
+                return Err(TreeError::new(dir, TreeErrorKind::Unreadable(why)));
+            };
+            match fs::statat(&handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => entries.push(entry_of(text.to_owned(), &stat)),
+                // Gone since the directory was read.
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(fail(errno)),
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn stat(&self, path: &Path) -> Result<Entry, TreeError> {
+        let (_, stat) = self.walk(path)?;
+        Ok(entry_of(clean_path(path).map(|path| file_name(&path)).unwrap_or_default(), &stat))
+    }
+}
+
+fn push_front(todo: &mut VecDeque<OsString>, path: &Path) -> Result<(), TreeErrorKind> {
+    for component in path.components().rev() {
+        match component {
+            Component::Normal(part) => todo.push_front(part.to_owned()),
+            Component::ParentDir => todo.push_front(OsString::from("..")),
+            Component::CurDir | Component::RootDir => {}
+            Component::Prefix(_) => return Err(TreeErrorKind::Escapes),
+        }
+    }
+    Ok(())
+}
+
+fn entry_of(name: String, stat: &Stat) -> Entry {
+    let kind = kind_of(stat);
+    let size = if kind == EntryKind::Directory { 0 } else { size_of(stat) };
+    Entry { name, kind, size }
+}
+
+fn kind_of(stat: &Stat) -> EntryKind {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => EntryKind::Directory,
+        FileType::RegularFile => EntryKind::File { executable: stat.st_mode & 0o100 != 0 },
+        FileType::Symlink => EntryKind::Link,
+        _ => EntryKind::Special,
+    }
+}
+
+fn size_of(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+fn os_string(bytes: Vec<u8>) -> OsString {
+    use std::os::unix::ffi::OsStrExt as _;
+    OsStr::from_bytes(&bytes).to_owned()
+}
+
+fn from_errno(path: &Path, errno: Errno) -> TreeError {
+    let kind = match errno {
+        Errno::NOENT => TreeErrorKind::NotFound,
+        Errno::NOTDIR => TreeErrorKind::NotADirectory,
+        errno => TreeErrorKind::Io(errno.into()),
+    };
+    TreeError::new(path, kind)
+}
+
+fn from_io(path: &Path, error: std::io::Error) -> TreeError {
+    TreeError::new(path, TreeErrorKind::Io(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn kind(result: Result<Bytes, TreeError>) -> String {
+        result.unwrap_err().kind.to_string()
+    }
+
+    #[test]
+    fn links_stay_inside() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), "s").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        std::fs::create_dir_all(root.join("a/b")).unwrap();
+        std::fs::write(root.join("a/file"), "content").unwrap();
+        symlink("../file", root.join("a/b/inside")).unwrap();
+        symlink("../../..", root.join("a/b/up")).unwrap();
+        symlink(outside.path().join("secret"), root.join("absolute")).unwrap();
+        symlink("loop", root.join("loop")).unwrap();
+        symlink("a", root.join("dirlink")).unwrap();
+        let tree = DiskTree::open(root).unwrap();
+        assert_eq!(&tree.read("a/b/inside".as_ref()).unwrap()[..], b"content");
+        assert_eq!(&tree.read("dirlink/file".as_ref()).unwrap()[..], b"content");
+        assert_eq!(&tree.read("dirlink/b/../file".as_ref()).unwrap()[..], b"content");
+        let escapes = "path leaves the root of the tree";
+        assert_eq!(kind(tree.read("absolute".as_ref())), escapes);
+        assert_eq!(kind(tree.read("a/b/up/etc/passwd".as_ref())), escapes);
+        assert_eq!(kind(tree.read("../secret".as_ref())), escapes);
+        assert_eq!(kind(tree.read("loop".as_ref())), "too many levels of symbolic links");
+        assert_eq!(kind(tree.read("a".as_ref())), "is a directory");
+        assert_eq!(kind(tree.read("a/file/x".as_ref())), "not a directory");
+        assert!(tree.read("none".as_ref()).unwrap_err().is_not_found());
+        let links: Vec<_> = tree
+            .list("".as_ref())
+            .unwrap()
+            .into_iter()
+            .filter(|entry| entry.kind == EntryKind::Link)
+            .map(|entry| entry.name)
+            .collect();
+        assert_eq!(links, ["absolute", "dirlink", "loop"]);
+    }
+
+    #[test]
+    fn swapped_links_never_escape() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("f"), "outside").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_owned();
+        std::fs::create_dir(root.join("real")).unwrap();
+        std::fs::write(root.join("real/f"), "inside").unwrap();
+        symlink(outside.path(), root.join("evil")).unwrap();
+        let tree = DiskTree::open(&root).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = symlink("evil", root.join("d.new"));
+                    let _ = std::fs::rename(root.join("d.new"), root.join("d"));
+                    let _ = symlink("real", root.join("d.new"));
+                    let _ = std::fs::rename(root.join("d.new"), root.join("d"));
+                }
+            });
+            for _ in 0..20_000 {
+                if let Ok(content) = tree.read("d/f".as_ref()) {
+                    assert_eq!(&content[..], b"inside");
+                }
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+}

@@ -1,0 +1,163 @@
+//! Read-only file trees: the only way in which renderers and packers see files.
+
+pub(crate) mod archive;
+mod disk;
+mod memory;
+mod overlay;
+
+use std::{
+    fmt::Debug,
+    path::{Component, Path, PathBuf},
+};
+
+use bytes::Bytes;
+
+use crate::{Class, Classify};
+
+pub use disk::DiskTree;
+pub use memory::MemoryTree;
+pub use overlay::OverlayTree;
+
+/// A read-only tree of files below a root that nothing escapes.
+///
+/// Paths are relative to the root; a leading `/` or `./` is accepted and means the root. A path
+/// that climbs above the root, by `..` or by a symbolic link, is an error of kind
+/// [`TreeErrorKind::Escapes`].
+pub trait Tree: Debug + Send + Sync {
+    /// The content of a file, links followed within the tree.
+    ///
+    /// # Errors
+    /// [`TreeError`] names the path and says why.
+    fn read(&self, path: &Path) -> Result<Bytes, TreeError>;
+
+    /// The entries of a directory, sorted by name.
+    ///
+    /// # Errors
+    /// [`TreeError`] names the path and says why.
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>, TreeError>;
+
+    /// What stands at a path, links followed within the tree.
+    ///
+    /// # Errors
+    /// [`TreeError`] names the path and says why.
+    fn stat(&self, path: &Path) -> Result<Entry, TreeError>;
+}
+
+/// A file or directory in a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The last component of the path; empty for the root.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Size in bytes; 0 for directories.
+    pub size: u64,
+}
+
+impl Entry {
+    /// Whether this is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.kind == EntryKind::Directory
+    }
+}
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A directory.
+    Directory,
+    /// A file; `executable` by its owner.
+    File {
+        /// Whether the owner may execute it.
+        executable: bool,
+    },
+    /// A symbolic link, as `list` shows it; `read` and `stat` follow it.
+    Link,
+    /// A socket, a device and the like: never read, never packed.
+    Special,
+}
+
+/// A failed access to a [`Tree`].
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {kind}", path.display())]
+pub struct TreeError {
+    /// The path as it was asked for.
+    pub path: PathBuf,
+    /// Why.
+    pub kind: TreeErrorKind,
+}
+
+impl TreeError {
+    /// An error at a path.
+    pub fn new(path: impl Into<PathBuf>, kind: TreeErrorKind) -> Self {
+        Self { path: path.into(), kind }
+    }
+
+    /// Whether nothing stands at the path.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.kind, TreeErrorKind::NotFound)
+    }
+}
+
+impl Classify for TreeError {
+    fn class(&self) -> Class {
+        match &self.kind {
+            TreeErrorKind::NotFound => Class::NotFound,
+            TreeErrorKind::Escapes => Class::Denied,
+            TreeErrorKind::Io(_) => Class::Transient,
+            _ => Class::Invalid,
+        }
+    }
+}
+
+/// Why an access failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TreeErrorKind {
+    /// Nothing stands there.
+    #[error("no such file or directory")]
+    NotFound,
+    /// A file was wanted and a directory stands there.
+    #[error("is a directory")]
+    IsADirectory,
+    /// A directory was wanted and a file stands there.
+    #[error("not a directory")]
+    NotADirectory,
+    /// The path leaves the tree.
+    #[error("path leaves the root of the tree")]
+    Escapes,
+    /// Too large, too many, or too deep; says which.
+    #[error("{0}")]
+    Limit(String),
+    /// A link cycle, a special file, or a name that is not UTF-8.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The disk failed.
+    #[error(transparent)]
+    Io(std::io::Error),
+}
+
+/// The path without `.`, `..`, leading `/` and doubled slashes.
+///
+/// # Errors
+/// [`TreeErrorKind::Escapes`] when `..` would climb above the root.
+pub fn clean_path(path: &Path) -> Result<PathBuf, TreeError> {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(part) => clean.push(part),
+            Component::ParentDir => {
+                if !clean.pop() {
+                    return Err(TreeError::new(path, TreeErrorKind::Escapes));
+                }
+            }
+            Component::CurDir | Component::RootDir => {}
+            Component::Prefix(_) => return Err(TreeError::new(path, TreeErrorKind::Escapes)),
+        }
+    }
+    Ok(clean)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,2 @@
+//! The gitops command-line tool.
+fn main() {}

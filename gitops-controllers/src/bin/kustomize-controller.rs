@@ -1,0 +1,2 @@
+//! Reconciles Kustomizations.
+fn main() {}

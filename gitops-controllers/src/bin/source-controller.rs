@@ -1,0 +1,2 @@
+//! Reconciles sources.
+fn main() {}

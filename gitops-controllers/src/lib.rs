@@ -1,0 +1,1 @@
+//! Reconcilers, and the controllers that run them.

@@ -1,0 +1,1 @@
+//! kustomize build as a library: pure, reentrant, byte for byte.

@@ -1,0 +1,1 @@
+//! Sources become artifacts: resolve, fetch, verify, package, store and serve.
