@@ -1,2 +1,38 @@
-//! Checks and generators of the project.
-fn main() {}
+//! The project's own checks and generators: `cargo run -p xtask -- <command>`.
+#![expect(clippy::print_stdout, reason = "a command-line tool talks")]
+
+mod metadata;
+mod peers;
+mod tidy;
+
+use std::{path::PathBuf, process::ExitCode};
+
+const USAGE: &str = "\
+Usage: cargo run -p xtask -- <command>
+
+Commands:
+  tidy     crate direction, layers, file lengths, words that must not appear
+  peers    build the originals (kustomize) into target/peers, where Go is installed
+";
+
+fn main() -> anyhow::Result<ExitCode> {
+    let command = std::env::args().nth(1).unwrap_or_default();
+    match command.as_str() {
+        "tidy" => tidy::run(&root()),
+        "peers" => peers::run(&root()),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => {
+            print!("unknown command '{other}'\n\n{USAGE}");
+            Ok(ExitCode::from(2))
+        }
+    }
+}
+
+/// The workspace's root, wherever the command is called.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or_else(|| here.clone(), PathBuf::from)
+}
