@@ -4,22 +4,28 @@
 mod metadata;
 mod peers;
 mod tidy;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
 const USAGE: &str = "\
-Usage: cargo run -p xtask -- <command>
+Usage: cargo run -p xtask -- <command> [arguments]
 
 Commands:
   tidy     crate direction, layers, file lengths, words that must not appear
   peers    build the originals (kustomize) into target/peers, where Go is installed
+  corpus   compare target/release/gitops with kustomize's bytes  [options of check.py]
+  rig      recorded scenarios on a real kube-apiserver           [options of rig run]
 ";
 
 fn main() -> anyhow::Result<ExitCode> {
     let command = std::env::args().nth(1).unwrap_or_default();
+    let arguments: Vec<String> = std::env::args().skip(2).collect();
     match command.as_str() {
         "tidy" => tidy::run(&root()),
         "peers" => peers::run(&root()),
+        "corpus" => verify::corpus(&root(), &arguments),
+        "rig" => verify::rig(&root(), &arguments),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

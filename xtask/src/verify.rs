@@ -1,0 +1,102 @@
+//! Runs the release binaries against the data that stands beside the checkout: the corpora of the
+//! originals, and recorded scenarios on a real kube-apiserver.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::Context;
+
+/// Scenarios of what the controllers do so far. The rest are other controllers' or need what later
+/// work brings; a line here goes when its work arrives.
+const SCENARIOS: &str = "git-*,ks-*";
+const NOT_YET: &[&str] = &["git-verify-pgp", "git-include", "git-sparse*", "ks-decrypt"];
+
+pub(crate) fn rig(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let Some(shared) = shared(root) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let wanted = scenarios(&shared)?;
+    println!(
+        "rig: {} scenarios; not yet: {}",
+        wanted.len(),
+        NOT_YET.join(", ")
+    );
+    let status = Command::new(shared.join("rig/rig"))
+        .args(["run", "--controllers"])
+        .arg(root.join("target/release"))
+        .args(["--only", &wanted.join(",")])
+        .args(arguments)
+        .env("RIG_WORK", root.join("target/rig"))
+        .status()
+        .context("the rig did not start")?;
+    Ok(exit(status.success()))
+}
+
+pub(crate) fn corpus(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let Some(shared) = shared(root) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let gitops = root.join("target/release/gitops");
+    let output = Command::new("python3")
+        .arg(shared.join("corpus/check.py"))
+        .args([
+            "kustomize",
+            "--bin",
+            &format!("{} kustomize", gitops.display()),
+            "--root",
+        ])
+        .arg(root.join("target/corpus"))
+        .args(arguments)
+        .output()
+        .context("python3 did not start")?;
+    print!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(exit(output.status.success()))
+}
+
+/// The scenarios that exist, less those whose work is still to come.
+fn scenarios(shared: &Path) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(shared.join("rig/goldens"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let ours = SCENARIOS.split(',').any(|pattern| matches(pattern, &name));
+        if ours && !NOT_YET.iter().any(|pattern| matches(pattern, &name)) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    pattern
+        .strip_suffix('*')
+        .map_or(pattern == name, |prefix| name.starts_with(prefix))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program may read where its data stands"
+)]
+fn shared(root: &Path) -> Option<PathBuf> {
+    let beside = || root.join("../shared");
+    let shared = std::env::var("GITOPS_SHARED").map_or_else(|_| beside(), PathBuf::from);
+    if !shared.join("rig/rig").exists() {
+        println!("SKIPPED: {} is not there", shared.display());
+        return None;
+    }
+    Some(shared)
+}
+
+fn exit(success: bool) -> ExitCode {
+    if success {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
