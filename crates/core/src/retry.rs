@@ -13,12 +13,16 @@ pub struct Backoff {
 
 impl Backoff {
     /// Flux's `--min-retry-delay` and `--max-retry-delay`.
-    pub const FLUX: Self =
-        Self { first: Duration::from_millis(750), limit: Duration::from_secs(15 * 60) };
+    pub const FLUX: Self = Self {
+        first: Duration::from_millis(750),
+        limit: Duration::from_secs(15 * 60),
+    };
 
     /// The delay after a number of failures in a row; zero failures give no delay.
     pub fn delay(self, failures: u32) -> Duration {
-        let Some(doublings) = failures.checked_sub(1) else { return Duration::ZERO };
+        let Some(doublings) = failures.checked_sub(1) else {
+            return Duration::ZERO;
+        };
         let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
         self.first.saturating_mul(factor).min(self.limit)
     }

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use flate2::{Compression, GzBuilder, read::MultiGzDecoder};
 
 use super::{EntryKind, MemoryTree, Tree, TreeError, TreeErrorKind, clean_path};
@@ -27,13 +28,18 @@ pub struct Limits {
 impl Default for Limits {
     /// 512 MiB, 100 000 entries, 128 components.
     fn default() -> Self {
-        Self { bytes: 512 << 20, entries: 100_000, depth: 128 }
+        Self {
+            bytes: 512 << 20,
+            entries: 100_000,
+            depth: 128,
+        }
     }
 }
 
 /// Writes the files of `tree` for which `keep` says yes as a `tar.gz`. `keep` gets the path
-/// relative to the root and whether it is a directory; a directory that it refuses is not entered.
-/// The same files give the same bytes, whatever the tree.
+/// relative to the root and whether it is a directory; a directory that it refuses is left out but
+/// still entered, since ignore rules may take a file in it back. The root has an entry of its own,
+/// `.`, which is never refused. The same files give the same bytes, whatever the tree.
 ///
 /// # Errors
 /// When the tree cannot be read, `out` cannot be written, or the scope is cancelled.
@@ -43,8 +49,13 @@ pub fn pack(
     out: &mut dyn Write,
     scope: &Scope,
 ) -> Result<(), TreeError> {
-    let gzip = GzBuilder::new().mtime(0).operating_system(255).write(out, Compression::new(6));
+    let gzip = GzBuilder::new()
+        .mtime(0)
+        .operating_system(255)
+        .write(out, Compression::new(6));
     let mut archive = tar::Builder::new(gzip);
+    append(&mut archive, Path::new("."), EntryKind::Directory, &[])
+        .map_err(|error| TreeError::new("", TreeErrorKind::Io(error)))?;
     pack_directory(tree, keep, Path::new(""), &mut archive, scope)?;
     let finish = || archive.into_inner()?.finish()?.flush();
     finish().map_err(|error| TreeError::new("", TreeErrorKind::Io(error)))
@@ -60,36 +71,47 @@ fn pack_directory<W: Write>(
     for entry in tree.list(dir)? {
         let path = dir.join(&entry.name);
         let fail = |error| TreeError::new(&path, TreeErrorKind::Io(error));
-        scope.check().map_err(|error| fail(io::Error::other(error)))?;
-        let is_dir = entry.is_dir();
-        if matches!(entry.kind, EntryKind::Link | EntryKind::Special) || !keep(&path, is_dir) {
+        scope
+            .check()
+            .map_err(|error| fail(io::Error::other(error)))?;
+        if matches!(entry.kind, EntryKind::Link | EntryKind::Special) {
             continue;
         }
-        let content = if is_dir { None } else { Some(tree.read(&path)?) };
-        let mut header = tar::Header::new_gnu();
-        header.set_mtime(0);
-        header.set_uid(0);
-        header.set_gid(0);
-        match (&content, entry.kind) {
-            (Some(content), kind) => {
-                header.set_entry_type(tar::EntryType::Regular);
-                header.set_size(content.len() as u64);
-                let executable = kind == EntryKind::File { executable: true };
-                header.set_mode(if executable { 0o700 } else { 0o600 });
-            }
-            (None, _) => {
-                header.set_entry_type(tar::EntryType::Directory);
-                header.set_size(0);
-                header.set_mode(0o750);
-            }
+        let is_dir = entry.is_dir();
+        if keep(&path, is_dir) {
+            let content = if is_dir {
+                Bytes::new()
+            } else {
+                tree.read(&path)?
+            };
+            append(archive, &path, entry.kind, &content).map_err(fail)?;
         }
-        let body = content.as_deref().unwrap_or_default();
-        archive.append_data(&mut header, &path, body).map_err(fail)?;
         if is_dir {
             pack_directory(tree, keep, &path, archive, scope)?;
         }
     }
     Ok(())
+}
+
+fn append<W: Write>(
+    archive: &mut tar::Builder<W>,
+    path: &Path,
+    kind: EntryKind,
+    content: &[u8],
+) -> io::Result<()> {
+    let (entry_type, mode) = match kind {
+        EntryKind::Directory => (tar::EntryType::Directory, 0o750),
+        EntryKind::File { executable: true } => (tar::EntryType::Regular, 0o700),
+        _ => (tar::EntryType::Regular, 0o600),
+    };
+    let mut header = tar::Header::new_gnu();
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_entry_type(entry_type);
+    header.set_mode(mode);
+    header.set_size(content.len() as u64);
+    archive.append_data(&mut header, path, content)
 }
 
 /// Reads a `tar.gz` into memory. Nothing is written to disk, so no entry can name a place outside.
@@ -109,19 +131,32 @@ pub fn unpack(archive: impl Read, limits: &Limits) -> Result<MemoryTree, TreeErr
     for (count, entry) in archive.entries().map_err(fail)?.enumerate() {
         let mut entry = entry.map_err(fail)?;
         if count >= limits.entries {
-            return Err(limit(Path::new(""), format!("more than {} entries", limits.entries)));
+            return Err(limit(
+                Path::new(""),
+                format!("more than {} entries", limits.entries),
+            ));
         }
         let path: PathBuf = entry.path().map_err(fail)?.into_owned();
         let path = clean_path(&path)?;
         if path.components().count() > limits.depth {
-            return Err(limit(&path, format!("more than {} components", limits.depth)));
+            return Err(limit(
+                &path,
+                format!("more than {} components", limits.depth),
+            ));
         }
-        if !entry.header().entry_type().is_file() || path.as_os_str().is_empty() {
+        let kind = entry.header().entry_type();
+        if kind.is_dir() {
+            tree.insert_directory(&path)?;
+        }
+        if !kind.is_file() || path.as_os_str().is_empty() {
             continue;
         }
         bytes = bytes.saturating_add(entry.size());
         if bytes > limits.bytes {
-            return Err(limit(&path, format!("more than {} bytes unpacked", limits.bytes)));
+            return Err(limit(
+                &path,
+                format!("more than {} bytes unpacked", limits.bytes),
+            ));
         }
         let mut content = Vec::new();
         entry
@@ -141,20 +176,49 @@ mod tests {
     use super::*;
     use crate::Digest;
 
+    #[test]
+    fn refused_directories_are_entered_and_empty_ones_survive() {
+        let mut tree = MemoryTree::from_iter([("docs/keep.md", "k"), ("docs/drop.md", "d")]);
+        tree.insert_directory("vendor/app").unwrap();
+        let keep =
+            |path: &Path, is_dir: bool| is_dir && path != "docs" || path.ends_with("keep.md");
+        let mut out = Vec::new();
+        pack(&tree, &keep, &mut out, &Scope::background()).unwrap();
+        let mut archive = tar::Archive::new(MultiGzDecoder::new(&out[..]));
+        let names: Vec<_> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect();
+        assert_eq!(names, [".", "docs/keep.md", "vendor", "vendor/app"]);
+        let back = unpack(&out[..], &Limits::default()).unwrap();
+        assert!(back.stat("vendor/app".as_ref()).unwrap().is_dir());
+    }
+
     fn packed(tree: &dyn Tree) -> Vec<u8> {
         let mut out = Vec::new();
-        pack(tree, &|path, _| !path.ends_with("left-out"), &mut out, &Scope::background()).unwrap();
+        pack(
+            tree,
+            &|path, _| !path.ends_with("left-out"),
+            &mut out,
+            &Scope::background(),
+        )
+        .unwrap();
         out
     }
 
     #[test]
     fn packs_the_same_bytes_and_reads_them_back() {
-        let mut tree = MemoryTree::from_iter([("b/c.yaml", "c"), ("a.yaml", "a"), ("left-out", "")]);
+        let mut tree =
+            MemoryTree::from_iter([("b/c.yaml", "c"), ("a.yaml", "a"), ("left-out", "")]);
         tree.insert_executable("b/run.sh", "#!").unwrap();
         let first = packed(&tree);
         assert_eq!(Digest::sha256(&first), Digest::sha256(&packed(&tree)));
         let back = unpack(&first[..], &Limits::default()).unwrap();
-        let names: Vec<_> = back.files().map(|(path, _)| path.display().to_string()).collect();
+        let names: Vec<_> = back
+            .files()
+            .map(|(path, _)| path.display().to_string())
+            .collect();
         assert_eq!(names, ["a.yaml", "b/c.yaml", "b/run.sh"]);
         let kind = back.stat("b/run.sh".as_ref()).unwrap().kind;
         assert_eq!(kind, EntryKind::File { executable: true });
@@ -166,10 +230,26 @@ mod tests {
         let tree = MemoryTree::from_iter([("zeros", vec![0_u8; 4 << 20]), ("b", vec![1])]);
         let bomb = packed(&tree);
         assert!(bomb.len() < 16 << 10);
-        let small = Limits { bytes: 1 << 20, ..Limits::default() };
-        assert!(unpack(&bomb[..], &small).unwrap_err().to_string().contains("bytes unpacked"));
-        let few = Limits { entries: 1, ..Limits::default() };
-        assert!(unpack(&bomb[..], &few).unwrap_err().to_string().contains("entries"));
+        let small = Limits {
+            bytes: 1 << 20,
+            ..Limits::default()
+        };
+        assert!(
+            unpack(&bomb[..], &small)
+                .unwrap_err()
+                .to_string()
+                .contains("bytes unpacked")
+        );
+        let few = Limits {
+            entries: 1,
+            ..Limits::default()
+        };
+        assert!(
+            unpack(&bomb[..], &few)
+                .unwrap_err()
+                .to_string()
+                .contains("entries")
+        );
         assert!(unpack(&bomb[..100], &Limits::default()).is_err());
         assert!(unpack(&b"not gzip"[..], &Limits::default()).is_err());
     }
@@ -181,7 +261,10 @@ mod tests {
         let name = b"../evil";
         header.as_mut_bytes()[..name.len()].copy_from_slice(name);
         header.set_cksum();
-        let mut raw = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), Compression::fast()));
+        let mut raw = tar::Builder::new(flate2::write::GzEncoder::new(
+            Vec::new(),
+            Compression::fast(),
+        ));
         raw.append(&header, &b"x"[..]).unwrap();
         let bytes = raw.into_inner().unwrap().finish().unwrap();
         let error = unpack(&bytes[..], &Limits::default()).unwrap_err();
