@@ -1,2 +1,21 @@
-//! The gitops command-line tool.
-fn main() {}
+//! `gitops`: a Git repository becomes a reconciled cluster, on your machine.
+
+mod args;
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match command::run(args::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            anstream::eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
