@@ -1,0 +1,345 @@
+//! CEL: custom health checks and readiness expressions.
+//!
+//! Expressions are parsed once. Evaluation is bounded by the size of the expression and by a time
+//! limit, on a thread that does not block the runtime. Follows fluxcd/pkg `runtime/cel`; differs
+//! in: optional syntax (`?.`) and static type checks are not there.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use gitops_core::{Class, Classify, ObjectId};
+use kube_cel::{KubeCelExt as _, cel};
+use serde_json::Value;
+
+use crate::health::{Health, Status};
+
+/// Longer expressions are refused.
+const LENGTH_LIMIT: usize = 64 << 10;
+/// How long an evaluation may take.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why an expression has no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CelError {
+    /// It is no CEL.
+    #[error("failed to parse the CEL expression '{expression}': {message}")]
+    Parse {
+        /// The expression.
+        expression: String,
+        /// The parser's message.
+        message: String,
+    },
+    /// A health check lacks the expression `current`.
+    #[error("expression Current not specified")]
+    NoCurrent,
+    /// A health check is malformed.
+    #[error("failed to parse the expression {field}: {message}")]
+    HealthCheck {
+        /// `Current`, `Failed` or `InProgress`.
+        field: &'static str,
+        /// Why.
+        message: String,
+    },
+    /// Two health checks are for the same kind.
+    #[error("duplicate custom health check for {0}")]
+    Duplicate(String),
+    /// It could not be evaluated.
+    #[error("failed to evaluate the CEL expression '{expression}': {message}")]
+    Evaluate {
+        /// The expression.
+        expression: String,
+        /// Why.
+        message: String,
+    },
+    /// Its value is neither true nor false.
+    #[error("failed to evaluate CEL expression as boolean: '{0}'")]
+    NotBoolean(String),
+}
+
+impl Classify for CelError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Evaluate { .. } | Self::NotBoolean(_) => Class::Transient,
+            _ => Class::Invalid,
+        }
+    }
+}
+
+/// A parsed expression.
+#[derive(Clone)]
+pub struct Expression {
+    text: Arc<str>,
+    program: Arc<cel::Program>,
+}
+
+impl std::fmt::Debug for Expression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Expression").field(&self.text).finish()
+    }
+}
+
+impl Expression {
+    /// Parses an expression.
+    ///
+    /// # Errors
+    /// [`CelError::Parse`].
+    pub fn parse(text: &str) -> Result<Self, CelError> {
+        let error = |message: String| CelError::Parse {
+            expression: text.to_owned(),
+            message,
+        };
+        if text.len() > LENGTH_LIMIT {
+            let short = gitops_core::truncate(text, 100);
+            let message = format!("longer than {LENGTH_LIMIT} bytes");
+            return Err(CelError::Parse {
+                expression: short,
+                message,
+            });
+        }
+        let program =
+            cel::Program::compile(text).map_err(|errors| error(parse_text(&errors, text)))?;
+        Ok(Self {
+            text: Arc::from(text),
+            program: Arc::new(program),
+        })
+    }
+
+    /// The value of the expression, which must be true or false, with these variables.
+    ///
+    /// # Errors
+    /// [`CelError::Evaluate`] or [`CelError::NotBoolean`].
+    pub async fn evaluate(
+        &self,
+        variables: impl IntoIterator<Item = (String, Value)>,
+    ) -> Result<bool, CelError> {
+        let variables: Vec<_> = variables.into_iter().collect();
+        let this = self.clone();
+        let work = tokio::task::spawn_blocking(move || this.evaluate_now(variables));
+        let failed = |message: &str| CelError::Evaluate {
+            expression: self.text.to_string(),
+            message: message.to_owned(),
+        };
+        match tokio::time::timeout(TIME_LIMIT, work).await {
+            Ok(Ok(value)) => value,
+            Ok(Err(_)) => Err(failed("the evaluation crashed")),
+            Err(_) => Err(failed("it takes too long")),
+        }
+    }
+
+    fn evaluate_now(&self, variables: Vec<(String, Value)>) -> Result<bool, CelError> {
+        let failed = |message: String| CelError::Evaluate {
+            expression: self.text.to_string(),
+            message,
+        };
+        let mut context = cel::Context::default().with_all();
+        for (name, value) in variables {
+            context
+                .add_variable(name, value)
+                .map_err(|error| failed(error.to_string()))?;
+        }
+        match self.program.execute(&context) {
+            Ok(cel::Value::Bool(value)) => Ok(value),
+            Ok(_) => Err(CelError::NotBoolean(self.text.to_string())),
+            Err(error) => Err(failed(evaluation_text(&error))),
+        }
+    }
+}
+
+/// cel-go's way to show where the parser stopped: columns count from one, and every line of the
+/// snippet begins with a space.
+fn parse_text(errors: &cel::ParseErrors, text: &str) -> String {
+    let shown: Vec<String> = errors
+        .errors
+        .iter()
+        .map(|error| {
+            let (line, column) = (error.pos.0.max(1), error.pos.1.max(0));
+            let source = usize::try_from(line - 1)
+                .ok()
+                .and_then(|line| text.lines().nth(line));
+            let dots = ".".repeat(usize::try_from(column - 1).unwrap_or(0));
+            format!(
+                "ERROR: <input>:{line}:{column}: {}\n | {}\n | {dots}^",
+                error.msg,
+                source.unwrap_or_default()
+            )
+        })
+        .collect();
+    shown.join("\n")
+}
+
+fn evaluation_text(error: &cel::ExecutionError) -> String {
+    match error {
+        cel::ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
+        cel::ExecutionError::UndeclaredReference(name) => format!("no such attribute(s): {name}"),
+        cel::ExecutionError::NoSuchOverload => "no such overload".to_owned(),
+        // Values of the object could be secret and are not shown.
+        other => {
+            let text = other.to_string();
+            text.split(':').next().unwrap_or_default().to_owned()
+        }
+    }
+}
+
+/// How the health of a kind is judged by expressions; the text form of `healthCheckExprs`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HealthCheckExpression {
+    /// The API version; only its group counts.
+    pub api_version: String,
+    /// The kind; empty for all kinds of the group.
+    pub kind: String,
+    /// True when the object is ready.
+    pub current: String,
+    /// True when it is on its way.
+    pub in_progress: String,
+    /// True when it failed.
+    pub failed: String,
+}
+
+/// Custom health checks by kind. Without any, kstatus' rules hold.
+#[derive(Clone, Debug, Default)]
+pub struct HealthChecks(Arc<BTreeMap<(String, String), Check>>);
+
+#[derive(Debug)]
+struct Check {
+    /// In the order of evaluation.
+    steps: Vec<(Status, Expression)>,
+}
+
+impl HealthChecks {
+    /// Parses the expressions.
+    ///
+    /// # Errors
+    /// A [`CelError`] whose class is `Invalid`, for the first check that is malformed.
+    pub fn compile(checks: &[HealthCheckExpression]) -> Result<Self, CelError> {
+        let mut compiled = BTreeMap::new();
+        for check in checks {
+            if check.current.is_empty() {
+                return Err(CelError::NoCurrent);
+            }
+            let mut steps = Vec::new();
+            for (status, field, text) in [
+                (Status::InProgress, "InProgress", &check.in_progress),
+                (Status::Failed, "Failed", &check.failed),
+                (Status::Current, "Current", &check.current),
+            ] {
+                if !text.is_empty() {
+                    let expression =
+                        Expression::parse(text).map_err(|error| CelError::HealthCheck {
+                            field,
+                            message: error.to_string(),
+                        })?;
+                    steps.push((status, expression));
+                }
+            }
+            let group = check
+                .api_version
+                .split_once('/')
+                .map_or("", |(group, _)| group);
+            let key = (group.to_owned(), check.kind.clone());
+            let shown = format!("{group}/{}", check.kind);
+            if compiled.insert(key, Check { steps }).is_some() {
+                return Err(CelError::Duplicate(shown));
+            }
+        }
+        Ok(Self(Arc::new(compiled)))
+    }
+
+    /// The judgement of the check for an object's kind; nothing where there is none.
+    pub(crate) async fn assess(&self, object: &Value, id: &ObjectId) -> Option<Health> {
+        let find = |kind: &str| self.0.get(&(id.group.clone(), kind.to_owned()));
+        let check = find(&id.kind).or_else(|| find(""))?;
+        let generation = object["metadata"]["generation"].as_i64();
+        let observed = object["status"]["observedGeneration"].as_i64();
+        if observed.is_some() && generation.is_some() && observed != generation {
+            return Some(Health::new(Status::InProgress, ""));
+        }
+        for (status, expression) in &check.steps {
+            let fields = object.as_object().cloned().unwrap_or_default();
+            match expression.evaluate(fields).await {
+                Ok(true) => return Some(Health::new(*status, "")),
+                Ok(false) => {}
+                Err(error) => return Some(Health::new(Status::Unknown, error.to_string())),
+            }
+        }
+        Some(Health::new(Status::InProgress, ""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn syntax_errors_read_like_cel_go() {
+        let error = Expression::parse("this is not cel").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "failed to parse the CEL expression 'this is not cel': ERROR: <input>:1:6: Syntax error: \
+             mismatched input 'is' expecting <EOF>\n | this is not cel\n | .....^"
+        );
+    }
+
+    #[tokio::test]
+    async fn values() {
+        let dep = json!({"metadata": {"name": "x"}});
+        for (text, expected) in [
+            ("dep.metadata.name == 'x'", Ok(true)),
+            ("has(dep.status)", Ok(false)),
+            (
+                "dep.metadata.labels['a'] == 'b'",
+                Err("failed to evaluate the CEL expression \
+                'dep.metadata.labels['a'] == 'b'': no such key: labels"),
+            ),
+            (
+                "1 + 1",
+                Err("failed to evaluate CEL expression as boolean: '1 + 1'"),
+            ),
+        ] {
+            let expression = Expression::parse(text).unwrap();
+            let value = expression.evaluate([("dep".to_owned(), dep.clone())]).await;
+            assert_eq!(
+                value.map_err(|error| error.to_string()),
+                expected.map_err(str::to_owned)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn health_checks_come_in_order() {
+        let checks = HealthChecks::compile(&[HealthCheckExpression {
+            api_version: "a.b/v1".into(),
+            kind: "C".into(),
+            current: "status.x > 1".into(),
+            failed: "status.x < 0".into(),
+            in_progress: "status.x == 5".into(),
+        }])
+        .unwrap();
+        let id = ObjectId::new("a.b/v9", "C", "", "c");
+        for (x, expected) in [
+            (json!(2), Status::Current),
+            (json!(-1), Status::Failed),
+            (json!(5), Status::InProgress),
+            (json!(0), Status::InProgress),
+            (Value::Null, Status::Unknown),
+        ] {
+            let object = if x.is_null() {
+                json!({})
+            } else {
+                json!({"status": {"x": x}})
+            };
+            assert_eq!(
+                checks.assess(&object, &id).await.unwrap().status,
+                expected,
+                "{x}"
+            );
+        }
+        assert!(
+            checks
+                .assess(&json!({}), &ObjectId::new("x/v1", "C", "", "c"))
+                .await
+                .is_none()
+        );
+    }
+}
