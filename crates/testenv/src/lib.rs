@@ -1,1 +1,25 @@
-//! Peers and fixtures for the tests: git server with faults, sinks, and one handle for an embedded or a real cluster.
+//! Peers and fixtures for tests: Git repositories with stable hashes ([`GitRepo`]), a Git server
+//! with authentication and faults ([`GitServer`]), and a server that records requests ([`Sink`]).
+//!
+//! ```no_run
+//! use gitops_testenv::{Access, GitRepo, GitServer};
+//!
+//! # async fn example() -> anyhow::Result<()> {
+//! let directory = tempfile::tempdir()?;
+//! let mut repo = GitRepo::init(directory.path().join("app.git"))?;
+//! repo.commit("main", &[("cm.yaml", Some("kind: ConfigMap\n"))], "first")?;
+//! let server = GitServer::start(directory.path(), Access::Open).await?;
+//! println!("{}", server.url("app.git"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Invariant: everything listens on loopback, on a free port, and stops when it is dropped.
+
+mod git_repo;
+mod git_server;
+mod sink;
+
+pub use git_repo::{GitRepo, git_is_installed};
+pub use git_server::{Access, Fault, GitServer};
+pub use sink::{Recorded, Sink};
