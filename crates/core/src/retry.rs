@@ -15,7 +15,7 @@ impl Backoff {
     /// Flux's `--min-retry-delay` and `--max-retry-delay`.
     pub const FLUX: Self = Self {
         first: Duration::from_millis(750),
-        limit: Duration::from_secs(15 * 60),
+        limit: Duration::from_mins(15),
     };
 
     /// The delay after a number of failures in a row; zero failures give no delay.

@@ -96,7 +96,7 @@ impl DiskTree {
                         return Err(TreeError::new(path, TreeErrorKind::Unreadable(why)));
                     }
                     let target = fs::readlinkat(&here, &part, Vec::new()).map_err(fail)?;
-                    let target = PathBuf::from(os_string(target.into_bytes()));
+                    let target = PathBuf::from(os_string(target.as_bytes()));
                     if target.is_absolute() {
                         return Err(TreeError::new(path, TreeErrorKind::Escapes));
                     }
@@ -218,9 +218,9 @@ fn size_of(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or(0)
 }
 
-fn os_string(bytes: Vec<u8>) -> OsString {
+fn os_string(bytes: &[u8]) -> OsString {
     use std::os::unix::ffi::OsStrExt as _;
-    OsStr::from_bytes(&bytes).to_owned()
+    OsStr::from_bytes(bytes).to_owned()
 }
 
 fn from_errno(path: &Path, errno: Errno) -> TreeError {

@@ -128,13 +128,11 @@ impl<P: AsRef<Path>, C: Into<Bytes>> FromIterator<(P, C)> for MemoryTree {
 
 impl Tree for MemoryTree {
     fn read(&self, path: &Path) -> Result<Bytes, TreeError> {
-        match self.nodes.get(&clean_path(path)?) {
-            Some(Node::File { content, .. }) => Ok(content.clone()),
-            _ => {
-                self.stat(path)?;
-                Err(TreeError::new(path, TreeErrorKind::IsADirectory))
-            }
+        if let Some(Node::File { content, .. }) = self.nodes.get(&clean_path(path)?) {
+            return Ok(content.clone());
         }
+        self.stat(path)?;
+        Err(TreeError::new(path, TreeErrorKind::IsADirectory))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, TreeError> {
