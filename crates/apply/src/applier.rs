@@ -17,7 +17,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use gitops_core::{ObjectId, Scope, Stage};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -128,18 +128,22 @@ impl Applier {
             .map(|item| (item.id.clone(), item.object.clone()))
             .collect();
         for (_, items) in stages {
-            let checks = stream::iter(items)
-                .map(|item| async {
+            let (turn, created) = (&turn, &created);
+            let checks = items.into_iter().map(|item| {
+                let check = async move {
                     let id = item.id.clone();
-                    match self.check(item, &turn).await {
-                        Err(ApplyError::DryRun { .. }) if is_prepared_by(&created, &id) => {
+                    match self.check(item, turn).await {
+                        Err(ApplyError::DryRun { .. }) if is_prepared_by(created, &id) => {
                             Ok(Planned::new(id, Action::Created, None, None))
                         }
                         Err(error) => Err(error),
                         Ok(checked) => Ok(checked.into_planned()),
                     }
-                })
-                .buffered(options.concurrency.max(1));
+                };
+                check.boxed()
+            });
+            let checks = stream::iter(checks.collect::<Vec<_>>());
+            let checks = checks.buffered(options.concurrency.max(1));
             plan.entries
                 .extend(scope.run(checks.try_collect::<Vec<_>>()).await??);
         }
@@ -204,11 +208,12 @@ impl Applier {
     ) -> Result<(ChangeSet, Vec<(ObjectId, Option<Value>)>), ApplyError> {
         let total = items.len() as u64;
         let concurrency = turn.options.concurrency.max(1);
-        let checks = stream::iter(items)
-            .map(|item| self.check(item, turn))
-            .buffered(concurrency)
-            .try_collect::<Vec<_>>();
-        let mut checked = scope.run(checks).await??;
+        let checks: Vec<_> = items
+            .into_iter()
+            .map(|item| self.check(item, turn).boxed())
+            .collect();
+        let checks = stream::iter(checks).buffered(concurrency);
+        let mut checked = scope.run(checks.try_collect::<Vec<_>>()).await??;
         let due: Vec<ObjectId> = checked
             .iter()
             .filter(|checked| checked.payload.is_some())
@@ -230,14 +235,15 @@ impl Applier {
                 .take_while(|c| (&c.id.group, &c.id.kind) == (&kind.0, &kind.1));
             let (run, after) = rest.split_at_mut(same.count());
             rest = after;
-            let sends = stream::iter(run.iter_mut())
-                .map(|checked| async {
+            let sends = run.iter_mut().map(|checked| {
+                let send = async move {
                     scope.check()?;
                     self.send_payload(checked, turn).await?;
                     Ok::<_, ApplyError>((checked.id.clone(), checked.action))
-                })
-                .buffered(concurrency);
-            let mut sends = std::pin::pin!(sends);
+                };
+                send.boxed()
+            });
+            let mut sends = stream::iter(sends.collect::<Vec<_>>()).buffered(concurrency);
             while let Some(sent) = sends.next().await {
                 let (id, action) = sent?;
                 partial.push(id, action);
@@ -355,8 +361,14 @@ impl Applier {
         let drifted = drift::has_drifted(&live, &dry_run, &turn.rules);
         let is_due = drifted || !payload.takeover.is_empty();
         if is_due && !turn.rules.is_empty() {
+            // Who owns a field counts after the takeover: what we take over would otherwise be
+            // left out of the payload, and so removed.
+            let mut owned = live.clone();
+            if let Some(entries) = managers::entries_of(&payload.takeover) {
+                owned["metadata"]["managedFields"] = entries.clone();
+            }
             let manager = &options.field_manager;
-            drift::spare_ignored(&mut payload.object, &live, &dry_run, &turn.rules, manager);
+            drift::spare_ignored(&mut payload.object, &owned, &dry_run, &turn.rules, manager);
         }
         if !is_due && let Some(record) = self.record.as_ref().filter(|_| turn.mutates) {
             record.remember(identity, &options.owner, &id, &resource, digest, &live);
@@ -657,5 +669,21 @@ fn dry_run_error(id: &ObjectId, object: &Value, source: ApiError) -> ApplyError 
     ApplyError::DryRun {
         object: Box::new(id.clone()),
         source: Box::new(source),
+    }
+}
+
+/// The calls can be spawned: this does not compile otherwise.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spawnable<F: Future + Send>(_: F) {}
+
+    #[allow(dead_code, reason = "compiling it is the test")]
+    fn calls_can_be_spawned(applier: &Applier, options: &ApplyOptions, scope: &Scope) {
+        spawnable(applier.apply(Vec::new(), options, &crate::NoJournal, scope));
+        spawnable(applier.plan(Vec::new(), options, scope));
+        spawnable(applier.delete(&[], &options.owner, scope));
+        spawnable(applier.wait(&[], &WaitOptions::new(Duration::ZERO), scope));
     }
 }

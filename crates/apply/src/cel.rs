@@ -2,7 +2,7 @@
 //!
 //! Expressions are parsed once. Evaluation is bounded by the size of the expression and by a time
 //! limit, on a thread that does not block the runtime. Follows fluxcd/pkg `runtime/cel`; differs
-//! in: optional syntax (`?.`) and static type checks are not there.
+//! in: there is no static type check, and a whole number never equals a fraction.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -69,7 +69,7 @@ impl Classify for CelError {
 #[derive(Clone)]
 pub struct Expression {
     text: Arc<str>,
-    program: Arc<cel::Program>,
+    program: Arc<cel::parser::Expression>,
 }
 
 impl std::fmt::Debug for Expression {
@@ -96,8 +96,10 @@ impl Expression {
                 message,
             });
         }
-        let program =
-            cel::Program::compile(text).map_err(|errors| error(parse_text(&errors, text)))?;
+        let program = cel::parser::Parser::default()
+            .enable_optional_syntax(true)
+            .parse(text)
+            .map_err(|errors| error(parse_text(&errors, text)))?;
         Ok(Self {
             text: Arc::from(text),
             program: Arc::new(program),
@@ -133,14 +135,34 @@ impl Expression {
         };
         let mut context = cel::Context::default().with_all();
         for (name, value) in variables {
-            context
-                .add_variable(name, value)
-                .map_err(|error| failed(error.to_string()))?;
+            context.add_variable_from_value(name, to_cel(&value));
         }
-        match self.program.execute(&context) {
+        match context.resolve(&self.program) {
             Ok(cel::Value::Bool(value)) => Ok(value),
             Ok(_) => Err(CelError::NotBoolean(self.text.to_string())),
             Err(error) => Err(failed(evaluation_text(&error))),
+        }
+    }
+}
+
+/// JSON as the API machinery of Kubernetes reads it: whole numbers are signed.
+fn to_cel(value: &Value) -> cel::Value {
+    match value {
+        Value::Null => cel::Value::Null,
+        Value::Bool(value) => cel::Value::Bool(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => cel::Value::Int(whole),
+            None => cel::Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => cel::Value::from(text.as_str()),
+        Value::Array(items) => cel::Value::List(Arc::new(items.iter().map(to_cel).collect())),
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(key, value)| (key.as_str().into(), to_cel(value)));
+            cel::Value::Map(cel::objects::Map {
+                map: Arc::new(fields.collect()),
+            })
         }
     }
 }
@@ -157,11 +179,13 @@ fn parse_text(errors: &cel::ParseErrors, text: &str) -> String {
                 .ok()
                 .and_then(|line| text.lines().nth(line));
             let dots = ".".repeat(usize::try_from(column - 1).unwrap_or(0));
-            format!(
-                "ERROR: <input>:{line}:{column}: {}\n | {}\n | {dots}^",
-                error.msg,
-                source.unwrap_or_default()
-            )
+            // cel-go names only the first of what could have followed.
+            let message = match error.msg.split_once(" expecting {<EOF>,") {
+                Some((before, _)) => format!("{before} expecting <EOF>"),
+                None => error.msg.clone(),
+            };
+            let source = source.unwrap_or_default();
+            format!("ERROR: <input>:{line}:{column}: {message}\n | {source}\n | {dots}^")
         })
         .collect();
     shown.join("\n")
@@ -287,6 +311,7 @@ mod tests {
         for (text, expected) in [
             ("dep.metadata.name == 'x'", Ok(true)),
             ("has(dep.status)", Ok(false)),
+            ("dep.?status.?ready.orValue('no') == 'no'", Ok(true)),
             (
                 "dep.metadata.labels['a'] == 'b'",
                 Err("failed to evaluate the CEL expression \

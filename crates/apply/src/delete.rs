@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use gitops_core::{Class, Classify as _, ObjectId, Scope};
 use tokio::time::Instant;
 
@@ -54,16 +54,18 @@ impl Applier {
         let mut changes = ChangeSet::default();
         let mut texts = String::new();
         let mut class = None;
-        let mut results = stream::iter(ordered)
-            .map(|object| async move {
+        let deletions = ordered.into_iter().map(|object| {
+            let deletion = async move {
                 let result = if scope.is_cancelled() {
                     Err((ApiError::local("context canceled"), "delete"))
                 } else {
                     self.delete_one(&object, owner).await
                 };
                 (object, result)
-            })
-            .buffered(CONCURRENCY);
+            };
+            deletion.boxed()
+        });
+        let mut results = stream::iter(deletions.collect::<Vec<_>>()).buffered(CONCURRENCY);
         while let Some((object, result)) = results.next().await {
             match result {
                 Ok(action) => changes.push(object, action),

@@ -51,6 +51,14 @@ pub(crate) fn takeover(
     patch
 }
 
+/// The entries that a patch of [`takeover`] leaves.
+pub(crate) fn entries_of(patch: &[Value]) -> Option<&Value> {
+    patch
+        .iter()
+        .find(|operation| operation["path"] == "/metadata/managedFields")
+        .map(|operation| &operation["value"])
+}
+
 /// The JSON patch that moves every entry to an API version; empty if all are there.
 pub(crate) fn migration(live: &Value, api_version: &str) -> Vec<Value> {
     let Some(entries) = live["metadata"]["managedFields"].as_array() else {
