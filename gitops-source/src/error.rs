@@ -1,0 +1,91 @@
+//! Why a source could not be had.
+
+use gitops_core::{Cancelled, Class, Classify, TreeError};
+
+/// A failure to resolve or fetch a source. Messages read as Flux's, since people search for them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The peer could not be reached, broke off, or answered with something else than asked for.
+    #[error("{0}")]
+    Network(Box<str>),
+    /// Asked in vain: no such repository, reference or version.
+    #[error("{0}")]
+    NotFound(Box<str>),
+    /// The peer wants other credentials, or none would do.
+    #[error("{0}")]
+    Denied(Box<str>),
+    /// The request itself is wrong, such as a malformed range of versions.
+    #[error("{0}")]
+    Invalid(Box<str>),
+    /// What arrived is malformed, hostile, or larger than allowed.
+    #[error("{0}")]
+    Content(Box<str>),
+    /// The repository has no commit yet.
+    #[error("git repository is empty")]
+    Empty,
+    /// A step failed; what it was, and why.
+    #[error("{doing}")]
+    Step {
+        /// What was being done.
+        doing: Box<str>,
+        /// Why it failed.
+        source: Box<SourceError>,
+    },
+    /// Fetched files cannot be read.
+    #[error(transparent)]
+    Tree(Box<TreeError>),
+    /// Local disk trouble.
+    #[error("{doing}")]
+    Disk {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// Stopped from outside.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl SourceError {
+    /// The same failure with what was being done in front of it.
+    #[must_use]
+    pub(crate) fn during(self, doing: impl Into<Box<str>>) -> Self {
+        match self {
+            Self::Cancelled(_) | Self::Empty => self,
+            _ => Self::Step {
+                doing: doing.into(),
+                source: Box::new(self),
+            },
+        }
+    }
+
+    pub(crate) fn network(text: impl Into<Box<str>>) -> Self {
+        Self::Network(text.into())
+    }
+
+    pub(crate) fn content(text: impl Into<Box<str>>) -> Self {
+        Self::Content(text.into())
+    }
+}
+
+impl From<TreeError> for SourceError {
+    fn from(error: TreeError) -> Self {
+        Self::Tree(Box::new(error))
+    }
+}
+
+impl Classify for SourceError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Network(_) | Self::Empty | Self::Disk { .. } => Class::Transient,
+            Self::NotFound(_) => Class::NotFound,
+            Self::Denied(_) => Class::Denied,
+            Self::Invalid(_) | Self::Content(_) => Class::Invalid,
+            Self::Step { source, .. } => source.class(),
+            Self::Tree(error) => error.class(),
+            Self::Cancelled(error) => error.class(),
+        }
+    }
+}

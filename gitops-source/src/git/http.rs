@@ -1,0 +1,446 @@
+//! Git over HTTP: the three requests that a fetch needs.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use gitops_core::Secret;
+use reqwest::{
+    Client, Method, Response, StatusCode,
+    header::{AUTHORIZATION, HeaderValue, LOCATION},
+    redirect::Policy,
+};
+use tokio::time::Instant;
+use url::Url;
+
+use super::packet::{Advertisement, PackStream, Want, list_request};
+use crate::{SourceError, go};
+
+const MAX_REDIRECTS: usize = 10;
+/// What an error page may add to a message.
+const MAX_REASON: usize = 4 << 10;
+
+/// How to prove who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum GitCredentials {
+    /// Not at all.
+    #[default]
+    Anonymous,
+    /// User name and password.
+    Basic {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A bearer token.
+    Bearer(Secret),
+}
+
+/// Certificates beyond the system's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Authorities to trust beside the system's, in PEM.
+    pub authorities: Option<Vec<u8>>,
+    /// The client's certificate chain and key, in PEM.
+    pub identity: Option<(Vec<u8>, Secret)>,
+}
+
+/// The way to a Git server. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct GitTransport {
+    client: Client,
+    credentials: GitCredentials,
+}
+
+impl fmt::Debug for GitTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitTransport")
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
+    }
+}
+
+impl GitTransport {
+    /// A way with certificates and a proxy (`http`, `https` or `socks5` URL). Without a proxy the
+    /// system's holds, except towards this machine itself.
+    ///
+    /// # Errors
+    /// When certificates, key or proxy are malformed.
+    pub fn new(url: &Url, tls: &Tls, proxy: Option<&Url>) -> Result<Self, SourceError> {
+        let invalid = |what: &str, error: &dyn fmt::Display| {
+            SourceError::Invalid(format!("{what}: {error}").into())
+        };
+        let mut builder = Client::builder()
+            .redirect(Policy::none())
+            .user_agent(concat!("git/2.0 (gitops/", env!("CARGO_PKG_VERSION"), ")"))
+            .connect_timeout(Duration::from_secs(30));
+        if let Some(pem) = &tls.authorities {
+            let authorities = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|error| invalid("malformed CA certificate", &error))?;
+            builder = builder.tls_certs_merge(authorities);
+        }
+        if let Some((chain, key)) = &tls.identity {
+            let pem = [chain.as_slice(), b"\n", key.expose()].concat();
+            let identity = reqwest::Identity::from_pem(&pem)
+                .map_err(|_| invalid("malformed client certificate", &"no certificate and key"))?;
+            builder = builder.identity(identity);
+        }
+        let loopback = match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        if let Some(proxy) = proxy {
+            let proxy = reqwest::Proxy::all(proxy.clone())
+                .map_err(|_| invalid("malformed proxy URL", &"not http, https or socks5"))?;
+            builder = builder.proxy(proxy);
+        } else if loopback {
+            builder = builder.no_proxy();
+        }
+        let client = builder
+            .build()
+            .map_err(|error| invalid("cannot set up HTTP client", &error))?;
+        Ok(Self {
+            client,
+            credentials: GitCredentials::Anonymous,
+        })
+    }
+
+    /// The same way for someone who can prove who they are.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: GitCredentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// Says hello to the repository.
+    pub(crate) async fn open(
+        &self,
+        url: &Url,
+        max: u64,
+        deadline: Instant,
+    ) -> Result<Session, SourceError> {
+        let mut base = url.clone();
+        let mut credentials = self.credentials.clone();
+        if credentials == GitCredentials::Anonymous && !base.username().is_empty() {
+            let decode = |text: &str| percent_decoded(text);
+            credentials = GitCredentials::Basic {
+                username: decode(base.username()),
+                password: Secret::from(decode(base.password().unwrap_or_default())),
+            };
+        }
+        for _ in 0..=MAX_REDIRECTS {
+            let target = endpoint(&base, "/info/refs", Some("service=git-upload-pack"));
+            let request = self
+                .client
+                .request(Method::GET, without_credentials(&target))
+                .header("Git-Protocol", "version=2")
+                .timeout(deadline.saturating_duration_since(Instant::now()));
+            let response = match authorized(request, &credentials).send().await {
+                Ok(response) => response,
+                Err(error) => return Err(failed("Get", &target, &error, None).await),
+            };
+            if response.status().is_redirection() {
+                let next = redirected(&target, &response)?;
+                if next.host_str() != base.host_str()
+                    || next.port_or_known_default() != base.port_or_known_default()
+                    || (base.scheme() == "https" && next.scheme() == "http")
+                {
+                    // Credentials are for the host they were given for.
+                    credentials = GitCredentials::Anonymous;
+                }
+                base = next;
+                continue;
+            }
+            let response = accepted(&target, response).await?;
+            let body = limited(response, max, &|error| {
+                format!(
+                    "Get {}: {}",
+                    go::quoted(&go::masked(&target)),
+                    go::request_failure(error, None)
+                )
+            })
+            .await?;
+            let advertisement = Advertisement::parse(&body)?;
+            return Ok(Session {
+                client: self.client.clone(),
+                credentials,
+                base,
+                advertisement,
+                max_refs: max,
+                deadline,
+            });
+        }
+        let target = endpoint(&base, "/info/refs", Some("service=git-upload-pack"));
+        let target = go::quoted(&go::masked(&target));
+        Err(SourceError::network(format!(
+            "Get {target}: http redirect: too many redirects"
+        )))
+    }
+}
+
+/// A repository that answered.
+#[derive(Debug)]
+pub(crate) struct Session {
+    client: Client,
+    credentials: GitCredentials,
+    base: Url,
+    pub(crate) advertisement: Advertisement,
+    max_refs: u64,
+    deadline: Instant,
+}
+
+impl Session {
+    /// Learns the references under some prefixes, or all.
+    pub(crate) async fn list(&mut self, prefixes: &[String]) -> Result<(), SourceError> {
+        if self.advertisement.version_2 {
+            let response = self
+                .post(list_request(&self.advertisement, prefixes))
+                .await?;
+            let body = limited(response, self.max_refs, &|error| {
+                format!(
+                    "unexpected client error: {}",
+                    go::request_failure(error, None)
+                )
+            })
+            .await?;
+            self.advertisement.parse_refs(&body)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the server gives objects by these ids.
+    pub(crate) fn may_want(&self, ids: &[String]) -> bool {
+        let server = &self.advertisement;
+        server.version_2
+            || server.has("allow-reachable-sha1-in-want")
+            || server.has("allow-any-sha1-in-want")
+            || ids
+                .iter()
+                .all(|id| server.refs.values().any(|found| found.id == *id))
+    }
+
+    /// Fetches objects; gives every piece of the pack to `sink`.
+    pub(crate) async fn fetch<S, F>(
+        &self,
+        want: &Want<'_>,
+        max: u64,
+        mut sink: S,
+    ) -> Result<(), SourceError>
+    where
+        S: FnMut(Bytes) -> F,
+        F: Future<Output = Result<(), SourceError>>,
+    {
+        let response = self.post(want.request(&self.advertisement)).await?;
+        let mut stream = PackStream::new(&self.advertisement);
+        let mut body = response.bytes_stream();
+        let mut total = 0_u64;
+        while let Some(piece) = body.next().await {
+            let piece =
+                piece.map_err(|error| SourceError::network(go::request_failure(&error, None)))?;
+            total += piece.len() as u64;
+            if total > max {
+                let why = format!("pack is larger than {max} bytes");
+                return Err(SourceError::content(why));
+            }
+            let mut out = Vec::with_capacity(piece.len());
+            stream.feed(&piece, &mut out)?;
+            if !out.is_empty() {
+                sink(out.into()).await?;
+            }
+        }
+        stream.finish()
+    }
+
+    async fn post(&self, body: Vec<u8>) -> Result<Response, SourceError> {
+        let target = endpoint(&self.base, "/git-upload-pack", None);
+        let mut request = self
+            .client
+            .request(Method::POST, without_credentials(&target))
+            .header("Content-Type", "application/x-git-upload-pack-request")
+            .header("Accept", "application/x-git-upload-pack-result")
+            .timeout(self.deadline.saturating_duration_since(Instant::now()));
+        if self.advertisement.version_2 {
+            request = request.header("Git-Protocol", "version=2");
+        }
+        match authorized(request, &self.credentials)
+            .body(body)
+            .send()
+            .await
+        {
+            Ok(response) if response.status().is_redirection() => {
+                let target = go::quoted(&go::masked(&target));
+                Err(SourceError::network(format!(
+                    "unexpected client error: Post {target}: http redirect: redirect on \
+                     non-initial request"
+                )))
+            }
+            Ok(response) => accepted(&target, response).await,
+            Err(error) => {
+                Err(failed("Post", &target, &error, Some("unexpected client error: ")).await)
+            }
+        }
+    }
+}
+
+fn authorized(
+    request: reqwest::RequestBuilder,
+    credentials: &GitCredentials,
+) -> reqwest::RequestBuilder {
+    match credentials {
+        GitCredentials::Anonymous => request,
+        GitCredentials::Basic { username, password } => {
+            request.basic_auth(username, password.expose_str())
+        }
+        GitCredentials::Bearer(token) => {
+            let value = [b"Bearer ", token.expose()].concat();
+            match HeaderValue::from_bytes(&value) {
+                Ok(mut value) => {
+                    value.set_sensitive(true);
+                    request.header(AUTHORIZATION, value)
+                }
+                // A token that no header can hold cannot be right; the server says so.
+                Err(_) => request,
+            }
+        }
+    }
+}
+
+/// A path below the repository's URL. As Go's client, a trailing slash of the URL stays.
+fn endpoint(base: &Url, path: &str, query: Option<&str>) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path()));
+    url.set_query(query);
+    url.set_fragment(None);
+    url
+}
+
+fn without_credentials(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Neither can fail for a URL with a host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
+
+/// The repository's URL after a redirect of its `info/refs`.
+fn redirected(target: &Url, response: &Response) -> Result<Url, SourceError> {
+    let fail = |why: &str| {
+        let target = go::quoted(&go::masked(target));
+        SourceError::network(format!("Get {target}: http redirect: {why}"))
+    };
+    let location = response
+        .headers()
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok());
+    let location = location.ok_or_else(|| fail("no location"))?;
+    let mut next = target
+        .join(location)
+        .map_err(|_| fail("malformed location"))?;
+    if !matches!(next.scheme(), "http" | "https") {
+        return Err(fail(&format!(
+            "unsupported scheme {}",
+            go::quoted(next.scheme())
+        )));
+    }
+    let path = next.path().strip_suffix("/info/refs").map(str::to_owned);
+    let path = path.ok_or_else(|| fail("target does not end in /info/refs"))?;
+    next.set_path(&path);
+    next.set_query(None);
+    Ok(next)
+}
+
+async fn accepted(target: &Url, response: Response) -> Result<Response, SourceError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let reason = beginning(response).await;
+    Err(match status {
+        StatusCode::UNAUTHORIZED => {
+            SourceError::Denied(format!("authentication required: {reason}").into())
+        }
+        StatusCode::FORBIDDEN => {
+            SourceError::Denied(format!("authorization failed: {reason}").into())
+        }
+        StatusCode::NOT_FOUND => {
+            SourceError::NotFound(format!("repository not found: {reason}").into())
+        }
+        status => {
+            let target = go::quoted(&go::masked(target));
+            SourceError::network(format!(
+                "unexpected client error: unexpected requesting {target} status code: {}",
+                status.as_u16()
+            ))
+        }
+    })
+}
+
+async fn beginning(response: Response) -> String {
+    let mut text = Vec::new();
+    let mut body = response.bytes_stream();
+    while let Some(Ok(piece)) = body.next().await {
+        text.extend_from_slice(&piece);
+        if text.len() > MAX_REASON {
+            break;
+        }
+    }
+    gitops_core::truncate(&String::from_utf8_lossy(&text), MAX_REASON)
+}
+
+async fn limited(
+    response: Response,
+    max: u64,
+    text: &(dyn Fn(&reqwest::Error) -> String + Sync),
+) -> Result<Vec<u8>, SourceError> {
+    let mut all = Vec::new();
+    let mut body = response.bytes_stream();
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(|error| SourceError::network(text(&error)))?;
+        if (all.len() + piece.len()) as u64 > max {
+            let why = format!("reference advertisement is larger than {max} bytes");
+            return Err(SourceError::content(why));
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(all)
+}
+
+async fn failed(
+    method: &str,
+    target: &Url,
+    error: &reqwest::Error,
+    prefix: Option<&str>,
+) -> SourceError {
+    let host = target.host_str().unwrap_or_default();
+    let port = target.port_or_known_default().unwrap_or(0);
+    // Go names the address that it dialled; asked again only now, when it is too late anyway.
+    let address = match tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await {
+        Ok(mut addresses) => addresses.next().map(|address| address.to_string()),
+        Err(_) => None,
+    };
+    let why = go::request_failure(error, address.as_deref());
+    let target = go::quoted(&go::masked(target));
+    SourceError::network(format!(
+        "{}{method} {target}: {why}",
+        prefix.unwrap_or_default()
+    ))
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = (first == b'%').then(|| after.get(..2).and_then(|hex| hex::decode(hex).ok()));
+        if let Some(Some(byte)) = hex {
+            bytes.extend(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,267 @@
+//! The files of a commit, straight from Git's objects: nothing is checked out.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use gitops_core::{Entry, EntryKind, Scope, Tree, TreeError, TreeErrorKind, clean_path};
+use gix::{
+    ObjectId,
+    objs::{FindExt as _, TreeRefIter, tree::EntryKind as GitKind},
+    odb::HeaderExt as _,
+};
+use parking_lot::Mutex;
+
+use super::{GitLimits, hostile::hostile_name, objects::Objects};
+use crate::SourceError;
+
+/// The tree of a commit. Directories are known from the start; files are read when asked for.
+pub(crate) struct GitTree {
+    objects: Mutex<Objects>,
+    directories: BTreeMap<PathBuf, Vec<(Entry, ObjectId)>>,
+}
+
+impl fmt::Debug for GitTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitTree")
+            .field("directories", &self.directories.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl GitTree {
+    /// Reads the directories below the tree `root`. A submodule is an empty directory. With
+    /// `sparse`, only files whose path begins so are there, and the directories above them.
+    pub(crate) fn load(
+        objects: Objects,
+        root: ObjectId,
+        sparse: &[String],
+        limits: &GitLimits,
+        scope: &Scope,
+    ) -> Result<Self, SourceError> {
+        let mut walk = Walk {
+            objects: &objects,
+            sparse,
+            limits,
+            scope,
+            entries: 0,
+            bytes: 0,
+        };
+        let mut directories = BTreeMap::new();
+        walk.directory(Path::new(""), root, &mut directories)?;
+        Ok(Self {
+            objects: Mutex::new(objects),
+            directories,
+        })
+    }
+
+    fn find(&self, path: &Path) -> Result<&(Entry, ObjectId), TreeErrorKind> {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let Some(entries) = self.directories.get(parent) else {
+            let file = parent.ancestors().any(|dir| {
+                !dir.as_os_str().is_empty()
+                    && self.find(dir).is_ok_and(|(entry, _)| !entry.is_dir())
+            });
+            return Err(if file {
+                TreeErrorKind::NotADirectory
+            } else {
+                TreeErrorKind::NotFound
+            });
+        };
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let at = entries.binary_search_by(|(entry, _)| entry.name.as_str().cmp(name));
+        at.map(|at| &entries[at])
+            .map_err(|_| TreeErrorKind::NotFound)
+    }
+}
+
+impl Tree for GitTree {
+    fn read(&self, path: &Path) -> Result<Bytes, TreeError> {
+        let fail = |kind| TreeError::new(path, kind);
+        let clean = clean_path(path)?;
+        if self.directories.contains_key(&clean) {
+            return Err(fail(TreeErrorKind::IsADirectory));
+        }
+        let (entry, id) = self.find(&clean).map_err(fail)?;
+        if !matches!(entry.kind, EntryKind::File { .. }) {
+            let why = "is not a regular file".to_owned();
+            return Err(fail(TreeErrorKind::Unreadable(why)));
+        }
+        let mut content = Vec::new();
+        let objects = self.objects.lock();
+        objects
+            .odb
+            .find_blob(id, &mut content)
+            .map_err(|error| fail(TreeErrorKind::Unreadable(error.to_string())))?;
+        Ok(content.into())
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>, TreeError> {
+        let clean = clean_path(dir)?;
+        match self.directories.get(&clean) {
+            Some(entries) => Ok(entries.iter().map(|(entry, _)| entry.clone()).collect()),
+            None => {
+                let kind = match self.find(&clean) {
+                    Ok(_) => TreeErrorKind::NotADirectory,
+                    Err(kind) => kind,
+                };
+                Err(TreeError::new(dir, kind))
+            }
+        }
+    }
+
+    fn stat(&self, path: &Path) -> Result<Entry, TreeError> {
+        let clean = clean_path(path)?;
+        if clean.as_os_str().is_empty() {
+            return Ok(Entry {
+                name: String::new(),
+                kind: EntryKind::Directory,
+                size: 0,
+            });
+        }
+        let found = self
+            .find(&clean)
+            .map_err(|kind| TreeError::new(path, kind))?;
+        Ok(found.0.clone())
+    }
+}
+
+struct Walk<'w> {
+    objects: &'w Objects,
+    sparse: &'w [String],
+    limits: &'w GitLimits,
+    scope: &'w Scope,
+    entries: usize,
+    bytes: u64,
+}
+
+impl Walk<'_> {
+    fn directory(
+        &mut self,
+        path: &Path,
+        id: ObjectId,
+        out: &mut BTreeMap<PathBuf, Vec<(Entry, ObjectId)>>,
+    ) -> Result<(), SourceError> {
+        self.scope.check()?;
+        let bad = |why: String| {
+            SourceError::content(format!("malformed tree object '{}': {why}", path.display()))
+        };
+        if path.components().count() > self.limits.depth {
+            return Err(bad(format!("more than {} levels", self.limits.depth)));
+        }
+        let mut buffer = Vec::new();
+        let data = self
+            .objects
+            .odb
+            .find(&id, &mut buffer)
+            .map_err(|error| bad(format!("{id}: {error}")))?;
+        if data.kind != gix::objs::Kind::Tree {
+            return Err(bad(format!("{id} is a {}", data.kind)));
+        }
+        let mut entries = Vec::new();
+        for entry in TreeRefIter::from_bytes(data.data, id.kind()) {
+            let entry = entry.map_err(|error| bad(error.to_string()))?;
+            let name = std::str::from_utf8(entry.filename)
+                .map_err(|_| bad("a name is not UTF-8".to_owned()))?;
+            if let Some(why) = hostile_name(name) {
+                return Err(bad(format!(
+                    "refused entry {}: {why}",
+                    crate::go::quoted(name)
+                )));
+            }
+            self.entries += 1;
+            if self.entries > self.limits.entries {
+                return Err(bad(format!("more than {} entries", self.limits.entries)));
+            }
+            let own = entry.oid.to_owned();
+            let kind = match entry.mode.kind() {
+                GitKind::Tree | GitKind::Commit => EntryKind::Directory,
+                GitKind::Blob => EntryKind::File { executable: false },
+                GitKind::BlobExecutable => EntryKind::File { executable: true },
+                GitKind::Link => EntryKind::Link,
+            };
+            let mut size = 0;
+            if matches!(kind, EntryKind::File { .. }) {
+                size = self
+                    .objects
+                    .odb
+                    .header(own)
+                    .map_err(|error| bad(format!("{own}: {error}")))?
+                    .size();
+                self.bytes = self.bytes.saturating_add(size);
+                if self.bytes > self.limits.tree_bytes {
+                    return Err(bad(format!("more than {} bytes", self.limits.tree_bytes)));
+                }
+            }
+            entries.push((
+                Entry {
+                    name: name.to_owned(),
+                    kind,
+                    size,
+                },
+                own,
+                entry.mode.is_commit(),
+            ));
+        }
+        entries.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+        if let Some(pair) = entries
+            .windows(2)
+            .find(|pair| pair[0].0.name == pair[1].0.name)
+        {
+            return Err(bad(format!(
+                "duplicate entry {}",
+                crate::go::quoted(&pair[0].0.name)
+            )));
+        }
+        for (entry, own, submodule) in &entries {
+            if entry.is_dir() {
+                let child = path.join(&entry.name);
+                if *submodule {
+                    out.insert(child, Vec::new());
+                } else {
+                    self.directory(&child, *own, out)?;
+                }
+            }
+        }
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|(entry, id, _)| (entry, id))
+            .filter(|(entry, _)| self.keeps(&path.join(&entry.name), entry, out))
+            .collect();
+        if entries.is_empty() && !self.sparse.is_empty() && !path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        out.insert(path.to_owned(), entries);
+        Ok(())
+    }
+
+    /// Quirk: as in Flux, a sparse directory `app` also takes `apple/x` and `app.yaml`.
+    fn keeps(
+        &self,
+        path: &Path,
+        entry: &Entry,
+        kept: &mut BTreeMap<PathBuf, Vec<(Entry, ObjectId)>>,
+    ) -> bool {
+        let begins = || {
+            let path = path.to_string_lossy();
+            self.sparse.iter().any(|dir| path.starts_with(dir.as_str()))
+        };
+        if self.sparse.is_empty() || begins() {
+            return true;
+        }
+        if !entry.is_dir() {
+            return false;
+        }
+        let full = kept.get(path).is_some_and(|entries| !entries.is_empty());
+        if !full {
+            kept.remove(path);
+        }
+        full
+    }
+}

@@ -1,0 +1,169 @@
+//! Texts in Go's manner, where messages must read as Flux's do.
+
+use std::{error::Error, fmt::Write as _, io, net::IpAddr};
+
+use url::Url;
+
+/// A text as Go's `%q` shows it.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\x{:02x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A URL as Go's `net/http` names it in errors: a password becomes `***`.
+pub(crate) fn masked(url: &Url) -> String {
+    let mut url = url.clone();
+    if url.password().is_some() {
+        // Cannot fail: a URL that has a password has a host.
+        let _ = url.set_password(Some("***"));
+    }
+    url.to_string()
+}
+
+/// What a failed request says, as Go's `net/http` would: `dial tcp 127.0.0.1:1: connect:
+/// connection refused`, `context deadline exceeded`, …
+///
+/// `address` is the peer that was dialled, where it is known.
+pub(crate) fn request_failure(error: &reqwest::Error, address: Option<&str>) -> String {
+    if error.is_timeout() {
+        return "context deadline exceeded".to_owned();
+    }
+    let chain = chain(error);
+    let io = chain
+        .iter()
+        .find_map(|cause| cause.downcast_ref::<io::Error>());
+    if let Some(tls) = chain.iter().find_map(|cause| tls_error(*cause)) {
+        return tls_failure(tls);
+    }
+    let host = error
+        .url()
+        .and_then(|url| url.host_str())
+        .unwrap_or_default();
+    if error.is_connect() {
+        if chain
+            .iter()
+            .any(|cause| cause.to_string().starts_with("dns error"))
+        {
+            return format!("dial tcp: lookup {host}: no such host");
+        }
+        if let Some(what) = io.and_then(dial_failure) {
+            let address = match address {
+                Some(address) => address.to_owned(),
+                None => error.url().map(dialled).unwrap_or_default(),
+            };
+            return format!("dial tcp {address}: connect: {what}");
+        }
+    }
+    match io.map(io::Error::kind) {
+        Some(io::ErrorKind::UnexpectedEof) => return "unexpected EOF".to_owned(),
+        Some(io::ErrorKind::ConnectionReset) => return "connection reset by peer".to_owned(),
+        Some(io::ErrorKind::BrokenPipe) => return "write: broken pipe".to_owned(),
+        _ => {}
+    }
+    let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
+    if texts
+        .iter()
+        .any(|text| text.contains("connection closed before message completed"))
+    {
+        return "EOF".to_owned();
+    }
+    // The deepest cause says most, and names no URL, which might hold secrets.
+    texts
+        .last()
+        .cloned()
+        .unwrap_or_else(|| "request failed".to_owned())
+}
+
+fn chain<'e>(error: &'e (dyn Error + 'static)) -> Vec<&'e (dyn Error + 'static)> {
+    let mut chain = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        chain.push(error);
+        next = match error.downcast_ref::<io::Error>() {
+            // An io::Error hides the error it was made of from `source`.
+            Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    chain
+}
+
+fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    error.downcast_ref::<rustls::Error>()
+}
+
+fn tls_failure(error: &rustls::Error) -> String {
+    use rustls::CertificateError as Bad;
+    match error {
+        rustls::Error::InvalidCertificate(bad) => {
+            let why = match bad {
+                Bad::UnknownIssuer => "x509: certificate signed by unknown authority".to_owned(),
+                Bad::Expired
+                | Bad::ExpiredContext { .. }
+                | Bad::NotValidYet
+                | Bad::NotValidYetContext { .. } => {
+                    "x509: certificate has expired or is not yet valid".to_owned()
+                }
+                other => other.to_string(),
+            };
+            format!("tls: failed to verify certificate: {why}")
+        }
+        rustls::Error::AlertReceived(alert) => format!("remote error: tls: {alert:?}"),
+        rustls::Error::InvalidMessage(_) => {
+            "http: server gave HTTP response to HTTPS client".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn dial_failure(error: &io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::HostUnreachable => "no route to host",
+        io::ErrorKind::NetworkUnreachable => "network is unreachable",
+        io::ErrorKind::TimedOut => "connection timed out",
+        io::ErrorKind::ConnectionReset => "connection reset by peer",
+        _ => return None,
+    })
+}
+
+fn dialled(url: &Url) -> String {
+    let port = url.port_or_known_default().unwrap_or(0);
+    let host = url.host_str().unwrap_or_default();
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(IpAddr::V6(v6)) => format!("[{v6}]:{port}"),
+        _ => format!("{host}:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_as_go_does() {
+        assert_eq!(quoted("a\"b\\c\n\x01é"), r#""a\"b\\c\n\x01é""#);
+    }
+
+    #[test]
+    fn passwords_are_masked() {
+        let url = "http://git:s3cret@host/r".parse().unwrap();
+        assert_eq!(masked(&url), "http://git:***@host/r");
+    }
+}
