@@ -1,1 +1,4 @@
 //! Reconcilers, and the controllers that run them.
+
+pub mod profiles;
+pub mod runtime;

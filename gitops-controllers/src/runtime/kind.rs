@@ -1,0 +1,142 @@
+//! What the runtime asks of a kind, and who reconciles it.
+
+use std::{fmt::Debug, future::Future, time::Duration};
+
+use gitops_api::{
+    kustomize::{Kustomization, KustomizationStatus},
+    meta::Condition,
+    source::{GitRepository, GitRepositoryStatus},
+};
+use kube::Resource;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Attempt, Profile, Turn};
+
+/// A kind that turns are made of.
+pub trait Kind:
+    Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync + 'static
+{
+    /// The typed status: the draft of a turn.
+    type Status: Status;
+
+    /// How its turns are settled.
+    const PROFILE: &'static Profile;
+
+    /// Whether `spec.suspend` is set.
+    fn suspended(&self) -> bool;
+
+    /// `spec.interval`.
+    fn interval(&self) -> Duration;
+
+    /// `spec.retryInterval`, where the kind has one.
+    fn retry_interval(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The status as it was read.
+    fn status(&self) -> Option<&Self::Status>;
+}
+
+/// What every status has.
+pub trait Status:
+    Serialize + DeserializeOwned + Clone + Default + Debug + PartialEq + Send + Sync + 'static
+{
+    /// `status.conditions`.
+    fn conditions(&self) -> &[Condition];
+    /// Replaces `status.conditions`.
+    fn set_conditions(&mut self, conditions: Vec<Condition>);
+    /// `status.observedGeneration`.
+    fn observed_generation(&self) -> Option<i64>;
+    /// Sets `status.observedGeneration`.
+    fn observe_generation(&mut self, generation: i64);
+    /// `status.lastHandledReconcileAt`.
+    fn last_handled(&self) -> Option<&str>;
+    /// Sets `status.lastHandledReconcileAt`.
+    fn handle_request(&mut self, request: &str);
+}
+
+/// Reconciles one kind. It never touches conditions, requeue times or failure events: it records
+/// facts in the attempt and returns how the turn ended.
+pub trait Reconcile: Send + Sync + 'static {
+    /// The kind.
+    type Kind: Kind;
+
+    /// Makes the world as the object's spec asks. Dropping the future must be safe at any await.
+    fn reconcile(
+        &self,
+        object: &Self::Kind,
+        attempt: &mut Attempt<Self::Kind>,
+    ) -> impl Future<Output = Turn> + Send;
+
+    /// Cleans up after an object that is being deleted; suspended ones too. The finalizer goes
+    /// when this returns `Ok`.
+    fn finalize(
+        &self,
+        object: &Self::Kind,
+        attempt: &mut Attempt<Self::Kind>,
+    ) -> impl Future<Output = Turn> + Send;
+}
+
+macro_rules! status {
+    ($type:ty) => {
+        impl Status for $type {
+            fn conditions(&self) -> &[Condition] {
+                &self.conditions
+            }
+            fn set_conditions(&mut self, conditions: Vec<Condition>) {
+                self.conditions = conditions;
+            }
+            fn observed_generation(&self) -> Option<i64> {
+                self.observed_generation
+            }
+            fn observe_generation(&mut self, generation: i64) {
+                self.observed_generation = Some(generation);
+            }
+            fn last_handled(&self) -> Option<&str> {
+                self.last_handled_reconcile_at.as_deref()
+            }
+            fn handle_request(&mut self, request: &str) {
+                self.last_handled_reconcile_at = Some(request.to_owned());
+            }
+        }
+    };
+}
+
+status!(GitRepositoryStatus);
+status!(KustomizationStatus);
+
+impl Kind for GitRepository {
+    type Status = GitRepositoryStatus;
+    const PROFILE: &'static Profile = &crate::profiles::GIT_REPOSITORY;
+
+    fn suspended(&self) -> bool {
+        self.spec.suspend
+    }
+    fn interval(&self) -> Duration {
+        self.spec.interval.get()
+    }
+    fn status(&self) -> Option<&GitRepositoryStatus> {
+        self.status.as_ref()
+    }
+}
+
+impl Kind for Kustomization {
+    type Status = KustomizationStatus;
+    const PROFILE: &'static Profile = &crate::profiles::KUSTOMIZATION;
+
+    fn suspended(&self) -> bool {
+        self.spec.suspend
+    }
+    fn interval(&self) -> Duration {
+        self.spec.interval.get()
+    }
+    fn retry_interval(&self) -> Option<Duration> {
+        self.spec
+            .retry_interval
+            .as_ref()
+            .map(gitops_api::meta::Duration::get)
+    }
+    fn status(&self) -> Option<&KustomizationStatus> {
+        self.status.as_ref()
+    }
+}
