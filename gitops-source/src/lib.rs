@@ -10,14 +10,26 @@
 //! Invariant: knows nothing of Kubernetes; all configuration comes in as plain values.
 
 mod error;
+mod fetch_artifact;
 mod git;
 mod go;
 mod ignore;
+mod serve;
 mod source;
+#[cfg(feature = "testing")]
+pub mod store;
+#[cfg(not(feature = "testing"))]
+mod store;
 mod version;
 
 pub use error::SourceError;
+pub use fetch_artifact::{ArtifactFetcher, FetchError, FetchOptions};
 pub use git::{GitCredentials, GitLimits, GitReference, GitSource, GitTransport, Tls};
 pub use ignore::IgnoreRules;
+pub use serve::artifact_router;
 pub use source::{Fetched, Resolved, Source, Subject, TagObject};
+pub use store::{
+    ArtifactStore, ArtifactStoreExt, Content, DiskStore, MemoryStore, OpenFile, Retention,
+    StoreError, StoredFile,
+};
 pub use version::{Version, VersionRange, VersionRangeError};
