@@ -73,20 +73,22 @@ impl DiskStore {
             .prefix(TEMPORARY)
             .tempfile_in(&directory)
             .map_err(disk("create artifact file"))?;
-        let mut out = Counted {
-            out: BufWriter::with_capacity(128 << 10, temporary.as_file()),
-            hasher: Hasher::new(self.algorithm),
-            size: 0,
+        let (digest, size) = {
+            let mut out = Counted {
+                out: BufWriter::with_capacity(128 << 10, temporary.as_file()),
+                hasher: Hasher::new(self.algorithm),
+                size: 0,
+            };
+            let keep = |path: &Path, is_dir: bool| !content.rules.ignores(path, is_dir);
+            let packed = pack(&*content.tree, &keep, &mut out, scope);
+            scope.check()?;
+            packed.map_err(|error| StoreError::Tree(Box::new(error)))?;
+            out.flush().map_err(disk("write artifact file"))?;
+            (out.hasher.finish(), out.size)
         };
-        let keep = |path: &Path, is_dir: bool| !content.rules.ignores(path, is_dir);
-        let packed = pack(&*content.tree, &keep, &mut out, scope);
-        scope.check()?;
-        packed.map_err(|error| StoreError::Tree(Box::new(error)))?;
-        out.flush().map_err(disk("write artifact file"))?;
-        let Counted { hasher, size, .. } = out;
         let target = directory.join(file);
         temporary.persist(target).map_err(|error| disk("rename artifact file")(error.error))?;
-        Ok((hasher.finish(), size))
+        Ok((digest, size))
     }
 }
 
