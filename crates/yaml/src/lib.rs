@@ -1,1 +1,34 @@
-//! YAML as the Kubernetes tools read and write it: a node tree with positions, go-yaml's typing and go-yaml's bytes.
+//! YAML as the Kubernetes tools read and write it: a node tree with positions, go-yaml's typing and
+//! go-yaml's bytes.
+//!
+//! ```
+//! let node = gitops_yaml::read("spec: {replicas: 010, paused: yes}")?;
+//! assert_eq!(node.at(["spec", "replicas"]).and_then(|node| node.as_i64()), Some(8));
+//! assert_eq!(gitops_yaml::to_yaml(&node)?, "spec:\n  paused: \"yes\"\n  replicas: 8\n");
+//! # Ok::<(), gitops_yaml::Error>(())
+//! ```
+//!
+//! * [`read`], [`read_all`] and [`ReadOptions`]: bytes to [`Node`]s, within limits.
+//! * [`Node`], [`Mapping`], [`Scalar`]: the tree. Every node knows where it was read.
+//! * [`resolve`] and [`Flavour`]: what a plain scalar is, to yaml.v2 and to yaml.v3.
+//! * [`to_yaml`]: the bytes that kustomize prints.
+//! * [`Node::from_json`] and [`Node::to_json`]: the crossing to `serde_json`.
+//!
+//! Invariant: no process state; the same bytes give the same nodes, and the same nodes the same
+//! bytes.
+
+mod emit;
+mod error;
+mod json;
+mod node;
+mod read;
+mod resolve;
+
+pub use emit::to_yaml;
+pub use error::{Error, ErrorKind};
+pub use json::to_json;
+pub use node::{
+    Content, Entry, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence, Text,
+};
+pub use read::{Duplicates, ReadOptions, read, read_all, read_first};
+pub use resolve::{Flavour, Number, resolve};

@@ -1,0 +1,268 @@
+//! Mappings with ordered entries.
+
+use std::slice;
+
+use crate::node::{Node, Text};
+
+/// One `key: value`.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key; a string in nearly every Kubernetes document.
+    pub key: Node,
+    /// The value.
+    pub value: Node,
+}
+
+/// An ordered mapping. Entries keep the order in which they were read or inserted.
+///
+/// Lookups take a key's text, whatever the type of the key: a mapping cannot hold both `1` and
+/// `"1"`.
+#[derive(Clone, Debug, Default)]
+pub struct Mapping {
+    entries: Vec<Entry>,
+    flow: bool,
+}
+
+impl Mapping {
+    /// A mapping without entries.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A mapping with room for some entries.
+    pub fn with_capacity(entries: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(entries),
+            flow: false,
+        }
+    }
+
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether it was written as `{…}`.
+    pub fn is_flow(&self) -> bool {
+        self.flow
+    }
+
+    /// Chooses between `{…}` and lines, for the emit profiles that keep styles.
+    pub fn set_flow(&mut self, flow: bool) {
+        self.flow = flow;
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.position(key).map(|at| &self.entries[at].value)
+    }
+
+    /// The value of a key, to change it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.position(key).map(|at| &mut self.entries[at].value)
+    }
+
+    /// The entry of a key.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.position(key).map(|at| &self.entries[at])
+    }
+
+    /// The text of a key's value, where that is a string.
+    pub fn get_str(&self, key: &str) -> Option<&str> {
+        self.get(key).and_then(Node::as_str)
+    }
+
+    /// The mapping under a key.
+    pub fn get_mapping(&self, key: &str) -> Option<&Self> {
+        self.get(key).and_then(Node::as_mapping)
+    }
+
+    /// The elements of the sequence under a key.
+    pub fn get_sequence(&self, key: &str) -> Option<&[Node]> {
+        self.get(key).and_then(Node::as_sequence)
+    }
+
+    /// Whether the key is there.
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.position(key).is_some()
+    }
+
+    /// The place of a key among the entries.
+    pub fn position(&self, key: &str) -> Option<usize> {
+        self.entries
+            .iter()
+            .position(|entry| entry.key.text() == Some(key))
+    }
+
+    /// Sets a key. An entry that is there keeps its place and its key; a new one goes to the end.
+    /// Returns the former value.
+    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Node>) -> Option<Node> {
+        let key = key.into();
+        let value = value.into();
+        if let Some(at) = self.position(&key) {
+            return Some(std::mem::replace(&mut self.entries[at].value, value));
+        }
+        self.entries.push(Entry {
+            key: Node::string(key),
+            value,
+        });
+        None
+    }
+
+    /// Puts a key before the entry at `index`, or moves it there if it exists.
+    pub fn insert_at(&mut self, index: usize, key: impl Into<Text>, value: impl Into<Node>) {
+        let key = key.into();
+        self.remove(&key);
+        let index = index.min(self.entries.len());
+        self.entries.insert(
+            index,
+            Entry {
+                key: Node::string(key),
+                value: value.into(),
+            },
+        );
+    }
+
+    /// Appends an entry whose key the caller knows to be new.
+    pub fn push(&mut self, key: Node, value: Node) {
+        self.entries.push(Entry { key, value });
+    }
+
+    /// The value of a key, which is set first if it is not there.
+    pub fn get_or_insert_with(&mut self, key: &str, default: impl FnOnce() -> Node) -> &mut Node {
+        let at = self.position(key).unwrap_or_else(|| {
+            self.entries.push(Entry {
+                key: Node::string(key),
+                value: default(),
+            });
+            self.entries.len() - 1
+        });
+        &mut self.entries[at].value
+    }
+
+    /// The mapping under a key, which is made first if there is none (also over a `null` or
+    /// another kind of value).
+    pub fn mapping_or_insert(&mut self, key: &str) -> &mut Self {
+        let node = self.get_or_insert_with(key, || Node::from(Self::new()));
+        node.make_mapping()
+    }
+
+    /// Takes a key out, keeping the order of the others.
+    pub fn remove(&mut self, key: &str) -> Option<Node> {
+        self.position(key).map(|at| self.entries.remove(at).value)
+    }
+
+    /// Keeps the entries that a predicate accepts.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Entry) -> bool) {
+        self.entries.retain(|entry| keep(entry));
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// The entries in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Keys and values in order; a key that is no scalar is skipped.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
+        self.entries
+            .iter()
+            .filter_map(|entry| Some((entry.key.text()?, &entry.value)))
+    }
+
+    /// Keys and values in order, the values to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Node)> {
+        self.entries
+            .iter_mut()
+            .filter_map(|entry| Some((entry.key.text()?, &mut entry.value)))
+    }
+
+    /// The texts of the keys in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// The values in order.
+    pub fn values(&self) -> impl Iterator<Item = &Node> {
+        self.entries.iter().map(|entry| &entry.value)
+    }
+
+    /// The values in order, to change.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.entries.iter_mut().map(|entry| &mut entry.value)
+    }
+
+    /// Puts the entries in the byte order of their keys.
+    pub fn sort(&mut self) {
+        self.entries.sort_by(|a, b| a.key.text().cmp(&b.key.text()));
+    }
+
+    /// Gives a key another name in place. Returns whether it was there.
+    pub fn rename(&mut self, from: &str, to: impl Into<Text>) -> bool {
+        let Some(at) = self.position(from) else {
+            return false;
+        };
+        self.entries[at].key = Node::string(to);
+        true
+    }
+}
+
+impl<'m> IntoIterator for &'m Mapping {
+    type Item = &'m Entry;
+    type IntoIter = slice::Iter<'m, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.iter()
+    }
+}
+
+impl IntoIterator for Mapping {
+    type Item = Entry;
+    type IntoIter = std::vec::IntoIter<Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+impl<K: Into<Text>, V: Into<Node>> FromIterator<(K, V)> for Mapping {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut mapping = Self::new();
+        mapping.extend(entries);
+        mapping
+    }
+}
+
+impl<K: Into<Text>, V: Into<Node>> Extend<(K, V)> for Mapping {
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
+        for (key, value) in entries {
+            self.insert(key, value);
+        }
+    }
+}
+
+/// Mappings are equal when they have equal values under the same keys, in any order.
+impl PartialEq for Mapping {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self.entries.iter().zip(&other.entries).all(|(a, b)| {
+                if a.key == b.key {
+                    return a.value == b.value;
+                }
+                let twin = match a.key.text() {
+                    Some(text) => other.entry(text).filter(|entry| entry.key == a.key),
+                    None => other.entries.iter().find(|entry| entry.key == a.key),
+                };
+                twin.is_some_and(|entry| entry.value == a.value)
+            })
+    }
+}

@@ -1,0 +1,385 @@
+//! The tree that everything works on.
+
+mod mapping;
+mod scalar;
+mod text;
+
+pub use mapping::{Entry, Mapping};
+pub use scalar::{Scalar, ScalarStyle, ScalarType};
+pub use text::Text;
+
+use std::ops::Range;
+
+use crate::resolve::Number;
+
+/// A value of a document, with the place where it was read.
+///
+/// Equality compares values and ignores places, styles and the order of mapping keys; `1` equals
+/// `0x1`, but neither `"1"` nor `1.0`.
+#[derive(Clone, Debug)]
+pub struct Node {
+    content: Content,
+    tag: Option<Box<str>>,
+    place: Place,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A leaf.
+    Scalar(Scalar),
+    /// `key: value` pairs.
+    Mapping(Mapping),
+    /// `- element` lines.
+    Sequence(Sequence),
+}
+
+/// The elements of a sequence.
+#[derive(Clone, Debug, Default)]
+pub struct Sequence {
+    pub(crate) items: Vec<Node>,
+    pub(crate) flow: bool,
+}
+
+/// Where a node stands in its source. All zero for nodes that were made by the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Place {
+    /// The line, counted from 1; 0 if the node was not read.
+    pub fn line(self) -> u32 {
+        self.line
+    }
+
+    /// The column in characters, counted from 1; 0 if the node was not read.
+    pub fn column(self) -> u32 {
+        self.column
+    }
+
+    /// The bytes of the stream that hold the value, quotes included. What stands under an alias
+    /// has the place of its anchor.
+    pub fn span(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+impl Node {
+    fn new(content: Content) -> Self {
+        Self {
+            content,
+            tag: None,
+            place: Place::default(),
+        }
+    }
+
+    /// `null`
+    pub fn null() -> Self {
+        Self::from(Scalar::new(
+            Text::from_static("null"),
+            ScalarType::Null,
+            ScalarStyle::Plain,
+        ))
+    }
+
+    /// A string.
+    pub fn string(text: impl Into<Text>) -> Self {
+        Self::from(Scalar::string(text))
+    }
+
+    /// A number; NaN and the infinities become `.nan`, `.inf` and `-.inf`.
+    pub fn number(number: impl Into<Number>) -> Self {
+        let number = number.into();
+        let kind = match number {
+            Number::Int(_) | Number::Uint(_) => ScalarType::Int,
+            Number::Float(_) => ScalarType::Float,
+        };
+        Self::from(Scalar::new(number.to_string(), kind, ScalarStyle::Plain))
+    }
+
+    /// A sequence.
+    pub fn sequence(items: impl IntoIterator<Item = impl Into<Self>>) -> Self {
+        Self::from(items.into_iter().map(Into::into).collect::<Vec<Self>>())
+    }
+
+    /// What the node holds.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// What the node holds, to change it.
+    pub fn content_mut(&mut self) -> &mut Content {
+        &mut self.content
+    }
+
+    /// What the node holds, without its place.
+    pub fn into_content(self) -> Content {
+        self.content
+    }
+
+    /// Where it was read.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(crate) fn at_place(mut self, place: Place) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// A tag that is none of YAML's own, such as `!Ref`.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    pub(crate) fn with_tag(mut self, tag: Option<Box<str>>) -> Self {
+        self.tag = tag;
+        self
+    }
+
+    /// The scalar, if it is one.
+    pub fn as_scalar(&self) -> Option<&Scalar> {
+        match &self.content {
+            Content::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar of any type: `"5"` for both `5` and `"5"`.
+    pub fn text(&self) -> Option<&str> {
+        self.as_scalar().map(Scalar::text)
+    }
+
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        self.as_scalar()
+            .filter(|scalar| scalar.kind == ScalarType::Str)
+            .map(Scalar::text)
+    }
+
+    /// The truth value of a boolean.
+    pub fn as_bool(&self) -> Option<bool> {
+        self.as_scalar().and_then(Scalar::as_bool)
+    }
+
+    /// The value of a number.
+    pub fn as_number(&self) -> Option<Number> {
+        self.as_scalar().and_then(Scalar::as_number)
+    }
+
+    /// The value of an integer that fits.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self.as_number()? {
+            Number::Int(value) => Some(value),
+            Number::Uint(_) | Number::Float(_) => None,
+        }
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        self.as_scalar()
+            .is_some_and(|scalar| scalar.kind == ScalarType::Null)
+    }
+
+    /// Whether it is a string.
+    pub fn is_string(&self) -> bool {
+        self.as_str().is_some()
+    }
+
+    /// Whether it is a mapping.
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.content, Content::Mapping(_))
+    }
+
+    /// Whether it is a sequence.
+    pub fn is_sequence(&self) -> bool {
+        matches!(self.content, Content::Sequence(_))
+    }
+
+    /// Whether it is `null`, `{}` or `[]`.
+    pub fn is_empty(&self) -> bool {
+        match &self.content {
+            Content::Scalar(scalar) => scalar.kind == ScalarType::Null,
+            Content::Mapping(mapping) => mapping.is_empty(),
+            Content::Sequence(sequence) => sequence.items.is_empty(),
+        }
+    }
+
+    /// The mapping, if it is one.
+    pub fn as_mapping(&self) -> Option<&Mapping> {
+        match &self.content {
+            Content::Mapping(mapping) => Some(mapping),
+            _ => None,
+        }
+    }
+
+    /// The mapping to change, if it is one.
+    pub fn as_mapping_mut(&mut self) -> Option<&mut Mapping> {
+        match &mut self.content {
+            Content::Mapping(mapping) => Some(mapping),
+            _ => None,
+        }
+    }
+
+    /// The mapping; whatever else was there is replaced by an empty one.
+    pub fn make_mapping(&mut self) -> &mut Mapping {
+        if !self.is_mapping() {
+            self.content = Content::Mapping(Mapping::new());
+        }
+        match &mut self.content {
+            Content::Mapping(mapping) => mapping,
+            _ => unreachable!("made a mapping above"),
+        }
+    }
+
+    /// The elements, if it is a sequence.
+    pub fn as_sequence(&self) -> Option<&[Self]> {
+        match &self.content {
+            Content::Sequence(sequence) => Some(&sequence.items),
+            _ => None,
+        }
+    }
+
+    /// The elements to change, if it is a sequence.
+    pub fn as_sequence_mut(&mut self) -> Option<&mut Vec<Self>> {
+        match &mut self.content {
+            Content::Sequence(sequence) => Some(&mut sequence.items),
+            _ => None,
+        }
+    }
+
+    /// Whether it was written as `{…}` or `[…]`.
+    pub fn is_flow(&self) -> bool {
+        match &self.content {
+            Content::Scalar(_) => false,
+            Content::Mapping(mapping) => mapping.is_flow(),
+            Content::Sequence(sequence) => sequence.flow,
+        }
+    }
+
+    /// The value under a key, if this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.as_mapping()?.get(key)
+    }
+
+    /// The value under a key, to change it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        self.as_mapping_mut()?.get_mut(key)
+    }
+
+    /// The value under a chain of keys.
+    ///
+    /// ```
+    /// let node = gitops_yaml::read("metadata: {name: web}")?;
+    /// assert_eq!(node.at(["metadata", "name"]).and_then(|name| name.as_str()), Some("web"));
+    /// # Ok::<(), gitops_yaml::Error>(())
+    /// ```
+    pub fn at<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> Option<&Self> {
+        keys.into_iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// The value under a chain of keys, to change it.
+    pub fn at_mut<'k>(&mut self, keys: impl IntoIterator<Item = &'k str>) -> Option<&mut Self> {
+        keys.into_iter()
+            .try_fold(self, |node, key| node.get_mut(key))
+    }
+
+    /// The number of nodes in this tree, keys included.
+    pub fn count(&self) -> usize {
+        1 + match &self.content {
+            Content::Scalar(_) => 0,
+            Content::Mapping(mapping) => mapping
+                .entries()
+                .iter()
+                .map(|e| e.key.count() + e.value.count())
+                .sum(),
+            Content::Sequence(sequence) => sequence.items.iter().map(Self::count).sum(),
+        }
+    }
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self::null()
+    }
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.content, &other.content) {
+            (Content::Scalar(a), Content::Scalar(b)) => {
+                a.kind == b.kind
+                    && match a.kind {
+                        ScalarType::Null => true,
+                        ScalarType::Bool => a.as_bool() == b.as_bool(),
+                        ScalarType::Int | ScalarType::Float => {
+                            a.text == b.text || a.as_number() == b.as_number()
+                        }
+                        _ => a.text == b.text,
+                    }
+            }
+            (Content::Mapping(a), Content::Mapping(b)) => a == b,
+            (Content::Sequence(a), Content::Sequence(b)) => a.items == b.items,
+            _ => false,
+        }
+    }
+}
+
+impl From<Content> for Node {
+    fn from(content: Content) -> Self {
+        Self::new(content)
+    }
+}
+
+impl From<Scalar> for Node {
+    fn from(scalar: Scalar) -> Self {
+        Self::new(Content::Scalar(scalar))
+    }
+}
+
+impl From<Mapping> for Node {
+    fn from(mapping: Mapping) -> Self {
+        Self::new(Content::Mapping(mapping))
+    }
+}
+
+impl From<Vec<Self>> for Node {
+    fn from(items: Vec<Self>) -> Self {
+        Self::new(Content::Sequence(Sequence { items, flow: false }))
+    }
+}
+
+impl From<&str> for Node {
+    fn from(text: &str) -> Self {
+        Self::string(text)
+    }
+}
+
+impl From<String> for Node {
+    fn from(text: String) -> Self {
+        Self::string(text)
+    }
+}
+
+impl From<Text> for Node {
+    fn from(text: Text) -> Self {
+        Self::string(text)
+    }
+}
+
+impl From<bool> for Node {
+    fn from(value: bool) -> Self {
+        let text = Text::from_static(if value { "true" } else { "false" });
+        Self::from(Scalar::new(text, ScalarType::Bool, ScalarStyle::Plain))
+    }
+}
+
+impl From<i64> for Node {
+    fn from(value: i64) -> Self {
+        Self::number(value)
+    }
+}
