@@ -12,6 +12,7 @@
 //! * [`Node`], [`Mapping`], [`Scalar`]: the tree. Every node knows where it was read.
 //! * [`resolve`] and [`Flavour`]: what a plain scalar is, to yaml.v2 and to yaml.v3.
 //! * [`to_yaml`]: the bytes that kustomize prints.
+//! * [`merge_strategic`], [`Schema`] and [`JsonPatch`]: patches as kustomize applies them.
 //! * [`Node::from_json`] and [`Node::to_json`]: the crossing to `serde_json`.
 //!
 //! Invariant: no process state; the same bytes give the same nodes, and the same nodes the same
@@ -20,15 +21,19 @@
 mod emit;
 mod error;
 mod json;
+mod merge;
 mod node;
 mod read;
 mod resolve;
+mod schema;
 
 pub use emit::to_yaml;
 pub use error::{Error, ErrorKind};
 pub use json::to_json;
+pub use merge::{JsonPatch, merge_strategic};
 pub use node::{
     Content, Entry, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence, Text,
 };
 pub use read::{Duplicates, ReadOptions, read, read_all, read_first};
 pub use resolve::{Flavour, Number, resolve};
+pub use schema::Schema;

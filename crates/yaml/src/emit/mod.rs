@@ -132,20 +132,20 @@ impl Writer<'_> {
     }
 }
 
-/// JSON writes a whole float without a fraction, and what reads it back takes it for an integer
-/// where it fits 64 bits.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "in range and whole"
-)]
+/// JSON writes a whole float below 1e21 without a fraction, and what reads it back takes it for an
+/// integer where that fits 64 bits.
 fn float(value: f64) -> String {
-    const BEYOND_64_BITS: f64 = 18_446_744_073_709_551_616.0;
-    if value.fract() == 0.0 && value.abs() < BEYOND_64_BITS / 2.0 {
-        return (value as i64).to_string();
+    let whole = value.fract() == 0.0 && value.abs() < 1e21;
+    let digits = if whole {
+        format!("{value}")
+    } else {
+        String::new()
+    };
+    if digits == "-0" {
+        return "0".to_owned();
     }
-    if value.fract() == 0.0 && (0.0..BEYOND_64_BITS).contains(&value) {
-        return (value as u64).to_string();
+    if digits.parse::<i64>().is_ok() || digits.parse::<u64>().is_ok() {
+        return digits;
     }
     let mut text = String::new();
     write_float(&mut text, value);

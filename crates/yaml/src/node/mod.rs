@@ -131,6 +131,33 @@ impl Node {
         self
     }
 
+    /// An empty node of the same shape, at the same place.
+    pub(crate) fn clone_empty(&self) -> Self {
+        let content = match &self.content {
+            Content::Scalar(_) => return Self::null().at_place(self.place),
+            Content::Mapping(mapping) => {
+                let mut empty = Mapping::new();
+                empty.set_flow(mapping.is_flow());
+                Content::Mapping(empty)
+            }
+            Content::Sequence(list) => Content::Sequence(Sequence {
+                items: Vec::new(),
+                flow: list.flow,
+            }),
+        };
+        Self {
+            content,
+            tag: self.tag.clone(),
+            place: self.place,
+        }
+    }
+
+    pub(crate) fn with_items(mut self, items: Vec<Self>) -> Self {
+        let flow = self.is_flow();
+        self.content = Content::Sequence(Sequence { items, flow });
+        self
+    }
+
     /// A tag that is none of YAML's own, such as `!Ref`.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref()

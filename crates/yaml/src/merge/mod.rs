@@ -1,0 +1,7 @@
+//! Patches: strategic merge and JSON patch.
+
+mod json6902;
+mod strategic;
+
+pub use json6902::JsonPatch;
+pub use strategic::merge_strategic;

@@ -1,0 +1,184 @@
+//! A schema from an OpenAPI v2 document.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Field, Kind, Schema, TypeId};
+use crate::{error::Error, node::Node, read::ReadOptions, resolve::Flavour};
+
+pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
+    let document = ReadOptions::flavour(Flavour::V2).read_first(document)?;
+    let mut schema = Schema::default();
+    for (key, kind) in &Schema::builtin().kinds {
+        schema.kinds.insert(
+            key.clone(),
+            Kind {
+                root: None,
+                ..*kind
+            },
+        );
+    }
+    let Some(definitions) = document.get("definitions").and_then(Node::as_mapping) else {
+        return Ok(schema);
+    };
+    let ids: HashMap<&str, TypeId> = definitions
+        .keys()
+        .enumerate()
+        .map(|(index, name)| (name, TypeId(index)))
+        .collect();
+    for (name, definition) in definitions.iter() {
+        let fields = definition.get("properties").and_then(Node::as_mapping);
+        let mut types = HashMap::new();
+        for (field, property) in fields.into_iter().flat_map(|fields| fields.iter()) {
+            types.insert(Box::from(field), read_field(property, &ids, &mut schema, 0));
+        }
+        place(&mut schema, ids[name], types);
+        for kind in definition
+            .get("x-kubernetes-group-version-kind")
+            .and_then(Node::as_sequence)
+            .into_iter()
+            .flatten()
+        {
+            let text = |key| kind.get(key).and_then(Node::text).unwrap_or_default();
+            let api_version = match text("group") {
+                "" => text("version").to_owned(),
+                group => format!("{group}/{}", text("version")),
+            };
+            let key = (api_version.into_boxed_str(), Box::from(text("kind")));
+            let namespaced = schema.kinds.get(&key).and_then(|kind| kind.namespaced);
+            schema.kinds.insert(
+                key,
+                Kind {
+                    namespaced,
+                    root: Some(ids[name]),
+                },
+            );
+        }
+    }
+    read_scopes(&document, &mut schema);
+    Ok(schema)
+}
+
+/// Inline types nest; this bounds how deep they are followed.
+const DEEPEST: usize = 64;
+
+fn read_field(
+    property: &Node,
+    ids: &HashMap<&str, TypeId>,
+    schema: &mut Schema,
+    depth: usize,
+) -> Field {
+    let strategy = property
+        .get("x-kubernetes-patch-strategy")
+        .and_then(Node::text)
+        .unwrap_or_default();
+    let merge = strategy.split(',').any(|word| word == "merge").then(|| {
+        let list = property
+            .get("x-kubernetes-list-map-keys")
+            .and_then(Node::as_sequence);
+        let one = property
+            .get("x-kubernetes-patch-merge-key")
+            .and_then(Node::text);
+        let keys: Vec<Box<str>> = match list {
+            Some(keys) => keys.iter().filter_map(Node::text).map(Box::from).collect(),
+            None => one.into_iter().map(Box::from).collect(),
+        };
+        Arc::from(keys)
+    });
+    let inner = property
+        .get("items")
+        .or_else(|| property.get("additionalProperties"))
+        .unwrap_or(property);
+    Field {
+        of: type_of(inner, ids, schema, depth),
+        merge,
+    }
+}
+
+fn type_of(
+    node: &Node,
+    ids: &HashMap<&str, TypeId>,
+    schema: &mut Schema,
+    depth: usize,
+) -> Option<TypeId> {
+    if let Some(reference) = node.get("$ref").and_then(Node::text) {
+        return ids.get(reference.rsplit('/').next()?).copied();
+    }
+    let properties = node
+        .get("properties")
+        .and_then(Node::as_mapping)
+        .filter(|_| depth < DEEPEST)?;
+    let mut fields = HashMap::new();
+    for (name, property) in properties.iter() {
+        fields.insert(
+            Box::from(name),
+            read_field(property, ids, schema, depth + 1),
+        );
+    }
+    // Behind the named types, whose places are given by their order.
+    let id = TypeId(schema.types.len().max(ids.len()));
+    place(schema, id, fields);
+    Some(id)
+}
+
+fn place(schema: &mut Schema, id: TypeId, fields: HashMap<Box<str>, Field>) {
+    if schema.types.len() <= id.0 {
+        schema.types.resize_with(id.0 + 1, HashMap::new);
+    }
+    schema.types[id.0] = fields;
+}
+
+/// A kind lives in a namespace if one of its paths has a namespace in it.
+fn read_scopes(document: &Node, schema: &mut Schema) {
+    let paths = document.get("paths").and_then(Node::as_mapping);
+    for (path, item) in paths.into_iter().flat_map(|paths| paths.iter()) {
+        if !path.ends_with('}') {
+            continue;
+        }
+        let Some(kind) = item.at(["get", "x-kubernetes-group-version-kind"]) else {
+            continue;
+        };
+        let text = |key| kind.get(key).and_then(Node::text).unwrap_or_default();
+        let api_version = match text("group") {
+            "" => text("version").to_owned(),
+            group => format!("{group}/{}", text("version")),
+        };
+        let key = (api_version.into_boxed_str(), Box::from(text("kind")));
+        let entry = schema.kinds.entry(key).or_insert(Kind {
+            namespaced: None,
+            root: None,
+        });
+        let namespaced = path.contains("namespaces/{namespace}");
+        entry.namespaced = Some(namespaced || entry.namespaced == Some(true));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merge_keys_and_scopes_of_own_kinds() {
+        let schema = read(
+            br##"{"definitions": {"v1.Thing": {
+                "properties": {"spec": {"properties": {"parts": {
+                    "type": "array", "x-kubernetes-patch-strategy": "merge",
+                    "x-kubernetes-patch-merge-key": "id", "items": {"$ref": "#/definitions/Part"}}}}},
+                "x-kubernetes-group-version-kind": [{"group": "x.io", "version": "v1", "kind": "Thing"}]},
+                "Part": {"properties": {"id": {"type": "string"}}}}}"##,
+        )
+        .unwrap();
+        let root = schema.root("x.io/v1", "Thing").unwrap();
+        let spec = schema.field(root, "spec").unwrap().of.unwrap();
+        let parts = schema.field(spec, "parts").unwrap();
+        assert_eq!(parts.merge.as_deref(), Some(&["id".into()][..]));
+        assert!(
+            schema.root("apps/v1", "Deployment").is_none(),
+            "the built-in types are replaced"
+        );
+        assert_eq!(
+            schema.is_namespaced("v1", "Namespace"),
+            Some(false),
+            "the scopes stay"
+        );
+    }
+}
