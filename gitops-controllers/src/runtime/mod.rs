@@ -3,16 +3,32 @@
 //!
 //! A reconciler implements [`Reconcile`] for a [`Kind`]. It works on an [`Attempt`], records
 //! [`Fact`]s, and returns [`Done`] or a [`Stop`]; all that Flux shows of it (conditions, events,
-//! retries) follows in [`settle`] from the kind's [`Profile`].
+//! retries) follows in [`settle`] from the kind's [`Profile`]. A [`Controller`] runs it on the
+//! objects of a [`Cache`], as its [`Queue`] says.
 
 mod attempt;
+mod cache;
+mod context;
+mod controller;
+mod events;
 mod kind;
+mod metrics;
+mod observer;
 mod outcome;
 mod profile;
+mod queue;
 mod settle;
+mod status;
 
 pub use attempt::Attempt;
+pub use cache::{Cache, Change, Key, decode};
+pub use context::{Caches, Context, Timing};
+pub use controller::Controller;
+pub use events::{EventTargets, Events, Involved, Told};
 pub use kind::{Kind, Reconcile, Status};
+pub use metrics::Metrics;
+pub use observer::{Happening, NoObserver, Observer};
 pub use outcome::{Again, Done, Fact, Fault, Notice, Severity, Stop, Turn, Waiting};
 pub use profile::{FailureCondition, Profile, Ready, Retry};
+pub use queue::{Job, Next, Queue, QueueCounters};
 pub use settle::{Before, Requeue, Settled, TurnResult, in_progress, settle, suspended};

@@ -1,0 +1,336 @@
+//! What the cluster holds of one kind, kept up to date by a watch.
+//!
+//! Objects are kept untyped, so that one that cannot be decoded harms nobody else. The answers to
+//! our own writes are put in at once: a turn never sees less than what the turn before it wrote.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::StreamExt;
+use gitops_core::{ObjectId, Scope};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject},
+    runtime::watcher,
+};
+use parking_lot::RwLock;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+/// The longest pause before a watch is tried again: after an outage of the API server, changes are
+/// seen within this time and a round trip.
+const RECONNECT_LIMIT: Duration = Duration::from_secs(4);
+
+/// Namespace and name. `Display` gives `namespace/name`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The namespace; empty for cluster-scoped objects.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Key {
+    /// A key.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    /// The key of an object.
+    pub fn of(object: &DynamicObject) -> Self {
+        Self::new(
+            object.metadata.namespace.clone().unwrap_or_default(),
+            object.metadata.name.clone().unwrap_or_default(),
+        )
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A change of one object as the watch saw it: appeared (no `old`), changed, or gone (no `new`).
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which object.
+    pub key: Key,
+    /// What was known.
+    pub old: Option<Arc<DynamicObject>>,
+    /// What is.
+    pub new: Option<Arc<DynamicObject>>,
+}
+
+type Listener = Arc<dyn Fn(&Change) + Send + Sync>;
+
+/// The objects of one kind. Shared by everybody who asks for the kind.
+pub struct Cache {
+    resource: ApiResource,
+    objects: RwLock<HashMap<Key, Arc<DynamicObject>>>,
+    listeners: RwLock<Vec<Listener>>,
+    synced: watch::Sender<bool>,
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("kind", &self.resource.kind)
+            .field("objects", &self.objects.read().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cache {
+    /// An empty cache of a kind; [`run`](Self::run) fills it.
+    pub fn new(resource: ApiResource) -> Arc<Self> {
+        Arc::new(Self {
+            resource,
+            objects: RwLock::default(),
+            listeners: RwLock::default(),
+            synced: watch::Sender::new(false),
+        })
+    }
+
+    /// The kind.
+    pub fn resource(&self) -> &ApiResource {
+        &self.resource
+    }
+
+    /// The id of one of its objects.
+    pub fn id(&self, key: &Key) -> ObjectId {
+        ObjectId::new(
+            &self.resource.api_version,
+            &self.resource.kind,
+            &key.namespace,
+            &key.name,
+        )
+    }
+
+    /// An object as it was last seen.
+    pub fn get(&self, key: &Key) -> Option<Arc<DynamicObject>> {
+        self.objects.read().get(key).cloned()
+    }
+
+    /// An object with its type.
+    ///
+    /// # Errors
+    /// When the object does not fit the type.
+    pub fn get_as<K: DeserializeOwned>(&self, key: &Key) -> Option<Result<K, serde_json::Error>> {
+        self.get(key).map(|object| decode(&object))
+    }
+
+    /// All objects, in no order.
+    pub fn all(&self) -> Vec<Arc<DynamicObject>> {
+        self.objects.read().values().cloned().collect()
+    }
+
+    /// Calls `listener` on every change, on the task of the watch: it must be quick. Objects that
+    /// are already known appear once.
+    pub fn listen(&self, listener: impl Fn(&Change) + Send + Sync + 'static) {
+        let known: Vec<_> = self
+            .objects
+            .read()
+            .iter()
+            .map(|(key, object)| (key.clone(), Arc::clone(object)))
+            .collect();
+        for (key, object) in known {
+            listener(&Change {
+                key,
+                old: None,
+                new: Some(object),
+            });
+        }
+        self.listeners.write().push(Arc::new(listener));
+    }
+
+    /// Completes when the first list is in.
+    pub async fn synced(&self) {
+        let mut synced = self.synced.subscribe();
+        // The sender lives as long as the cache.
+        let _ = synced.wait_for(|synced| *synced).await;
+    }
+
+    /// Puts in the answer to our own write, unless something newer is known already. Listeners
+    /// are not called: who writes knows.
+    pub fn observe(&self, mut object: DynamicObject) -> Arc<DynamicObject> {
+        trim(&mut object);
+        let key = Key::of(&object);
+        let mut objects = self.objects.write();
+        match objects.get(&key) {
+            // Deleted meanwhile: the watch knows better than the answer.
+            None => Arc::new(object),
+            Some(known) if !is_newer(&object, known) => Arc::clone(known),
+            Some(_) => {
+                let object = Arc::new(object);
+                objects.insert(key, Arc::clone(&object));
+                object
+            }
+        }
+    }
+
+    /// Forgets an object that the API server says is gone.
+    pub fn forget(&self, key: &Key, uid: Option<&str>) {
+        let mut objects = self.objects.write();
+        if objects
+            .get(key)
+            .is_some_and(|known| known.metadata.uid.as_deref() == uid)
+        {
+            objects.remove(key);
+        }
+    }
+
+    /// Lists and watches until the scope ends, over every outage.
+    pub async fn run(
+        self: Arc<Self>,
+        client: Client,
+        namespace: Option<String>,
+        selector: Option<String>,
+        scope: Scope,
+    ) {
+        let api: Api<DynamicObject> = match namespace.as_deref() {
+            Some(namespace) => Api::namespaced_with(client, namespace, &self.resource),
+            None => Api::all_with(client, &self.resource),
+        };
+        let mut config = watcher::Config::default();
+        if let Some(selector) = selector.as_deref().filter(|selector| !selector.is_empty()) {
+            config = config.labels(selector);
+        }
+        let work = async {
+            let mut events = pin!(watcher(api, config));
+            let mut pause = Duration::ZERO;
+            let mut listed = HashSet::new();
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(event) => {
+                        pause = Duration::ZERO;
+                        self.take(event, &mut listed);
+                    }
+                    Err(error) => {
+                        tracing::warn!(
+                            kind = %self.resource.kind,
+                            error = %gitops_core::one_line(&error),
+                            "watch failed and is tried again"
+                        );
+                        pause = (pause * 2).clamp(Duration::from_millis(200), RECONNECT_LIMIT);
+                        tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+                    }
+                }
+            }
+        };
+        // The watch never ends by itself.
+        let _ = scope.run(work).await;
+    }
+
+    fn take(&self, event: watcher::Event<DynamicObject>, listed: &mut HashSet<Key>) {
+        match event {
+            watcher::Event::Init => listed.clear(),
+            watcher::Event::InitApply(object) => {
+                listed.insert(Key::of(&object));
+                self.put(object);
+            }
+            watcher::Event::InitDone => {
+                let gone: Vec<Key> = self
+                    .objects
+                    .read()
+                    .keys()
+                    .filter(|key| !listed.contains(*key))
+                    .cloned()
+                    .collect();
+                for key in gone {
+                    self.drop_object(key, None);
+                }
+                listed.clear();
+                self.synced.send_replace(true);
+            }
+            watcher::Event::Apply(object) => self.put(object),
+            watcher::Event::Delete(object) => {
+                let uid = object.metadata.uid.clone();
+                self.drop_object(Key::of(&object), uid.as_deref());
+            }
+        }
+    }
+
+    fn put(&self, mut object: DynamicObject) {
+        trim(&mut object);
+        let key = Key::of(&object);
+        let new = Arc::new(object);
+        let old = {
+            let mut objects = self.objects.write();
+            if let Some(known) = objects.get(&key)
+                && !is_newer(&new, known)
+            {
+                return;
+            }
+            objects.insert(key.clone(), Arc::clone(&new))
+        };
+        self.tell(&Change {
+            key,
+            old,
+            new: Some(new),
+        });
+    }
+
+    fn drop_object(&self, key: Key, uid: Option<&str>) {
+        let old = {
+            let mut objects = self.objects.write();
+            match objects.get(&key) {
+                // A new object of the same name is already there.
+                Some(known) if uid.is_some() && known.metadata.uid.as_deref() != uid => return,
+                _ => objects.remove(&key),
+            }
+        };
+        self.tell(&Change {
+            key,
+            old,
+            new: None,
+        });
+    }
+
+    fn tell(&self, change: &Change) {
+        let listeners = self.listeners.read().clone();
+        for listener in listeners {
+            listener(change);
+        }
+    }
+}
+
+/// An untyped object with its type.
+///
+/// # Errors
+/// When the object does not fit the type.
+pub fn decode<K: DeserializeOwned>(object: &DynamicObject) -> Result<K, serde_json::Error> {
+    serde_json::from_value(serde_json::to_value(object)?)
+}
+
+/// Drops what nobody here reads and what can be most of an object.
+fn trim(object: &mut DynamicObject) {
+    object.metadata.managed_fields = None;
+}
+
+/// Whether `new` is a later state than `known`. Resource versions are compared as numbers, which
+/// Kubernetes guarantees for its own API; others count as newer.
+fn is_newer(new: &DynamicObject, known: &DynamicObject) -> bool {
+    if new.metadata.uid != known.metadata.uid {
+        return true;
+    }
+    let version = |object: &DynamicObject| {
+        object
+            .metadata
+            .resource_version
+            .as_deref()
+            .and_then(|v| v.parse::<u128>().ok())
+    };
+    match (version(new), version(known)) {
+        (Some(new), Some(known)) => new > known,
+        _ => true,
+    }
+}

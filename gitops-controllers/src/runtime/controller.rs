@@ -1,0 +1,623 @@
+//! The loop around a reconciler: from a change in the cluster to a written status.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::FutureExt;
+use gitops_api::meta::{annotation, condition_type::READY, condition_type::STALLED};
+use gitops_core::{Class, Failure, ObjectId, Stage};
+use kube::api::{ApiResource, DynamicObject};
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use super::{
+    Attempt, Before, Cache, Change, Context, Done, Fault, Happening, Involved, Key, Kind, Notice,
+    Queue, Reconcile, Requeue, Settled, Status, Stop, Told, Turn, TurnResult,
+    attempt::ProgressNote,
+    cache::decode,
+    in_progress,
+    queue::{Job, Next},
+    settle,
+    status::{Writer, merge_patch, raw_conditions},
+    suspended,
+};
+
+/// Runs the turns of one kind.
+///
+/// # Expected flow
+/// 1. A change of the object (new, another generation, another `requestedAt`, deletion), of
+///    something that it depends on ([`Controller::queue`]), or time queues it.
+/// 2. A worker takes it from the cache; no request is made for reading it.
+/// 3. Deleted: [`Reconcile::finalize`], then the finalizer goes. New: the finalizer comes first
+///    and the turn goes on at once. Suspended: nothing.
+/// 4. [`Reconcile::reconcile`]; a panic becomes a failure of this object alone.
+/// 5. [`settle`] decides; one status patch writes what changed; events follow.
+///
+/// # Guarantees
+/// An object is in one turn at a time. A turn sees at least what the turn before it wrote.
+pub struct Controller<R: Reconcile> {
+    reconciler: R,
+    context: Context,
+    cache: Arc<Cache>,
+    queue: Arc<Queue>,
+    workers: usize,
+    finalizer: &'static str,
+}
+
+impl<R: Reconcile> std::fmt::Debug for Controller<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Controller")
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: Reconcile> Controller<R> {
+    /// A controller of the kind, whose watch starts now; `selector` is `--watch-label-selector`.
+    pub fn new(reconciler: R, context: Context, selector: Option<&str>, workers: usize) -> Self {
+        let cache = context
+            .caches
+            .watch(&ApiResource::erase::<R::Kind>(&()), selector);
+        let queue = Arc::new(Queue::new(context.timing.backoff));
+        let workers = workers.max(1);
+        context
+            .metrics
+            .watch_queue(R::Kind::PROFILE.controller, workers, Arc::clone(&queue));
+        Self {
+            reconciler,
+            context,
+            cache,
+            queue,
+            workers,
+            finalizer: annotation::FINALIZER,
+        }
+    }
+
+    /// The queue, for whoever watches what objects depend on.
+    pub fn queue(&self) -> Arc<Queue> {
+        Arc::clone(&self.queue)
+    }
+
+    /// The objects.
+    pub fn cache(&self) -> Arc<Cache> {
+        Arc::clone(&self.cache)
+    }
+
+    /// Works until the scope ends; then the turns in hand are dropped at their next await.
+    pub async fn run(self) {
+        let controller = Arc::new(self);
+        let queue = Arc::clone(&controller.queue);
+        let context = controller.context.clone();
+        let cache = Arc::clone(&controller.cache);
+        let kind = cache.resource().kind.clone();
+        let of = Arc::downgrade(&cache);
+        cache.listen(move |change| {
+            if !asks_for_turn(change) {
+                return;
+            }
+            if change.new.is_none() {
+                context.metrics.forget(&kind, &change.key);
+                if let Some(cache) = of.upgrade() {
+                    context.observer.happened(Happening::Gone {
+                        object: cache.id(&change.key),
+                    });
+                }
+                queue.forget(&change.key);
+                return;
+            }
+            queue.add(&change.key, None);
+        });
+        let mut workers = JoinSet::new();
+        for _ in 0..controller.workers {
+            let controller = Arc::clone(&controller);
+            workers.spawn(async move {
+                let scope = controller.context.scope.clone();
+                // Dropping a turn is safe at any await; what it wrote stands.
+                let _ = scope.run(controller.work()).await;
+            });
+        }
+        while workers.join_next().await.is_some() {}
+    }
+
+    async fn work(&self) {
+        loop {
+            let job = self.queue.next().await;
+            let key = job.key.clone();
+            let profile = R::Kind::PROFILE;
+            self.context.metrics.waited(profile.controller, job.waited);
+            let started = tokio::time::Instant::now();
+            let resource = self.cache.resource();
+            let span = tracing::info_span!(
+                "turn",
+                controller = profile.controller,
+                controllerGroup = %resource.group,
+                controllerKind = %resource.kind,
+                name = %key.name,
+                namespace = %key.namespace,
+                reconcileID = %uuid::Uuid::new_v4(),
+            );
+            let (next, result) = self.turn(job).instrument(span).await;
+            self.queue.done(&key, next);
+            let took = started.elapsed();
+            self.context
+                .metrics
+                .turn(profile.controller, &resource.kind, &key, result, took);
+            if self.cache.get(&key).is_none() {
+                self.queue.forget(&key);
+                self.context.metrics.forget(&resource.kind, &key);
+            }
+        }
+    }
+
+    async fn turn(&self, job: Job) -> (Next, TurnResult) {
+        let Some(object) = self.cache.get(&job.key) else {
+            return (Next::Rest, TurnResult::Success);
+        };
+        match self.try_turn(&job, object).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(error = %gitops_core::one_line(&error), "Reconciler error");
+                (Next::Backoff, TurnResult::Error)
+            }
+        }
+    }
+
+    /// A turn; an error is one of talking to the API server about the object itself.
+    async fn try_turn(
+        &self,
+        job: &Job,
+        object: Arc<DynamicObject>,
+    ) -> Result<(Next, TurnResult), kube::Error> {
+        let typed: R::Kind = match decode(&object) {
+            Ok(typed) => typed,
+            Err(error) => return self.undecodable(&object, &error).await,
+        };
+        if object.metadata.deletion_timestamp.is_some() {
+            return self.finalize(job, &object, &typed).await;
+        }
+        let mut object = object;
+        let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
+        if !finalizers.iter().any(|known| known == self.finalizer) {
+            match self
+                .writer()
+                .finalizer(&object, self.finalizer, true)
+                .await?
+            {
+                Some(written) => object = Arc::new(written),
+                None => return Ok((Next::Rest, TurnResult::Success)),
+            }
+        }
+        if typed.suspended() {
+            tracing::debug!("reconciliation is suspended for this object");
+            return self.suspended(&object, &typed).await;
+        }
+        let started = tokio::time::Instant::now();
+        let base = Base::new(&object, &typed, &self.context);
+        let progress = Arc::new(ProgressNote::default());
+        if let Some(message) = base.announcement::<R::Kind>() {
+            progress.step(Stage::Resolve, message);
+        }
+        let mut attempt = self.attempt(&base.status, &progress, job);
+        let report = Report::default();
+        let turn = {
+            let work = catch(self.reconciler.reconcile(&typed, &mut attempt));
+            tokio::select! {
+                biased;
+                turn = work => turn,
+                never = self.report(&base, &object, &progress, &report) => match never {},
+            }
+        };
+        let turn = turn.unwrap_or_else(|panic| {
+            self.context.metrics.panicked(R::Kind::PROFILE.controller);
+            Err(panic.into())
+        });
+        let reported = report.tried.load(Ordering::Relaxed);
+        let object = report.latest.into_inner().map_or(object, Arc::new);
+        let progress = progress.get();
+        let before = base.before::<R::Kind>(progress.message.as_deref(), self.context.clock.now());
+        let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
+        let changes = base.changes::<R::Kind>(attempt.status.clone(), &settled, reported);
+        let mut written = Arc::clone(&object);
+        if !changes.is_empty() {
+            match self.writer().status(&object, changes).await? {
+                Some(answer) => written = Arc::new(answer),
+                None => return Ok((Next::Rest, TurnResult::Success)),
+            }
+        }
+        self.tell(&written, &settled, attempt.metadata(), started.elapsed());
+        Ok((self.next(settled.requeue), settled.result))
+    }
+
+    fn attempt(
+        &self,
+        status: &<R::Kind as Kind>::Status,
+        progress: &Arc<ProgressNote>,
+        job: &Job,
+    ) -> Attempt<R::Kind> {
+        Attempt::with_parts(
+            status.clone(),
+            self.context.scope.child(),
+            Arc::clone(&self.context.clock),
+            Arc::clone(progress),
+            job.newer.clone(),
+        )
+    }
+
+    /// Writes the step of a turn to the status once the turn takes long, and each later step then.
+    async fn report(
+        &self,
+        base: &Base<<R::Kind as Kind>::Status>,
+        object: &Arc<DynamicObject>,
+        progress: &ProgressNote,
+        report: &Report,
+    ) -> std::convert::Infallible {
+        let id = self.cache.id(&Key::of(object));
+        let patient = tokio::time::Instant::now() + self.context.timing.progress_after;
+        let mut shown = None;
+        loop {
+            progress.changed().await;
+            let mut state = progress.get();
+            self.happened_step(&id, &state);
+            // Further steps within the patience cost nothing.
+            while tokio::time::timeout_at(patient, progress.changed())
+                .await
+                .is_ok()
+            {
+                state = progress.get();
+                self.happened_step(&id, &state);
+            }
+            if shown.as_ref() == Some(&state) {
+                continue;
+            }
+            let before = base.before::<R::Kind>(state.message.as_deref(), self.context.clock.now());
+            if let Some(conditions) = in_progress(R::Kind::PROFILE, before, state.drifted) {
+                let mut changes = Map::new();
+                changes.insert("conditions".into(), json!(conditions));
+                report.tried.store(true, Ordering::Relaxed);
+                let current = report.latest.lock().clone();
+                let current = current.unwrap_or_else(|| (**object).clone());
+                match self.writer().status(&current, changes).await {
+                    Ok(Some(written)) => *report.latest.lock() = Some(written),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::debug!(error = %gitops_core::one_line(&error), "progress not written");
+                    }
+                }
+            }
+            shown = Some(state);
+        }
+    }
+
+    fn happened_step(&self, object: &ObjectId, state: &super::attempt::ProgressState) {
+        if let (Some(stage), Some(message)) = (state.stage, &state.message) {
+            tracing::debug!(stage = stage.name(), "{message}");
+            self.context.observer.happened(Happening::Step {
+                object: object.clone(),
+                stage,
+                message: message.clone(),
+            });
+        }
+    }
+
+    async fn suspended(
+        &self,
+        object: &DynamicObject,
+        typed: &R::Kind,
+    ) -> Result<(Next, TurnResult), kube::Error> {
+        let base = Base::new(object, typed, &self.context);
+        let before = base.before::<R::Kind>(None, self.context.clock.now());
+        if let Some(conditions) = suspended(R::Kind::PROFILE, before) {
+            let mut changes = Map::new();
+            changes.insert("conditions".into(), json!(conditions));
+            changes.insert("observedGeneration".into(), json!(base.generation));
+            self.writer().status(object, changes).await?;
+        }
+        Ok((Next::Rest, TurnResult::Success))
+    }
+
+    async fn finalize(
+        &self,
+        job: &Job,
+        object: &DynamicObject,
+        typed: &R::Kind,
+    ) -> Result<(Next, TurnResult), kube::Error> {
+        let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
+        if !finalizers.iter().any(|known| known == self.finalizer) {
+            return Ok((Next::Rest, TurnResult::Success));
+        }
+        let started = tokio::time::Instant::now();
+        let base = Base::new(object, typed, &self.context);
+        let progress = Arc::new(ProgressNote::default());
+        let mut attempt = self.attempt(&base.status, &progress, job);
+        let turn = catch(self.reconciler.finalize(typed, &mut attempt)).await;
+        let turn = turn.unwrap_or_else(|panic| Err(panic.into()));
+        let before = base.before::<R::Kind>(None, self.context.clock.now());
+        let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
+        if turn.is_ok() {
+            self.send_events(object, &settled, attempt.metadata());
+            self.writer()
+                .finalizer(object, self.finalizer, false)
+                .await?;
+            return Ok((Next::Rest, TurnResult::Success));
+        }
+        let changes = base.changes::<R::Kind>(attempt.status.clone(), &settled, false);
+        if !changes.is_empty() {
+            self.writer().status(object, changes).await?;
+        }
+        self.tell(object, &settled, attempt.metadata(), started.elapsed());
+        // What must be cleaned up is tried again whatever the profile says.
+        Ok((Next::Backoff, TurnResult::Error))
+    }
+
+    /// Tells about an object that does not fit its type, and leaves it until it changes.
+    async fn undecodable(
+        &self,
+        object: &DynamicObject,
+        error: &serde_json::Error,
+    ) -> Result<(Next, TurnResult), kube::Error> {
+        let message = format!("the object does not fit its type: {error}");
+        tracing::error!(error = %message, "Reconciler error");
+        let fault = Fault::new(Class::Invalid, message).reason("InvalidObject");
+        let profile = super::Profile {
+            stalls: |_, _, _| true,
+            ..*R::Kind::PROFILE
+        };
+        let conditions = raw_conditions(object);
+        let before = Before {
+            generation: object.metadata.generation.unwrap_or_default(),
+            conditions: &conditions,
+            progress: None,
+            interval: Duration::ZERO,
+            retry_interval: Duration::ZERO,
+            dependency_interval: Duration::ZERO,
+            now: self.context.clock.now(),
+        };
+        let turn = Err(Failure::new(Stage::Validate, fault).into());
+        let settled = settle(&profile, before, &[], &turn);
+        let mut changes = Map::new();
+        changes.insert("conditions".into(), json!(settled.conditions));
+        changes.insert("observedGeneration".into(), json!(before.generation));
+        // The API server refuses any write where its schema refuses the object.
+        if let Err(error) = self.writer().status(object, changes).await {
+            tracing::debug!(error = %gitops_core::one_line(&error), "status not written");
+        }
+        self.tell(
+            object,
+            &settled,
+            &std::collections::BTreeMap::new(),
+            Duration::ZERO,
+        );
+        Ok((Next::Rest, TurnResult::Success))
+    }
+
+    fn writer(&self) -> Writer<'_> {
+        Writer {
+            client: &self.context.client,
+            cache: &self.cache,
+            manager: self.context.manager,
+            owned: R::Kind::PROFILE.owned,
+        }
+    }
+
+    fn next(&self, requeue: Requeue) -> Next {
+        match requeue {
+            Requeue::Never => Next::Rest,
+            Requeue::Now => Next::Now,
+            Requeue::After(delay) => Next::After(delay),
+            Requeue::Jittered(interval) => Next::After(self.context.timing.jittered(interval)),
+            Requeue::Backoff => Next::Backoff,
+        }
+    }
+
+    fn tell(
+        &self,
+        object: &DynamicObject,
+        settled: &Settled,
+        metadata: &std::collections::BTreeMap<String, String>,
+        took: Duration,
+    ) {
+        self.send_events(object, settled, metadata);
+        let find = |kind| {
+            settled
+                .conditions
+                .iter()
+                .find(|condition| condition.type_ == kind)
+        };
+        let ready = find(READY);
+        self.context.observer.happened(Happening::Settled {
+            object: self.cache.id(&Key::of(object)),
+            ready: ready.map_or("Unknown", |ready| ready.status.as_str()),
+            reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
+            message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+            stalled: find(STALLED).is_some(),
+            took,
+            next: match settled.requeue {
+                Requeue::After(delay) | Requeue::Jittered(delay) => Some(delay),
+                Requeue::Now => Some(Duration::ZERO),
+                Requeue::Never | Requeue::Backoff => None,
+            },
+        });
+    }
+
+    fn send_events(
+        &self,
+        object: &DynamicObject,
+        settled: &Settled,
+        metadata: &std::collections::BTreeMap<String, String>,
+    ) {
+        let resource = self.cache.resource();
+        for notice in &settled.events {
+            log(notice);
+            let mut all = std::collections::BTreeMap::new();
+            for (key, value) in object.metadata.annotations.iter().flatten() {
+                if key.starts_with(annotation::EVENT_PREFIX) {
+                    all.insert(key.clone(), value.clone());
+                }
+            }
+            let own = notice.metadata.iter().map(|(key, value)| (key, value));
+            for (key, value) in metadata.iter().chain(own) {
+                all.insert(format!("{}/{key}", resource.group), value.clone());
+            }
+            self.context.events.send(Told {
+                involved: Involved {
+                    api_version: resource.api_version.clone(),
+                    kind: resource.kind.clone(),
+                    namespace: object.metadata.namespace.clone().unwrap_or_default(),
+                    name: object.metadata.name.clone().unwrap_or_default(),
+                    uid: object.metadata.uid.clone().unwrap_or_default(),
+                    resource_version: object.metadata.resource_version.clone().unwrap_or_default(),
+                },
+                notice: notice.clone(),
+                metadata: all,
+                at: self.context.clock.now(),
+            });
+            self.context.observer.happened(Happening::Event {
+                object: self.cache.id(&Key::of(object)),
+                event: notice.clone(),
+            });
+        }
+    }
+}
+
+fn log(notice: &Notice) {
+    if notice.severity == super::Severity::Error {
+        tracing::error!(reason = notice.reason, "{}", notice.message);
+    } else {
+        tracing::info!(reason = notice.reason, "{}", notice.message);
+    }
+}
+
+/// What was written while a turn ran.
+#[derive(Default)]
+struct Report {
+    /// A write was begun; whether it arrived is not known when the turn ends meanwhile.
+    tried: AtomicBool,
+    latest: Mutex<Option<DynamicObject>>,
+}
+
+/// What stood when the turn began.
+struct Base<S> {
+    status: S,
+    conditions: Vec<gitops_api::meta::Condition>,
+    generation: i64,
+    request: Option<String>,
+    interval: Duration,
+    retry_interval: Duration,
+    dependency_interval: Duration,
+}
+
+impl<S: Status> Base<S> {
+    fn new<K: Kind<Status = S>>(object: &DynamicObject, typed: &K, context: &Context) -> Self {
+        let status = typed.status().cloned().unwrap_or_default();
+        let interval = typed.interval();
+        let annotations = object.metadata.annotations.as_ref();
+        Self {
+            conditions: status.conditions().to_vec(),
+            status,
+            generation: object.metadata.generation.unwrap_or_default(),
+            request: annotations
+                .and_then(|all| all.get(annotation::RECONCILE_REQUESTED_AT))
+                .cloned(),
+            interval,
+            retry_interval: typed.retry_interval().unwrap_or(interval),
+            dependency_interval: context.timing.dependency,
+        }
+    }
+
+    fn before<'a, K: Kind>(
+        &'a self,
+        progress: Option<&'a str>,
+        now: jiff::Timestamp,
+    ) -> Before<'a> {
+        Before {
+            generation: self.generation,
+            conditions: &self.conditions,
+            progress,
+            interval: self.interval,
+            retry_interval: self.retry_interval,
+            dependency_interval: self.dependency_interval,
+            now,
+        }
+    }
+
+    /// The first step of a turn of a new generation.
+    fn announcement<K: Kind>(&self) -> Option<String> {
+        let observed = self.status.observed_generation().unwrap_or(-1);
+        (K::PROFILE.announces_generation && observed != self.generation).then(|| {
+            format!(
+                "processing object: new generation {observed} -> {}",
+                self.generation
+            )
+        })
+    }
+
+    /// What the turn changes in the status. `reported` says that conditions were written while
+    /// it ran, so that they must be written again whatever they are.
+    fn changes<K: Kind<Status = S>>(
+        &self,
+        mut draft: S,
+        settled: &Settled,
+        reported: bool,
+    ) -> Map<String, Value> {
+        draft.set_conditions(settled.conditions.clone());
+        if settled.observe_generation {
+            draft.observe_generation(self.generation);
+        } else if let Some(observed) = self.status.observed_generation() {
+            draft.observe_generation(observed);
+        }
+        if let Some(request) = &self.request {
+            draft.handle_request(request);
+        }
+        let object = |status: &S| match serde_json::to_value(status) {
+            Ok(Value::Object(map)) => map,
+            _ => Map::new(),
+        };
+        let mut changes = merge_patch(&object(&self.status), &object(&draft));
+        if reported {
+            changes.insert("conditions".into(), json!(settled.conditions));
+        }
+        changes
+    }
+}
+
+/// Runs a turn; a panic is its failure.
+async fn catch(turn: impl Future<Output = Turn>) -> Result<Result<Done, Stop>, Failure> {
+    match AssertUnwindSafe(turn).catch_unwind().await {
+        Ok(turn) => Ok(turn),
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<&str>()
+                .map(ToString::to_string)
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            tracing::error!(panic = %text, "Observed a panic in reconciler");
+            let fault = Fault::new(Class::Internal, format!("panic: {text} [recovered]"));
+            Err(Failure::new(Stage::Apply, fault))
+        }
+    }
+}
+
+/// Whether a change of an object asks for a turn: our own status writes must not.
+fn asks_for_turn(change: &Change) -> bool {
+    let (Some(old), Some(new)) = (&change.old, &change.new) else {
+        return true;
+    };
+    let request = |object: &DynamicObject| {
+        let annotations = object.metadata.annotations.as_ref();
+        annotations
+            .and_then(|all| all.get(annotation::RECONCILE_REQUESTED_AT))
+            .cloned()
+    };
+    old.metadata.uid != new.metadata.uid
+        || old.metadata.generation != new.metadata.generation
+        || old.metadata.deletion_timestamp.is_some() != new.metadata.deletion_timestamp.is_some()
+        || request(old) != request(new)
+}
