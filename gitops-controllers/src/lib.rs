@@ -1,4 +1,5 @@
 //! Reconcilers, and the controllers that run them.
 
+pub mod kustomization;
 pub mod profiles;
 pub mod runtime;

@@ -32,6 +32,15 @@ impl ApiError {
         }
     }
 
+    /// The error that an API server gives for an object that does not exist. `resource` is the
+    /// plural, with the group where there is one: `kustomizations.kustomize.toolkit.fluxcd.io`.
+    pub fn not_found(resource: &str, name: &str) -> Self {
+        Self {
+            message: format!("{resource} \"{name}\" not found"),
+            ..Self::no_such_path()
+        }
+    }
+
     /// The error that an API server gives for a path that it does not serve.
     pub(crate) fn no_such_path() -> Self {
         Self {
@@ -141,6 +150,11 @@ impl ApiError {
     /// Whether the object, its kind or its namespace does not exist.
     pub fn is_not_found(&self) -> bool {
         self.reason == "NotFound" || (self.reason.is_empty() && self.code == 404)
+    }
+
+    /// Whether the kind is not served.
+    pub(crate) fn is_no_match(&self) -> bool {
+        self.code == 0 && self.message.starts_with("no matches for kind")
     }
 
     /// Whether it is a refusal for lack of rights.

@@ -40,7 +40,7 @@ const JSON_PATCH: &str = "application/json-patch+json";
 #[derive(Clone, Debug)]
 pub struct Applier {
     pub(crate) cluster: Cluster,
-    record: Option<Record>,
+    pub(crate) record: Option<Record>,
 }
 
 /// A desired object on its way.

@@ -311,7 +311,7 @@ mod tests {
         for (text, expected) in [
             ("dep.metadata.name == 'x'", Ok(true)),
             ("has(dep.status)", Ok(false)),
-            ("dep.?status.?ready.orValue('no') == 'no'", Ok(true)),
+            ("!dep.?status.hasValue()", Ok(true)),
             (
                 "dep.metadata.labels['a'] == 'b'",
                 Err("failed to evaluate the CEL expression \

@@ -95,9 +95,10 @@ impl Cluster {
         self.discovery.of(self, object).await
     }
 
-    /// The object, or nothing where it does not exist. A kind that is not served is an error.
+    /// The object, or nothing where it does not exist. A kind that is not served is an error; a
+    /// version that is not served any more is not.
     pub async fn get(&self, object: &ObjectId) -> Result<Option<Value>, ApiError> {
-        let resource = self.resource_of(object).await?;
+        let resource = self.discovery.of_any_version(self, object).await?;
         self.get_object(&resource, object).await
     }
 

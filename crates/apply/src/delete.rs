@@ -89,12 +89,15 @@ impl Applier {
         object: &ObjectId,
         owner: &Owner,
     ) -> Result<Action, (ApiError, &'static str)> {
-        let resource = match self.cluster.resource_of(object).await {
+        let resource = match self
+            .cluster
+            .discovery()
+            .of_any_version(&self.cluster, object)
+            .await
+        {
             Ok(resource) => resource,
             // With its kind, every object of the kind went.
-            Err(error)
-                if error.code() == 0 && error.message().starts_with("no matches for kind") =>
-            {
+            Err(error) if error.is_no_match() => {
                 return Ok(Action::Deleted);
             }
             Err(error) => return Err((error, "query")),
@@ -142,7 +145,7 @@ impl Applier {
                 let gone = match self.cluster.get(&change.object).await {
                     Ok(found) => found.is_none(),
                     // The kind went with its definition.
-                    Err(error) => error.code() == 0 && error.message().starts_with("no matches"),
+                    Err(error) => error.is_no_match(),
                 };
                 if gone {
                     break;

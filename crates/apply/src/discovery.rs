@@ -116,6 +116,29 @@ impl Discovery {
             .await
     }
 
+    /// The resource of an object that is known by an old name: where its version is not served any
+    /// more, the version that the group prefers.
+    pub async fn of_any_version(
+        &self,
+        cluster: &Cluster,
+        object: &ObjectId,
+    ) -> Result<Arc<Resource>, ApiError> {
+        let error = match self.of(cluster, object).await {
+            Err(error) if error.is_no_match() && !object.group.is_empty() => error,
+            answer => return answer,
+        };
+        let path = format!("/apis/{}", escape(&object.group));
+        let Ok(group) = cluster.get_json::<serde_json::Value>(&path).await else {
+            return Err(error);
+        };
+        match group["preferredVersion"]["groupVersion"].as_str() {
+            Some(preferred) if preferred != object.api_version() => {
+                self.resource(cluster, preferred, &object.kind).await
+            }
+            _ => Err(error),
+        }
+    }
+
     /// Forgets a group's kinds, because its definitions changed.
     pub fn forget(&self, group: &str) {
         self.known.write().retain(|api_version, _| {

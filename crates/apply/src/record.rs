@@ -71,6 +71,8 @@ struct Known {
     uid: String,
     resource_version: String,
     checked_at: Instant,
+    /// Whether it was ready in this state. Readiness depends on the object alone.
+    is_ready: bool,
 }
 
 impl Record {
@@ -143,6 +145,7 @@ impl Record {
             uid: metadata(live, "uid").to_owned(),
             resource_version: metadata(live, "resourceVersion").to_owned(),
             checked_at: Instant::now(),
+            is_ready: false,
         };
         if known.uid.is_empty() || known.resource_version.is_empty() {
             return self.drop_object(owner, object);
@@ -153,6 +156,47 @@ impl Record {
             .entry(owner.clone())
             .or_default()
             .insert(object.clone(), known);
+    }
+
+    /// Notes that an object is ready in the state in which it was read.
+    pub(crate) fn note_ready(&self, owner: &Owner, object: &ObjectId, live: &Value) {
+        if let Some(known) = self
+            .0
+            .owners
+            .lock()
+            .get_mut(owner)
+            .and_then(|objects| objects.get_mut(object))
+            && known.uid == metadata(live, "uid")
+            && known.resource_version == metadata(live, "resourceVersion")
+        {
+            known.is_ready = true;
+        }
+    }
+
+    /// Whether an object was ready in the state in which it is now, as far as is known for sure.
+    pub(crate) fn is_ready(
+        &self,
+        identity: &str,
+        owner: &Owner,
+        object: &ObjectId,
+        resource: &Resource,
+    ) -> bool {
+        let known = {
+            let owners = self.0.owners.lock();
+            owners
+                .get(owner)
+                .and_then(|objects| objects.get(object))
+                .cloned()
+        };
+        known.is_some_and(|known| {
+            known.is_ready
+                && *known.identity == *identity
+                && known.checked_at.elapsed() < self.0.options.full_check_every
+                && self
+                    .0
+                    .live
+                    .is_at(resource, object, &known.uid, &known.resource_version)
+        })
     }
 
     /// Forgets an object whose state is not known any more.

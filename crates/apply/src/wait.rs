@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    Applier, HealthChecks, WaitError,
+    Applier, HealthChecks, Owner, WaitError,
     health::{self, Health, Status},
     live::request,
 };
@@ -42,6 +42,11 @@ pub struct WaitOptions {
     pub jobs_with_ttl: BTreeSet<ObjectId>,
     /// Health checks of the caller.
     pub checks: HealthChecks,
+    /// Whose objects these are: what the applier's record knows to be unchanged since it was ready
+    /// is not read.
+    pub owner: Option<Owner>,
+    /// Read every object, whatever the record knows.
+    pub full_check: bool,
 }
 
 impl WaitOptions {
@@ -53,6 +58,8 @@ impl WaitOptions {
             fail_fast: true,
             jobs_with_ttl: BTreeSet::new(),
             checks: HealthChecks::default(),
+            owner: None,
+            full_check: false,
         }
     }
 
@@ -101,11 +108,27 @@ impl Applier {
         options: &WaitOptions,
         scope: &Scope,
     ) -> Result<(), WaitError> {
-        let unseen = objects
-            .iter()
-            .map(|object| (object.clone(), None))
-            .collect();
+        let mut unseen = Vec::with_capacity(objects.len());
+        for object in objects {
+            if !self.is_known_ready(object, options).await {
+                unseen.push((object.clone(), None));
+            }
+        }
         self.wait_from(unseen, options, scope).await
+    }
+
+    /// Whether an object is unchanged since it was last seen ready.
+    async fn is_known_ready(&self, object: &ObjectId, options: &WaitOptions) -> bool {
+        let (Some(record), Some(owner)) = (&self.record, &options.owner) else {
+            return false;
+        };
+        if options.full_check {
+            return false;
+        }
+        let Ok(resource) = self.cluster.resource_of(object).await else {
+            return false;
+        };
+        record.is_ready(self.cluster.identity(), owner, object, &resource)
     }
 
     /// Waits, beginning with objects as they were just read.
@@ -222,6 +245,16 @@ impl Applier {
         let Some(object) = object else {
             return Health::new(Status::NotFound, "Resource not found");
         };
+        let health = self.assess(id, object, options).await;
+        if health.status == Status::Current
+            && let (Some(record), Some(owner)) = (&self.record, &options.owner)
+        {
+            record.note_ready(owner, id, object);
+        }
+        health
+    }
+
+    async fn assess(&self, id: &ObjectId, object: &Value, options: &WaitOptions) -> Health {
         if let Some(health) = options.checks.assess(object, id).await {
             return health;
         }

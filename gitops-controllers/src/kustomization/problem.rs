@@ -1,0 +1,162 @@
+//! How a turn ends that does not end well: the words for the condition, those for the event, and
+//! when to come back.
+
+use std::fmt;
+
+use gitops_api::meta::reason;
+use gitops_core::{Class, Classify, ObjectId, Stage, one_line};
+
+/// Flux's prefix for errors that only a change of the spec can mend.
+const TERMINAL: &str = "Reconciliation failed terminally due to configuration error";
+
+/// When to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// After `spec.retryInterval`.
+    Interval,
+    /// After the interval for dependencies.
+    Dependency,
+    /// With growing pauses.
+    Backoff,
+    /// At once.
+    Now,
+    /// Not before the spec changes.
+    Never,
+}
+
+/// Whether people are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// A warning.
+    Error,
+    /// For information.
+    Info,
+    /// Not at all.
+    Nothing,
+}
+
+/// Why a turn did not succeed.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// Where.
+    pub(crate) stage: Stage,
+    /// The reason of the Ready condition.
+    pub(crate) reason: &'static str,
+    /// The message of the Ready condition.
+    pub(crate) message: String,
+    /// The message of the event, where it differs.
+    pub(crate) event: Option<String>,
+    /// Whether there is an event.
+    pub(crate) tell: Tell,
+    /// Whether the event names the revision.
+    pub(crate) has_revision: bool,
+    /// When to come back.
+    pub(crate) retry: Retry,
+    /// What kind of failure it is.
+    pub(crate) class: Class,
+}
+
+impl Problem {
+    /// A failure that is tried again after the retry interval.
+    pub(crate) fn failed(stage: Stage, reason: &'static str, error: &impl Classify) -> Self {
+        Self::text(stage, reason, error.class(), one_line(error))
+    }
+
+    /// The same with a text of its own.
+    pub(crate) fn text(stage: Stage, reason: &'static str, class: Class, message: String) -> Self {
+        Self {
+            stage,
+            reason,
+            message,
+            event: None,
+            tell: Tell::Error,
+            has_revision: true,
+            retry: Retry::Interval,
+            class,
+        }
+    }
+
+    /// A mistake in an expression of the spec.
+    pub(crate) fn invalid_expression(
+        stage: Stage,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Self {
+        let message = format!("{TERMINAL}: {}", one_line(error));
+        let problem = Self::text(
+            stage,
+            reason::INVALID_CEL_EXPRESSION,
+            Class::Invalid,
+            message,
+        );
+        Self {
+            retry: Retry::Never,
+            ..problem
+        }
+    }
+
+    /// Access that is not allowed.
+    pub(crate) fn denied(message: String) -> Self {
+        let problem = Self::text(
+            Stage::Resolve,
+            reason::ACCESS_DENIED,
+            Class::Denied,
+            message,
+        );
+        Self {
+            retry: Retry::Never,
+            has_revision: false,
+            ..problem
+        }
+    }
+
+    /// The source or its artifact is not there yet.
+    pub(crate) fn no_artifact(message: String, retry: Retry) -> Self {
+        let problem = Self::text(
+            Stage::Resolve,
+            reason::ARTIFACT_FAILED,
+            Class::NotFound,
+            message,
+        );
+        Self {
+            tell: Tell::Nothing,
+            retry,
+            ..problem
+        }
+    }
+
+    /// Newer input arrived during the health checks.
+    pub(crate) fn superseded(by: &ObjectId) -> Self {
+        let message = format!("New reconciliation triggered by {by}");
+        let event = format!("Health checks canceled due to new reconciliation triggered by {by}");
+        let reason = reason::HEALTH_CHECK_CANCELED;
+        Self {
+            event: Some(event),
+            tell: Tell::Info,
+            retry: Retry::Now,
+            ..Self::text(Stage::Health, reason, Class::Cancelled, message)
+        }
+    }
+
+    /// The message of the event.
+    pub(crate) fn event_message(&self) -> &str {
+        self.event.as_deref().unwrap_or(&self.message)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Classify for Problem {
+    fn class(&self) -> Class {
+        self.class
+    }
+
+    fn reason(&self) -> Option<&'static str> {
+        Some(self.reason)
+    }
+}
