@@ -115,6 +115,21 @@ impl Cluster {
         }
     }
 
+    /// Merges a patch into the status of an object.
+    pub async fn patch_status(
+        &self,
+        object: &ObjectId,
+        patch: &Value,
+        field_manager: &str,
+    ) -> Result<(), ApiError> {
+        let resource = self.resource_of(object).await?;
+        let path = resource.object_path(&object.namespace, &object.name);
+        let manager = crate::discovery::escape(field_manager);
+        let path = format!("{path}/status?fieldManager={manager}");
+        let body = Bytes::from(patch.to_string());
+        self.send(Method::PATCH, &path, Some("application/merge-patch+json"), body).await.map(drop)
+    }
+
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         let answer = self.send(Method::GET, path, None, Bytes::new()).await?;
         serde_json::from_value(answer.object)

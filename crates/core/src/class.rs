@@ -33,6 +33,12 @@ pub trait Classify: Error + Send + Sync + 'static {
     fn reason(&self) -> Option<&'static str> {
         None
     }
+
+    /// What an event says, where that is more than what the condition says: Flux does so for some
+    /// errors.
+    fn notice(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Classify for Cancelled {

@@ -39,24 +39,32 @@
 
 mod connect;
 mod dependencies;
+mod fetch;
 mod finalize;
 mod history;
 mod pipeline;
 mod problem;
+mod reconcile;
 mod seams;
 mod source;
 mod spec;
+mod turn;
 mod variables;
 
 use std::{collections::BTreeSet, time::Duration};
 
 use gitops_apply::KubeconfigOptions;
 
+pub use reconcile::Kustomizations;
+pub use seams::{Build, Built};
+
 /// The controller's flags, as far as Kustomizations are concerned.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The field manager of applied objects, and the prefix of nothing else.
+    /// The field manager of applied objects.
     pub field_manager: String,
+    /// The field manager of statuses.
+    pub status_manager: String,
     /// The account to act as where the spec names none.
     pub default_service_account: Option<String>,
     /// Forbid references into other namespaces.
@@ -77,8 +85,12 @@ pub struct Options {
     pub external_artifacts: bool,
     /// Allow `decryption.serviceAccountName`.
     pub object_level_workload_identity: bool,
+    /// End health checks when a newer input arrives.
+    pub cancel_health_checks: bool,
     /// End health checks at the first failed object.
     pub fail_fast: bool,
+    /// Forbid bases that are not part of the artifact.
+    pub no_remote_bases: bool,
     /// Fail on variables without a value.
     pub strict_substitution: bool,
     /// What kubeconfigs may do.
@@ -92,6 +104,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             field_manager: "kustomize-controller".into(),
+            status_manager: "gotk-kustomize-controller".into(),
             default_service_account: None,
             no_cross_namespace_refs: false,
             concurrent_apply: 4,
@@ -102,7 +115,9 @@ impl Default for Options {
             additive_cel_dependency_check: false,
             external_artifacts: false,
             object_level_workload_identity: false,
+            cancel_health_checks: false,
             fail_fast: true,
+            no_remote_bases: false,
             strict_substitution: true,
             kubeconfig: KubeconfigOptions::default(),
             hold_empty_prune_from: Some(10),

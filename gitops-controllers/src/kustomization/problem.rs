@@ -4,7 +4,9 @@
 use std::fmt;
 
 use gitops_api::meta::reason;
-use gitops_core::{Class, Classify, ObjectId, Stage, one_line};
+use gitops_core::{Class, Classify, Failure, Stage, one_line};
+
+use crate::runtime::{Again, Stop, Waiting};
 
 /// Flux's prefix for errors that only a change of the spec can mend.
 const TERMINAL: &str = "Reconciliation failed terminally due to configuration error";
@@ -16,10 +18,6 @@ pub(crate) enum Retry {
     Interval,
     /// After the interval for dependencies.
     Dependency,
-    /// With growing pauses.
-    Backoff,
-    /// At once.
-    Now,
     /// Not before the spec changes.
     Never,
 }
@@ -48,8 +46,6 @@ pub(crate) struct Problem {
     pub(crate) event: Option<String>,
     /// Whether there is an event.
     pub(crate) tell: Tell,
-    /// Whether the event names the revision.
-    pub(crate) has_revision: bool,
     /// When to come back.
     pub(crate) retry: Retry,
     /// What kind of failure it is.
@@ -70,7 +66,6 @@ impl Problem {
             message,
             event: None,
             tell: Tell::Error,
-            has_revision: true,
             retry: Retry::Interval,
             class,
         }
@@ -104,7 +99,6 @@ impl Problem {
         );
         Self {
             retry: Retry::Never,
-            has_revision: false,
             ..problem
         }
     }
@@ -123,24 +117,6 @@ impl Problem {
             ..problem
         }
     }
-
-    /// Newer input arrived during the health checks.
-    pub(crate) fn superseded(by: &ObjectId) -> Self {
-        let message = format!("New reconciliation triggered by {by}");
-        let event = format!("Health checks canceled due to new reconciliation triggered by {by}");
-        let reason = reason::HEALTH_CHECK_CANCELED;
-        Self {
-            event: Some(event),
-            tell: Tell::Info,
-            retry: Retry::Now,
-            ..Self::text(Stage::Health, reason, Class::Cancelled, message)
-        }
-    }
-
-    /// The message of the event.
-    pub(crate) fn event_message(&self) -> &str {
-        self.event.as_deref().unwrap_or(&self.message)
-    }
 }
 
 impl fmt::Display for Problem {
@@ -158,5 +134,28 @@ impl Classify for Problem {
 
     fn reason(&self) -> Option<&'static str> {
         Some(self.reason)
+    }
+
+    fn notice(&self) -> Option<String> {
+        self.event.clone()
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        let again = match problem.retry {
+            // The runtime's profile stalls at what fails in the validation of a spec.
+            Retry::Never => return Self::Failed(Failure::new(Stage::Validate, problem)),
+            Retry::Interval if problem.tell == Tell::Error => {
+                return Self::Failed(Failure::new(problem.stage, problem));
+            }
+            Retry::Interval => Again::Retry,
+            Retry::Dependency => Again::Dependency,
+        };
+        let waiting = Waiting::new(problem.reason, problem.message).again(again);
+        Self::Waiting(match (problem.tell, problem.event) {
+            (Tell::Info, Some(event)) => waiting.with_event(event),
+            _ => waiting,
+        })
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn resolve(
     let found = cluster.get(&id).await.map_err(|error| {
         let place = format!("{}/{}", id.namespace, id.name);
         let message = format!("unable to get source '{place}': {error}");
-        Problem::no_artifact(message, Retry::Backoff)
+        Problem::no_artifact(message, Retry::Dependency)
     })?;
     let Some(source) = found else {
         let plural = plural(&id.kind);
@@ -86,7 +86,7 @@ fn check_access(object: &Kustomization, id: &ObjectId, options: &Options) -> Res
         "GitRepository" | "OCIRepository" | "Bucket" | "ExternalArtifact" => Ok(()),
         other => {
             let message = format!("source `{}` kind '{other}' not supported", id.name);
-            Err(Problem::no_artifact(message, Retry::Backoff))
+            Err(Problem::no_artifact(message, Retry::Dependency))
         }
     }
 }

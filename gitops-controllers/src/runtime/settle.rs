@@ -17,7 +17,7 @@ use gitops_core::{Class, EVENT_LIMIT, Failure, one_line, truncate};
 use jiff::Timestamp;
 
 use super::{
-    Fact, Notice, Profile, Severity, Stop, Turn, Waiting,
+    Fact, Notice, Profile, Stop, Turn, Waiting,
     outcome::Again,
     profile::{Ready, Retry},
 };
@@ -326,10 +326,8 @@ impl<'a> Draft<'a> {
             self.set(rule.condition, status, reason, &message);
         }
         self.set(READY, False, reason, &message);
-        events.push(Notice {
-            severity: Severity::Error,
-            ..Notice::error(reason, &message)
-        });
+        let told = failure.error.notice().unwrap_or_else(|| message.clone());
+        events.push(Notice::error(reason, told));
         if stalls {
             self.remove(RECONCILING);
             self.set(STALLED, True, reason, &message);
