@@ -127,7 +127,14 @@ impl Cluster {
         let manager = crate::discovery::escape(field_manager);
         let path = format!("{path}/status?fieldManager={manager}");
         let body = Bytes::from(patch.to_string());
-        self.send(Method::PATCH, &path, Some("application/merge-patch+json"), body).await.map(drop)
+        self.send(
+            Method::PATCH,
+            &path,
+            Some("application/merge-patch+json"),
+            body,
+        )
+        .await
+        .map(drop)
     }
 
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {

@@ -8,11 +8,11 @@ use gitops_api::{
     meta::{ConditionStatus, Dependency, condition_type},
 };
 use gitops_apply::{ApiError, CelError, Expression};
-use gitops_core::{Class, Classify, one_line};
+use gitops_core::{Class, Classify};
 use serde_json::Value;
 
 /// Namespace and name.
-pub(crate) type Key = (String, String);
+pub type Key = (String, String);
 
 /// How many steps a search for a cycle takes; longer chains are not looked at to their end.
 const SEARCH_LIMIT: usize = 10_000;
@@ -228,13 +228,9 @@ pub(crate) fn sorted(dependents: BTreeMap<Key, Vec<Key>>) -> Vec<Key> {
     order
 }
 
-/// The text of a condition.
-pub(crate) fn text(error: &DependencyError) -> String {
-    one_line(error)
-}
-
 #[cfg(test)]
 mod tests {
+    use gitops_core::one_line;
     use serde_json::json;
 
     use super::*;
@@ -305,7 +301,7 @@ mod tests {
             )
             .await;
             assert_eq!(
-                judged.err().map(|error| text(&error)).as_deref(),
+                judged.err().map(|error| one_line(&error)).as_deref(),
                 expected,
                 "{status} {expression}"
             );

@@ -23,7 +23,10 @@ impl Fetcher {
 impl Artifacts for Fetcher {
     async fn fetch(&self, artifact: &Artifact, scope: &Scope) -> Result<Arc<dyn Tree>, FetchError> {
         let malformed = |text: String| FetchError::Other(Class::Invalid, text);
-        let url = artifact.url.parse().map_err(|_| malformed("the artifact's URL is malformed".into()))?;
+        let url = artifact
+            .url
+            .parse()
+            .map_err(|_| malformed("the artifact's URL is malformed".into()))?;
         let digest: Digest = artifact
             .digest
             .parse()

@@ -35,7 +35,10 @@ impl Pipeline {
         }
         let objects = inventory(&status).objects().to_vec();
         // Events carry the reason of the Ready condition as it stands.
-        let ready = status.conditions.iter().find(|known| known.type_ == condition_type::READY);
+        let ready = status
+            .conditions
+            .iter()
+            .find(|known| known.type_ == condition_type::READY);
         let reason = |otherwise: &str| match ready {
             Some(ready) => ready.reason.clone(),
             None => otherwise.to_owned(),
@@ -43,16 +46,20 @@ impl Pipeline {
         let error = |message: String| Notice::error(reason("error"), message);
         if !connect::can_impersonate(&self.cluster, object, &self.options).await {
             let shown: Vec<String> = objects.iter().map(ObjectId::to_string).collect();
-            attempt.tell(error(format!("unable to prune objects: \n{}", shown.join("\n"))));
+            attempt.tell(error(format!(
+                "unable to prune objects: \n{}",
+                shown.join("\n")
+            )));
             return Ok(());
         }
         let cluster = connect::cluster(&self.cluster, object, &self.options).await?;
         let applier = Applier::new(cluster);
-        let deletion = applier.delete(&objects, &spec::owner(object), &attempt.scope).await;
+        let deletion = applier
+            .delete(&objects, &spec::owner(object), &attempt.scope)
+            .await;
         if let Some(cause) = deletion.error {
             let reason = gitops_api::meta::reason::RECONCILIATION_FAILED;
-            let problem =
-                Problem::text(Stage::Finalize, reason, cause.class(), one_line(&cause));
+            let problem = Problem::text(Stage::Finalize, reason, cause.class(), one_line(&cause));
             let event = Some("pruning for deleted resource failed".to_owned());
             return Err(Problem { event, ..problem });
         }
@@ -62,8 +69,9 @@ impl Pipeline {
         attempt.tell(Notice::info(reason("info"), deletion.changes.to_string()));
         if object.spec.deletion_policy == Some(DeletionPolicy::WaitForTermination) {
             let timeout = spec::timeout(object);
-            let waited =
-                applier.wait_for_termination(&deletion.changes, timeout, &attempt.scope).await;
+            let waited = applier
+                .wait_for_termination(&deletion.changes, timeout, &attempt.scope)
+                .await;
             if let Err(cause) = waited {
                 tracing::warn!(%cause, "failed to wait for resources termination");
                 attempt.tell(error("failed to wait for resources termination".to_owned()));

@@ -48,6 +48,7 @@ mod reconcile;
 mod seams;
 mod source;
 mod spec;
+pub mod triggers;
 mod turn;
 mod variables;
 

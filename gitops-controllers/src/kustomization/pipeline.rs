@@ -47,7 +47,11 @@ impl Pipeline {
             attempt.describe("originRevision", origin);
         }
         self.check_dependencies(object, &resolved).await?;
-        let turn = Turn { pipeline: self, object, timeout: spec::timeout(object) };
+        let turn = Turn {
+            pipeline: self,
+            object,
+            timeout: spec::timeout(object),
+        };
         turn.run(&resolved, checks, attempt).await
     }
 
@@ -65,7 +69,10 @@ impl Pipeline {
                        please enable the ObjectLevelWorkloadIdentity feature gate in the controller";
         let reason = reason::FEATURE_GATE_DISABLED;
         let problem = Problem::text(Stage::Validate, reason, Class::Unsupported, message.into());
-        Err(Problem { retry: Retry::Never, ..problem })
+        Err(Problem {
+            retry: Retry::Never,
+            ..problem
+        })
     }
 
     async fn check_dependencies(

@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
-use gitops_api::{
-    kustomize::Kustomization,
-    source::Artifact,
-};
+use gitops_api::{kustomize::Kustomization, source::Artifact};
 use gitops_core::{Class, Scope, Tree};
 use serde_json::Value;
 

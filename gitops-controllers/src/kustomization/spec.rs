@@ -38,16 +38,6 @@ pub(crate) fn timeout(object: &Kustomization) -> Duration {
         .max(SHORTEST_TIMEOUT)
 }
 
-/// When to try again after a failure.
-pub(crate) fn retry_interval(object: &Kustomization) -> Duration {
-    object
-        .spec
-        .retry_interval
-        .as_ref()
-        .unwrap_or(&object.spec.interval)
-        .get()
-}
-
 /// The owner that is written on applied objects.
 pub(crate) fn owner(object: &Kustomization) -> Owner {
     Owner::kustomization(namespace(object), name(object))
