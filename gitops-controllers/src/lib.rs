@@ -3,3 +3,4 @@
 pub mod kustomization;
 pub mod profiles;
 pub mod runtime;
+pub mod source;

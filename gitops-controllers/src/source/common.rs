@@ -1,0 +1,214 @@
+//! What all sources share: the store, and what becomes of the artifact that is there already.
+
+use std::sync::Arc;
+
+use gitops_api::{meta::reason, source::Artifact as Recorded};
+use gitops_core::{Artifact, ArtifactKey, Class, Scope, Stage, one_line};
+use gitops_source::{
+    ArtifactStore, ArtifactStoreExt as _, Content, Retention, StoreError, StoredFile,
+};
+
+use crate::runtime::{Attempt, Fault, Kind, Notice, Stop};
+
+/// The store of a source-controller and how it is reached.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// Where artifacts are kept.
+    pub store: Arc<dyn ArtifactStore>,
+    /// `--storage-adv-addr`: the address under which consumers reach the store, with or without a
+    /// scheme.
+    pub address: String,
+    /// How long artifacts stay that are no longer advertised.
+    pub retention: Retention,
+}
+
+impl Storage {
+    /// The record of an artifact for an object's status.
+    pub(super) fn record(&self, artifact: &Artifact) -> Recorded {
+        let path = artifact.path();
+        Recorded {
+            digest: artifact.digest.to_string(),
+            last_update_time: artifact.stored_at.into(),
+            metadata: std::collections::BTreeMap::new(),
+            url: self.url(&path),
+            path,
+            revision: artifact.revision.to_string(),
+            size: i64::try_from(artifact.size).ok(),
+        }
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        let scheme = if self.address.contains("://") {
+            ""
+        } else {
+            "http://"
+        };
+        format!("{scheme}{}/{path}", self.address.trim_end_matches('/'))
+    }
+
+    /// Looks after what is stored: removes what need not be kept, and checks that the recorded
+    /// artifact is there and whole. Returns it, or `None` when there is none (any more); then the
+    /// attempt says so.
+    pub(super) async fn maintain<K: Kind>(
+        &self,
+        key: &ArtifactKey,
+        recorded: Option<&Recorded>,
+        attempt: &mut Attempt<K>,
+    ) -> Result<Option<Recorded>, Stop> {
+        let Some(recorded) = recorded else {
+            attempt.drifted(Stage::Store, "building artifact");
+            return Ok(None);
+        };
+        let whole = match parsed(key, recorded) {
+            Some(artifact) => {
+                self.collect(&artifact, attempt).await;
+                self.check(&artifact, attempt).await?
+            }
+            // A record that names no file of ours is as good as none.
+            None => false,
+        };
+        if !whole {
+            attempt.drifted(Stage::Store, "building artifact: disappeared from storage");
+            return Ok(None);
+        }
+        // The address may have changed since.
+        Ok(Some(Recorded {
+            url: self.url(&recorded.path),
+            ..recorded.clone()
+        }))
+    }
+
+    async fn collect<K: Kind>(&self, current: &Artifact, attempt: &mut Attempt<K>) {
+        match self
+            .store
+            .collect(current, self.retention, attempt.now())
+            .await
+        {
+            Ok(0) => {}
+            Ok(count) => {
+                let message = format!("garbage collected {count} artifacts");
+                attempt.tell(Notice::trace(reason::GARBAGE_COLLECTION_SUCCEEDED, message));
+            }
+            // What stays too long does no harm; the next turn tries again.
+            Err(error) => tracing::warn!("garbage collection failed: {}", one_line(&error)),
+        }
+    }
+
+    async fn check<K: Kind>(
+        &self,
+        artifact: &Artifact,
+        attempt: &mut Attempt<K>,
+    ) -> Result<bool, Stop> {
+        match self.store.verify(artifact).await {
+            Ok(found) => Ok(found),
+            Err(error @ StoreError::Digest { .. }) => {
+                let message = format!("failed to verify integrity of artifact: {error}");
+                attempt.tell(Notice::error(reason::ARTIFACT_VERIFICATION_FAILED, message));
+                let removed = self.store.remove(&artifact.key, &artifact.file).await;
+                removed.map_err(|error| {
+                    let message = "failed to remove artifact after digest mismatch";
+                    failed(Stage::Store, message, reason::FAILED, error)
+                })?;
+                Ok(false)
+            }
+            Err(error) => {
+                let message = "failed to verify integrity of artifact";
+                Err(failed(
+                    Stage::Store,
+                    message,
+                    reason::READ_OPERATION_FAILED,
+                    error,
+                ))
+            }
+        }
+    }
+
+    /// Stores an artifact.
+    pub(super) async fn put(
+        &self,
+        key: &ArtifactKey,
+        revision: &gitops_core::Revision,
+        content: Content,
+        scope: &Scope,
+    ) -> Result<Artifact, Stop> {
+        self.store
+            .put(key, revision, content, scope)
+            .await
+            .map_err(|error| match error {
+                StoreError::Cancelled(error) => {
+                    gitops_core::Failure::new(Stage::Store, error).into()
+                }
+                error => {
+                    let message = "unable to archive artifact to storage";
+                    failed(
+                        Stage::Store,
+                        message,
+                        reason::ARCHIVE_OPERATION_FAILED,
+                        error,
+                    )
+                }
+            })
+    }
+
+    /// Removes all artifacts of an object that is going.
+    pub(super) async fn clear<K: Kind>(
+        &self,
+        key: &ArtifactKey,
+        attempt: &mut Attempt<K>,
+    ) -> Result<(), Stop> {
+        let removed = self.store.remove_all(key).await.map_err(|error| {
+            let message = "garbage collection for deleted resource failed";
+            failed(
+                Stage::Finalize,
+                message,
+                reason::GARBAGE_COLLECTION_FAILED,
+                error,
+            )
+        })?;
+        if removed {
+            let message = "garbage collected artifacts for deleted resource";
+            attempt.tell(Notice::trace(reason::GARBAGE_COLLECTION_SUCCEEDED, message));
+        }
+        Ok(())
+    }
+
+    /// The files of a key, for tests and tools.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn files(&self, key: &ArtifactKey) -> Result<Vec<StoredFile>, StoreError> {
+        self.store.list(key).await
+    }
+}
+
+/// A failure that is tried again, with a reason of its own.
+pub(super) fn failed(
+    stage: Stage,
+    message: impl Into<String>,
+    reason: &'static str,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Stop {
+    let fault = Fault::new(Class::Transient, message)
+        .reason(reason)
+        .because(cause);
+    gitops_core::Failure::new(stage, fault).into()
+}
+
+/// The artifact of a record, when it is one of this key.
+pub(super) fn parsed(key: &ArtifactKey, recorded: &Recorded) -> Option<Artifact> {
+    let file = recorded
+        .path
+        .strip_prefix(&key.directory())?
+        .strip_prefix('/')?;
+    Some(Artifact {
+        key: key.clone(),
+        file: file.to_owned(),
+        revision: recorded.revision.parse().ok()?,
+        digest: recorded.digest.parse().ok()?,
+        size: recorded
+            .size
+            .and_then(|size| size.try_into().ok())
+            .unwrap_or(0),
+        stored_at: recorded.last_update_time.get(),
+    })
+}

@@ -1,0 +1,279 @@
+//! From Secrets to the way to a Git server. Only here does a source read Secrets.
+
+use std::collections::BTreeMap;
+
+use gitops_api::{
+    meta::reason,
+    source::{GitProvider, GitRepository},
+};
+use gitops_core::{Class, Failure, Secret, Stage};
+use gitops_source::{GitCredentials, GitTransport, Tls};
+use k8s_openapi::api::core::v1::Secret as SecretObject;
+use kube::{Api, Client, ResourceExt as _};
+use url::Url;
+
+use super::common::failed;
+use crate::runtime::{Fault, Stop};
+
+type Data = BTreeMap<String, Vec<u8>>;
+
+/// The way to the server of a GitRepository; `None` for a URL that no HTTP server is behind.
+pub(super) async fn transport(
+    client: &Client,
+    object: &GitRepository,
+) -> Result<Option<GitTransport>, Stop> {
+    let namespace = object.namespace().unwrap_or_default();
+    let proxy = match &object.spec.proxy_secret_ref {
+        Some(reference) => Some(proxy(client, &namespace, &reference.name).await?),
+        None => None,
+    };
+    let url: Url = object.spec.url.parse().map_err(|error: url::ParseError| {
+        let message = format!("failed to parse url '{}'", object.spec.url);
+        let fault = Fault::new(Class::Invalid, message)
+            .reason(reason::URL_INVALID)
+            .because(error);
+        Stop::from(Failure::new(Stage::Validate, fault))
+    })?;
+    let data = match &object.spec.secret_ref {
+        Some(reference) => Some(secret(client, &namespace, &reference.name).await.map_err(
+            |error| {
+                // Flux says it twice.
+                let what = format!("failed to get secret '{namespace}/{}'", reference.name);
+                let message = format!("{what}: {what}");
+                failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, error)
+            },
+        )?),
+        None => None,
+    };
+    let authentication = authentication(&url, data.as_ref()).map_err(|why| {
+        let message = "failed to configure authentication options";
+        failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, why)
+    })?;
+    check_provider(object, &namespace, data.as_ref())?;
+    let Some((credentials, tls)) = authentication else {
+        return Ok(None);
+    };
+    let transport = GitTransport::new(&url, &tls, proxy.as_ref()).map_err(|error| {
+        let message = "failed to create Git client";
+        failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, error)
+    })?;
+    Ok(Some(transport.with_credentials(credentials)))
+}
+
+/// Follows the checks of Flux's `git.NewAuthOptions`.
+fn authentication(url: &Url, data: Option<&Data>) -> Result<Option<(GitCredentials, Tls)>, String> {
+    let value = |key: &str| {
+        data.and_then(|data| data.get(key))
+            .filter(|value| !value.is_empty())
+    };
+    let text = |key: &str| value(key).map(|value| String::from_utf8_lossy(value).into_owned());
+    match url.scheme() {
+        "http" | "https" => {}
+        "ssh" => {
+            for key in ["identity", "known_hosts"] {
+                if value(key).is_none() {
+                    return Err(format!("invalid 'ssh' auth option: '{key}' is required"));
+                }
+            }
+            return Ok(None);
+        }
+        scheme => return Err(format!("unknown transport '{scheme}'")),
+    }
+    let token = value("bearerToken").cloned();
+    let (mut username, mut password) = match token {
+        Some(_) => (String::new(), String::new()),
+        None => (
+            text("username").unwrap_or_default(),
+            text("password").unwrap_or_default(),
+        ),
+    };
+    if username.is_empty() {
+        url.username().clone_into(&mut username);
+    }
+    if password.is_empty() {
+        url.password().unwrap_or_default().clone_into(&mut password);
+    }
+    if username.is_empty() && !password.is_empty() {
+        let scheme = url.scheme();
+        return Err(format!(
+            "invalid '{scheme}' auth option: 'password' requires 'username' to be set"
+        ));
+    }
+    let tls = Tls {
+        authorities: value("ca.crt").or_else(|| value("caFile")).cloned(),
+        identity: value("tls.crt")
+            .zip(value("tls.key"))
+            .map(|(chain, key)| (chain.clone(), Secret::new(key.clone()))),
+    };
+    let credentials = match token {
+        Some(_) if !username.is_empty() => {
+            return Err("basic auth and bearer token cannot be set at the same time".to_owned());
+        }
+        Some(token) => GitCredentials::Bearer(Secret::new(token)),
+        None if username.is_empty() => GitCredentials::Anonymous,
+        None => GitCredentials::Basic {
+            username,
+            password: Secret::from(password),
+        },
+    };
+    Ok(Some((credentials, tls)))
+}
+
+fn check_provider(
+    object: &GitRepository,
+    namespace: &str,
+    data: Option<&Data>,
+) -> Result<(), Stop> {
+    let app = data.is_some_and(|data| data.get("githubAppID").is_some_and(|id| !id.is_empty()));
+    let invalid = |stage, class, message: String| {
+        let fault = Fault::new(class, message).reason(reason::INVALID_PROVIDER_CONFIGURATION);
+        Err(Failure::new(stage, fault).into())
+    };
+    let unsupported = |provider: &str| {
+        let message = format!("provider '{provider}' is not supported");
+        invalid(Stage::Validate, Class::Unsupported, message)
+    };
+    match object.spec.provider.unwrap_or_default() {
+        GitProvider::GitHub => {
+            let message =
+                "secretRef with github app data must be specified when provider is set to github";
+            match (data, app) {
+                // Only a new spec can help; a Secret may yet get what is missing.
+                (None, _) => invalid(Stage::Validate, Class::Invalid, message.to_owned()),
+                (Some(_), false) => invalid(Stage::Fetch, Class::Invalid, message.to_owned()),
+                (Some(_), true) => unsupported("github"),
+            }
+        }
+        GitProvider::Aws => unsupported("aws"),
+        GitProvider::Azure => unsupported("azure"),
+        GitProvider::Generic if app => {
+            let name = object
+                .spec
+                .secret_ref
+                .as_ref()
+                .map(|reference| reference.name.as_str());
+            let message = format!(
+                "secretRef '{namespace}/{}' has github app data but provider is not set to github",
+                name.unwrap_or_default()
+            );
+            invalid(Stage::Fetch, Class::Invalid, message)
+        }
+        GitProvider::Generic => Ok(()),
+    }
+}
+
+async fn proxy(client: &Client, namespace: &str, name: &str) -> Result<Url, Stop> {
+    let fail = |why: String| {
+        let message = "failed to configure proxy options";
+        failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, why)
+    };
+    let place = format!("'{namespace}/{name}'");
+    let data = secret(client, namespace, name)
+        .await
+        .map_err(|error| fail(format!("failed to get secret {place}: {error}")))?;
+    let text = |key: &str| {
+        data.get(key)
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+    };
+    let address = text("address").filter(|address| !address.is_empty());
+    let address =
+        address.ok_or_else(|| fail(format!("secret {place}: key 'address' not found")))?;
+    let mut url: Url = address.trim().parse().map_err(|error| {
+        fail(format!(
+            "secret {place}: failed to parse proxy address: {error}"
+        ))
+    })?;
+    if let Some(username) = text("username") {
+        // Fails only for a URL without a host, which is no proxy either.
+        let _ = url.set_username(&username);
+    }
+    if let Some(password) = text("password") {
+        let _ = url.set_password(Some(&password));
+    }
+    Ok(url)
+}
+
+/// The data of a Secret, or what the API server says, e.g. `secrets "x" not found`.
+async fn secret(client: &Client, namespace: &str, name: &str) -> Result<Data, String> {
+    let secrets: Api<SecretObject> = Api::namespaced(client.clone(), namespace);
+    match secrets.get(name).await {
+        Ok(secret) => {
+            let data = secret.data.unwrap_or_default();
+            Ok(data
+                .into_iter()
+                .map(|(key, value)| (key, value.0))
+                .collect())
+        }
+        Err(kube::Error::Api(status)) => Err(status.message.clone()),
+        Err(error) => Err(gitops_core::one_line(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(url: &str, data: &[(&str, &str)]) -> Result<Option<(GitCredentials, Tls)>, String> {
+        let own = |(key, value): &(&str, &str)| ((*key).to_owned(), value.as_bytes().to_vec());
+        authentication(&url.parse().unwrap(), Some(&data.iter().map(own).collect()))
+    }
+
+    #[test]
+    fn credentials_of_secrets_and_urls() {
+        let basic = |username: &str, password: &str| GitCredentials::Basic {
+            username: username.into(),
+            password: password.into(),
+        };
+        for (url, data, expected) in [
+            ("http://h/r", &[][..], GitCredentials::Anonymous),
+            ("http://u:p@h/r", &[], basic("u", "p")),
+            (
+                "http://u:p@h/r",
+                &[("username", "x"), ("password", "y")],
+                basic("x", "y"),
+            ),
+            ("http://h/r", &[("username", "x")], basic("x", "")),
+            (
+                "https://h/r",
+                &[("bearerToken", "t")],
+                GitCredentials::Bearer("t".into()),
+            ),
+        ] {
+            assert_eq!(
+                of(url, data).unwrap().unwrap().0,
+                expected,
+                "{url} {data:?}"
+            );
+        }
+        for (url, data, text) in [
+            (
+                "http://h/r",
+                &[("password", "y")][..],
+                "'password' requires 'username'",
+            ),
+            (
+                "http://u@h/r",
+                &[("bearerToken", "t")],
+                "cannot be set at the same time",
+            ),
+            ("ssh://h/r", &[], "'identity' is required"),
+            (
+                "ssh://h/r",
+                &[("identity", "k")],
+                "'known_hosts' is required",
+            ),
+            ("ftp://h/r", &[], "unknown transport 'ftp'"),
+        ] {
+            let error = of(url, data).unwrap_err();
+            assert!(error.contains(text), "{error}");
+        }
+        let (_, tls) = of(
+            "https://h/r",
+            &[("ca.crt", "a"), ("caFile", "b"), ("tls.crt", "c")],
+        )
+        .unwrap()
+        .unwrap();
+        assert_eq!(tls.authorities.unwrap(), b"a");
+        assert!(tls.identity.is_none(), "a certificate without its key");
+    }
+}

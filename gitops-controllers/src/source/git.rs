@@ -1,0 +1,322 @@
+//! GitRepository.
+//!
+//! # Expected Flow
+//! 1. What is stored is looked after; a missing or changed artifact is built anew.
+//! 2. Credentials, proxy and includes are read.
+//! 3. The reference is resolved. When neither the revision nor what decides the content changed,
+//!    that is all: no fetch, no write.
+//! 4. The commit is fetched, includes are laid over it, and it is stored as the artifact.
+//!
+//! # Guarantees
+//! The artifact of the last good turn stays advertised and served while later turns fail.
+//!
+//! # Caveats
+//! Signatures, submodules, SSH and the cloud providers are refused, never silently left out.
+
+use gitops_api::{
+    meta::{ConditionStatus, condition_type, reason},
+    source::{Artifact as Recorded, GitRepository, GitRepositoryReference, GitRepositoryStatus},
+};
+use gitops_core::{ArtifactKey, Class, Classify, Failure, Revision, Stage};
+use gitops_source::{
+    Content, GitReference, GitSource, IgnoreRules, Source as _, SourceError, Subject,
+};
+use kube::{Client, ResourceExt as _};
+
+use super::{
+    common::{Storage, failed},
+    credentials, include,
+};
+use crate::runtime::{Attempt, Done, Fault, Notice, Reconcile, Turn};
+
+/// Makes artifacts of Git repositories.
+#[derive(Clone)]
+pub struct GitRepositoryReconciler {
+    client: Client,
+    storage: Storage,
+}
+
+impl std::fmt::Debug for GitRepositoryReconciler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GitRepositoryReconciler")
+            .field("storage", &self.storage)
+            .finish_non_exhaustive()
+    }
+}
+
+impl GitRepositoryReconciler {
+    /// A reconciler that reads Secrets and includes with a client.
+    pub fn new(client: Client, storage: Storage) -> Self {
+        Self { client, storage }
+    }
+}
+
+impl Reconcile for GitRepositoryReconciler {
+    type Kind = GitRepository;
+
+    async fn reconcile(
+        &self,
+        object: &GitRepository,
+        attempt: &mut Attempt<GitRepository>,
+    ) -> Turn {
+        let key = key(object);
+        let recovering = failing(&attempt.status);
+        let in_storage = in_storage(&attempt.status);
+        attempt.clear(condition_type::STORAGE_OPERATION_FAILED);
+        let before = attempt.status.artifact.clone();
+        let current = self
+            .storage
+            .maintain(&key, before.as_ref(), attempt)
+            .await?;
+        attempt.status.artifact.clone_from(&current);
+        if current.is_none() {
+            attempt.clear(condition_type::ARTIFACT_IN_STORAGE);
+        }
+
+        let transport = credentials::transport(&self.client, object).await?;
+        let includes = include::artifacts(&self.client, object).await?;
+        attempt.clear(condition_type::INCLUDE_UNAVAILABLE);
+        refuse_unsupported(object)?;
+        let observed = current.as_ref().filter(|_| in_storage);
+        let mut source = source(object, observed);
+        if let Some(transport) = transport {
+            source = source.with_transport(transport);
+        }
+        let scope = attempt.scope.clone();
+        let resolved = source.resolve(&scope).await.map_err(failure)?;
+        attempt.clear(condition_type::FETCH_FAILED);
+
+        if let Some(current) = &current
+            && same_revision(current, &resolved.revision)
+            && !content_changed(object, &attempt.status, &includes)
+        {
+            stored(attempt, current);
+            let message = format!("stored artifact for commit '{}'", current.revision);
+            let done = Done::default().with_event(unchanged(object, current));
+            return Ok(if recovering {
+                done.with_event(told(reason::SUCCEEDED, message, current))
+            } else {
+                done
+            });
+        }
+        let message = format!(
+            "building artifact: new upstream revision '{}'",
+            resolved.revision
+        );
+        if !current
+            .as_ref()
+            .is_some_and(|current| same_revision(current, &resolved.revision))
+        {
+            attempt.drifted(Stage::Fetch, message);
+        }
+        let fetched = source.fetch(&resolved, &scope).await.map_err(failure)?;
+        let tree = include::laid_over(fetched.tree, &self.storage, object, &includes).await?;
+        let ignore = object.spec.ignore.clone();
+        let rules = blocking_rules(std::sync::Arc::clone(&tree), ignore).await?;
+        let content = Content { tree, rules };
+        let artifact = self
+            .storage
+            .put(&key, &fetched.revision, content, &scope)
+            .await?;
+        let recorded = self.storage.record(&artifact);
+        observe_content(object, &mut attempt.status, includes);
+        attempt.status.artifact = Some(recorded.clone());
+        stored(attempt, &recorded);
+
+        let summary = match fetched.subject {
+            Subject::Commit { summary, .. } => summary,
+            _ => recorded.revision.clone(),
+        };
+        let message = format!("stored artifact for commit '{summary}'");
+        let new = before.is_none_or(|before| before.digest != recorded.digest);
+        Ok(match (new, recovering) {
+            (true, _) => Done::default().with_event(told(reason::NEW_ARTIFACT, message, &recorded)),
+            (false, true) => {
+                Done::default().with_event(told(reason::SUCCEEDED, message, &recorded))
+            }
+            (false, false) => Done::default(),
+        })
+    }
+
+    async fn finalize(&self, object: &GitRepository, attempt: &mut Attempt<GitRepository>) -> Turn {
+        self.storage.clear(&key(object), attempt).await?;
+        attempt.status.artifact = None;
+        Ok(Done::default())
+    }
+}
+
+fn key(object: &GitRepository) -> ArtifactKey {
+    ArtifactKey::new(
+        "GitRepository",
+        &object.namespace().unwrap_or_default(),
+        &object.name_any(),
+    )
+}
+
+fn source(object: &GitRepository, observed: Option<&Recorded>) -> GitSource {
+    let spec = &object.spec;
+    let observed = observed.and_then(|artifact| artifact.revision.parse().ok());
+    GitSource::new(&spec.url, reference(spec.reference.as_ref()))
+        .with_timeout(spec.timeout.get())
+        .with_observed(observed)
+        .with_sparse(spec.sparse_checkout.clone())
+}
+
+/// The most specific one that is set: commit, name, semver, tag, branch.
+fn reference(reference: Option<&GitRepositoryReference>) -> GitReference {
+    let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    let Some(reference) = reference else {
+        return GitReference::default();
+    };
+    if let Some(id) = set(&reference.commit) {
+        let (branch, name) = (set(&reference.branch), set(&reference.name));
+        return GitReference::Commit { id, branch, name };
+    }
+    set(&reference.name)
+        .map(GitReference::Name)
+        .or_else(|| set(&reference.semver).map(GitReference::Semver))
+        .or_else(|| set(&reference.tag).map(GitReference::Tag))
+        .or_else(|| set(&reference.branch).map(GitReference::Branch))
+        .unwrap_or_default()
+}
+
+/// What would change the artifact, or make it less trustworthy, if it were left out.
+fn refuse_unsupported(object: &GitRepository) -> Result<(), Failure> {
+    let unsupported =
+        |stage, message: &str| Err(Failure::new(stage, Fault::new(Class::Unsupported, message)));
+    if object.spec.verify.is_some() {
+        return unsupported(Stage::Verify, "signature verification is not supported");
+    }
+    if object.spec.recurse_submodules {
+        return unsupported(Stage::Fetch, "submodules are not supported");
+    }
+    if object.spec.url.starts_with("ssh://") {
+        return unsupported(Stage::Fetch, "the ssh transport is not supported");
+    }
+    Ok(())
+}
+
+async fn blocking_rules(
+    tree: std::sync::Arc<dyn gitops_core::Tree>,
+    ignore: Option<String>,
+) -> Result<IgnoreRules, crate::runtime::Stop> {
+    let load = move || IgnoreRules::load(&*tree, ignore.as_deref());
+    let loaded = tokio::task::spawn_blocking(load).await;
+    let loaded = loaded.map_err(|_| Failure::new(Stage::Store, gitops_core::Cancelled))?;
+    loaded.map_err(|error| {
+        let message = "failed to load source ignore patterns from repository";
+        failed(Stage::Store, message, "SourceIgnoreError", error)
+    })
+}
+
+fn same_revision(artifact: &Recorded, revision: &Revision) -> bool {
+    // Older releases wrote revisions in other forms.
+    artifact
+        .revision
+        .parse::<Revision>()
+        .is_ok_and(|own| own == *revision)
+}
+
+fn content_changed(
+    object: &GitRepository,
+    status: &GitRepositoryStatus,
+    includes: &[Recorded],
+) -> bool {
+    let spec = &object.spec;
+    let same_includes = includes.len() == status.included_artifacts.len()
+        && includes
+            .iter()
+            .zip(&status.included_artifacts)
+            .all(|(now, then)| {
+                now.digest == then.digest && now.revision == then.revision && now.path == then.path
+            });
+    !same_includes
+        || spec.ignore != status.observed_ignore
+        || spec.recurse_submodules != status.observed_recurse_submodules
+        || spec.include != status.observed_include
+        || spec.sparse_checkout != status.observed_sparse_checkout
+}
+
+fn observe_content(
+    object: &GitRepository,
+    status: &mut GitRepositoryStatus,
+    includes: Vec<Recorded>,
+) {
+    status.included_artifacts = includes;
+    status.observed_ignore.clone_from(&object.spec.ignore);
+    status.observed_recurse_submodules = object.spec.recurse_submodules;
+    status.observed_include.clone_from(&object.spec.include);
+    status
+        .observed_sparse_checkout
+        .clone_from(&object.spec.sparse_checkout);
+    status.source_verification_mode = None;
+}
+
+fn stored(attempt: &mut Attempt<GitRepository>, artifact: &Recorded) {
+    attempt.clear(condition_type::ARTIFACT_OUTDATED);
+    attempt.clear(condition_type::SOURCE_VERIFIED);
+    attempt.observe(
+        condition_type::ARTIFACT_IN_STORAGE,
+        ConditionStatus::True,
+        reason::SUCCEEDED,
+        format!("stored artifact for revision '{}'", artifact.revision),
+    );
+}
+
+fn told(reason: &str, message: String, artifact: &Recorded) -> Notice {
+    Notice::info(reason, message)
+        .with("revision", &artifact.revision)
+        .with("digest", &artifact.digest)
+}
+
+/// Flux clones to find out where the reference is no branch, tag or name, and says so otherwise.
+fn unchanged(object: &GitRepository, artifact: &Recorded) -> Notice {
+    let revision = &artifact.revision;
+    match reference(object.spec.reference.as_ref()) {
+        GitReference::Semver(_) | GitReference::Commit { .. } => Notice::trace(
+            reason::ARTIFACT_UP_TO_DATE,
+            format!("artifact up-to-date with remote revision: '{revision}'"),
+        ),
+        _ => Notice::trace(
+            reason::GIT_OPERATION_SUCCEEDED,
+            format!("no changes since last reconciliation: observed revision '{revision}'"),
+        ),
+    }
+}
+
+fn failing(status: &GitRepositoryStatus) -> bool {
+    let failures = [
+        condition_type::FETCH_FAILED,
+        condition_type::INCLUDE_UNAVAILABLE,
+        condition_type::STORAGE_OPERATION_FAILED,
+    ];
+    status.conditions.iter().any(|condition| {
+        failures.contains(&condition.type_.as_str()) && condition.status == ConditionStatus::True
+    })
+}
+
+fn in_storage(status: &GitRepositoryStatus) -> bool {
+    status.conditions.iter().any(|condition| {
+        condition.type_ == condition_type::ARTIFACT_IN_STORAGE
+            && condition.status == ConditionStatus::True
+    })
+}
+
+/// A failure of the source, with the reason that the wire has for it.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct GitFailure(SourceError);
+
+impl Classify for GitFailure {
+    fn class(&self) -> Class {
+        self.0.class()
+    }
+
+    fn reason(&self) -> Option<&'static str> {
+        matches!(self.0, SourceError::Empty).then_some(reason::EMPTY_GIT_REPOSITORY)
+    }
+}
+
+fn failure(error: SourceError) -> Failure {
+    Failure::new(Stage::Fetch, GitFailure(error))
+}
