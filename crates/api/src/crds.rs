@@ -7,7 +7,7 @@
 use kube::{CustomResourceExt, Resource};
 use serde_json::{Map, Value, json};
 
-use crate::{kustomize, meta::annotation, source};
+use crate::{helm, image, kustomize, meta::annotation, notification, source};
 
 /// The definitions of all kinds, sorted by name, as JSON objects that a cluster accepts.
 ///
@@ -17,9 +17,21 @@ use crate::{kustomize, meta::annotation, source};
 /// ```
 pub fn crds() -> Vec<Value> {
     let mut all = vec![
+        definition::<helm::HelmRelease>(),
+        definition::<image::ImagePolicy>(),
+        definition::<image::ImageRepository>(),
+        definition::<image::ImageUpdateAutomation>(),
         definition::<kustomize::Kustomization>(),
+        definition::<notification::Alert>(),
+        definition::<notification::Provider>(),
+        definition::<notification::Receiver>(),
+        definition::<source::ArtifactGenerator>(),
+        definition::<source::Bucket>(),
         definition::<source::ExternalArtifact>(),
         definition::<source::GitRepository>(),
+        definition::<source::HelmChart>(),
+        definition::<source::HelmRepository>(),
+        definition::<source::OciRepository>(),
     ];
     all.sort_by(|a, b| {
         a["metadata"]["name"]
@@ -29,6 +41,19 @@ pub fn crds() -> Vec<Value> {
     all
 }
 
+/// The definition of one kind as YAML, or nothing if there is no such kind.
+///
+/// ```
+/// let text = gitops_api::crd_yaml("GitRepository").expect("GitRepository is one of the kinds");
+/// assert!(text.starts_with("apiVersion: apiextensions.k8s.io/v1\n"));
+/// ```
+pub fn crd_yaml(kind: &str) -> Option<String> {
+    let crd = crds()
+        .into_iter()
+        .find(|crd| crd["spec"]["names"]["kind"] == kind)?;
+    Some(gitops_yaml::to_yaml(&crd.into()).expect("JSON objects can be written as YAML"))
+}
+
 /// The definition of one kind: the derived one, with these corrections.
 ///
 /// * `nullable`, which stands for Rust's `Option`, goes: an absent field is absent, never null.
@@ -36,7 +61,7 @@ pub fn crds() -> Vec<Value> {
 ///   is for the controllers to complain about.
 /// * A status with `observedGeneration` starts with -1, which tells "never looked at" from
 ///   "looked at before there was a generation".
-/// * The list kind is spelled out, and a kind without a status has no subresources.
+/// * The list kind is spelled out, and `subresources` is there even where it is empty.
 /// * The annotations are those that existing installations carry, so that comparing with one
 ///   shows no difference.
 fn definition<K: CustomResourceExt + Resource<DynamicType = ()>>() -> Value {
@@ -51,6 +76,9 @@ fn definition<K: CustomResourceExt + Resource<DynamicType = ()>>() -> Value {
         let root = &mut version["schema"]["openAPIV3Schema"];
         tidy(root);
         complete_root(root);
+        if let Some(version) = version.as_object_mut() {
+            version.entry("subresources").or_insert_with(|| json!({}));
+        }
     }
     crd
 }
@@ -88,6 +116,12 @@ fn tidy(schema: &mut Value) {
     };
     schema.remove("nullable");
     schema.remove("title");
+    // The typed definition holds bounds as floating point numbers, whatever they bound.
+    if let Some(minimum) = schema.get_mut("minimum")
+        && minimum.as_f64() == Some(0.0)
+    {
+        *minimum = 0.into();
+    }
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         properties.values_mut().for_each(tidy);
     }

@@ -16,8 +16,11 @@
 //!
 //! * [`source`]: where artifacts come from.
 //! * [`kustomize`]: an artifact that is built and applied.
+//! * [`helm`]: a chart that is released.
+//! * [`notification`]: what is told to whom, and who may ask for a reconciliation.
+//! * [`image`]: which image tags there are, and how new ones get into Git.
 //! * [`meta`]: what the kinds share, and the names that are fixed by the API.
-//! * [`crds`]: the definitions, for a cluster to learn the kinds from.
+//! * [`crds`] and [`crd_yaml`]: the definitions, for a cluster to learn the kinds from.
 //!
 //! Reading is lenient: unknown fields are skipped, absent ones have their defaults. A field of a
 //! wrong type is an error of that object; read lists as untyped objects and convert one by one, so
@@ -25,11 +28,14 @@
 //!
 //! Invariant: no logic. The types say what may be written; the controllers say what it does.
 
+pub mod helm;
+pub mod image;
 pub mod kustomize;
 pub mod meta;
+pub mod notification;
 pub mod source;
 
 mod crds;
 mod schema;
 
-pub use crds::crds;
+pub use crds::{crd_yaml, crds};
