@@ -42,6 +42,7 @@ mod dependencies;
 mod fetch;
 mod finalize;
 mod history;
+mod known;
 mod pipeline;
 mod problem;
 mod reconcile;
@@ -51,6 +52,7 @@ mod spec;
 pub mod triggers;
 mod turn;
 mod variables;
+mod wire;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -58,6 +60,7 @@ use gitops_apply::KubeconfigOptions;
 
 pub use reconcile::Kustomizations;
 pub use seams::{Build, Built};
+pub use wire::{Parts, controller};
 
 /// The controller's flags, as far as Kustomizations are concerned.
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ use gitops_core::{Class, ObjectId, Stage, one_line};
 use super::{
     Options,
     dependencies::{self, DependencyError},
+    known::Known,
     problem::{Problem, Retry, Tell},
     seams::{Artifacts, Build},
     source::{self, Resolved},
@@ -28,6 +29,7 @@ pub(crate) struct Pipeline {
     pub(crate) record: Record,
     pub(crate) artifacts: Arc<dyn Artifacts>,
     pub(crate) build: Arc<dyn Build>,
+    pub(crate) known: Known,
     pub(crate) options: Arc<Options>,
 }
 
@@ -41,7 +43,7 @@ impl Pipeline {
         let checks = spec::health_checks(object)
             .map_err(|error| Problem::invalid_expression(Stage::Validate, &error))?;
         self.check_gates(object)?;
-        let resolved = source::resolve(&self.cluster, object, &self.options).await?;
+        let resolved = source::resolve(&self.cluster, &self.known, object, &self.options).await?;
         attempt.describe("revision", &resolved.artifact.revision);
         if let Some(origin) = &resolved.origin_revision {
             attempt.describe("originRevision", origin);
@@ -119,14 +121,22 @@ impl Pipeline {
         if self.options.no_cross_namespace_refs && key.0 != spec::namespace(object) {
             return Err(DependencyError::Denied(shown));
         }
+        let is_additive = self.options.additive_cel_dependency_check;
+        let revision = &resolved.artifact.revision;
+        // What the cache calls ready was ready; what it does not may be by now.
+        if let Some(known) = self.known.kustomization(key)
+            && dependencies::check(object, reference, &known, revision, is_additive)
+                .await
+                .is_ok()
+        {
+            return Ok(());
+        }
         let found = self.cluster.get(&kustomization_id(key)).await;
         let missing = |error| DependencyError::NotFound(shown.clone(), error);
         let dependency = found.map_err(missing)?.ok_or_else(|| {
             let plural = "kustomizations.kustomize.toolkit.fluxcd.io";
             missing(ApiError::not_found(plural, &key.1))
         })?;
-        let is_additive = self.options.additive_cel_dependency_check;
-        let revision = &resolved.artifact.revision;
         let judged =
             dependencies::check(object, reference, &dependency, revision, is_additive).await;
         if matches!(judged, Err(DependencyError::NotReady(_)))

@@ -9,7 +9,7 @@ use gitops_api::{
 use gitops_apply::{Cluster, Record};
 use gitops_source::ArtifactFetcher;
 
-use super::{Options, fetch::Fetcher, pipeline::Pipeline, seams::Build};
+use super::{Options, fetch::Fetcher, known::Known, pipeline::Pipeline, seams::Build};
 use crate::runtime::{Attempt, Done, Notice, Reconcile, Stop, Turn};
 
 /// The reconciler of Kustomizations.
@@ -20,11 +20,12 @@ pub struct Kustomizations {
 
 impl Kustomizations {
     /// A reconciler for the cluster that it runs in.
-    pub fn new(
+    pub(crate) fn new(
         cluster: Cluster,
         record: Record,
         fetcher: ArtifactFetcher,
         build: Arc<dyn Build>,
+        known: Known,
         options: Arc<Options>,
     ) -> Self {
         let artifacts = Arc::new(Fetcher::new(fetcher));
@@ -34,6 +35,7 @@ impl Kustomizations {
                 record,
                 artifacts,
                 build,
+                known,
                 options,
             },
         }
@@ -54,6 +56,7 @@ impl Reconcile for Kustomizations {
             .last_applied_revision
             .clone()
             .unwrap_or_default();
+        self.pipeline.known.became_ready(object);
         let done = Done::new(format!("Applied revision: {revision}"));
         Ok(done.with_event(finished(object, attempt)))
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     Options,
+    known::Known,
     problem::{Problem, Retry},
     spec,
 };
@@ -41,12 +42,13 @@ pub(crate) fn id(object: &Kustomization) -> ObjectId {
 /// A [`Problem`] with Flux's words: the source is forbidden, missing, or has no artifact.
 pub(crate) async fn resolve(
     cluster: &Cluster,
+    known: &Known,
     object: &Kustomization,
     options: &Options,
 ) -> Result<Resolved, Problem> {
     let id = id(object);
     check_access(object, &id, options)?;
-    let found = cluster.get(&id).await.map_err(|error| {
+    let found = known.source(cluster, &id).await.map_err(|error| {
         let place = format!("{}/{}", id.namespace, id.name);
         let message = format!("unable to get source '{place}': {error}");
         Problem::no_artifact(message, Retry::Dependency)
@@ -91,7 +93,7 @@ fn check_access(object: &Kustomization, id: &ObjectId, options: &Options) -> Res
     }
 }
 
-fn plural(kind: &str) -> &'static str {
+pub(crate) fn plural(kind: &str) -> &'static str {
     match kind {
         "GitRepository" => "gitrepositories",
         "OCIRepository" => "ocirepositories",

@@ -10,7 +10,7 @@ use gitops_api::{
 use gitops_core::ObjectId;
 
 use super::{
-    dependencies::{self, key_of, sorted},
+    dependencies::{key_of, sorted},
     source, spec, variables,
 };
 
@@ -42,18 +42,14 @@ pub fn for_config<'a>(
     }))
 }
 
-/// Those that wait for a Kustomization that became ready.
-pub fn for_dependency<'a>(
+/// Those that wait for a Kustomization.
+pub fn waiting_for<'a>(
     known: impl IntoIterator<Item = &'a Kustomization>,
-    ready: &Kustomization,
+    dependency: &Kustomization,
 ) -> Vec<Key> {
-    if !dependencies::is_ready(ready) {
-        return Vec::new();
-    }
-    let key = own_key(ready);
+    let key = own_key(dependency);
     queue(known.into_iter().filter(|object| {
-        let ready = ready_reason(object);
-        ready == Some(gitops_api::meta::reason::DEPENDENCY_NOT_READY)
+        ready_reason(object) == Some(gitops_api::meta::reason::DEPENDENCY_NOT_READY)
             && depends_on(object).contains(&key)
     }))
 }
@@ -202,13 +198,7 @@ mod tests {
                 waiting,
             ),
         ];
-        let dep = object(
-            "dep",
-            json!({}),
-            json!({"observedGeneration": 1, "conditions": ready("True", "R")}),
-        );
-        assert_eq!(names(&for_dependency(&known, &dep)), ["a"]);
-        let unready = object("dep", json!({}), json!({}));
-        assert!(for_dependency(&known, &unready).is_empty());
+        let dep = object("dep", json!({}), json!({}));
+        assert_eq!(names(&waiting_for(&known, &dep)), ["a"]);
     }
 }

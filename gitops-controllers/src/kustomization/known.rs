@@ -1,0 +1,208 @@
+//! What is known without asking: sources and other Kustomizations, from the caches of the process;
+//! and who is queued when one of them changes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use gitops_api::{
+    kustomize::{Kustomization, SubstituteKind},
+    meta::annotation,
+};
+use gitops_apply::{ApiError, Cluster};
+use gitops_core::ObjectId;
+use kube::api::{ApiResource, DynamicObject};
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::{
+    dependencies::Key as Pair,
+    source::{self, plural},
+    triggers,
+};
+use crate::runtime::{Cache, Caches, Change, Key, Queue, decode};
+
+/// After this time the status of a turn is written, and those that waited for it can go on.
+const SETTLE_TIME: Duration = Duration::from_millis(200);
+
+/// The caches, the queue, and how a change of the ones leads to the other. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Known(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    caches: Caches,
+    /// Caches of kinds of sources that some Kustomization refers to.
+    sources: Mutex<BTreeMap<String, Arc<Cache>>>,
+    own: OnceLock<(Arc<Cache>, Arc<Queue>)>,
+}
+
+impl Known {
+    pub(crate) fn new(caches: Caches) -> Self {
+        Self(Arc::new(Shared {
+            caches,
+            sources: Mutex::default(),
+            own: OnceLock::new(),
+        }))
+    }
+
+    /// Tells where the Kustomizations are and how they are queued. Once.
+    pub(crate) fn connect(&self, cache: Arc<Cache>, queue: Arc<Queue>) {
+        // A second call would be a mistake of the wiring and changes nothing.
+        let _ = self.0.own.set((cache, queue));
+    }
+
+    /// A source: from the cache, or from the API server where the cache does not know it (yet).
+    pub(crate) async fn source(
+        &self,
+        cluster: &Cluster,
+        id: &ObjectId,
+    ) -> Result<Option<Value>, ApiError> {
+        let cache = self.0.sources.lock().get(&id.kind).cloned();
+        let known = cache.and_then(|cache| cache.get(&Key::new(&id.namespace, &id.name)));
+        if let Some(known) = known {
+            return Ok(serde_json::to_value(&*known).ok());
+        }
+        let found = cluster.get(id).await?;
+        if found.is_some() {
+            self.watch_source(id);
+        }
+        Ok(found)
+    }
+
+    /// A Kustomization, as the cache knows it.
+    pub(crate) fn kustomization(&self, key: &Pair) -> Option<Value> {
+        let (cache, _) = self.0.own.get()?;
+        let known = cache.get(&Key::new(&key.0, &key.1))?;
+        serde_json::to_value(&*known).ok()
+    }
+
+    /// A Kustomization is about to be written as ready: those that wait for it go on soon.
+    pub(crate) fn became_ready(&self, object: &Kustomization) {
+        let Some((_, queue)) = self.0.own.get() else {
+            return;
+        };
+        for key in triggers::waiting_for(&self.all(), object) {
+            queue.add_after(&Key::new(key.0, key.1), SETTLE_TIME);
+        }
+    }
+
+    /// Queues those that read a labelled ConfigMap or Secret when it changes.
+    pub(crate) fn watch_config(&self, kind: SubstituteKind, selector: &str) {
+        let resource = resource(
+            "",
+            kind.as_str(),
+            if kind == SubstituteKind::Secret {
+                "secrets"
+            } else {
+                "configmaps"
+            },
+        );
+        let cache = self.0.caches.watch(&resource, Some(selector));
+        let is_filled = Arc::new(AtomicBool::new(false));
+        let (this, filled) = (self.clone(), Arc::clone(&is_filled));
+        cache.listen(move |change| {
+            // What was there from the beginning is no change.
+            if filled.load(Ordering::Acquire) {
+                let Key { namespace, name } = &change.key;
+                let id = ObjectId::new("v1", kind.as_str(), namespace, name);
+                this.queue(
+                    triggers::for_config(&this.all(), kind, namespace, name),
+                    &id,
+                );
+            }
+        });
+        tokio::spawn(async move {
+            cache.synced().await;
+            is_filled.store(true, Ordering::Release);
+        });
+    }
+
+    fn watch_source(&self, id: &ObjectId) {
+        let mut sources = self.0.sources.lock();
+        if sources.contains_key(&id.kind) {
+            return;
+        }
+        let resource = resource(annotation::SOURCE_GROUP, &id.kind, plural(&id.kind));
+        let cache = self.0.caches.watch(&resource, None);
+        sources.insert(id.kind.clone(), Arc::clone(&cache));
+        drop(sources);
+        let this = self.clone();
+        let of = id.clone();
+        cache.listen(move |change| this.source_changed(&of, change));
+    }
+
+    fn source_changed(&self, of: &ObjectId, change: &Change) {
+        let revision = |object: &Option<Arc<DynamicObject>>| {
+            let object = serde_json::to_value(object.as_deref()?).ok()?;
+            source::artifact_of(&object).map(|resolved| resolved.artifact.revision)
+        };
+        let Some(new) = revision(&change.new) else {
+            return;
+        };
+        if revision(&change.old).as_ref() == Some(&new) && !became_ready(change) {
+            return;
+        }
+        let Key { namespace, name } = &change.key;
+        let id = ObjectId {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            ..of.clone()
+        };
+        self.queue(triggers::for_revision(&self.all(), &id, &new), &id);
+    }
+
+    fn queue(&self, keys: Vec<Pair>, cause: &ObjectId) {
+        let Some((_, queue)) = self.0.own.get() else {
+            return;
+        };
+        for (namespace, name) in keys {
+            queue.add(&Key::new(namespace, name), Some(cause));
+        }
+    }
+
+    /// All Kustomizations that can be read.
+    fn all(&self) -> Vec<Kustomization> {
+        let Some((cache, _)) = self.0.own.get() else {
+            return Vec::new();
+        };
+        cache
+            .all()
+            .iter()
+            .filter_map(|object| decode(object).ok())
+            .collect()
+    }
+}
+
+fn became_ready(change: &Change) -> bool {
+    let is_ready = |object: &Option<Arc<DynamicObject>>| {
+        let conditions = object
+            .as_deref()
+            .map(|object| &object.data["status"]["conditions"]);
+        let conditions = conditions.and_then(Value::as_array).into_iter().flatten();
+        conditions
+            .into_iter()
+            .any(|known| known["type"] == "Ready" && known["status"] == "True")
+    };
+    is_ready(&change.new) && !is_ready(&change.old)
+}
+
+fn resource(group: &str, kind: &str, plural: &str) -> ApiResource {
+    let api_version = if group.is_empty() {
+        "v1".to_owned()
+    } else {
+        format!("{group}/v1")
+    };
+    ApiResource {
+        group: group.to_owned(),
+        version: "v1".to_owned(),
+        api_version,
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    }
+}
