@@ -1,5 +1,6 @@
 //! Reconcilers, and the controllers that run them.
 
+pub mod args;
 pub mod kustomization;
 pub mod profiles;
 pub mod runtime;

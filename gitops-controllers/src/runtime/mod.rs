@@ -8,10 +8,13 @@
 
 mod attempt;
 mod cache;
+mod client;
 mod context;
 mod controller;
 mod events;
 mod kind;
+mod leader;
+mod log;
 mod metrics;
 mod observer;
 mod outcome;
@@ -22,10 +25,13 @@ mod status;
 
 pub use attempt::Attempt;
 pub use cache::{Cache, Change, Key, decode};
+pub use client::{Fence, Fenced, RateLimit, connect};
 pub use context::{Caches, Context, Timing};
 pub use controller::Controller;
 pub use events::{EventTargets, Events, Involved, Told};
 pub use kind::{Kind, Reconcile, Status};
+pub use leader::{Election, LeaseOptions, Lost, lease_name};
+pub use log::ZapLayer;
 pub use metrics::Metrics;
 pub use observer::{Happening, NoObserver, Observer};
 pub use outcome::{Again, Done, Fact, Fault, Notice, Severity, Stop, Turn, Waiting};
