@@ -99,6 +99,7 @@ impl Reconcile for GitRepositoryReconciler {
                 done
             });
         }
+        let fetched = source.fetch(&resolved, &scope).await.map_err(failure)?;
         let message = format!(
             "building artifact: new upstream revision '{}'",
             resolved.revision
@@ -109,7 +110,6 @@ impl Reconcile for GitRepositoryReconciler {
         {
             attempt.drifted(Stage::Fetch, message);
         }
-        let fetched = source.fetch(&resolved, &scope).await.map_err(failure)?;
         let tree = include::laid_over(fetched.tree, &self.storage, object, &includes).await?;
         let ignore = object.spec.ignore.clone();
         let rules = blocking_rules(std::sync::Arc::clone(&tree), ignore).await?;

@@ -82,8 +82,11 @@ pub(super) async fn laid_over(
         let copied = async {
             let key = ArtifactKey::new("GitRepository", &namespace, &include.repository.name);
             let tree = open(storage, &key, artifact).await?;
-            copy(&tree, &confined(&from), &confined(&to), &mut over)
-                .map_err(|error| format!("cannot stat {error}"))
+            copy(&tree, &confined(&from), &confined(&to), &mut over).map_err(|error| {
+                // Flux looks into a directory that it unpacked to; here it has but a name.
+                let path = format!("/tmp/checkout/unpack/{}", error.path.display());
+                format!("cannot stat {path}: stat {path}: {}", error.kind)
+            })
         };
         copied.await.map_err(|why: String| {
             let name = &include.repository.name;

@@ -262,11 +262,14 @@ impl Source for GitSource {
         let fetched =
             fetched.map_err(|error| error.during("failed to checkout and determine revision"))?;
         for dir in &self.sparse {
-            if let Err(error) = fetched.tree.stat(dir.as_ref()) {
-                let why = format!("sparse checkout dir '{dir}' does not exist in repository");
-                let error = SourceError::from(error).during(why);
-                // The space before the colon is Flux's.
-                return Err(error.during("failed to sparse checkout directories "));
+            if fetched.tree.stat(dir.as_ref()).is_err() {
+                // The space before the colon is Flux's, and so is the look into a checkout; there
+                // is none here, so its name is always the same.
+                let why = format!(
+                    "failed to sparse checkout directories : sparse checkout dir '{dir}' does not \
+                     exist in repository: lstat /tmp/checkout/{dir}: no such file or directory"
+                );
+                return Err(SourceError::NotFound(why.into()));
             }
         }
         Ok(fetched)
