@@ -3,6 +3,7 @@
 
 mod metadata;
 mod peers;
+mod schema;
 mod tidy;
 mod verify;
 
@@ -14,6 +15,7 @@ Usage: cargo run -p xtask -- <command> [arguments]
 Commands:
   tidy     crate direction, layers, file lengths, words that must not appear
   peers    build the originals (kustomize) into target/peers, where Go is installed
+  schema   make the table of merge keys of gitops-yaml
   corpus   compare target/release/gitops with kustomize's bytes  [options of check.py]
   rig      recorded scenarios on a real kube-apiserver           [options of rig run]
 ";
@@ -26,6 +28,7 @@ fn main() -> anyhow::Result<ExitCode> {
         "peers" => peers::run(&root()),
         "corpus" => verify::corpus(&root(), &arguments),
         "rig" => verify::rig(&root(), &arguments),
+        "schema" => schema::run(&root()),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -83,7 +83,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     clippy::disallowed_methods,
     reason = "a program may read where its data stands"
 )]
-fn shared(root: &Path) -> Option<PathBuf> {
+pub(crate) fn shared(root: &Path) -> Option<PathBuf> {
     let beside = || root.join("../shared");
     let shared = std::env::var("GITOPS_SHARED").map_or_else(|_| beside(), PathBuf::from);
     if !shared.join("rig/rig").exists() {
