@@ -145,8 +145,9 @@ pub(crate) fn json_key<'n>(
         return Err(unrepresentable(key, "yaml: invalid map key".to_owned()));
     };
     match (scalar.kind, flavour) {
-        (ScalarType::Str | ScalarType::Merge, _) => Ok(Cow::Borrowed(scalar.text())),
-        (ScalarType::Timestamp, Flavour::V2) => Ok(Cow::Borrowed(scalar.text())),
+        (ScalarType::Str | ScalarType::Merge, _) | (ScalarType::Timestamp, Flavour::V2) => {
+            Ok(Cow::Borrowed(scalar.text()))
+        }
         (ScalarType::Bool, Flavour::V2) => Ok(Cow::Borrowed(if scalar.as_bool() == Some(true) {
             "true"
         } else {

@@ -4,82 +4,56 @@
 //! `sigs.k8s.io/yaml` print: keys in natural order, no comments, anchors or styles.
 
 mod key_order;
+mod scalar;
 
-use libyaml_safer::{Emitter, Encoding, Event, MappingStyle, ScalarStyle as Style, SequenceStyle};
+use std::borrow::Cow;
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::Error,
     json::{json_key, timestamp_text, unsupported_float},
     node::{Content, Mapping, Node, Scalar, ScalarType},
     resolve::{Flavour, Number, is_base60, resolve, write_float},
 };
 
-pub(crate) use key_order::natural;
+use key_order::natural;
+use scalar::{Output, Style};
+
+const INDENT: usize = 2;
+
+/// A longer key is written behind a `?`.
+const LONGEST_KEY: usize = 128;
 
 /// The text of a node as kustomize prints it.
 ///
 /// # Errors
 /// For values without a form in JSON: NaN, the infinities, and keys that are no strings.
 pub fn to_yaml(node: &Node) -> Result<String, Error> {
-    let mut out = Vec::new();
-    let mut emitter = Emitter::new();
-    emitter.set_output_string(&mut out);
-    emitter.set_unicode(true);
-    emitter.set_width(80);
-    emitter.set_indent(2);
     let mut writer = Writer {
-        emitter,
+        out: Output::default(),
         flavour: Flavour::V3,
     };
-    writer.event(Event::stream_start(Encoding::Utf8))?;
-    writer.event(Event::document_start(None, &[], true))?;
-    writer.node(node)?;
-    writer.event(Event::document_end(true))?;
-    writer.event(Event::stream_end())?;
-    drop(writer);
-    String::from_utf8(out).map_err(|_| failed("the emitter wrote no UTF-8"))
+    match node.content() {
+        Content::Mapping(mapping) if !mapping.is_empty() => writer.mapping(mapping, 0)?,
+        Content::Sequence(sequence) if !sequence.items.is_empty() => {
+            writer.sequence(&sequence.items, 0)?;
+        }
+        _ => writer.leaf(node, INDENT)?,
+    }
+    let mut text = writer.out.text;
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
 }
 
-struct Writer<'w> {
-    emitter: Emitter<'w>,
+struct Writer {
+    out: Output,
     flavour: Flavour,
 }
 
-impl Writer<'_> {
-    fn event(&mut self, event: Event) -> Result<(), Error> {
-        self.emitter
-            .emit(event)
-            .map_err(|error| failed(error.problem()))
-    }
-
-    fn node(&mut self, node: &Node) -> Result<(), Error> {
-        match node.content() {
-            Content::Scalar(scalar) => self.scalar(node, scalar),
-            Content::Mapping(mapping) => self.mapping(mapping),
-            Content::Sequence(sequence) => {
-                let flow = sequence.items.is_empty();
-                let style = if flow {
-                    SequenceStyle::Flow
-                } else {
-                    SequenceStyle::Block
-                };
-                self.event(Event::sequence_start(None, None, true, style))?;
-                for item in &sequence.items {
-                    self.node(item)?;
-                }
-                self.event(Event::sequence_end())
-            }
-        }
-    }
-
-    fn mapping(&mut self, mapping: &Mapping) -> Result<(), Error> {
-        let style = if mapping.is_empty() {
-            MappingStyle::Flow
-        } else {
-            MappingStyle::Block
-        };
-        self.event(Event::mapping_start(None, None, true, style))?;
-        let mut entries = Vec::with_capacity(mapping.len());
+impl Writer {
+    fn mapping(&mut self, mapping: &Mapping, indent: usize) -> Result<(), Error> {
+        let mut entries: Vec<(Cow<'_, str>, &Node)> = Vec::with_capacity(mapping.len());
         for entry in mapping {
             entries.push((
                 json_key(&entry.key, &entry.value, self.flavour)?,
@@ -87,48 +61,125 @@ impl Writer<'_> {
             ));
         }
         entries.sort_by(|(a, _), (b, _)| natural(a, b));
-        for (key, value) in entries {
-            self.text(&key)?;
-            self.node(value)?;
+        for (number, (key, value)) in entries.into_iter().enumerate() {
+            self.start(indent, number == 0);
+            if key.len() > LONGEST_KEY || key.contains('\n') {
+                self.out.push("? ");
+                self.out.scalar(&key, style_of(&key), Some(indent + INDENT));
+                self.out.line(indent);
+                self.out.push(":");
+                self.element(value, indent)?;
+            } else {
+                self.out.scalar(&key, style_of(&key), None);
+                self.out.push(":");
+                self.value(value, indent)?;
+            }
         }
-        self.event(Event::mapping_end())
+        Ok(())
     }
 
-    fn scalar(&mut self, node: &Node, scalar: &Scalar) -> Result<(), Error> {
-        match scalar.kind() {
-            ScalarType::Null => self.plain("null"),
-            ScalarType::Bool => self.plain(if scalar.as_bool() == Some(true) {
-                "true"
-            } else {
-                "false"
-            }),
+    /// What follows `key:`. A sequence stands at the key's own indentation.
+    fn value(&mut self, value: &Node, indent: usize) -> Result<(), Error> {
+        match value.content() {
+            Content::Mapping(mapping) if !mapping.is_empty() => {
+                self.out.line(indent + INDENT);
+                self.mapping(mapping, indent + INDENT)
+            }
+            Content::Sequence(sequence) if !sequence.items.is_empty() => {
+                self.out.line(indent);
+                self.sequence(&sequence.items, indent)
+            }
+            _ => {
+                self.out.push(" ");
+                self.leaf(value, indent + INDENT)
+            }
+        }
+    }
+
+    fn sequence(&mut self, items: &[Node], indent: usize) -> Result<(), Error> {
+        for (number, item) in items.iter().enumerate() {
+            self.start(indent, number == 0);
+            self.out.push("-");
+            self.element(item, indent)?;
+        }
+        Ok(())
+    }
+
+    /// What follows `-`: a collection goes on in the same line.
+    fn element(&mut self, item: &Node, indent: usize) -> Result<(), Error> {
+        self.out.push(" ");
+        match item.content() {
+            Content::Mapping(mapping) if !mapping.is_empty() => {
+                self.mapping(mapping, indent + INDENT)
+            }
+            Content::Sequence(sequence) if !sequence.items.is_empty() => {
+                self.sequence(&sequence.items, indent + INDENT)
+            }
+            _ => self.leaf(item, indent + INDENT),
+        }
+    }
+
+    /// The first line of a collection was started by what holds it.
+    fn start(&mut self, indent: usize, first: bool) {
+        if first {
+            self.out.pad(indent);
+        } else {
+            self.out.line(indent);
+        }
+    }
+
+    fn leaf(&mut self, node: &Node, indent: usize) -> Result<(), Error> {
+        match node.content() {
+            Content::Scalar(scalar) => self.scalar(node, scalar, indent)?,
+            Content::Mapping(_) => self.out.push("{}"),
+            Content::Sequence(_) => self.out.push("[]"),
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self, node: &Node, scalar: &Scalar, indent: usize) -> Result<(), Error> {
+        let text: Cow<'_, str> = match scalar.kind() {
+            ScalarType::Null => "null".into(),
+            ScalarType::Bool if scalar.as_bool() == Some(true) => "true".into(),
+            ScalarType::Bool => "false".into(),
             ScalarType::Int | ScalarType::Float => match scalar.as_number() {
                 Some(Number::Float(value)) if !value.is_finite() => {
-                    Err(unsupported_float(node, value))
+                    return Err(unsupported_float(node, value));
                 }
-                Some(Number::Float(value)) => self.plain(&float(value)),
-                Some(number) => self.plain(&number.to_string()),
-                None => self.text(scalar.text()),
+                Some(Number::Float(value)) => float(value).into(),
+                Some(number) => number.to_string().into(),
+                None => {
+                    self.text(scalar.text(), indent);
+                    return Ok(());
+                }
             },
-            ScalarType::Timestamp => self.text(&timestamp_text(scalar, self.flavour)),
-            ScalarType::Str | ScalarType::Merge => self.text(scalar.text()),
-        }
-    }
-
-    fn plain(&mut self, text: &str) -> Result<(), Error> {
-        self.event(Event::scalar(None, None, text, true, true, Style::Plain))
-    }
-
-    /// A string: quoted where its plain form would be read as something else.
-    fn text(&mut self, text: &str) -> Result<(), Error> {
-        let style = if text.contains('\n') {
-            Style::Literal
-        } else if resolve(text, Flavour::V2) == ScalarType::Str && !is_base60(text) {
-            Style::Plain
-        } else {
-            Style::DoubleQuoted
+            ScalarType::Timestamp => {
+                self.text(&timestamp_text(scalar, self.flavour), indent);
+                return Ok(());
+            }
+            ScalarType::Str | ScalarType::Merge => {
+                self.text(scalar.text(), indent);
+                return Ok(());
+            }
         };
-        self.event(Event::scalar(None, None, text, true, true, style))
+        self.out.push(&text);
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str, indent: usize) {
+        self.out.scalar(text, style_of(text), Some(indent));
+    }
+}
+
+/// A string is quoted where its plain form would be read as something else.
+fn style_of(text: &str) -> Style {
+    if text.contains('\n') {
+        return Style::Literal;
+    }
+    match resolve(text, Flavour::V2) {
+        // Quirk: yaml.v2 knows `<<` only as a key.
+        ScalarType::Str | ScalarType::Merge if !is_base60(text) => Style::Plain,
+        _ => Style::DoubleQuoted,
     }
 }
 
@@ -150,10 +201,6 @@ fn float(value: f64) -> String {
     let mut text = String::new();
     write_float(&mut text, value);
     text
-}
-
-fn failed(why: &str) -> Error {
-    Error::new(ErrorKind::Unrepresentable, format!("yaml: {why}"))
 }
 
 #[cfg(test)]

@@ -278,11 +278,11 @@ fn malformed(node: &Node, message: &str) -> Error {
     Error::new(ErrorKind::Patch, message).at(place.line(), place.column())
 }
 
-fn patch_error(message: String) -> Error {
+fn patch_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Patch, message)
 }
 
-fn missing(message: String) -> Error {
+fn missing(message: impl std::fmt::Display) -> Error {
     patch_error(format!("{message}: missing value"))
 }
 

@@ -65,7 +65,7 @@ impl Merger<'_> {
             Content::Mapping(mapping) => self.mapping(base, patch, mapping, field.of),
             Content::Sequence(_) => match &field.merge {
                 None => Ok(Some(patch.clone())),
-                Some(keys) if keys.is_empty() => Ok(self.set(base, patch)),
+                Some(keys) if keys.is_empty() => Ok(Some(union(base, patch))),
                 Some(keys) => self.list(base, patch, keys, field.of),
             },
         }
@@ -126,27 +126,6 @@ impl Merger<'_> {
         Ok(Some(node))
     }
 
-    /// A list of scalars in which each stands once; those of the patch come first.
-    fn set(&self, base: Option<Node>, patch: &Node) -> Option<Node> {
-        let mut items: Vec<Node> = Vec::new();
-        let old = base.and_then(into_items).unwrap_or_default();
-        for item in patch
-            .as_sequence()
-            .into_iter()
-            .flatten()
-            .cloned()
-            .chain(old)
-        {
-            if !items
-                .iter()
-                .any(|other| other.text().is_some() && other.text() == item.text())
-            {
-                items.push(item);
-            }
-        }
-        Some(Node::from(items))
-    }
-
     /// A list whose elements are known by keys. The patch's elements come first, in its order.
     fn list(
         &self,
@@ -170,7 +149,7 @@ impl Merger<'_> {
         let element = Field { of, merge: None };
         let keys = used_keys(
             keys,
-            old.iter().flatten().chain(patch_items.iter().copied()),
+            &old.iter().flatten().chain(patch_items.iter().copied()),
         );
         let mut merged: Vec<Node> = Vec::with_capacity(old.len() + patch_items.len());
         for item in patch_items {
@@ -207,18 +186,38 @@ impl Merger<'_> {
     }
 }
 
+/// A list of scalars in which each stands once; those of the patch come first.
+fn union(base: Option<Node>, patch: &Node) -> Node {
+    let mut items: Vec<Node> = Vec::new();
+    let old = base.and_then(into_items).unwrap_or_default();
+    for item in patch
+        .as_sequence()
+        .into_iter()
+        .flatten()
+        .cloned()
+        .chain(old)
+    {
+        if !items
+            .iter()
+            .any(|other| other.text().is_some() && other.text() == item.text())
+        {
+            items.push(item);
+        }
+    }
+    Node::from(items)
+}
+
 /// The keys that any element has; all of them if none has one.
 fn used_keys<'k, 'n>(
     keys: &'k [Box<str>],
-    items: impl Iterator<Item = &'n Node> + Clone,
+    items: &(impl Iterator<Item = &'n Node> + Clone),
 ) -> Vec<&'k str> {
-    let used = |key: &&Box<str>| items.clone().any(|item| item.get(key).is_some());
-    let some: Vec<&str> = keys.iter().filter(used).map(|key| &**key).collect();
-    if some.is_empty() {
-        keys.iter().map(|key| &**key).collect()
-    } else {
-        some
-    }
+    let all = keys.iter().map(|key| &**key);
+    let some: Vec<&str> = all
+        .clone()
+        .filter(|key| items.clone().any(|item| item.get(key).is_some()))
+        .collect();
+    if some.is_empty() { all.collect() } else { some }
 }
 
 fn values_of<'n>(item: &'n Node, keys: &[&str]) -> Vec<Option<&'n str>> {

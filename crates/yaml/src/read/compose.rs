@@ -24,6 +24,14 @@ pub(super) struct Composer<'s> {
     expanded: usize,
 }
 
+/// What comes next in a stream.
+pub(super) enum Next {
+    Document(Node),
+    /// A document without content.
+    Empty,
+    End,
+}
+
 /// What an anchor stands for.
 enum Anchor {
     /// Its node is being read.
@@ -69,12 +77,12 @@ impl<'s> Composer<'s> {
         }
     }
 
-    /// The next document: `None` at the end of the stream, `Some(None)` for an empty document.
-    pub(super) fn next_document(&mut self) -> Result<Option<Option<Node>>, Error> {
+    /// The next document.
+    pub(super) fn next_document(&mut self) -> Result<Next, Error> {
         loop {
             match self.next_event()?.data {
                 EventData::StreamStart { .. } | EventData::DocumentEnd { .. } => {}
-                EventData::StreamEnd => return Ok(None),
+                EventData::StreamEnd => return Ok(Next::End),
                 EventData::DocumentStart { .. } => break,
                 _ => return Err(Error::new(ErrorKind::Syntax, "yaml: unexpected event")),
             }
@@ -84,7 +92,11 @@ impl<'s> Composer<'s> {
         let nothing = node
             .as_scalar()
             .is_some_and(|scalar| scalar.kind() == ScalarType::Null && scalar.text().is_empty());
-        Ok(Some((!nothing).then_some(node)))
+        Ok(if nothing {
+            Next::Empty
+        } else {
+            Next::Document(node)
+        })
     }
 
     fn node(&mut self) -> Result<Node, Error> {
@@ -232,18 +244,18 @@ impl<'s> Composer<'s> {
         };
         let merges = entries.iter().any(is_merge);
         let mut mapping = Mapping::with_capacity(entries.len());
-        let mut seen = Keys::new(entries.len());
-        let mut merged = Vec::new();
+        let mut known = Keys::new(entries.len());
+        let mut sources = Vec::new();
         for entry in entries {
             if merges && is_merge(&entry) {
-                merged.push(entry.value);
-            } else if seen.insert(&entry.key, &mapping) {
+                sources.push(entry.value);
+            } else if known.insert(&entry.key, &mapping) {
                 mapping.push(entry.key, entry.value);
             } else {
                 self.duplicate(&mut mapping, entry)?;
             }
         }
-        for value in merged {
+        for value in sources {
             self.merge(&mut mapping, value)?;
         }
         Ok(mapping)

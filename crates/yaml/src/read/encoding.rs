@@ -9,8 +9,7 @@ pub(super) fn decode(stream: &[u8]) -> Result<Cow<'_, str>, Error> {
     let text = match stream {
         [0xff, 0xfe, rest @ ..] => Cow::Owned(utf16(rest, u16::from_le_bytes)?),
         [0xfe, 0xff, rest @ ..] => Cow::Owned(utf16(rest, u16::from_be_bytes)?),
-        [0xef, 0xbb, 0xbf, rest @ ..] => Cow::Borrowed(utf8(rest)?),
-        rest => Cow::Borrowed(utf8(rest)?),
+        [0xef, 0xbb, 0xbf, rest @ ..] | rest => Cow::Borrowed(utf8(rest)?),
     };
     check(&text)?;
     Ok(text)
@@ -66,7 +65,7 @@ fn check(text: &str) -> Result<(), Error> {
 }
 
 fn place(error: Error, before: &[u8]) -> Error {
-    let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
+    let line = before.split(|&b| b == b'\n').count();
     let start = before
         .iter()
         .rposition(|&b| b == b'\n')

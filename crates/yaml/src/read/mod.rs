@@ -9,7 +9,7 @@ use crate::{
     resolve::Flavour,
 };
 
-use compose::Composer;
+use compose::{Composer, Next};
 
 /// How a stream is read, and what is too much.
 #[derive(Clone, Debug)]
@@ -89,7 +89,12 @@ impl ReadOptions {
         let text = self.decode(stream)?;
         let mut composer = Composer::new(&text, self);
         let mut count = 0;
-        while let Some(document) = composer.next_document()? {
+        loop {
+            let document = match composer.next_document()? {
+                Next::End => return Ok(()),
+                Next::Empty => None,
+                Next::Document(node) => Some(node),
+            };
             count += 1;
             if count > self.max_documents {
                 let message = format!("more than {} documents", self.max_documents);
@@ -99,7 +104,6 @@ impl ReadOptions {
                 take(node)?;
             }
         }
-        Ok(())
     }
 
     /// The first document of a stream, `null` if there is none. What follows it is not read, nor
@@ -109,8 +113,10 @@ impl ReadOptions {
     /// When the first document is no YAML, or exceeds a limit.
     pub fn read_first(&self, stream: &[u8]) -> Result<Node, Error> {
         let text = self.decode(stream)?;
-        let document = Composer::new(&text, self).next_document()?;
-        Ok(document.flatten().unwrap_or_default())
+        match Composer::new(&text, self).next_document()? {
+            Next::Document(node) => Ok(node),
+            Next::Empty | Next::End => Ok(Node::null()),
+        }
     }
 
     fn decode<'s>(&self, stream: &'s [u8]) -> Result<std::borrow::Cow<'s, str>, Error> {

@@ -191,10 +191,10 @@ pub(crate) fn write_float(out: &mut String, value: f64) {
         out.push('-');
     }
     // Without a precision, Go's 'g' takes an exponent below -4 and from 6 on.
-    if !(-4..6).contains(&exponent) {
-        write_exponent(out, &digits, exponent);
-    } else {
+    if (-4..6).contains(&exponent) {
         write_plain(out, &digits, exponent);
+    } else {
+        write_exponent(out, &digits, exponent);
     }
 }
 

@@ -3,7 +3,12 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{Field, Kind, Schema, TypeId};
-use crate::{error::Error, node::Node, read::ReadOptions, resolve::Flavour};
+use crate::{
+    error::Error,
+    node::{Mapping, Node},
+    read::ReadOptions,
+    resolve::Flavour,
+};
 
 pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
     let document = ReadOptions::flavour(Flavour::V2).read_first(document)?;
@@ -28,7 +33,7 @@ pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
     for (name, definition) in definitions.iter() {
         let fields = definition.get("properties").and_then(Node::as_mapping);
         let mut types = HashMap::new();
-        for (field, property) in fields.into_iter().flat_map(|fields| fields.iter()) {
+        for (field, property) in fields.into_iter().flat_map(Mapping::iter) {
             types.insert(Box::from(field), read_field(property, &ids, &mut schema, 0));
         }
         place(&mut schema, ids[name], types);
@@ -130,7 +135,7 @@ fn place(schema: &mut Schema, id: TypeId, fields: HashMap<Box<str>, Field>) {
 /// A kind lives in a namespace if one of its paths has a namespace in it.
 fn read_scopes(document: &Node, schema: &mut Schema) {
     let paths = document.get("paths").and_then(Node::as_mapping);
-    for (path, item) in paths.into_iter().flat_map(|paths| paths.iter()) {
+    for (path, item) in paths.into_iter().flat_map(Mapping::iter) {
         if !path.ends_with('}') {
             continue;
         }

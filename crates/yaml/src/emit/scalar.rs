@@ -1,0 +1,388 @@
+//! Scalars: which style a string may have, and its bytes in that style.
+//!
+//! Follows libyaml's emitter as go-yaml v2 carries it: lines fold after column 80, characters
+//! beyond the basic plane count as not printable.
+
+use std::fmt::Write as _;
+
+/// Lines fold at the first space after this column.
+const WIDTH: usize = 80;
+
+/// How a string is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    Literal,
+}
+
+/// The text so far, and the column at which it ends.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    pub(super) text: String,
+    column: usize,
+}
+
+impl Output {
+    /// Writes text without line breaks.
+    pub(super) fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.column += if text.is_ascii() {
+            text.len()
+        } else {
+            text.chars().count()
+        };
+    }
+
+    fn push_char(&mut self, c: char) {
+        self.text.push(c);
+        self.column += 1;
+    }
+
+    /// Starts a line.
+    pub(super) fn line(&mut self, indent: usize) {
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+        self.column = 0;
+        self.pad(indent);
+    }
+
+    /// Goes on to a column in the same line.
+    pub(super) fn pad(&mut self, column: usize) {
+        while self.column < column {
+            self.push_char(' ');
+        }
+    }
+
+    /// A string in the style that comes nearest to `wanted`. `indent` is that of further lines; a
+    /// key has none.
+    pub(super) fn scalar(&mut self, text: &str, wanted: Style, indent: Option<usize>) {
+        let shape = Shape::of(text);
+        match shape.style(wanted, indent.is_none()) {
+            Style::Plain => self.plain(text, indent),
+            Style::SingleQuoted => self.single_quoted(text, indent),
+            Style::DoubleQuoted => self.double_quoted(text, indent),
+            Style::Literal => self.literal(text, indent.unwrap_or_default()),
+        }
+    }
+
+    fn plain(&mut self, text: &str, indent: Option<usize>) {
+        self.folded(text, indent, false);
+    }
+
+    fn single_quoted(&mut self, text: &str, indent: Option<usize>) {
+        self.push_char('\'');
+        self.folded(text, indent, true);
+        self.push_char('\'');
+    }
+
+    /// A single space after the last column becomes a line break.
+    fn folded(&mut self, text: &str, indent: Option<usize>, quoted: bool) {
+        let fits = self.column + text.len() <= WIDTH;
+        if (fits || indent.is_none()) && !text.contains(['\'', '\u{2028}', '\u{2029}']) {
+            return self.push(text);
+        }
+        let indent = indent.unwrap_or(usize::MAX);
+        let (mut after_space, mut after_break) = (false, false);
+        for (at, c) in text.char_indices() {
+            let rest = &text[at + c.len_utf8()..];
+            if c == ' ' {
+                let inside = !quoted || (at > 0 && !rest.is_empty());
+                let alone = !after_space && !rest.starts_with(' ');
+                if indent != usize::MAX && alone && inside && self.column > WIDTH {
+                    self.line(indent);
+                } else {
+                    self.push_char(c);
+                }
+                after_space = true;
+                continue;
+            }
+            if is_break(c) {
+                self.text.push(c);
+                self.column = 0;
+                after_break = true;
+                continue;
+            }
+            if after_break && indent != usize::MAX {
+                self.pad(indent);
+            }
+            if quoted && c == '\'' {
+                self.push_char('\'');
+            }
+            self.push_char(c);
+            (after_space, after_break) = (false, false);
+        }
+    }
+
+    fn double_quoted(&mut self, text: &str, indent: Option<usize>) {
+        self.push_char('"');
+        let mut after_space = false;
+        for (at, c) in text.char_indices() {
+            let rest = &text[at + c.len_utf8()..];
+            if c == ' ' {
+                match indent {
+                    Some(indent)
+                        if !after_space && self.column > WIDTH && at > 0 && !rest.is_empty() =>
+                    {
+                        self.line(indent);
+                        if rest.starts_with(' ') {
+                            self.push_char('\\');
+                        }
+                    }
+                    _ => self.push_char(c),
+                }
+                after_space = true;
+                continue;
+            }
+            if !is_printable(c) || is_break(c) || matches!(c, '"' | '\\') {
+                self.escape(c);
+            } else {
+                self.push_char(c);
+            }
+            after_space = false;
+        }
+        self.push_char('"');
+    }
+
+    fn escape(&mut self, c: char) {
+        let short = match c {
+            '\0' => '0',
+            '\u{7}' => 'a',
+            '\u{8}' => 'b',
+            '\t' => 't',
+            '\n' => 'n',
+            '\u{b}' => 'v',
+            '\u{c}' => 'f',
+            '\r' => 'r',
+            '\u{1b}' => 'e',
+            '"' => '"',
+            '\\' => '\\',
+            '\u{85}' => 'N',
+            '\u{a0}' => '_',
+            '\u{2028}' => 'L',
+            '\u{2029}' => 'P',
+            _ => {
+                let code = u32::from(c);
+                let start = self.text.len();
+                let _ = match code {
+                    0..=0xff => write!(self.text, "\\x{code:02X}"),
+                    0x100..=0xffff => write!(self.text, "\\u{code:04X}"),
+                    _ => write!(self.text, "\\U{code:08X}"),
+                };
+                self.column += self.text.len() - start;
+                return;
+            }
+        };
+        self.push_char('\\');
+        self.push_char(short);
+    }
+
+    fn literal(&mut self, text: &str, indent: usize) {
+        self.push_char('|');
+        if text.starts_with([' ', '\n', '\u{2028}', '\u{2029}']) {
+            self.push_char('2');
+        }
+        let body = text.strip_suffix(is_break);
+        match body {
+            None => self.push_char('-'),
+            Some(body) if body.is_empty() || body.ends_with(is_break) => self.push_char('+'),
+            Some(_) => {}
+        }
+        self.text.push('\n');
+        self.column = 0;
+        for line in text.split_inclusive(is_break) {
+            if !line.starts_with(is_break) {
+                self.pad(indent);
+            }
+            self.text.push_str(line);
+            self.column = usize::from(!line.ends_with(is_break));
+        }
+        if self.column > 0 {
+            self.text.push('\n');
+        }
+        self.column = 0;
+    }
+}
+
+/// What a text allows.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an answer about the same text"
+)]
+#[derive(Debug)]
+struct Shape {
+    empty: bool,
+    multiline: bool,
+    plain: bool,
+    single_quoted: bool,
+    literal: bool,
+}
+
+impl Shape {
+    fn of(text: &str) -> Self {
+        let (Some(first), Some(last)) = (text.chars().next(), text.chars().next_back()) else {
+            return Self {
+                empty: true,
+                multiline: false,
+                plain: true,
+                single_quoted: true,
+                literal: false,
+            };
+        };
+        let scan = Scan::of(text);
+        let outer = |c: char| c == ' ' || is_break(c);
+        let clean = !scan.space_break && !scan.special;
+        Self {
+            empty: false,
+            multiline: scan.breaks,
+            plain: clean
+                && !scan.indicators
+                && !scan.breaks
+                && !scan.break_space
+                && !outer(first)
+                && !outer(last),
+            single_quoted: clean && !scan.break_space,
+            literal: clean && last != ' ',
+        }
+    }
+
+    fn style(&self, wanted: Style, is_key: bool) -> Style {
+        let mut style = if is_key && self.multiline {
+            Style::DoubleQuoted
+        } else {
+            wanted
+        };
+        if style == Style::Plain && (!self.plain || (self.empty && is_key)) {
+            style = Style::SingleQuoted;
+        }
+        if style == Style::SingleQuoted && !self.single_quoted {
+            style = Style::DoubleQuoted;
+        }
+        if style == Style::Literal && (!self.literal || is_key) {
+            style = Style::DoubleQuoted;
+        }
+        style
+    }
+}
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an answer about the same text"
+)]
+#[derive(Debug, Default)]
+struct Scan {
+    /// Something that means more than itself in a plain scalar.
+    indicators: bool,
+    breaks: bool,
+    /// A character that only an escape can show.
+    special: bool,
+    /// A space before a line break.
+    space_break: bool,
+    /// A space after a line break.
+    break_space: bool,
+}
+
+impl Scan {
+    fn of(text: &str) -> Self {
+        let mut scan = Self {
+            indicators: text.starts_with("---") || text.starts_with("..."),
+            ..Self::default()
+        };
+        let mut before = None;
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            let ends_word = chars.peek().is_none_or(|&next| is_blank(next));
+            scan.indicators |= match c {
+                '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"'
+                | '%' | '@' | '`'
+                    if before.is_none() =>
+                {
+                    true
+                }
+                '?' | '-' => before.is_none() && ends_word,
+                ':' => ends_word,
+                '#' => before.is_some_and(is_blank),
+                _ => false,
+            };
+            scan.special |= !is_printable(c);
+            if c == ' ' {
+                scan.break_space |= before.is_some_and(is_break);
+            } else if is_break(c) {
+                scan.breaks = true;
+                scan.space_break |= before == Some(' ');
+            }
+            before = Some(c);
+        }
+        scan
+    }
+}
+
+fn is_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t') || is_break(c)
+}
+
+fn is_printable(c: char) -> bool {
+    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{fffd}') && c != '\u{feff}'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str, wanted: Style) -> String {
+        let mut out = Output::default();
+        out.scalar(text, wanted, Some(2));
+        out.text
+    }
+
+    #[test]
+    fn styles() {
+        for (text, wanted, expected) in [
+            ("plain text", Style::Plain, "plain text"),
+            ("a: b", Style::Plain, "'a: b'"),
+            ("a:b", Style::Plain, "a:b"),
+            ("it's", Style::Plain, "it's"),
+            ("'x'", Style::Plain, "'''x'''"),
+            ("- x", Style::Plain, "'- x'"),
+            ("-x", Style::Plain, "-x"),
+            ("x #y", Style::Plain, "'x #y'"),
+            ("tab\there", Style::Plain, "\"tab\\there\""),
+            (" lead", Style::Plain, "' lead'"),
+            ("😀", Style::Plain, "\"\\U0001F600\""),
+            ("a\nb\n", Style::Literal, "|\n  a\n  b\n"),
+            ("a\nb", Style::Literal, "|-\n  a\n  b\n"),
+            ("a\n\n", Style::Literal, "|+\n  a\n\n"),
+            ("\na", Style::Literal, "|2-\n\n  a\n"),
+            ("a \nb", Style::Literal, "\"a \\nb\""),
+            ("", Style::DoubleQuoted, "\"\""),
+        ] {
+            assert_eq!(written(text, wanted), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_lines_fold_at_a_space() {
+        let word = "x".repeat(81);
+        assert_eq!(
+            written(&format!("{word} y z"), Style::Plain),
+            format!("{word}\n  y z")
+        );
+        assert_eq!(
+            written(&format!("{word}  y"), Style::Plain),
+            format!("{word}  y")
+        );
+        assert_eq!(
+            written(&format!("{word} y"), Style::DoubleQuoted),
+            format!("\"{word}\n  y\"")
+        );
+        let mut key = Output::default();
+        key.scalar(&format!("{word} y"), Style::Plain, None);
+        assert_eq!(key.text, format!("{word} y"));
+    }
+}
