@@ -49,6 +49,8 @@ mod reconcile;
 mod seams;
 mod source;
 mod spec;
+#[cfg(test)]
+mod tests;
 pub mod triggers;
 mod turn;
 mod variables;

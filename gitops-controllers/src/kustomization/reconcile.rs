@@ -15,7 +15,7 @@ use crate::runtime::{Attempt, Done, Notice, Reconcile, Stop, Turn};
 /// The reconciler of Kustomizations.
 #[derive(Clone, Debug)]
 pub struct Kustomizations {
-    pipeline: Pipeline,
+    pub(super) pipeline: Pipeline,
 }
 
 impl Kustomizations {
