@@ -11,10 +11,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode};
-use kube::{
-    Client, Config,
-    client::Body,
-};
+use kube::{Client, Config, client::Body};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tower::{BoxError, Layer, Service};
@@ -76,7 +73,11 @@ pub async fn connect(
     metrics: Arc<Metrics>,
 ) -> Result<Client, kube::Error> {
     config.connect_timeout = Some(Duration::from_secs(5));
-    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+    let host = config
+        .cluster_url
+        .authority()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let namespace = config.default_namespace.clone();
     let plain = Client::try_from(config)?;
     let limit = (!has_fairness(&plain).await).then_some(limit);
@@ -120,7 +121,11 @@ struct Bucket {
 
 impl Bucket {
     fn new(limit: RateLimit) -> Self {
-        Self { limit, tokens: f64::from(limit.burst), since: Instant::now() }
+        Self {
+            limit,
+            tokens: f64::from(limit.burst),
+            since: Instant::now(),
+        }
     }
 
     fn take(&mut self) -> Duration {
@@ -144,7 +149,10 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, shared: Arc::clone(&self.shared) }
+        Guarded {
+            inner,
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -190,8 +198,14 @@ where
     let method = request.method().clone();
     let is_write = !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS);
     // The election writes before there is a leader, and gives the lease back after.
-    let is_lease = request.uri().path().starts_with("/apis/coordination.k8s.io/");
-    let is_watch = request.uri().query().is_some_and(|query| query.contains("watch="));
+    let is_lease = request
+        .uri()
+        .path()
+        .starts_with("/apis/coordination.k8s.io/");
+    let is_watch = request
+        .uri()
+        .query()
+        .is_some_and(|query| query.contains("watch="));
     let mut request = Some(request);
     let mut pause = Duration::from_millis(100);
     for attempt in 1.. {
@@ -207,7 +221,9 @@ where
             return Err(Box::new(Fenced));
         }
         if attempt > 1 {
-            futures::future::poll_fn(|context| service.poll_ready(context)).await.map_err(Into::into)?;
+            futures::future::poll_fn(|context| service.poll_ready(context))
+                .await
+                .map_err(Into::into)?;
         }
         let call = service.call(current);
         let answer = if is_watch {
@@ -218,7 +234,9 @@ where
                 Err(late) => Err(late.into()),
             }
         };
-        let code = answer.as_ref().map_or("<error>".to_owned(), |answer| answer.status().as_u16().to_string());
+        let code = answer.as_ref().map_or("<error>".to_owned(), |answer| {
+            answer.status().as_u16().to_string()
+        });
         shared.metrics.request(&shared.host, method.as_str(), &code);
         let again = match &answer {
             Ok(answer) => overload_pause(answer, pause),
@@ -268,7 +286,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn buckets_shape_the_load() {
-        let mut bucket = Bucket::new(RateLimit { per_second: 10.0, burst: 2 });
+        let mut bucket = Bucket::new(RateLimit {
+            per_second: 10.0,
+            burst: 2,
+        });
         assert_eq!(bucket.take(), Duration::ZERO);
         assert_eq!(bucket.take(), Duration::ZERO);
         assert_eq!(bucket.take(), Duration::from_millis(100));
@@ -291,7 +312,10 @@ mod tests {
             log.push(request.method().clone());
             let code = codes.get(log.len() - 1).copied().unwrap_or(200);
             async move {
-                let answer = Response::builder().status(code).header("retry-after", "1").body(());
+                let answer = Response::builder()
+                    .status(code)
+                    .header("retry-after", "1")
+                    .body(());
                 answer.map_err(BoxError::from)
             }
         });
@@ -319,11 +343,16 @@ mod tests {
         let fence = Fence::default();
         fence.set(false);
         let (mut service, seen) = guarded(vec![], fence);
-        let write = Request::post("/api/v1/namespaces").body(Body::empty()).unwrap();
+        let write = Request::post("/api/v1/namespaces")
+            .body(Body::empty())
+            .unwrap();
         let error = service.call(write).await.unwrap_err();
         assert!(error.downcast_ref::<Fenced>().is_some());
         let lease = "/apis/coordination.k8s.io/v1/namespaces/a/leases/b";
-        service.call(Request::put(lease).body(Body::empty()).unwrap()).await.unwrap();
+        service
+            .call(Request::put(lease).body(Body::empty()).unwrap())
+            .await
+            .unwrap();
         service.call(Request::new(Body::empty())).await.unwrap();
         assert_eq!(*seen.lock(), [Method::PUT, Method::GET]);
     }

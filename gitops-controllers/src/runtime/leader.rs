@@ -59,7 +59,9 @@ pub struct Election {
 
 impl std::fmt::Debug for Election {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Election").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Election")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,7 +75,13 @@ impl Election {
     pub fn new(client: Client, options: LeaseOptions, clock: Arc<dyn Clock>, fence: Fence) -> Self {
         fence.set(false);
         let api = Api::namespaced(client, &options.namespace);
-        Self { api, options, clock, fence, seen: None }
+        Self {
+            api,
+            options,
+            clock,
+            fence,
+            seen: None,
+        }
     }
 
     /// Waits until the lease is ours, and opens the fence.
@@ -96,7 +104,11 @@ impl Election {
             tokio::time::sleep(self.options.retry_period.mul_f64(spread)).await;
         }
         self.fence.set(true);
-        tracing::info!("successfully acquired lease {}/{}", self.options.namespace, self.options.name);
+        tracing::info!(
+            "successfully acquired lease {}/{}",
+            self.options.namespace,
+            self.options.name
+        );
     }
 
     /// Renews until the scope ends or the lease is lost; the fence is closed then, before this
@@ -134,8 +146,12 @@ impl Election {
     /// more.
     pub async fn release(mut self) {
         self.fence.set(false);
-        let Some((mut lease, _)) = self.seen.take().filter(|_| self.options.release) else { return };
-        let Some(spec) = lease.spec.as_mut() else { return };
+        let Some((mut lease, _)) = self.seen.take().filter(|_| self.options.release) else {
+            return;
+        };
+        let Some(spec) = lease.spec.as_mut() else {
+            return;
+        };
         if spec.holder_identity.as_deref() != Some(&self.options.identity) {
             return;
         }
@@ -162,16 +178,24 @@ impl Election {
                 Err(error) => return Err(error),
             }
         };
-        let unchanged = self.seen.as_ref().is_some_and(|(seen, _)| seen.spec == lease.spec);
+        let unchanged = self
+            .seen
+            .as_ref()
+            .is_some_and(|(seen, _)| seen.spec == lease.spec);
         if !unchanged {
             self.seen = Some((lease.clone(), Instant::now()));
         }
-        let since = self.seen.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+        let since = self
+            .seen
+            .as_ref()
+            .map_or_else(Instant::now, |(_, since)| *since);
         let spec = lease.spec.get_or_insert_default();
         let holder = spec.holder_identity.clone().unwrap_or_default();
         let ours = holder == self.options.identity;
         // The holder's own duration counts, not ours: it may be configured differently.
-        let duration = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let duration = spec
+            .lease_duration_seconds
+            .and_then(|seconds| u64::try_from(seconds).ok());
         let duration = duration.map_or(self.options.duration, Duration::from_secs);
         if !ours && !holder.is_empty() && since.elapsed() < duration {
             return Ok(false);
@@ -184,7 +208,11 @@ impl Election {
         }
         spec.renew_time = now;
         spec.lease_duration_seconds = i32::try_from(self.options.duration.as_secs()).ok();
-        match self.api.replace(&self.options.name, &PostParams::default(), &lease).await {
+        match self
+            .api
+            .replace(&self.options.name, &PostParams::default(), &lease)
+            .await
+        {
             Ok(lease) => {
                 self.seen = Some((lease, Instant::now()));
                 Ok(true)
@@ -215,8 +243,14 @@ impl Election {
     }
 
     fn now<T: serde::de::DeserializeOwned>(&self) -> Result<Option<T>, kube::Error> {
-        let text = self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
-        serde_json::from_value(json!(text)).map(Some).map_err(kube::Error::SerdeError)
+        let text = self
+            .clock
+            .now()
+            .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
+            .to_string();
+        serde_json::from_value(json!(text))
+            .map(Some)
+            .map_err(kube::Error::SerdeError)
     }
 }
 
@@ -226,7 +260,10 @@ mod tests {
 
     #[test]
     fn shards_have_leases_of_their_own() {
-        assert_eq!(lease_name("source-controller", ""), "source-controller-leader-election");
+        assert_eq!(
+            lease_name("source-controller", ""),
+            "source-controller-leader-election"
+        );
         let shard = lease_name("source-controller", "sharding.fluxcd.io/key=shard1");
         assert_eq!(shard.len(), "source-controller-leader-election-".len() + 8);
     }

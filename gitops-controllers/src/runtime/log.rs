@@ -22,14 +22,20 @@ pub struct ZapLayer<W> {
 
 impl<W> fmt::Debug for ZapLayer<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ZapLayer").field("json", &self.json).finish_non_exhaustive()
+        f.debug_struct("ZapLayer")
+            .field("json", &self.json)
+            .finish_non_exhaustive()
     }
 }
 
 impl<W: Write> ZapLayer<W> {
     /// A layer that writes to `out`.
     pub fn new(out: W, clock: Arc<dyn Clock>, json: bool) -> Self {
-        Self { out: Mutex::new(out), clock, json }
+        Self {
+            out: Mutex::new(out),
+            clock,
+            json,
+        }
     }
 }
 
@@ -41,7 +47,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: Write + Send + 'static,
 {
-    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, context: Context<'_, S>) {
+    fn on_new_span(
+        &self,
+        attributes: &span::Attributes<'_>,
+        id: &span::Id,
+        context: Context<'_, S>,
+    ) {
         let mut collect = Collect(Map::new());
         attributes.record(&mut collect);
         if let Some(span) = context.span(id) {
@@ -65,12 +76,20 @@ where
             Level::DEBUG => "debug",
             Level::TRACE => "trace",
         };
-        let time = self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+        let time = self
+            .clock
+            .now()
+            .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
+            .to_string();
         let mut fields = Map::new();
         if let Some(scope) = context.event_scope(event) {
             for span in scope.from_root() {
                 if let Some(Fields(known)) = span.extensions().get::<Fields>() {
-                    fields.extend(known.iter().map(|(key, value)| (key.clone(), value.clone())));
+                    fields.extend(
+                        known
+                            .iter()
+                            .map(|(key, value)| (key.clone(), value.clone())),
+                    );
                 }
             }
         }
@@ -84,7 +103,11 @@ where
             line.extend(fields);
             Value::Object(line).to_string()
         } else {
-            let rest = if fields.is_empty() { String::new() } else { Value::Object(fields).to_string() };
+            let rest = if fields.is_empty() {
+                String::new()
+            } else {
+                Value::Object(fields).to_string()
+            };
             format!("{time}\t{}\t{message}\t{rest}", level.to_uppercase())
         };
         // Nothing can be done about a log that cannot be written.
@@ -98,7 +121,10 @@ fn add_object(fields: &mut Map<String, Value>) {
     if let (Some(kind), Some(name), Some(namespace)) =
         (text("controllerKind"), text("name"), text("namespace"))
     {
-        fields.insert(kind, serde_json::json!({"name": name, "namespace": namespace}));
+        fields.insert(
+            kind,
+            serde_json::json!({"name": name, "namespace": namespace}),
+        );
     }
 }
 
@@ -106,7 +132,8 @@ struct Collect(Map<String, Value>);
 
 impl Visit for Collect {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+        self.0
+            .insert(field.name().to_owned(), format!("{value:?}").into());
     }
     fn record_str(&mut self, field: &Field, value: &str) {
         self.0.insert(field.name().to_owned(), value.into());
@@ -151,7 +178,12 @@ mod tests {
         let clock = FixedClock::new("2026-01-02T03:04:05Z".parse().unwrap());
         let layer = ZapLayer::new(buffer.clone(), Arc::new(clock), true);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            let span = tracing::info_span!("turn", controllerKind = "Kustomization", name = "a", namespace = "b");
+            let span = tracing::info_span!(
+                "turn",
+                controllerKind = "Kustomization",
+                name = "a",
+                namespace = "b"
+            );
             let _in = span.enter();
             tracing::error!(error = "boom", "Reconciler error");
         });
