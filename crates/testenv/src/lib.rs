@@ -16,10 +16,14 @@
 //!
 //! Invariant: everything listens on loopback, on a free port, and stops when it is dropped.
 
+mod cluster;
 mod git_repo;
 mod git_server;
+mod scrub;
 mod sink;
 
+pub use cluster::{Cluster, Namespace};
 pub use git_repo::{GitRepo, git_is_installed};
 pub use git_server::{Access, Fault, GitServer};
+pub use scrub::Scrubber;
 pub use sink::{Recorded, Sink};
