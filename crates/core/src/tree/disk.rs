@@ -61,7 +61,8 @@ impl DiskTree {
         &self.path
     }
 
-    fn walk(&self, path: &Path) -> Result<(OwnedFd, Stat), TreeError> {
+    /// Opens a path; also tells where it stands, links followed.
+    fn walk(&self, path: &Path) -> Result<(OwnedFd, Stat, PathBuf), TreeError> {
         let fail = |errno| from_errno(path, errno);
         let mut todo: VecDeque<OsString> = VecDeque::new();
         push_front(&mut todo, path).map_err(|kind| TreeError::new(path, kind))?;
@@ -72,12 +73,14 @@ impl DiskTree {
             .map_err(|error| from_io(path, error))?;
         let mut stat = fs::fstat(&here).map_err(fail)?;
         let mut links = 0;
+        let mut real = PathBuf::new();
         while let Some(part) = todo.pop_front() {
             if part == ".." {
                 here = above
                     .pop()
                     .ok_or_else(|| TreeError::new(path, TreeErrorKind::Escapes))?;
                 stat = fs::fstat(&here).map_err(fail)?;
+                real.pop();
                 continue;
             }
             if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
@@ -88,6 +91,7 @@ impl DiskTree {
                 Ok(next) => {
                     stat = fs::fstat(&next).map_err(fail)?;
                     above.push(std::mem::replace(&mut here, next));
+                    real.push(&part);
                 }
                 Err(Errno::LOOP | Errno::MLINK) => {
                     links += 1;
@@ -105,13 +109,13 @@ impl DiskTree {
                 Err(errno) => return Err(fail(errno)),
             }
         }
-        Ok((here, stat))
+        Ok((here, stat, real))
     }
 }
 
 impl Tree for DiskTree {
     fn read(&self, path: &Path) -> Result<Bytes, TreeError> {
-        let (file, stat) = self.walk(path)?;
+        let (file, stat, _) = self.walk(path)?;
         let kind = match kind_of(&stat) {
             EntryKind::File { .. } => None,
             EntryKind::Directory => Some(TreeErrorKind::IsADirectory),
@@ -143,7 +147,7 @@ impl Tree for DiskTree {
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, TreeError> {
         let fail = |errno| from_errno(dir, errno);
-        let (handle, stat) = self.walk(dir)?;
+        let (handle, stat, _) = self.walk(dir)?;
         if kind_of(&stat) != EntryKind::Directory {
             return Err(TreeError::new(dir, TreeErrorKind::NotADirectory));
         }
@@ -171,13 +175,17 @@ impl Tree for DiskTree {
     }
 
     fn stat(&self, path: &Path) -> Result<Entry, TreeError> {
-        let (_, stat) = self.walk(path)?;
+        let (_, stat, _) = self.walk(path)?;
         Ok(entry_of(
             clean_path(path)
                 .map(|path| file_name(&path))
                 .unwrap_or_default(),
             &stat,
         ))
+    }
+
+    fn resolve(&self, path: &Path) -> Result<PathBuf, TreeError> {
+        self.walk(path).map(|(_, _, real)| real)
     }
 }
 
@@ -267,6 +275,7 @@ mod tests {
             b"content"
         );
         let escapes = "path leaves the root of the tree";
+        assert_eq!(tree.resolve("dirlink/b/../file".as_ref()).unwrap(), Path::new("a/file"));
         assert_eq!(kind(tree.read("absolute".as_ref())), escapes);
         assert_eq!(kind(tree.read("a/b/up/etc/passwd".as_ref())), escapes);
         assert_eq!(kind(tree.read("../secret".as_ref())), escapes);

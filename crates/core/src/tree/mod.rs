@@ -41,6 +41,16 @@ pub trait Tree: Debug + Send + Sync {
     /// # Errors
     /// [`TreeError`] names the path and says why.
     fn stat(&self, path: &Path) -> Result<Entry, TreeError>;
+
+    /// The path with all links followed: the one name under which a file or directory is known.
+    /// A tree without links needs no other implementation than this.
+    ///
+    /// # Errors
+    /// [`TreeError`] names the path and says why.
+    fn resolve(&self, path: &Path) -> Result<PathBuf, TreeError> {
+        self.stat(path)?;
+        clean_path(path)
+    }
 }
 
 /// A file or directory in a tree.

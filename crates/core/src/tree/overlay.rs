@@ -1,6 +1,9 @@
 //! A tree with files in memory laid over it.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -60,6 +63,22 @@ impl Tree for OverlayTree {
             Ok(directory) => Ok(self.base.stat(path).unwrap_or(directory)),
             Err(error) if error.is_not_found() => self.base.stat(path),
             Err(error) => Err(error),
+        }
+    }
+
+    fn resolve(&self, path: &Path) -> Result<PathBuf, TreeError> {
+        match self.base.resolve(path) {
+            Err(error) if error.is_not_found() => {
+                // A file laid over a directory that a link leads to keeps the link's target.
+                let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+                    return self.over.resolve(path);
+                };
+                match self.base.resolve(parent) {
+                    Ok(parent) => self.stat(path).map(|_| parent.join(name)),
+                    Err(_) => self.over.resolve(path),
+                }
+            }
+            result => result,
         }
     }
 }

@@ -1,0 +1,168 @@
+//! The one public verb.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use gitops_core::{Scope, Tree};
+use gitops_yaml::Schema;
+
+use crate::{
+    accumulate::{Accumulator, Target},
+    error::{Error, ErrorKind, Result},
+    finish,
+    load::{DenyRemotes, LoadRestriction, Loader, Remotes},
+    manifests::{Manifests, Rendered, Warning},
+    resource::Origin,
+    transform::sort,
+};
+
+/// How resources are ordered where the kustomization file does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reorder {
+    /// In the order in which they were read: the default of kustomize as a library.
+    None,
+    /// By kind: the default of kustomize's command line, and of Flux.
+    #[default]
+    Legacy,
+}
+
+/// What a build may do.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BuildOptions {
+    /// Which files a kustomization may name.
+    pub load_restriction: LoadRestriction,
+    /// The order of the output.
+    pub reorder: Reorder,
+    /// Whether every object gets the label `app.kubernetes.io/managed-by`.
+    pub enable_managed_by_label: bool,
+    /// Who fetches remote bases and files; refused by default.
+    pub remotes: Arc<dyn Remotes>,
+    /// What bounds the build.
+    pub limits: BuildLimits,
+    /// The built-in schema; a kustomization's `openapi` field takes its place.
+    pub schema: Arc<Schema>,
+}
+
+/// Bounds for a build of files that come from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuildLimits {
+    /// The number of resources that any step may hold.
+    pub resources: usize,
+    /// The number of kustomization files that are read, each mention counted.
+    pub kustomizations: usize,
+    /// The size of the output, in bytes.
+    pub output: usize,
+}
+
+impl Default for BuildLimits {
+    /// 200 000 resources, 100 000 kustomizations, 1 GiB of output.
+    fn default() -> Self {
+        Self { resources: 200_000, kustomizations: 100_000, output: 1 << 30 }
+    }
+}
+
+impl Default for BuildOptions {
+    /// As `kustomize build` without flags, but without remote bases.
+    fn default() -> Self {
+        Self {
+            load_restriction: LoadRestriction::RootOnly,
+            reorder: Reorder::Legacy,
+            enable_managed_by_label: false,
+            remotes: Arc::new(DenyRemotes),
+            limits: BuildLimits::default(),
+            schema: Schema::builtin(),
+        }
+    }
+}
+
+/// Builds the kustomization in a directory of a tree.
+///
+/// The same files give the same bytes. Nothing is shared between builds: any number may run at once.
+///
+/// # Errors
+/// [`Error`] in kustomize's words, with the place and the chain of kustomizations. Nothing of the
+/// build is returned then.
+pub fn build(tree: &dyn Tree, path: &Path, options: &BuildOptions, scope: &Scope) -> Result<Rendered, Error> {
+    let loader = Loader::open(tree, path, options.load_restriction, &*options.remotes)?;
+    let mut build = Build {
+        options,
+        scope,
+        schema: Arc::clone(&options.schema),
+        schema_is_set: false,
+        warnings: Vec::new(),
+        kustomizations: 0,
+        seen: HashMap::new(),
+    };
+    let manifests = build.run(loader)?;
+    Ok(Rendered { manifests, warnings: build.warnings })
+}
+
+/// One build while it runs.
+pub(crate) struct Build<'b> {
+    pub(crate) options: &'b BuildOptions,
+    pub(crate) scope: &'b Scope,
+    pub(crate) schema: Arc<Schema>,
+    /// Whether a kustomization chose a schema; the first one to do so wins.
+    pub(crate) schema_is_set: bool,
+    pub(crate) warnings: Vec<Warning>,
+    kustomizations: usize,
+    /// Bases by place: how often they were built, and the result from the second time on.
+    pub(crate) seen: HashMap<String, Seen>,
+}
+
+/// What is known of a base that was built before.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) times: usize,
+    pub(crate) result: Option<Accumulator>,
+}
+
+impl Build<'_> {
+    fn run(&mut self, loader: Loader<'_>) -> Result<Manifests> {
+        let mut target = Target::load(self, loader)?;
+        if !target.file().build_metadata.is_empty() {
+            target.set_origin(Origin::default());
+        }
+        target.choose_schema(self)?;
+        let through = target.file_path();
+        let accumulated = target
+            .accumulate(self, Accumulator::default())
+            .and_then(|mut accumulated| {
+                finish::add_hashes(&mut accumulated.set, &self.schema)?;
+                let config = accumulated.config();
+                finish::fix_names(&mut accumulated.set, &config, self)?;
+                finish::resolve_variables(&mut accumulated, self)?;
+                finish::drop_local(&mut accumulated.set)?;
+                Ok(accumulated)
+            })
+            .map_err(|error| error.through(through))?;
+        let mut set = accumulated.set;
+        match (&target.file().sort_options, self.options.reorder) {
+            (Some(options), _) => sort::sort(&mut set, options)?,
+            (None, Reorder::Legacy) => sort::sort_legacy(&mut set),
+            (None, Reorder::None) => {}
+        }
+        finish::manifests(set, target.file(), self)
+    }
+
+    /// Counts a kustomization file that is read.
+    pub(crate) fn count_kustomization(&mut self) -> Result<()> {
+        self.scope.check()?;
+        self.kustomizations += 1;
+        let limit = self.options.limits.kustomizations;
+        if self.kustomizations > limit {
+            let message = format!("more than {limit} kustomizations are referred to");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(())
+    }
+
+    /// Fails when a set has grown too large.
+    pub(crate) fn check_size(&self, resources: usize) -> Result<()> {
+        let limit = self.options.limits.resources;
+        if resources > limit {
+            return Err(Error::new(ErrorKind::Limit, format!("more than {limit} resources")));
+        }
+        Ok(())
+    }
+}

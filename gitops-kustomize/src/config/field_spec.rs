@@ -1,0 +1,155 @@
+//! A path into objects of a kind, and the walk along it.
+//!
+//! Follows kustomize's `api/filters/fieldspec`.
+
+use gitops_yaml::{Content, Mapping, Node, Scalar, ScalarStyle, ScalarType};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    resource::{Gvk, Resource},
+};
+
+/// A path into objects of a kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FieldSpec {
+    pub(crate) gvk: Gvk,
+    /// As written: parts between `/`, where `\/` is a slash within a part.
+    pub(crate) path: String,
+    /// Whether a missing field is made.
+    pub(crate) create: bool,
+    segments: Vec<Segment>,
+}
+
+/// One part of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    name: String,
+    /// Written with `[]`: the field is a list, and is never made.
+    list: bool,
+}
+
+/// What stands at the end of a path that is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Creates {
+    /// Nothing is made.
+    Nothing,
+    /// An empty scalar.
+    Scalar,
+    /// An empty mapping.
+    Mapping,
+}
+
+impl Creates {
+    fn node(self) -> Node {
+        match self {
+            Self::Mapping => Node::from(Mapping::new()),
+            _ => Node::from(Scalar::new("", ScalarType::Str, ScalarStyle::Plain)),
+        }
+    }
+}
+
+/// What is done with the field.
+type Visit<'v> = &'v mut dyn FnMut(&mut Node) -> Result<()>;
+
+impl FieldSpec {
+    pub(crate) fn new(gvk: Gvk, path: &str, create: bool) -> Self {
+        let segments = split(path, '/')
+            .into_iter()
+            .map(|part| match part.strip_suffix("[]") {
+                Some(name) => Segment { name: name.to_owned(), list: true },
+                None => Segment { name: part, list: false },
+            })
+            .collect();
+        Self { gvk, path: path.to_owned(), create, segments }
+    }
+
+    /// Calls `visit` on each field of the object that the path leads to, if the object is of the
+    /// specification's kind. Lists on the way are entered without a part of their own.
+    pub(crate) fn apply(&self, resource: &mut Resource, creates: Creates, visit: Visit<'_>) -> Result<()> {
+        if !resource.id().gvk.is_selected_by(&self.gvk) {
+            return Ok(());
+        }
+        let creates = if self.create { creates } else { Creates::Nothing };
+        walk(resource.node_mut(), &self.segments, creates, visit).map_err(|error| {
+            let id = resource.id();
+            error
+                .context(format!("considering field '{}' of object {id}", self.path))
+                .about(id.to_object_id())
+        })
+    }
+}
+
+fn walk(node: &mut Node, path: &[Segment], creates: Creates, visit: Visit<'_>) -> Result<()> {
+    let Some((segment, rest)) = path.split_first() else { return visit(node) };
+    if node.is_null() {
+        return Ok(());
+    }
+    match node.content_mut() {
+        Content::Sequence(_) => {
+            for item in node.as_sequence_mut().into_iter().flatten() {
+                walk(item, path, creates, visit).map_err(|error| {
+                    let names: Vec<&str> = path.iter().map(|segment| segment.name.as_str()).collect();
+                    error.context(format!("visit traversal on path: [{}]", names.join(" ")))
+                })?;
+            }
+            Ok(())
+        }
+        Content::Mapping(mapping) => {
+            if segment.name.is_empty() {
+                return Err(Error::new(ErrorKind::Field, "cannot set or create an empty field name"));
+            }
+            let made = if creates == Creates::Nothing || segment.list {
+                None
+            } else if rest.is_empty() {
+                Some(creates)
+            } else {
+                Some(Creates::Mapping)
+            };
+            let field = match (mapping.get_mut(&segment.name).is_some(), made) {
+                (true, _) => mapping.get_mut(&segment.name).expect("looked up in the line above"),
+                (false, None) => return Ok(()),
+                (false, Some(made)) => mapping.get_or_insert_with(&segment.name, || made.node()),
+            };
+            if field.is_null() {
+                match made {
+                    Some(made) => *field = made.node(),
+                    // Quirk: a null that the path takes for a list becomes an empty one.
+                    None if segment.list => *field = Node::from(Vec::new()),
+                    None => {}
+                }
+            }
+            walk(field, rest, creates, visit)
+        }
+        Content::Scalar(_) => {
+            Err(Error::new(ErrorKind::Field, "expected sequence or mapping node"))
+        }
+    }
+}
+
+/// Splits at a delimiter that no backslash stands before.
+pub(crate) fn split(path: &str, delimiter: char) -> Vec<String> {
+    let path = path.strip_prefix(delimiter).filter(|_| path.len() > 1).unwrap_or(path);
+    let mut parts: Vec<String> = Vec::new();
+    for part in path.split(delimiter) {
+        match parts.last_mut() {
+            Some(last) if last.ends_with('\\') => {
+                last.pop();
+                last.push(delimiter);
+                last.push_str(part);
+            }
+            _ => parts.push(part.to_owned()),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_and_keeps_escaped_delimiters() {
+        assert_eq!(split("metadata/annotations/a.b\\/c", '/'), ["metadata", "annotations", "a.b/c"]);
+        assert_eq!(split("/a/b", '/'), ["a", "b"]);
+    }
+}

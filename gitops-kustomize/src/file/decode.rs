@@ -1,0 +1,242 @@
+//! Typed reading of documents: field by field, in the words of Go's JSON decoder.
+//!
+//! Field names match in any case, as Go's decoder has it. Two dialects exist: kustomization files
+//! are strict about unknown fields and types, plugin configurations are lenient about both.
+
+use std::collections::BTreeMap;
+
+use gitops_yaml::{Content, Entry, Node, ScalarType};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// How strictly a document is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Unknown fields fail, and so does a number where a string must stand.
+    Strict,
+    /// Unknown fields are skipped, scalars become strings where a string must stand.
+    Lenient,
+}
+
+/// A mapping whose fields are taken one by one.
+pub(crate) struct Fields<'n> {
+    type_name: &'static str,
+    dialect: Dialect,
+    entries: &'n [Entry],
+    known: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    pub(crate) fn new(node: &'n Node, type_name: &'static str, dialect: Dialect) -> Result<Self> {
+        let entries = match node.content() {
+            Content::Mapping(mapping) => mapping.entries(),
+            _ if node.is_null() => &[],
+            _ => {
+                return Err(at(
+                    node,
+                    format!("json: cannot unmarshal {} into Go value of type types.{type_name}", json_kind(node)),
+                ));
+            }
+        };
+        Ok(Self { type_name, dialect, entries, known: Vec::with_capacity(8) })
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The value of a field, unless it is absent or `null`. The last one of equal names counts.
+    pub(crate) fn node(&mut self, name: &'static str) -> Option<&'n Node> {
+        self.known.push(name);
+        self.entries
+            .iter()
+            .rev()
+            .find(|entry| entry.key.text().is_some_and(|key| key.eq_ignore_ascii_case(name)))
+            .map(|entry| &entry.value)
+            .filter(|value| !value.is_null())
+    }
+
+    /// Whether a field is there with something in it.
+    pub(crate) fn has(&mut self, name: &'static str) -> bool {
+        self.node(name).is_some()
+    }
+
+    pub(crate) fn string(&mut self, name: &'static str) -> Result<String> {
+        Ok(self.optional_string(name)?.unwrap_or_default())
+    }
+
+    pub(crate) fn optional_string(&mut self, name: &'static str) -> Result<Option<String>> {
+        let Some(node) = self.node(name) else { return Ok(None) };
+        self.text_of(node, name, "string").map(Some)
+    }
+
+    pub(crate) fn boolean(&mut self, name: &'static str) -> Result<bool> {
+        let Some(node) = self.node(name) else { return Ok(false) };
+        match node.as_bool() {
+            Some(value) => Ok(value),
+            None => Err(self.mismatch(node, name, "bool")),
+        }
+    }
+
+    pub(crate) fn integer(&mut self, name: &'static str) -> Result<i64> {
+        let Some(node) = self.node(name) else { return Ok(0) };
+        match node.as_i64() {
+            Some(value) => Ok(value),
+            None => Err(self.mismatch(node, name, "int")),
+        }
+    }
+
+    pub(crate) fn strings(&mut self, name: &'static str) -> Result<Vec<String>> {
+        let Some(node) = self.node(name) else { return Ok(Vec::new()) };
+        let Some(items) = node.as_sequence() else {
+            return Err(self.mismatch(node, name, "[]string"));
+        };
+        items
+            .iter()
+            .map(|item| if item.is_null() { Ok(String::new()) } else { self.text_of(item, name, "string") })
+            .collect()
+    }
+
+    pub(crate) fn string_map(&mut self, name: &'static str) -> Result<BTreeMap<String, String>> {
+        let Some(node) = self.node(name) else { return Ok(BTreeMap::new()) };
+        let Some(mapping) = node.as_mapping() else {
+            return Err(self.mismatch(node, name, "map[string]string"));
+        };
+        mapping
+            .iter()
+            .map(|(key, value)| {
+                let text = if value.is_null() { String::new() } else { self.text_of(value, name, "string")? };
+                Ok((key.to_owned(), text))
+            })
+            .collect()
+    }
+
+    /// The elements of a list, each read by `read`.
+    pub(crate) fn list<T>(
+        &mut self,
+        name: &'static str,
+        mut read: impl FnMut(&'n Node, Dialect) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let Some(node) = self.node(name) else { return Ok(Vec::new()) };
+        let Some(items) = node.as_sequence() else {
+            return Err(self.mismatch(node, name, "[]types"));
+        };
+        items.iter().map(|item| read(item, self.dialect)).collect()
+    }
+
+    /// A nested object, read by `read`.
+    pub(crate) fn object<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'n Node, Dialect) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let dialect = self.dialect;
+        self.node(name).map(|node| read(node, dialect)).transpose()
+    }
+
+    /// Fails on the first field that was not asked for, unless the dialect is lenient.
+    pub(crate) fn finish(self) -> Result<()> {
+        if self.dialect == Dialect::Lenient {
+            return Ok(());
+        }
+        for entry in self.entries {
+            let key = entry.key.text().unwrap_or_default();
+            if !self.known.iter().any(|name| name.eq_ignore_ascii_case(key)) {
+                let mut error = at(&entry.key, format!("json: unknown field {key:?}"));
+                if let Some(near) = nearest(key, &self.known) {
+                    error = error.with_hint(format!("did you mean {near:?}?"));
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn text_of(&self, node: &Node, name: &str, wanted: &str) -> Result<String> {
+        match (node.text(), self.dialect) {
+            (Some(text), Dialect::Lenient) => Ok(text.to_owned()),
+            (Some(text), Dialect::Strict)
+                if matches!(node.as_scalar().map(gitops_yaml::Scalar::kind), Some(ScalarType::Str | ScalarType::Timestamp)) =>
+            {
+                Ok(text.to_owned())
+            }
+            _ => Err(self.mismatch(node, name, wanted)),
+        }
+    }
+
+    fn mismatch(&self, node: &Node, name: &str, wanted: &str) -> Error {
+        let error = at(
+            node,
+            format!(
+                "json: cannot unmarshal {} into Go struct field {}.{name} of type {wanted}",
+                json_kind(node),
+                self.type_name,
+            ),
+        );
+        match json_kind(node) {
+            "number" | "bool" if wanted == "string" => error.with_hint("put the value in quotes"),
+            _ => error,
+        }
+    }
+}
+
+/// A failure at a node of a configuration file.
+pub(crate) fn at(node: &Node, message: String) -> Error {
+    let place = node.place();
+    Error::new(ErrorKind::Field, message).at_line(place.line(), place.column())
+}
+
+fn json_kind(node: &Node) -> &'static str {
+    match node.content() {
+        Content::Mapping(_) => "object",
+        Content::Sequence(_) => "array",
+        Content::Scalar(scalar) => match scalar.kind() {
+            ScalarType::Bool => "bool",
+            ScalarType::Int | ScalarType::Float => "number",
+            ScalarType::Null => "null",
+            _ => "string",
+        },
+    }
+}
+
+/// The known name that differs in at most two letters.
+fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+    if key.len() > 64 {
+        return None;
+    }
+    let key = key.to_ascii_lowercase();
+    known
+        .iter()
+        .map(|name| (distance(&key, &name.to_ascii_lowercase()), *name))
+        .filter(|(distance, _)| *distance <= 2)
+        .min()
+        .map(|(_, name)| name)
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, right) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(left != *right);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_close_names() {
+        let known = ["resources", "namePrefix", "images"];
+        assert_eq!(nearest("resource", &known), Some("resources"));
+        assert_eq!(nearest("nameprefx", &known), Some("namePrefix"));
+        assert_eq!(nearest("patches", &known), None);
+    }
+}

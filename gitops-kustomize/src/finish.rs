@@ -1,0 +1,168 @@
+//! The last steps of a build, which see all resources together.
+
+use gitops_yaml::{Mapping, Node, Schema};
+
+use crate::{
+    accumulate::Accumulator,
+    build::Build,
+    config::TransformerConfig,
+    error::{Error, ErrorKind, Result},
+    file::Kustomization,
+    generate::name_hash,
+    manifests::{Manifest, Manifests, Source},
+    read::check_metadata,
+    resource::{Origin, Resource},
+    set::ResourceSet,
+    transform::{name_refs, remove_pair, variables},
+};
+
+const LOCAL_CONFIG: &str = "config.kubernetes.io/local-config";
+const ORIGIN: &str = "config.kubernetes.io/origin";
+const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformations";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// What the label says; tools that look for kustomize's find it.
+const MANAGER: &str = "kustomize-v5.8.2";
+
+/// Annotations in which kustomize keeps its books; none of them leaves a build.
+const BOOKKEEPING: [&str; 19] = [
+    "internal.config.kubernetes.io/previousKinds",
+    "internal.config.kubernetes.io/previousNames",
+    "internal.config.kubernetes.io/prefixes",
+    "internal.config.kubernetes.io/suffixes",
+    "internal.config.kubernetes.io/previousNamespaces",
+    "internal.config.kubernetes.io/allowNameChange",
+    "internal.config.kubernetes.io/allowKindChange",
+    "internal.config.kubernetes.io/refBy",
+    "internal.config.kubernetes.io/generatorBehavior",
+    "internal.config.kubernetes.io/needsHashSuffix",
+    "internal.config.kubernetes.io/path",
+    "internal.config.kubernetes.io/index",
+    "internal.config.kubernetes.io/seqindent",
+    "internal.config.kubernetes.io/id",
+    "internal.config.kubernetes.io/annotations-migration-resource-id",
+    "config.kubernetes.io/path",
+    "config.kubernetes.io/index",
+    "config.k8s.io/id",
+    "internal.config.kubernetes.io/helm-generated",
+];
+
+/// Ends the names of generated objects with the hash of their content.
+pub(crate) fn add_hashes(set: &mut ResourceSet, schema: &Schema) -> Result<()> {
+    for resource in set.iter_mut() {
+        if resource.needs_hash {
+            let name = format!("{}-{}", resource.id().name, name_hash(resource.node())?);
+            resource.remember_id();
+            resource.set_name(&name, schema);
+        }
+    }
+    Ok(())
+}
+
+/// Renames what refers to renamed objects.
+pub(crate) fn fix_names(
+    set: &mut ResourceSet,
+    config: &TransformerConfig,
+    build: &Build<'_>,
+) -> Result<()> {
+    name_refs::fix(set, config, build)
+}
+
+/// Replaces variables by their values.
+pub(crate) fn resolve_variables(accumulated: &mut Accumulator, build: &mut Build<'_>) -> Result<()> {
+    variables::resolve(accumulated, build)
+        .map_err(|error| error.with_hint("variables are deprecated; use replacements"))
+}
+
+/// Drops objects that are for local use only.
+pub(crate) fn drop_local(set: &mut ResourceSet) -> Result<()> {
+    let mut any = false;
+    for resource in set.iter() {
+        check_metadata(resource.node()).map_err(|error| error.about(resource.id().to_object_id()))?;
+        any |= is_local(resource);
+    }
+    if any {
+        set.retain(|resource| !is_local(resource));
+    }
+    Ok(())
+}
+
+fn is_local(resource: &Resource) -> bool {
+    resource.annotation(LOCAL_CONFIG).is_some_and(|value| value != "false")
+}
+
+/// The resources as they leave the build.
+pub(crate) fn manifests(set: ResourceSet, file: &Kustomization, build: &Build<'_>) -> Result<Manifests> {
+    let managed = build.options.enable_managed_by_label || file.has_metadata_option("managedByLabel");
+    let origins = file.has_metadata_option("originAnnotations");
+    let transformations = file.has_metadata_option("transformerAnnotations");
+    let mut items = Vec::with_capacity(set.len());
+    let mut size = 0;
+    for mut resource in set.into_vec() {
+        build.scope.check()?;
+        if managed {
+            let labels = resource.node_mut().make_mapping().mapping_or_insert("metadata").mapping_or_insert("labels");
+            labels.insert(MANAGED_BY, MANAGER);
+        }
+        clean(resource.node_mut());
+        if origins && let Some(origin) = resource.origin.as_ref().map(Origin::to_yaml) {
+            resource.set_annotation(ORIGIN, &origin);
+        }
+        if transformations && !resource.transformations.is_empty() {
+            let text = Origin::list_to_yaml(&resource.transformations);
+            resource.set_annotation(TRANSFORMATIONS, &text);
+        }
+        let source = resource.read_at.clone().map(|read_at| Source { file: read_at.file, line: read_at.line });
+        let manifest = Manifest::new(resource.into_node(), source.clone()).map_err(|error| match source {
+            Some(source) => {
+                let line = error.line().unwrap_or(source.line);
+                error.in_file(&*source.file).at_line(line, 1)
+            }
+            None => error,
+        })?;
+        size += manifest.as_yaml().len();
+        let limit = build.options.limits.output;
+        if size > limit {
+            return Err(Error::new(ErrorKind::Limit, format!("the output is larger than {limit} bytes")));
+        }
+        items.push(manifest);
+    }
+    Ok(Manifests::from_items(items))
+}
+
+/// Takes bookkeeping off an object that was read with it. Empty mappings of labels and annotations
+/// go, as the original rewrites these.
+fn clean(node: &mut Node) {
+    let Some(metadata) = node.get_mut("metadata").and_then(Node::as_mapping_mut) else { return };
+    let Some(annotations) = metadata.get("annotations") else { return };
+    if annotations.is_empty() {
+        metadata.remove("annotations");
+        return;
+    }
+    let Some(annotations) = annotations.as_mapping() else { return };
+    let found: Vec<&str> = BOOKKEEPING
+        .iter()
+        .chain([&ORIGIN, &TRANSFORMATIONS])
+        .copied()
+        .filter(|key| annotations.contains_key(key))
+        .collect();
+    // What else stands there becomes text, since the original rewrites the annotations as such.
+    let rewrite = annotations.values().any(|value| value.as_scalar().is_some() && !value.is_string());
+    for key in found {
+        remove_pair(node, "annotations", key);
+    }
+    if rewrite
+        && let Some(annotations) = node.at_mut(["metadata", "annotations"]).and_then(Node::as_mapping_mut)
+    {
+        stringify(annotations);
+    }
+}
+
+fn stringify(annotations: &mut Mapping) {
+    for value in annotations.values_mut() {
+        if let Some(text) = value.text().map(str::to_owned)
+            && !value.is_string()
+        {
+            *value = Node::string(text);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What Flux adds to kustomize.

@@ -1,0 +1,205 @@
+//! ConfigMaps and Secrets from literals, files and env files.
+//!
+//! Follows kustomize's `api/internal/generators` and `api/kv`.
+
+mod env;
+mod hash;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use gitops_yaml::{Mapping, Node, Scalar, ScalarStyle, ScalarType, Schema};
+use indexmap::IndexMap;
+
+pub(crate) use hash::name_hash;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    file::{GeneratorArgs, GeneratorOptions},
+    load::{Loader, path},
+    resource::{Behavior, Resource},
+};
+
+/// Makes a ConfigMap; `all` are the options for all generators.
+pub(crate) fn config_map(
+    args: &GeneratorArgs,
+    all: Option<&GeneratorOptions>,
+    loader: &Loader<'_>,
+    schema: &Schema,
+) -> Result<Resource> {
+    generate("ConfigMap", args, all, loader, schema)
+}
+
+/// Makes a Secret.
+pub(crate) fn secret(
+    args: &GeneratorArgs,
+    all: Option<&GeneratorOptions>,
+    loader: &Loader<'_>,
+    schema: &Schema,
+) -> Result<Resource> {
+    generate("Secret", args, all, loader, schema)
+}
+
+fn generate(
+    kind: &str,
+    args: &GeneratorArgs,
+    all: Option<&GeneratorOptions>,
+    loader: &Loader<'_>,
+    schema: &Schema,
+) -> Result<Resource> {
+    if args.name.is_empty() {
+        return Err(Error::new(ErrorKind::Field, "a configmap must have a name"));
+    }
+    let options = GeneratorOptions::merged(args.options.as_ref(), all);
+    let data = read_data(args, loader)
+        .map_err(|error| error.about(format_args!("{kind}/{}", args.name)))?;
+    let mut metadata = Mapping::new();
+    metadata.insert("name", args.name.as_str());
+    if !args.namespace.is_empty() {
+        metadata.insert("namespace", args.namespace.as_str());
+    }
+    for (field, pairs) in [("labels", &options.labels), ("annotations", &options.annotations)] {
+        if !pairs.is_empty() {
+            let pairs: Mapping = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            metadata.insert(field, pairs);
+        }
+    }
+    let mut object = Mapping::new();
+    object.insert("apiVersion", "v1");
+    object.insert("kind", kind);
+    object.insert("metadata", metadata);
+    if kind == "Secret" {
+        let secret_type = if args.secret_type.is_empty() { "Opaque" } else { &args.secret_type };
+        object.insert("type", secret_type);
+        let data: Mapping =
+            data.into_iter().map(|(key, value)| (key, Node::string(wrapped_base64(&value)))).collect();
+        object.insert("data", data);
+    } else {
+        for (key, value) in data {
+            match String::from_utf8(value) {
+                Ok(text) => object.mapping_or_insert("data").insert(key, text_node(text)),
+                Err(bytes) => object
+                    .mapping_or_insert("binaryData")
+                    .insert(key, Node::string(wrapped_base64(bytes.as_bytes()))),
+            };
+        }
+    }
+    if options.immutable {
+        object.insert("immutable", true);
+    }
+    let mut resource = Resource::new(Node::from(object), schema);
+    resource.needs_hash = !options.disable_name_suffix_hash;
+    resource.behavior = Behavior::from_text(&args.behavior);
+    Ok(resource)
+}
+
+fn text_node(text: String) -> Node {
+    let style = if text.contains('\n') { ScalarStyle::Literal } else { ScalarStyle::Plain };
+    Node::from(Scalar::new(text, ScalarType::Str, style))
+}
+
+/// Merges the `data` and `binaryData` of an object that is there under those of a generated one.
+pub(crate) fn merge_data(resource: &mut Resource, old: &Resource) {
+    for field in ["data", "binaryData"] {
+        let mut merged: IndexMap<String, Node> = IndexMap::new();
+        for side in [old.node(), resource.node()] {
+            let entries = side.get(field).and_then(Node::as_mapping);
+            for (key, value) in entries.into_iter().flat_map(Mapping::iter) {
+                // The original holds these as texts, whatever their type was.
+                merged.insert(key.to_owned(), Node::string(value.text().unwrap_or_default()));
+            }
+        }
+        let object = resource.node_mut().make_mapping();
+        object.remove(field);
+        if !merged.is_empty() {
+            object.insert(field, merged.into_iter().collect::<Mapping>());
+        }
+    }
+}
+
+/// All pairs: of env files, then literals, then files. Keys must be valid and differ.
+fn read_data(args: &GeneratorArgs, loader: &Loader<'_>) -> Result<std::collections::BTreeMap<String, Vec<u8>>> {
+    let fail = |what: &str, sources: &[String]| format!("loading KV pairs: {what} [{}]", sources.join(" "));
+    let mut pairs: Vec<(String, Vec<u8>)> = Vec::new();
+    for file in &args.envs {
+        let read = loader.read(file).and_then(|content| env::parse(&content));
+        let read = read.map_err(|error| error.in_file(loader.name_of(file)));
+        pairs.extend(read.map_err(|error| error.context(fail("env source files:", &args.envs)))?);
+    }
+    for literal in &args.literals {
+        let pair = env::parse_literal(literal);
+        pairs.push(pair.map_err(|error| error.context(fail("literal sources", &args.literals)))?);
+    }
+    for source in &args.files {
+        let read = split_file_source(source).and_then(|(key, file)| {
+            let content = loader.read(file).map_err(|error| error.in_file(loader.name_of(file)))?;
+            Ok((key.to_owned(), content.to_vec()))
+        });
+        pairs.push(read.map_err(|error| error.context(fail("file sources:", &args.files)))?);
+    }
+    let mut data = std::collections::BTreeMap::new();
+    for (key, value) in pairs {
+        env::check_key(&key)?;
+        if data.contains_key(&key) {
+            let message = format!("configmap {} illegally repeats the key `{key}`", args.name);
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
+        data.insert(key, value);
+    }
+    Ok(data)
+}
+
+/// `key=path`, or a path whose last part is the key.
+fn split_file_source(source: &str) -> Result<(&str, &str)> {
+    let fail = |message: String| Err(Error::new(ErrorKind::Field, message));
+    match source.split_once('=') {
+        None => Ok((path::base_name(source), source)),
+        Some((_, rest)) if rest.contains('=') => {
+            fail(format!("source {source:?} key name or file path contains '='"))
+        }
+        Some(("", file)) => {
+            fail(format!("missing key name for file path {file:?} in source {source:?}"))
+        }
+        Some((key, "")) => {
+            fail(format!("missing file path for key name {key:?} in source {source:?}"))
+        }
+        Some((key, file)) => Ok((key, file)),
+    }
+}
+
+/// Base64 in lines of 70 characters, each with a line feed, if there is more than one.
+fn wrapped_base64(bytes: &[u8]) -> String {
+    let text = STANDARD.encode(bytes);
+    if text.len() < 70 {
+        return text;
+    }
+    let mut wrapped = String::with_capacity(text.len() + text.len() / 70 + 1);
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, more) = rest.split_at(rest.len().min(70));
+        wrapped.push_str(line);
+        wrapped.push('\n');
+        rest = more;
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wraps_long_texts() {
+        assert_eq!(wrapped_base64(b"x"), "eA==");
+        let long = wrapped_base64(&[0; 60]);
+        assert_eq!(long.lines().map(str::len).collect::<Vec<_>>(), [70, 10]);
+        assert!(long.ends_with('\n'));
+    }
+
+    #[test]
+    fn file_sources() {
+        assert_eq!(split_file_source("./a/b.txt").unwrap(), ("b.txt", "./a/b.txt"));
+        assert_eq!(split_file_source("k=a/b").unwrap(), ("k", "a/b"));
+        for bad in ["=a", "a=", "a=b=c"] {
+            assert!(split_file_source(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Where files and bases come from.
+//!
+//! Follows kustomize's `api/internal/loader`; differs in that every path stays inside the tree,
+//! whatever the restriction says, and that remote places are asked of [`Remotes`].
+
+pub(crate) mod path;
+mod remote;
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use gitops_core::{Tree, TreeErrorKind};
+
+pub use remote::{DenyRemotes, Remote, Remotes};
+
+use crate::error::{Error, ErrorKind, Result, kind_of_tree_error};
+
+/// Which files a kustomization may name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadRestriction {
+    /// Only files in or below the directory of the kustomization file: kustomize's default.
+    #[default]
+    RootOnly,
+    /// Any file of the tree: what Flux uses.
+    None,
+}
+
+/// The files of one directory with a kustomization file in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Loader<'t> {
+    files: Files<'t>,
+    restriction: LoadRestriction,
+    /// The directory, links resolved, relative to the tree's root.
+    root: String,
+    /// The directories that led here, the first one last; with the place they belong to.
+    visited: Option<Arc<Visited>>,
+    remotes: &'t dyn Remotes,
+    depth: usize,
+}
+
+/// The tree that files are read from: the one that is built, or one that was fetched.
+#[derive(Clone, Debug)]
+enum Files<'t> {
+    Local(&'t dyn Tree),
+    Fetched { tree: Arc<dyn Tree>, url: Arc<str> },
+}
+
+#[derive(Debug)]
+struct Visited {
+    place: Option<Arc<str>>,
+    root: String,
+    before: Option<Arc<Self>>,
+}
+
+/// How deep kustomizations may nest.
+const MAX_DEPTH: usize = 100;
+
+impl<'t> Loader<'t> {
+    /// A loader of the directory that is built.
+    pub(crate) fn open(
+        tree: &'t dyn Tree,
+        directory: &Path,
+        restriction: LoadRestriction,
+        remotes: &'t dyn Remotes,
+    ) -> Result<Self> {
+        let text = directory.to_string_lossy();
+        let files = Files::Local(tree);
+        let root = confirm_directory(&files, &path::clean(&text))?;
+        Ok(Self { files, restriction, root, visited: None, remotes, depth: 0 })
+    }
+
+    /// The directory, relative to the tree's root.
+    pub(crate) fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The directory as messages show it.
+    pub(crate) fn shown_root(&self) -> String {
+        shown(&self.root)
+    }
+
+    /// A key by which equal directories are known, whatever the way to them.
+    pub(crate) fn place(&self) -> String {
+        match &self.files {
+            Files::Local(_) => self.root.clone(),
+            Files::Fetched { url, .. } => format!("{url} {}", self.root),
+        }
+    }
+
+    /// A path as errors name it: relative to the tree's root.
+    pub(crate) fn name_of(&self, file: &str) -> String {
+        if path::is_remote(file) { file.to_owned() } else { path::join(&self.root, file) }
+    }
+
+    /// The content of a file that the kustomization names.
+    pub(crate) fn read(&self, file: &str) -> Result<Bytes> {
+        if path::is_remote_file(file) {
+            return self.remotes.file(file).map_err(|error| error.in_file(self.name_of("")));
+        }
+        let full = if file.starts_with('/') { path::clean(file) } else { path::join(&self.root, file) };
+        let tree = self.tree();
+        if self.restriction == LoadRestriction::RootOnly {
+            let real = tree.resolve(Path::new(&full)).map_err(|error| open_error("lstat", &full, &error))?;
+            let real = real.to_string_lossy().into_owned();
+            if tree.stat(Path::new(&real)).is_ok_and(|entry| entry.is_dir()) {
+                let message = format!("'{}' must resolve to a file", shown(&full));
+                return Err(Error::new(ErrorKind::NotFound, message));
+            }
+            if !path::is_within(&real, &self.root) {
+                let message = format!(
+                    "security; file '{}' is not in or below '{}'",
+                    shown(&real),
+                    self.shown_root(),
+                );
+                return Err(Error::new(ErrorKind::Denied, message)
+                    .with_hint("move the file below the kustomization, or lift the restriction (--load-restrictor LoadRestrictionsNone)"));
+            }
+        }
+        tree.read(Path::new(&full)).map_err(|error| match error.kind {
+            TreeErrorKind::IsADirectory => Error::new(
+                ErrorKind::NotFound,
+                format!("read {}: is a directory", shown(&full)),
+            ),
+            _ => open_error("open", &full, &error),
+        })
+    }
+
+    /// A loader of a base or component.
+    pub(crate) fn enter(&self, target: &str) -> Result<Self> {
+        if target.is_empty() {
+            return Err(Error::new(ErrorKind::Field, "new root cannot be empty"));
+        }
+        if self.depth >= MAX_DEPTH {
+            return Err(Error::new(
+                ErrorKind::Cycle,
+                format!("kustomizations nest more than {MAX_DEPTH} deep at '{}'", self.shown_root()),
+            ));
+        }
+        if path::is_remote(target) {
+            return self.enter_remote(target);
+        }
+        if target.starts_with('/') {
+            let message = format!("new root '{target}' cannot be absolute");
+            return Err(Error::new(ErrorKind::Denied, message));
+        }
+        if has_swallowed_entry(target) {
+            let clean = path::clean(target);
+            return Err(Error::new(
+                ErrorKind::Field,
+                format!(
+                    "path {target:?} is ambiguous: resolves to {clean:?} after normalization, which is likely not the intended target; check for YAML indentation errors in your kustomization file"
+                ),
+            ));
+        }
+        let root = confirm_directory(&self.files, &path::join(&self.root, target))?;
+        let next = Self {
+            files: self.files.clone(),
+            restriction: self.restriction,
+            root,
+            visited: Some(self.as_visited()),
+            remotes: self.remotes,
+            depth: self.depth + 1,
+        };
+        next.check_cycle()?;
+        Ok(next)
+    }
+
+    fn enter_remote(&self, target: &str) -> Result<Self> {
+        let Remote { tree, path: directory } =
+            self.remotes.directory(target).map_err(|error| error.in_file(self.name_of("")))?;
+        let files = Files::Fetched { tree, url: target.into() };
+        let root = confirm_directory(&files, &path::clean(&directory.to_string_lossy()))?;
+        let next = Self {
+            files,
+            // What was fetched never reads outside its directories.
+            restriction: LoadRestriction::RootOnly,
+            root,
+            visited: Some(self.as_visited()),
+            remotes: self.remotes,
+            depth: self.depth + 1,
+        };
+        next.check_cycle()?;
+        Ok(next)
+    }
+
+    /// Fails if this directory holds, or is, one that led here.
+    fn check_cycle(&self) -> Result<()> {
+        let place = self.files.url();
+        let mut before = self.visited.as_deref();
+        while let Some(visited) = before {
+            if visited.place == place && path::is_within(&visited.root, &self.root) {
+                let message = format!(
+                    "cycle detected: candidate root '{}' contains visited root '{}'",
+                    self.shown_root(),
+                    shown(&visited.root),
+                );
+                return Err(Error::new(ErrorKind::Cycle, message)
+                    .with_hint("a base must not lie at or above the kustomization that names it"));
+            }
+            before = visited.before.as_deref();
+        }
+        Ok(())
+    }
+
+    fn as_visited(&self) -> Arc<Visited> {
+        Arc::new(Visited {
+            place: self.files.url(),
+            root: self.root.clone(),
+            before: self.visited.clone(),
+        })
+    }
+
+    fn tree(&self) -> &dyn Tree {
+        self.files.tree()
+    }
+}
+
+impl Files<'_> {
+    fn tree(&self) -> &dyn Tree {
+        match self {
+            Self::Local(tree) => *tree,
+            Self::Fetched { tree, .. } => &**tree,
+        }
+    }
+
+    fn url(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Local(_) => None,
+            Self::Fetched { url, .. } => Some(Arc::clone(url)),
+        }
+    }
+}
+
+fn confirm_directory(files: &Files<'_>, directory: &str) -> Result<String> {
+    let fail = |kind, message: String| Err(Error::new(kind, format!("must build at directory: {message}")));
+    let tree = files.tree();
+    let real = match tree.resolve(Path::new(directory)) {
+        Ok(real) => real,
+        Err(error) => {
+            let problem = open_error("lstat", directory, &error);
+            let message = format!(
+                "not a valid directory: evalsymlink failure on '{}' : {problem}",
+                shown(directory),
+            );
+            return fail(kind_of_tree_error(&error), message);
+        }
+    };
+    match tree.stat(&real) {
+        Ok(entry) if entry.is_dir() => Ok(real.to_string_lossy().into_owned()),
+        Ok(_) => fail(
+            ErrorKind::NotFound,
+            format!("'{}': file is not directory", shown(directory)),
+        ),
+        Err(error) => fail(
+            kind_of_tree_error(&error),
+            open_error("lstat", directory, &error).to_string(),
+        ),
+    }
+}
+
+/// `open /file: no such file or directory`, as Go puts it.
+fn open_error(verb: &str, file: &str, error: &gitops_core::TreeError) -> Error {
+    Error::new(kind_of_tree_error(error), format!("{verb} {}: {}", shown(file), error.kind))
+}
+
+/// A path of the tree as messages show it: the tree's root is `/`.
+pub(crate) fn shown(path: &str) -> String {
+    format!("/{path}")
+}
+
+/// Whether a part of the path holds `..` among other letters: two list entries of YAML that became
+/// one by wrong indentation.
+fn has_swallowed_entry(target: &str) -> bool {
+    target.split('/').any(|part| part != ".." && part.contains(".."))
+}

@@ -1,0 +1,93 @@
+//! Paths as kustomize joins and compares them: as texts, with `/`.
+
+/// `directory/relative` without `.`, `..` and doubled slashes; empty for the root. A path that climbs
+/// above the directory in which `directory` itself is relative keeps its `..`.
+pub(crate) fn join(directory: &str, relative: &str) -> String {
+    clean(&format!("{directory}/{relative}"))
+}
+
+/// The path without `.`, doubled slashes, and `..` as far as they can be resolved.
+pub(crate) fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// Whether `path` is `directory` or stands in it. Both are clean.
+pub(crate) fn is_within(path: &str, directory: &str) -> bool {
+    directory.is_empty()
+        || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The last part of a path.
+pub(crate) fn base_name(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+}
+
+/// The path without its last part.
+pub(crate) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+/// Whether a text names a remote place: an http(s) address, or what kustomize takes for a git
+/// repository.
+pub(crate) fn is_remote(path: &str) -> bool {
+    is_remote_file(path) || is_repository(path)
+}
+
+/// Whether a text is an address of a single file.
+pub(crate) fn is_remote_file(path: &str) -> bool {
+    path.starts_with("http://") || path.starts_with("https://")
+}
+
+/// Whether kustomize would clone it.
+///
+/// Follows kustomize's `NewRepoSpecFromURL`: a scheme, a user (`git@`) or `github.com` in front; a
+/// local path is never one.
+fn is_repository(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let schemes = ["git::", "gh:", "ssh://", "https://", "http://", "file://", "git@", "github.com:", "github.com/"];
+    if schemes.iter().any(|scheme| lower.len() > scheme.len() && lower.starts_with(scheme)) {
+        return true;
+    }
+    // user@host:path, as ssh writes it
+    lower.split_once('@').is_some_and(|(user, rest)| {
+        !user.is_empty()
+            && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && rest.contains(':')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_and_compares() {
+        assert_eq!(join("a/b", "../c/./d"), "a/c/d");
+        assert_eq!(join("", "../x"), "../x");
+        assert_eq!(join("a", ".."), "");
+        assert!(is_within("a/b", "a") && is_within("a", "a") && is_within("a", ""));
+        assert!(!is_within("ab", "a"));
+        assert_eq!(base_name("a/b.yaml"), "b.yaml");
+        assert_eq!(parent("a/b.yaml"), "a");
+    }
+
+    #[test]
+    fn tells_remote_places() {
+        for remote in ["https://a/b.yaml", "github.com/a/b", "git@github.com:a/b", "ssh://git@h/p", "git::https://h/p", "org-1@h:x"] {
+            assert!(is_remote(remote), "{remote}");
+        }
+        for local in ["../base", "a.yaml", "github.com", "./github.com/x", "/abs", "a@b/c"] {
+            assert!(!is_remote(local), "{local}");
+        }
+    }
+}

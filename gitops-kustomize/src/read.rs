@@ -1,0 +1,132 @@
+//! From bytes to resources.
+//!
+//! Follows kustomize's `api/resource/factory.go`.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use gitops_yaml::{Mapping, Node, Schema};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    resource::{ReadAt, Resource},
+};
+
+/// The objects of a file, lists replaced by their items. `file` is what places are told of.
+pub(crate) fn read_resources(content: &[u8], file: &str, schema: &Schema) -> Result<Vec<Resource>> {
+    let documents = read_documents(content)?;
+    let name: Arc<str> = file.into();
+    let mut resources = Vec::with_capacity(documents.len());
+    let mut queue: VecDeque<Node> = VecDeque::from(documents);
+    while let Some(node) = queue.pop_front() {
+        // Only what is no mapping without entries counts as an object.
+        if node.is_empty() {
+            continue;
+        }
+        let line = node.place().line();
+        check_metadata(&node).map_err(|error| error.in_file(file).at_line(line, 1))?;
+        match items_of_list(node)? {
+            Items::Object(node) => {
+                let mut resource = Resource::new(node, schema);
+                resource.read_at = Some(ReadAt { file: Arc::clone(&name), line: line.max(1) });
+                resources.push(resource);
+            }
+            // Quirk: the items of a list come after all other documents of the file.
+            Items::List(items) => queue.extend(items),
+        }
+    }
+    Ok(resources)
+}
+
+/// The documents of a stream, in the words of kustomize where it is no YAML.
+fn read_documents(content: &[u8]) -> Result<Vec<Node>> {
+    gitops_yaml::read_all(content)
+        .map_err(|error| Error::from(error).reword(|text| format!("MalformedYAMLError: {text}")))
+}
+
+enum Items {
+    Object(Node),
+    List(Vec<Node>),
+}
+
+fn items_of_list(node: Node) -> Result<Items> {
+    let kind = node.get("kind").and_then(Node::text).unwrap_or_default();
+    if !kind.ends_with("List") {
+        return Ok(Items::Object(node));
+    }
+    let Some(items) = node.get("items") else { return Ok(Items::Object(node)) };
+    if items.is_null() {
+        return Ok(Items::List(Vec::new()));
+    }
+    match items.as_sequence() {
+        Some(items) => Ok(Items::List(items.to_vec())),
+        None => Err(Error::new(
+            ErrorKind::Syntax,
+            format!("expected array in {kind}/items, but found {}", go_type(items)),
+        )),
+    }
+}
+
+fn go_type(node: &Node) -> &'static str {
+    if node.is_mapping() {
+        "map[string]interface {}"
+    } else if node.is_string() {
+        "string"
+    } else {
+        "scalar"
+    }
+}
+
+/// Fails unless the object has a kind and a name.
+pub(crate) fn check_metadata(node: &Node) -> Result<()> {
+    let fail = |message: String| Err(Error::new(ErrorKind::Syntax, message));
+    let Some(object) = node.as_mapping() else {
+        let message = "missing Resource metadata".to_owned();
+        return fail(message);
+    };
+    let text = |mapping: &Mapping, key: &str| {
+        mapping.get(key).and_then(Node::text).filter(|_| !mapping.get(key).is_some_and(Node::is_null)).unwrap_or_default().to_owned()
+    };
+    let metadata = object.get_mapping("metadata");
+    if let Some(other) = object.get("metadata").filter(|node| metadata.is_none() && !node.is_empty()) {
+        let place = other.place();
+        return Err(Error::new(ErrorKind::Syntax, "metadata is no mapping").at_line(place.line(), place.column()));
+    }
+    let kind = text(object, "kind");
+    let name = metadata.map(|metadata| text(metadata, "name")).unwrap_or_default();
+    if object.get("kind").is_none() && object.get("apiVersion").is_none() && metadata.is_none_or(Mapping::is_empty) {
+        return fail("missing Resource metadata".to_owned());
+    }
+    if kind.is_empty() {
+        return fail(format!("missing kind in object {}", go_metadata(object, metadata)));
+    }
+    if name.is_empty() && !kind.ends_with("List") {
+        return fail(format!("missing metadata.name in object {}", go_metadata(object, metadata)));
+    }
+    Ok(())
+}
+
+/// `{{v1 ConfigMap} {{name namespace} map[labels] map[annotations]}}`, as Go prints it.
+fn go_metadata(object: &Mapping, metadata: Option<&Mapping>) -> String {
+    let text = |mapping: Option<&Mapping>, key: &str| {
+        mapping.and_then(|mapping| mapping.get(key)).and_then(Node::text).unwrap_or_default().to_owned()
+    };
+    let map = |key: &str| {
+        let mut pairs: Vec<String> = metadata
+            .and_then(|metadata| metadata.get_mapping(key))
+            .into_iter()
+            .flat_map(Mapping::iter)
+            .map(|(key, value)| format!("{key}:{}", value.text().unwrap_or_default()))
+            .collect();
+        pairs.sort();
+        format!("map[{}]", pairs.join(" "))
+    };
+    format!(
+        "{{{{{} {}}} {{{{{} {}}} {} {}}}}}",
+        text(Some(object), "apiVersion"),
+        text(Some(object), "kind"),
+        text(metadata, "name"),
+        text(metadata, "namespace"),
+        map("labels"),
+        map("annotations"),
+    )
+}

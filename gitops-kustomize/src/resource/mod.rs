@@ -1,0 +1,255 @@
+//! An object under construction, with what the build must remember about it beside it.
+
+mod id;
+mod origin;
+
+use std::sync::Arc;
+
+use gitops_yaml::{Flavour, Mapping, Node, Scalar, ScalarStyle, ScalarType, Schema, Text, resolve};
+
+pub(crate) use id::{Gvk, IdKey, NO_NAMESPACE, ResourceId};
+pub(crate) use origin::Origin;
+
+/// What a generated object does to one that is there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Behavior {
+    #[default]
+    Unspecified,
+    Create,
+    Merge,
+    Replace,
+}
+
+impl Behavior {
+    pub(crate) fn from_text(text: &str) -> Self {
+        match text {
+            "create" => Self::Create,
+            "merge" => Self::Merge,
+            "replace" => Self::Replace,
+            _ => Self::Unspecified,
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::Create => "create",
+            Self::Merge => "merge",
+            Self::Replace => "replace",
+        }
+    }
+}
+
+/// The file and line at which an object was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReadAt {
+    pub(crate) file: Arc<str>,
+    pub(crate) line: u32,
+}
+
+/// An object and its side table: what the original keeps in annotations of the object itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Resource {
+    node: Node,
+    id: ResourceId,
+    /// Former identities, oldest first. Their group and version are always the current ones.
+    former: Vec<Former>,
+    pub(crate) prefixes: Vec<Text>,
+    pub(crate) suffixes: Vec<Text>,
+    pub(crate) needs_hash: bool,
+    pub(crate) behavior: Behavior,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) transformations: Vec<Origin>,
+    /// The variables whose value this object holds.
+    pub(crate) variables: Vec<Text>,
+    pub(crate) read_at: Option<ReadAt>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Former {
+    kind: Text,
+    name: Text,
+    /// The effective namespace of that time.
+    namespace: Text,
+}
+
+impl Resource {
+    pub(crate) fn new(node: Node, schema: &Schema) -> Self {
+        let id = id_of(&node, schema);
+        Self {
+            node,
+            id,
+            former: Vec::new(),
+            prefixes: Vec::new(),
+            suffixes: Vec::new(),
+            needs_hash: false,
+            behavior: Behavior::Unspecified,
+            origin: None,
+            transformations: Vec::new(),
+            variables: Vec::new(),
+            read_at: None,
+        }
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    pub(crate) fn into_node(self) -> Node {
+        self.node
+    }
+
+    /// The object to change. The caller answers for calling [`Self::refresh`] where name, kind,
+    /// namespace or API version may have changed.
+    pub(crate) fn node_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+
+    /// Reads the identity anew; true when it is another one.
+    pub(crate) fn refresh(&mut self, schema: &Schema) -> bool {
+        let id = id_of(&self.node, schema);
+        let changed = id != self.id;
+        self.id = id;
+        changed
+    }
+
+    pub(crate) fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    /// The identity that the object was read or generated with.
+    pub(crate) fn original_id(&self) -> ResourceId {
+        self.former_ids().next().unwrap_or_else(|| self.id.clone())
+    }
+
+    /// Former identities, oldest first.
+    pub(crate) fn former_ids(&self) -> impl Iterator<Item = ResourceId> {
+        self.former.iter().map(|former| ResourceId {
+            gvk: Gvk {
+                group: self.id.gvk.group.clone(),
+                version: self.id.gvk.version.clone(),
+                kind: former.kind.clone(),
+            },
+            name: former.name.clone(),
+            namespace: former.namespace.clone(),
+            cluster_scoped: false,
+        })
+    }
+
+    /// Former names, which may repeat.
+    pub(crate) fn former_names(&self) -> impl Iterator<Item = &Text> {
+        self.former.iter().map(|former| &former.name)
+    }
+
+    pub(crate) fn has_former_ids(&self) -> bool {
+        !self.former.is_empty()
+    }
+
+    /// Former identities and the current one, in this order.
+    pub(crate) fn all_ids(&self) -> impl Iterator<Item = ResourceId> {
+        self.former_ids().chain([self.id.clone()])
+    }
+
+    /// Remembers the current identity before it changes.
+    pub(crate) fn remember_id(&mut self) {
+        self.former.push(Former {
+            kind: self.id.gvk.kind.clone(),
+            name: self.id.name.clone(),
+            namespace: self.id.effective_namespace().into(),
+        });
+    }
+
+    pub(crate) fn set_name(&mut self, name: &str, schema: &Schema) {
+        set_field(metadata_mut(&mut self.node), "name", name);
+        self.refresh(schema);
+    }
+
+    pub(crate) fn set_namespace(&mut self, namespace: &str, schema: &Schema) {
+        let metadata = metadata_mut(&mut self.node);
+        if namespace.is_empty() {
+            metadata.remove("namespace");
+        } else {
+            set_field(metadata, "namespace", namespace);
+        }
+        self.refresh(schema);
+    }
+
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
+        self.node.at(["metadata", "labels", key]).and_then(Node::text)
+    }
+
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        self.node.at(["metadata", "annotations", key]).and_then(Node::text)
+    }
+
+    pub(crate) fn set_annotation(&mut self, key: &str, value: &str) {
+        metadata_mut(&mut self.node).mapping_or_insert("annotations").insert(key, value);
+    }
+
+    /// Takes over everything that is remembered about `other`.
+    pub(crate) fn inherit_side_table(&mut self, other: &Self) {
+        self.former.clone_from(&other.former);
+        self.prefixes.clone_from(&other.prefixes);
+        self.suffixes.clone_from(&other.suffixes);
+        self.variables.clone_from(&other.variables);
+        self.behavior = other.behavior;
+    }
+}
+
+fn id_of(node: &Node, schema: &Schema) -> ResourceId {
+    let text = |key: &str| node.get(key).and_then(Node::text).unwrap_or_default();
+    let metadata = |key: &str| {
+        node.get("metadata")
+            .and_then(|metadata| metadata.get(key))
+            .filter(|value| !value.is_null())
+            .and_then(Node::text)
+            .map(Text::from)
+            .unwrap_or_default()
+    };
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    ResourceId {
+        gvk: Gvk::new(api_version, kind),
+        name: metadata("name"),
+        namespace: metadata("namespace"),
+        cluster_scoped: schema.is_namespaced(api_version, kind) == Some(false),
+    }
+}
+
+fn metadata_mut(node: &mut Node) -> &mut Mapping {
+    node.make_mapping().mapping_or_insert("metadata")
+}
+
+/// Sets a key to a text as kustomize's field setter does: the style of a former value stays, and
+/// with it the type, so that a plain `1` put in place of a plain `a` is a number.
+fn set_field(mapping: &mut Mapping, key: &str, text: &str) {
+    match mapping.get_mut(key) {
+        Some(node) => set_untagged(node, text),
+        None => {
+            mapping.insert(key, text);
+        }
+    }
+}
+
+/// Writes a text over a scalar, keeping its style. The type is what go-yaml would read back.
+pub(crate) fn set_untagged(node: &mut Node, text: &str) {
+    let style = node.as_scalar().map_or(ScalarStyle::Plain, Scalar::style);
+    let kind = match style {
+        ScalarStyle::Plain => match resolve(text, Flavour::V3) {
+            // An empty or a null text would vanish; the original quotes these.
+            ScalarType::Null => ScalarType::Str,
+            kind => kind,
+        },
+        _ => ScalarType::Str,
+    };
+    replace_scalar(node, Scalar::new(text, kind, style));
+}
+
+/// Writes a string over a scalar.
+pub(crate) fn set_string(node: &mut Node, text: &str) {
+    let style = node.as_scalar().map_or(ScalarStyle::Plain, Scalar::style);
+    replace_scalar(node, Scalar::new(text, ScalarType::Str, style));
+}
+
+fn replace_scalar(node: &mut Node, scalar: Scalar) {
+    *node.content_mut() = gitops_yaml::Content::Scalar(scalar);
+}

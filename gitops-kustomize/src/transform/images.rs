@@ -1,0 +1,155 @@
+//! `images`: names, tags and digests of image references.
+
+use gitops_yaml::{Content, Node};
+use regex::Regex;
+
+use super::Transform;
+use crate::{
+    build::Build,
+    config::{Creates, FieldSpec},
+    error::{Error, ErrorKind, Result},
+    file::Image,
+    resource::set_untagged,
+    set::ResourceSet,
+};
+
+/// Changes references to one image.
+///
+/// Every object but a CustomResourceDefinition is searched twice: first for `containers` and
+/// `initContainers` wherever they stand, then by field specification.
+#[derive(Debug)]
+pub(crate) struct Images {
+    image: Image,
+    specs: Vec<FieldSpec>,
+    /// `None` where the name makes no pattern; then nothing matches.
+    pattern: Option<Regex>,
+}
+
+impl Images {
+    pub(crate) fn new(image: Image, specs: Vec<FieldSpec>) -> Self {
+        // Quirk: the name is part of a regular expression, so that `.` matches anything.
+        let pattern = Regex::new(&format!(
+            "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?$",
+            image.name
+        ))
+        .ok();
+        Self { image, specs, pattern }
+    }
+
+    fn update(&self, node: &mut Node) -> Result<()> {
+        let Some(reference) = node.text() else {
+            return Err(Error::new(ErrorKind::Field, "wrong node kind: expected ScalarNode"));
+        };
+        if !self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(reference)) {
+            return Ok(());
+        }
+        let changed = self.changed(reference);
+        set_untagged(node, &changed);
+        Ok(())
+    }
+
+    fn changed(&self, reference: &str) -> String {
+        let Image { new_name, new_tag, digest: new_digest, tag_suffix, .. } = &self.image;
+        let (name, old_tag, old_digest) = split(reference);
+        let name = if new_name.is_empty() { name } else { new_name };
+        // A new tag or digest replaces both.
+        let (tag, digest) = if !new_tag.is_empty() || !new_digest.is_empty() {
+            (new_tag.clone(), new_digest.as_str())
+        } else if tag_suffix.is_empty() {
+            (old_tag.to_owned(), old_digest)
+        } else {
+            (format!("{old_tag}{tag_suffix}"), "")
+        };
+        let mut changed = name.to_owned();
+        for (mark, part) in [(':', tag.as_str()), ('@', digest)] {
+            if !part.is_empty() {
+                changed.push(mark);
+                changed.push_str(part);
+            }
+        }
+        changed
+    }
+
+    fn search(&self, node: &mut Node) -> Result<()> {
+        match node.content_mut() {
+            Content::Mapping(mapping) => {
+                for (key, value) in mapping.iter_mut() {
+                    let containers = matches!(key, "containers" | "initContainers");
+                    self.search(value)?;
+                    if containers && let Some(items) = value.as_sequence_mut() {
+                        for item in items {
+                            if let Some(image) = item.get_mut("image").filter(|image| !image.is_null()) {
+                                self.update(image)?;
+                            }
+                        }
+                    }
+                }
+                Ok(())
+            }
+            Content::Sequence(_) => {
+                node.as_sequence_mut().into_iter().flatten().try_for_each(|item| self.search(item))
+            }
+            Content::Scalar(_) => Ok(()),
+        }
+    }
+}
+
+impl Transform for Images {
+    fn run(&self, set: &mut ResourceSet, _: &Build<'_>) -> Result<()> {
+        for resource in set.contents_mut() {
+            if resource.id().gvk.kind == "CustomResourceDefinition" {
+                continue;
+            }
+            let id = resource.id().to_object_id();
+            self.search(resource.node_mut()).map_err(|error| error.about(id))?;
+            for spec in &self.specs {
+                spec.apply(resource, Creates::Nothing, &mut |node| {
+                    if node.is_null() { Ok(()) } else { self.update(node) }
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Name, tag and digest; a `:` before the first slash belongs to a port.
+fn split(reference: &str) -> (&str, &str, &str) {
+    let start = reference.find('/').unwrap_or(0);
+    let search = &reference[start..];
+    let at = search.find('@').map(|at| at + start);
+    let colon = search.find(':').map(|colon| colon + start);
+    match (colon, at) {
+        (None, None) => (reference, "", ""),
+        (Some(colon), Some(at)) if colon < at => {
+            (&reference[..colon], &reference[colon + 1..at], &reference[at + 1..])
+        }
+        (_, Some(at)) => (&reference[..at], "", &reference[at + 1..]),
+        (Some(colon), None) => (&reference[..colon], &reference[colon + 1..], ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_references() {
+        for (reference, parts) in [
+            ("nginx", ("nginx", "", "")),
+            ("nginx:1", ("nginx", "1", "")),
+            ("host:5000/nginx", ("host:5000/nginx", "", "")),
+            ("host:5000/nginx:1@sha256:ab", ("host:5000/nginx", "1", "sha256:ab")),
+            ("nginx@sha256:ab", ("nginx", "", "sha256:ab")),
+        ] {
+            assert_eq!(split(reference), parts, "{reference}");
+        }
+    }
+
+    #[test]
+    fn a_broken_name_matches_nothing() {
+        let images = Images::new(Image { name: "[".into(), new_tag: "1".into(), ..Image::default() }, Vec::new());
+        let mut node = Node::string("[:2");
+        images.update(&mut node).unwrap();
+        assert_eq!(node.text(), Some("[:2"));
+    }
+}

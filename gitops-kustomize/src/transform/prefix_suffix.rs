@@ -1,0 +1,77 @@
+//! `namePrefix` and `nameSuffix`.
+
+use super::Transform;
+use crate::{
+    build::Build,
+    config::{Creates, FieldSpec},
+    error::Result,
+    resource::{Gvk, set_untagged},
+    set::ResourceSet,
+};
+
+/// On which side of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AffixKind {
+    Prefix,
+    Suffix,
+}
+
+/// Adds a text to names.
+#[derive(Debug)]
+pub(crate) struct Affix {
+    kind: AffixKind,
+    text: String,
+    specs: Vec<FieldSpec>,
+    /// Kinds whose names are fixed from outside.
+    skipped: [Gvk; 3],
+}
+
+impl Affix {
+    pub(crate) fn new(kind: AffixKind, text: &str, specs: &[FieldSpec]) -> Self {
+        let of_kind = |kind: &str| Gvk { kind: kind.into(), ..Gvk::default() };
+        Self {
+            kind,
+            text: text.to_owned(),
+            specs: specs.to_vec(),
+            skipped: [
+                of_kind("CustomResourceDefinition"),
+                Gvk { group: "apiregistration.k8s.io".into(), ..of_kind("APIService") },
+                of_kind("Namespace"),
+            ],
+        }
+    }
+}
+
+impl Transform for Affix {
+    fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
+        for resource in set.iter_mut() {
+            let original = resource.original_id().gvk;
+            if self.skipped.iter().any(|gvk| original.is_selected_by(gvk)) {
+                continue;
+            }
+            for spec in &self.specs {
+                if !original.is_selected_by(&spec.gvk) {
+                    continue;
+                }
+                if spec.path == "metadata/name" && !self.text.is_empty() {
+                    match self.kind {
+                        AffixKind::Prefix => resource.prefixes.push(self.text.as_str().into()),
+                        AffixKind::Suffix => resource.suffixes.push(self.text.as_str().into()),
+                    }
+                    resource.remember_id();
+                }
+                spec.apply(resource, Creates::Scalar, &mut |node| {
+                    let name = node.text().unwrap_or_default();
+                    let changed = match self.kind {
+                        AffixKind::Prefix => format!("{}{name}", self.text),
+                        AffixKind::Suffix => format!("{name}{}", self.text),
+                    };
+                    set_untagged(node, &changed);
+                    Ok(())
+                })?;
+            }
+            resource.refresh(&build.schema);
+        }
+        Ok(())
+    }
+}

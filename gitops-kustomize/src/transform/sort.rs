@@ -1,0 +1,121 @@
+//! The order of the output.
+//!
+//! Follows kustomize's `SortOrderTransformer`; differs in being stable, where Go's is not.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    file::SortOptions,
+    resource::{Gvk, Resource, ResourceId},
+    set::ResourceSet,
+};
+
+const FIRST: [&str; 22] = [
+    "Namespace",
+    "ResourceQuota",
+    "StorageClass",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "PodSecurityPolicy",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Endpoints",
+    "Service",
+    "LimitRange",
+    "PriorityClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Deployment",
+    "StatefulSet",
+    "CronJob",
+    "PodDisruptionBudget",
+];
+
+const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+
+/// The rank of a kind: negative for those that come first, positive for those that come last.
+pub(crate) fn default_rank(kind: &str) -> i32 {
+    rank(&FIRST, &LAST, kind)
+}
+
+fn rank<S: AsRef<str>>(first: &[S], last: &[S], kind: &str) -> i32 {
+    let place = |kinds: &[S]| {
+        kinds
+            .iter()
+            .rposition(|name| name.as_ref() == kind)
+            .map(|at| i32::try_from(at).unwrap_or(i32::MAX))
+    };
+    let before = i32::try_from(first.len()).unwrap_or(i32::MAX);
+    match (place(last), place(first)) {
+        (Some(at), _) => at.saturating_add(1),
+        (None, Some(at)) => at - before,
+        (None, None) => 0,
+    }
+}
+
+/// Sorts by `options`.
+pub(crate) fn sort(set: &mut ResourceSet, options: &SortOptions) -> Result<()> {
+    match options.order.as_str() {
+        "fifo" if options.legacy.is_some() => Err(Error::new(
+            ErrorKind::Field,
+            "the field 'sortOptions.legacySortOptions' is set but the selected sort order is 'fifo', not 'legacy'",
+        )),
+        "fifo" => Ok(()),
+        "legacy" => {
+            match &options.legacy {
+                Some(legacy) => sort_by_rank(set, |kind| rank(&legacy.first, &legacy.last, kind)),
+                None => sort_by_rank(set, default_rank),
+            }
+            Ok(())
+        }
+        _ => Err(Error::new(
+            ErrorKind::Field,
+            "the field 'sortOptions.order' must be one of [fifo, legacy]",
+        )),
+    }
+}
+
+/// Sorts by kind as the command line does by default.
+pub(crate) fn sort_legacy(set: &mut ResourceSet) {
+    sort_by_rank(set, default_rank);
+}
+
+fn sort_by_rank(set: &mut ResourceSet, rank: impl Fn(&str) -> i32) {
+    let mut ranks: BTreeMap<Gvk, usize> = BTreeMap::new();
+    for resource in set.iter() {
+        ranks.entry(resource.id().gvk.clone()).or_default();
+    }
+    // Each kind is ranked once; then objects compare by a number and two short texts.
+    let mut kinds: Vec<Gvk> = ranks.keys().cloned().collect();
+    kinds.sort_by(|a, b| {
+        rank(&a.kind).cmp(&rank(&b.kind)).then_with(|| {
+            let order = kind_text(a).cmp(&kind_text(b));
+            let namespaces = a.kind == "Namespace" && b.kind == "Namespace";
+            if namespaces && (a.group.is_empty() || b.group.is_empty()) { order.reverse() } else { order }
+        })
+    });
+    for (place, gvk) in kinds.into_iter().enumerate() {
+        ranks.insert(gvk, place);
+    }
+    set.sort_by_cached_key(|resource: &Resource| {
+        (ranks.get(&resource.id().gvk).copied(), id_text(resource.id()))
+    });
+}
+
+fn kind_text(gvk: &Gvk) -> String {
+    let or = |text: &str, missing: &str| {
+        if text.is_empty() { missing.to_owned() } else { text.to_owned() }
+    };
+    format!("{}_{}_{}", or(&gvk.group, "~G"), or(&gvk.version, "~V"), or(&gvk.kind, "~K"))
+}
+
+fn id_text(id: &ResourceId) -> String {
+    let namespace = if id.namespace.is_empty() { "~X" } else { &id.namespace };
+    let name = if id.name.is_empty() { "~N" } else { &id.name };
+    format!("{namespace}|{name}")
+}
