@@ -1,5 +1,7 @@
 //! Peers and fixtures for tests: Git repositories with stable hashes ([`GitRepo`]), a Git server
-//! with authentication and faults ([`GitServer`]), and a server that records requests ([`Sink`]).
+//! with authentication and faults ([`GitServer`]), a server that records requests ([`Sink`]), one
+//! handle for the clusters that tests run in ([`Cluster`]), stable snapshots ([`Scrubber`]), and
+//! scenarios as texts ([`check_scenario`]).
 //!
 //! ```no_run
 //! use gitops_testenv::{Access, GitRepo, GitServer};
@@ -19,11 +21,13 @@
 mod cluster;
 mod git_repo;
 mod git_server;
+mod scenario;
 mod scrub;
 mod sink;
 
 pub use cluster::{Cluster, Namespace};
 pub use git_repo::{GitRepo, git_is_installed};
 pub use git_server::{Access, Fault, GitServer};
+pub use scenario::{Scenario, Step, World, check_scenario, differences};
 pub use scrub::Scrubber;
 pub use sink::{Recorded, Sink};
