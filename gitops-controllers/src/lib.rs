@@ -1,7 +1,12 @@
 //! Reconcilers, and the controllers that run them.
 
 pub mod args;
+pub mod embed;
+pub mod http;
 pub mod kustomization;
+mod overlay;
+pub mod process;
 pub mod profiles;
 pub mod runtime;
 pub mod source;
+pub mod wire;

@@ -1,2 +1,20 @@
-//! Reconciles sources.
-fn main() {}
+//! Reconciles sources: fetches them, and stores and serves their artifacts.
+
+use clap::Parser;
+use gitops_controllers::{args::SourceArgs, process};
+use gitops_core::Scope;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = SourceArgs::parse();
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    process::start_log(&args.common);
+    let scope = Scope::background();
+    process::stop_on_signals(&scope)?;
+    Ok(process::source(args, scope).await?)
+}

@@ -1,0 +1,291 @@
+//! Which kinds run, and with what: from options to running controllers.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use gitops_apply::{KubeconfigOptions, RecordOptions};
+use gitops_core::{Algorithm, Clock};
+use gitops_source::{
+    ArtifactFetcher, ArtifactStore, DiskStore, FetchOptions, MemoryStore, Retention,
+};
+
+use crate::{
+    args::{FeatureGates, KUSTOMIZE_GATES, KustomizeArgs, SourceArgs},
+    kustomization::{self, Build, Parts},
+    runtime::{Context, Controller},
+    source::{GitRepositoryReconciler, Storage},
+};
+
+/// How many bytes of unpacked artifacts a kustomize-controller keeps.
+const FETCH_CACHE: u64 = 16 << 20;
+
+/// Why controllers could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A flag's value is wrong.
+    #[error("{0}")]
+    Flag(String),
+    /// A directory, file or socket cannot be used.
+    #[error("cannot {action} {what}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        what: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No client for the cluster.
+    #[error("cannot connect to the cluster")]
+    Cluster(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The leader lease was lost.
+    #[error(transparent)]
+    Lost(#[from] crate::runtime::Lost),
+}
+
+impl StartError {
+    pub(crate) fn io(
+        action: &'static str,
+        what: impl ToString,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Io {
+            action,
+            what: what.to_string(),
+            source: source.into(),
+        }
+    }
+}
+
+/// Where artifacts are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// In a directory, which is made.
+    Disk(PathBuf),
+    /// In memory.
+    Memory,
+}
+
+impl Store {
+    pub(crate) fn open(
+        &self,
+        algorithm: Algorithm,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<dyn ArtifactStore>, StartError> {
+        Ok(match self {
+            Self::Disk(path) => {
+                Arc::new(DiskStore::open(path, algorithm, clock).map_err(|error| {
+                    StartError::io("open storage directory", path.display(), error)
+                })?)
+            }
+            Self::Memory => Arc::new(MemoryStore::new(clock)),
+        })
+    }
+}
+
+/// The settings of a source-controller.
+#[derive(Clone, Debug)]
+pub struct SourceSettings {
+    /// Objects of a kind at a time.
+    pub workers: usize,
+    /// Where artifacts are kept.
+    pub store: Store,
+    /// The digest of artifacts.
+    pub algorithm: Algorithm,
+    /// How long artifacts that were replaced stay.
+    pub retention: Retention,
+    /// Only objects with these labels.
+    pub selector: Option<String>,
+}
+
+impl Default for SourceSettings {
+    /// Flux's defaults, in memory.
+    fn default() -> Self {
+        Self {
+            workers: 2,
+            store: Store::Memory,
+            algorithm: Algorithm::default(),
+            retention: Retention::default(),
+            selector: None,
+        }
+    }
+}
+
+impl SourceSettings {
+    /// From flags.
+    ///
+    /// # Errors
+    /// On values that are wrong.
+    pub fn from_args(args: &SourceArgs) -> Result<Self, StartError> {
+        let algorithm = args
+            .artifact_digest_algo
+            .parse()
+            .map_err(|error| StartError::Flag(format!("artifact-digest-algo: {error}")))?;
+        Ok(Self {
+            workers: args.concurrent,
+            store: Store::Disk(args.storage_path.clone()),
+            algorithm,
+            retention: Retention {
+                ttl: args.artifact_retention_ttl,
+                records: args.artifact_retention_records,
+            },
+            selector: some(&args.common.watch_label_selector),
+        })
+    }
+}
+
+/// The controllers of a source-controller.
+pub fn source_controllers(
+    context: &Context,
+    settings: &SourceSettings,
+    store: Arc<dyn ArtifactStore>,
+    address: String,
+) -> Controller<GitRepositoryReconciler> {
+    let storage = Storage {
+        store,
+        address,
+        retention: settings.retention,
+    };
+    let reconciler = GitRepositoryReconciler::new(context.client.clone(), storage);
+    Controller::new(
+        reconciler,
+        context.clone(),
+        settings.selector.as_deref(),
+        settings.workers,
+    )
+}
+
+/// The settings of a kustomize-controller.
+#[derive(Clone, Debug)]
+pub struct KustomizeSettings {
+    /// Objects at a time.
+    pub workers: usize,
+    /// Only objects with these labels.
+    pub selector: Option<String>,
+    /// Which `ConfigMaps` and Secrets are watched; absent: none.
+    pub config_selector: Option<String>,
+    /// How often the download of an artifact is tried again.
+    pub http_retry: u32,
+    /// What the reconciler knows of the flags.
+    pub options: kustomization::Options,
+}
+
+impl Default for KustomizeSettings {
+    /// Flux's defaults.
+    fn default() -> Self {
+        Self {
+            workers: 4,
+            selector: None,
+            config_selector: Some("reconcile.fluxcd.io/watch=Enabled".into()),
+            http_retry: 9,
+            options: kustomization::Options::default(),
+        }
+    }
+}
+
+impl KustomizeSettings {
+    /// From flags.
+    ///
+    /// # Errors
+    /// On values that are wrong.
+    pub fn from_args(args: &KustomizeArgs) -> Result<Self, StartError> {
+        let gates = FeatureGates::parse(KUSTOMIZE_GATES, &args.common.feature_gates)
+            .map_err(|error| StartError::Flag(error.to_string()))?;
+        let needs_identity = !args.default_decryption_service_account.is_empty()
+            || !args.default_kubeconfig_service_account.is_empty();
+        if needs_identity && !gates.is_open("ObjectLevelWorkloadIdentity") {
+            return Err(StartError::Flag(
+                "default-decryption-service-account and default-kubeconfig-service-account need \
+                 --feature-gates=ObjectLevelWorkloadIdentity=true"
+                    .into(),
+            ));
+        }
+        let options = kustomization::Options {
+            default_service_account: some(&args.default_service_account),
+            no_cross_namespace_refs: args.no_cross_namespace_refs,
+            concurrent_apply: args.concurrent_ssa.max(1),
+            override_managers: args.override_manager.clone(),
+            custom_stage_kinds: stage_kinds(&args.custom_apply_stage_kinds)?,
+            migrate_api_version: gates.is_open("MigrateAPIVersion"),
+            dependency_interval: args.common.requeue_dependency,
+            additive_cel_dependency_check: gates.is_open("AdditiveCELDependencyCheck"),
+            external_artifacts: gates.is_open("ExternalArtifact"),
+            object_level_workload_identity: gates.is_open("ObjectLevelWorkloadIdentity"),
+            cancel_health_checks: gates.is_open("CancelHealthCheckOnNewRevision"),
+            fail_fast: !gates.is_open("DisableFailFastBehavior"),
+            no_remote_bases: args.no_remote_bases,
+            strict_substitution: gates.is_open("StrictPostBuildSubstitutions"),
+            kubeconfig: KubeconfigOptions {
+                allow_exec: args.insecure_kubeconfig_exec,
+                allow_insecure_tls: args.insecure_kubeconfig_tls,
+            },
+            ..kustomization::Options::default()
+        };
+        let config_selector = (!gates.is_open("DisableConfigWatchers"))
+            .then(|| some(&args.common.watch_configs_label_selector))
+            .flatten();
+        Ok(Self {
+            workers: args.concurrent,
+            selector: some(&args.common.watch_label_selector),
+            config_selector,
+            http_retry: args.http_retry,
+            options,
+        })
+    }
+}
+
+/// The controllers of a kustomize-controller. `host` replaces the host of artifact URLs.
+///
+/// # Errors
+/// When the download client cannot be set up.
+pub fn kustomize_controllers(
+    context: &Context,
+    settings: &KustomizeSettings,
+    build: Arc<dyn Build>,
+    host: Option<String>,
+) -> Result<Controller<kustomization::Kustomizations>, StartError> {
+    let mut fetch = FetchOptions::default();
+    fetch.retries = settings.http_retry;
+    fetch.host = host;
+    fetch.cache_bytes = FETCH_CACHE;
+    let fetcher = ArtifactFetcher::new(fetch)
+        .map_err(|error| StartError::io("set up", "the artifact client", error))?;
+    let parts = Parts {
+        fetcher,
+        build,
+        options: settings.options.clone(),
+        record: RecordOptions::default(),
+        selector: settings.selector.clone(),
+        config_selector: settings.config_selector.clone(),
+        workers: settings.workers,
+    };
+    Ok(kustomization::controller(context.clone(), parts))
+}
+
+/// How overlays are built.
+pub fn overlay_build() -> Arc<dyn Build> {
+    Arc::new(crate::overlay::PlainBuild)
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// `group/Kind` entries; a kind alone is one of the core group.
+fn stage_kinds(entries: &[String]) -> Result<BTreeSet<(String, String)>, StartError> {
+    let mut kinds = BTreeSet::new();
+    for entry in entries
+        .iter()
+        .map(|entry| entry.trim())
+        .filter(|entry| !entry.is_empty())
+    {
+        let (group, kind) = entry.split_once('/').unwrap_or(("", entry));
+        if kind.is_empty() || kind.contains('/') {
+            return Err(StartError::Flag(format!(
+                "custom-apply-stage-kinds: {entry:?} is not of the form group/Kind"
+            )));
+        }
+        kinds.insert((group.to_owned(), kind.to_owned()));
+    }
+    Ok(kinds)
+}
