@@ -30,7 +30,7 @@ pub enum SourceError {
         /// What was being done.
         doing: Box<str>,
         /// Why it failed.
-        source: Box<SourceError>,
+        source: Box<Self>,
     },
     /// Fetched files cannot be read.
     #[error(transparent)]

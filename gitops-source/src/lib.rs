@@ -24,7 +24,9 @@ mod version;
 
 pub use error::SourceError;
 pub use fetch_artifact::{ArtifactFetcher, FetchError, FetchOptions};
-pub use git::{GitCredentials, GitLimits, GitReference, GitSource, GitTransport, Tls};
+pub use git::{
+    GitCredentials, GitLimits, GitReference, GitSource, GitTransport, GitTransports, Tls,
+};
 pub use ignore::IgnoreRules;
 pub use serve::artifact_router;
 pub use source::{Fetched, Resolved, Source, Subject, TagObject};

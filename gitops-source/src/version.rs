@@ -268,13 +268,13 @@ fn group(text: &str) -> Result<Group, VersionRangeError> {
     }
     let terms: Vec<Term> = terms
         .into_iter()
-        .map(|(operator, shape)| term(operator, shape))
+        .map(|(operator, shape)| term(operator, &shape))
         .collect::<Result<_, _>>()?;
     let pre = terms.iter().any(|term| !term.version.pre.is_empty());
     Ok(Group { terms, pre })
 }
 
-fn term(operator: Operator, shape: Shape<'_>) -> Result<Term, VersionRangeError> {
+fn term(operator: Operator, shape: &Shape<'_>) -> Result<Term, VersionRangeError> {
     let wild = |part: &str| matches!(part, "" | "x" | "X" | "*");
     let [major, minor, patch] = shape.parts;
     let pre = shape.pre;
@@ -301,7 +301,7 @@ fn rewrite_hyphens(text: &str) -> String {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         if let Some((low, high, after)) = hyphen_range(rest) {
-            out.push_str(&format!(">= {low}, <= {high} "));
+            out.extend([">= ", low, ", <= ", high, " "]);
             rest = after;
         } else {
             out.push(first);

@@ -1,5 +1,8 @@
 //! Git repositories over real wires: a server that runs git's own backend.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![allow(clippy::too_many_lines, reason = "a table of cases is one idea")]
+
 use std::{
     io::Write as _,
     path::Path,
@@ -298,7 +301,7 @@ async fn faults_end_in_errors_and_in_time() {
         (Fault::Status(403), "authorization failed"),
         (Fault::Cut(30), ""),
         (
-            Fault::Late(Duration::from_secs(60)),
+            Fault::Late(Duration::from_mins(1)),
             "context deadline exceeded",
         ),
         (
@@ -320,7 +323,7 @@ async fn faults_end_in_errors_and_in_time() {
     let at = source.resolve(&Scope::background()).await.unwrap();
     world.server.set_fault(Fault::Cut(100));
     assert!(source.fetch(&at, &Scope::background()).await.is_err());
-    world.server.set_fault(Fault::Late(Duration::from_secs(60)));
+    world.server.set_fault(Fault::Late(Duration::from_mins(1)));
     let scope = Scope::background();
     let stop = scope.clone();
     tokio::spawn(async move {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use gitops_api::{meta::reason, source::Artifact as Recorded};
-use gitops_core::{Artifact, ArtifactKey, Class, Scope, Stage, one_line};
+use gitops_core::{Artifact, ArtifactKey, Class, Failure, Scope, Stage, one_line};
 use gitops_source::{
     ArtifactStore, ArtifactStoreExt as _, Content, Retention, StoreError, StoredFile,
 };
 
-use crate::runtime::{Attempt, Fault, Kind, Notice, Stop};
+use crate::runtime::{Attempt, Fault, Kind, Notice};
 
 /// The store of a source-controller and how it is reached.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ impl Storage {
         key: &ArtifactKey,
         recorded: Option<&Recorded>,
         attempt: &mut Attempt<K>,
-    ) -> Result<Option<Recorded>, Stop> {
+    ) -> Result<Option<Recorded>, Failure> {
         let Some(recorded) = recorded else {
             attempt.drifted(Stage::Store, "building artifact");
             return Ok(None);
@@ -98,7 +98,7 @@ impl Storage {
         &self,
         artifact: &Artifact,
         attempt: &mut Attempt<K>,
-    ) -> Result<bool, Stop> {
+    ) -> Result<bool, Failure> {
         match self.store.verify(artifact).await {
             Ok(found) => Ok(found),
             Err(error @ StoreError::Digest { .. }) => {
@@ -130,14 +130,12 @@ impl Storage {
         revision: &gitops_core::Revision,
         content: Content,
         scope: &Scope,
-    ) -> Result<Artifact, Stop> {
+    ) -> Result<Artifact, Failure> {
         self.store
             .put(key, revision, content, scope)
             .await
             .map_err(|error| match error {
-                StoreError::Cancelled(error) => {
-                    gitops_core::Failure::new(Stage::Store, error).into()
-                }
+                StoreError::Cancelled(error) => Failure::new(Stage::Store, error),
                 error => {
                     let message = "unable to archive artifact to storage";
                     failed(
@@ -155,7 +153,7 @@ impl Storage {
         &self,
         key: &ArtifactKey,
         attempt: &mut Attempt<K>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Failure> {
         let removed = self.store.remove_all(key).await.map_err(|error| {
             let message = "garbage collection for deleted resource failed";
             failed(
@@ -187,11 +185,11 @@ pub(super) fn failed(
     message: impl Into<String>,
     reason: &'static str,
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Stop {
+) -> Failure {
     let fault = Fault::new(Class::Transient, message)
         .reason(reason)
         .because(cause);
-    gitops_core::Failure::new(stage, fault).into()
+    Failure::new(stage, fault)
 }
 
 /// The artifact of a record, when it is one of this key.

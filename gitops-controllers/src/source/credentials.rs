@@ -7,21 +7,22 @@ use gitops_api::{
     source::{GitProvider, GitRepository},
 };
 use gitops_core::{Class, Failure, Secret, Stage};
-use gitops_source::{GitCredentials, GitTransport, Tls};
+use gitops_source::{GitCredentials, GitTransport, GitTransports, Tls};
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 use kube::{Api, Client, ResourceExt as _};
 use url::Url;
 
 use super::common::failed;
-use crate::runtime::{Fault, Stop};
+use crate::runtime::Fault;
 
 type Data = BTreeMap<String, Vec<u8>>;
 
-/// The way to the server of a GitRepository; `None` for a URL that no HTTP server is behind.
+/// The way to the server of a repository; `None` for a URL that no HTTP server is behind.
 pub(super) async fn transport(
     client: &Client,
+    transports: &GitTransports,
     object: &GitRepository,
-) -> Result<Option<GitTransport>, Stop> {
+) -> Result<Option<GitTransport>, Failure> {
     let namespace = object.namespace().unwrap_or_default();
     let proxy = match &object.spec.proxy_secret_ref {
         Some(reference) => Some(proxy(client, &namespace, &reference.name).await?),
@@ -32,7 +33,7 @@ pub(super) async fn transport(
         let fault = Fault::new(Class::Invalid, message)
             .reason(reason::URL_INVALID)
             .because(error);
-        Stop::from(Failure::new(Stage::Validate, fault))
+        Failure::new(Stage::Validate, fault)
     })?;
     let data = match &object.spec.secret_ref {
         Some(reference) => Some(secret(client, &namespace, &reference.name).await.map_err(
@@ -53,10 +54,12 @@ pub(super) async fn transport(
     let Some((credentials, tls)) = authentication else {
         return Ok(None);
     };
-    let transport = GitTransport::new(&url, &tls, proxy.as_ref()).map_err(|error| {
-        let message = "failed to create Git client";
-        failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, error)
-    })?;
+    let transport = transports
+        .get(&url, &tls, proxy.as_ref())
+        .map_err(|error| {
+            let message = "failed to create Git client";
+            failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, error)
+        })?;
     Ok(Some(transport.with_credentials(credentials)))
 }
 
@@ -123,11 +126,11 @@ fn check_provider(
     object: &GitRepository,
     namespace: &str,
     data: Option<&Data>,
-) -> Result<(), Stop> {
+) -> Result<(), Failure> {
     let app = data.is_some_and(|data| data.get("githubAppID").is_some_and(|id| !id.is_empty()));
     let invalid = |stage, class, message: String| {
         let fault = Fault::new(class, message).reason(reason::INVALID_PROVIDER_CONFIGURATION);
-        Err(Failure::new(stage, fault).into())
+        Err(Failure::new(stage, fault))
     };
     let unsupported = |provider: &str| {
         let message = format!("provider '{provider}' is not supported");
@@ -162,7 +165,7 @@ fn check_provider(
     }
 }
 
-async fn proxy(client: &Client, namespace: &str, name: &str) -> Result<Url, Stop> {
+async fn proxy(client: &Client, namespace: &str, name: &str) -> Result<Url, Failure> {
     let fail = |why: String| {
         let message = "failed to configure proxy options";
         failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, why)

@@ -19,7 +19,7 @@ use gitops_api::{
 };
 use gitops_core::{ArtifactKey, Class, Classify, Failure, Revision, Stage};
 use gitops_source::{
-    Content, GitReference, GitSource, IgnoreRules, Source as _, SourceError, Subject,
+    Content, GitReference, GitSource, GitTransports, IgnoreRules, Source as _, SourceError, Subject,
 };
 use kube::{Client, ResourceExt as _};
 
@@ -30,10 +30,10 @@ use super::{
 use crate::runtime::{Attempt, Done, Fault, Notice, Reconcile, Turn};
 
 /// Makes artifacts of Git repositories.
-#[derive(Clone)]
 pub struct GitRepositoryReconciler {
     client: Client,
     storage: Storage,
+    transports: GitTransports,
 }
 
 impl std::fmt::Debug for GitRepositoryReconciler {
@@ -47,7 +47,11 @@ impl std::fmt::Debug for GitRepositoryReconciler {
 impl GitRepositoryReconciler {
     /// A reconciler that reads Secrets and includes with a client.
     pub fn new(client: Client, storage: Storage) -> Self {
-        Self { client, storage }
+        Self {
+            client,
+            storage,
+            transports: GitTransports::default(),
+        }
     }
 }
 
@@ -73,7 +77,7 @@ impl Reconcile for GitRepositoryReconciler {
             attempt.clear(condition_type::ARTIFACT_IN_STORAGE);
         }
 
-        let transport = credentials::transport(&self.client, object).await?;
+        let transport = credentials::transport(&self.client, &self.transports, object).await?;
         let includes = include::artifacts(&self.client, object).await?;
         attempt.clear(condition_type::INCLUDE_UNAVAILABLE);
         refuse_unsupported(object)?;
@@ -199,7 +203,7 @@ fn refuse_unsupported(object: &GitRepository) -> Result<(), Failure> {
 async fn blocking_rules(
     tree: std::sync::Arc<dyn gitops_core::Tree>,
     ignore: Option<String>,
-) -> Result<IgnoreRules, crate::runtime::Stop> {
+) -> Result<IgnoreRules, Failure> {
     let load = move || IgnoreRules::load(&*tree, ignore.as_deref());
     let loaded = tokio::task::spawn_blocking(load).await;
     let loaded = loaded.map_err(|_| Failure::new(Stage::Store, gitops_core::Cancelled))?;

@@ -10,7 +10,8 @@ use gitops_api::{
     source::{Artifact as Recorded, GitRepository, GitRepositoryInclude},
 };
 use gitops_core::{
-    ArtifactKey, EntryKind, Limits, MemoryTree, OverlayTree, Stage, Tree, TreeError, unpack,
+    ArtifactKey, EntryKind, Failure, Limits, MemoryTree, OverlayTree, Stage, Tree, TreeError,
+    unpack,
 };
 use kube::{Api, Client, ResourceExt as _};
 use tokio::io::AsyncReadExt as _;
@@ -71,7 +72,7 @@ pub(super) async fn laid_over(
     storage: &Storage,
     object: &GitRepository,
     artifacts: &[Recorded],
-) -> Result<Arc<dyn Tree>, Stop> {
+) -> Result<Arc<dyn Tree>, Failure> {
     if artifacts.is_empty() {
         return Ok(base);
     }

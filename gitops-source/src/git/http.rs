@@ -4,7 +4,8 @@ use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use gitops_core::Secret;
+use gitops_core::{SafeUrl, Secret};
+use parking_lot::Mutex;
 use reqwest::{
     Client, Method, Response, StatusCode,
     header::{AUTHORIZATION, HeaderValue, LOCATION},
@@ -86,17 +87,11 @@ impl GitTransport {
                 .map_err(|_| invalid("malformed client certificate", &"no certificate and key"))?;
             builder = builder.identity(identity);
         }
-        let loopback = match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        };
         if let Some(proxy) = proxy {
             let proxy = reqwest::Proxy::all(proxy.clone())
                 .map_err(|_| invalid("malformed proxy URL", &"not http, https or socks5"))?;
             builder = builder.proxy(proxy);
-        } else if loopback {
+        } else if is_loopback(url) {
             builder = builder.no_proxy();
         }
         let client = builder
@@ -178,6 +173,62 @@ impl GitTransport {
         Err(SourceError::network(format!(
             "Get {target}: http redirect: too many redirects"
         )))
+    }
+}
+
+/// Ways that were set up already, for those who come again: a way costs the reading of all trusted
+/// certificates, and holds connections that can be used again.
+#[derive(Debug, Default)]
+pub struct GitTransports {
+    known: Mutex<Vec<(Means, GitTransport)>>,
+}
+
+/// What makes a way another way.
+#[derive(Debug, PartialEq, Eq)]
+struct Means {
+    tls: Tls,
+    proxy: Option<SafeUrl>,
+    loopback: bool,
+}
+
+impl GitTransports {
+    const MOST: usize = 64;
+
+    /// A way as [`GitTransport::new`] makes it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get(
+        &self,
+        url: &Url,
+        tls: &Tls,
+        proxy: Option<&Url>,
+    ) -> Result<GitTransport, SourceError> {
+        let proxied = proxy.cloned().map(SafeUrl::from);
+        let means = Means {
+            tls: tls.clone(),
+            proxy: proxied,
+            loopback: is_loopback(url),
+        };
+        let mut known = self.known.lock();
+        if let Some((_, way)) = known.iter().find(|(other, _)| *other == means) {
+            return Ok(way.clone());
+        }
+        let way = GitTransport::new(url, tls, proxy)?;
+        if known.len() >= Self::MOST {
+            known.remove(0);
+        }
+        known.push((means, way.clone()));
+        Ok(way)
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
     }
 }
 

@@ -25,7 +25,7 @@ use origin::Origin;
 use packet::Want;
 use tree::GitTree;
 
-pub use http::{GitCredentials, GitTransport, Tls};
+pub use http::{GitCredentials, GitTransport, GitTransports, Tls};
 
 /// Which commit of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl GitSource {
             reference,
             observed: None,
             sparse: Vec::new(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             limits: GitLimits::default(),
             opened: Mutex::new(None),
         }

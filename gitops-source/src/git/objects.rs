@@ -67,7 +67,7 @@ impl Objects {
             ..Default::default()
         };
         let mut reader = Pieces {
-            pieces,
+            incoming: pieces,
             current: Bytes::new(),
             finished: false,
         };
@@ -164,7 +164,7 @@ fn summary(message: &str) -> String {
 
 /// The pack as a blocking reader. `None` marks its end: without it the download broke off.
 struct Pieces {
-    pieces: mpsc::Receiver<Option<Bytes>>,
+    incoming: mpsc::Receiver<Option<Bytes>>,
     current: Bytes,
     finished: bool,
 }
@@ -172,7 +172,7 @@ struct Pieces {
 impl BufRead for Pieces {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.current.is_empty() && !self.finished {
-            match self.pieces.blocking_recv() {
+            match self.incoming.blocking_recv() {
                 Some(Some(piece)) => self.current = piece,
                 Some(None) => self.finished = true,
                 None => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -42,12 +42,11 @@ impl Origin {
         let path = match url.parse::<Url>() {
             Ok(url) if matches!(url.scheme(), "http" | "https") => {
                 let plain;
-                let transport = match transport {
-                    Some(transport) => transport,
-                    None => {
-                        plain = GitTransport::new(&url, &Tls::default(), None)?;
-                        &plain
-                    }
+                let transport = if let Some(transport) = transport {
+                    transport
+                } else {
+                    plain = GitTransport::new(&url, &Tls::default(), None)?;
+                    &plain
                 };
                 let session = transport
                     .open(&url, limits.advertisement_bytes, deadline)

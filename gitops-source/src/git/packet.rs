@@ -270,10 +270,16 @@ pub(crate) fn list_request(server: &Advertisement, prefixes: &[String]) -> Vec<u
 pub(crate) struct PackStream {
     buffer: Vec<u8>,
     side_band: bool,
-    in_pack: bool,
-    /// The stream from here on is the pack itself: a server without side band.
-    raw: bool,
-    finished: bool,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Before,
+    InPack,
+    /// The rest of the stream is the pack itself: a server without side band.
+    Raw,
+    Finished,
 }
 
 impl PackStream {
@@ -282,15 +288,13 @@ impl PackStream {
         Self {
             buffer: Vec::new(),
             side_band,
-            in_pack: false,
-            raw: false,
-            finished: false,
+            progress: Progress::Before,
         }
     }
 
     /// Takes in some of the stream and gives what it held of the pack to `out`.
     pub(crate) fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), SourceError> {
-        if self.raw {
+        if self.progress == Progress::Raw {
             out.extend_from_slice(bytes);
             return Ok(());
         }
@@ -298,7 +302,7 @@ impl PackStream {
         let mut rest = &self.buffer[..];
         loop {
             if !self.side_band && rest.starts_with(b"PACK") {
-                (self.raw, self.in_pack) = (true, true);
+                self.progress = Progress::Raw;
                 out.extend_from_slice(rest);
                 rest = &[];
                 break;
@@ -307,12 +311,14 @@ impl PackStream {
                 break;
             };
             let Packet::Line(line) = packet else {
-                self.finished |= self.in_pack && packet == Packet::Flush;
+                if self.progress == Progress::InPack && packet == Packet::Flush {
+                    self.progress = Progress::Finished;
+                }
                 continue;
             };
             match (line.first(), line.get(1..)) {
                 (Some(1), Some(data)) if self.side_band => {
-                    self.in_pack = true;
+                    self.progress = Progress::InPack;
                     out.extend_from_slice(data);
                 }
                 (Some(2), _) if self.side_band => {}
@@ -334,7 +340,7 @@ impl PackStream {
 
     /// At the end of the stream.
     pub(crate) fn finish(&self) -> Result<(), SourceError> {
-        if self.in_pack && (self.raw || self.finished) {
+        if matches!(self.progress, Progress::Raw | Progress::Finished) {
             return Ok(());
         }
         Err(SourceError::network("unexpected EOF"))

@@ -104,16 +104,14 @@ impl Tree for GitTree {
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, TreeError> {
         let clean = clean_path(dir)?;
-        match self.directories.get(&clean) {
-            Some(entries) => Ok(entries.iter().map(|(entry, _)| entry.clone()).collect()),
-            None => {
-                let kind = match self.find(&clean) {
-                    Ok(_) => TreeErrorKind::NotADirectory,
-                    Err(kind) => kind,
-                };
-                Err(TreeError::new(dir, kind))
-            }
+        if let Some(entries) = self.directories.get(&clean) {
+            return Ok(entries.iter().map(|(entry, _)| entry.clone()).collect());
         }
+        let kind = self
+            .find(&clean)
+            .err()
+            .unwrap_or(TreeErrorKind::NotADirectory);
+        Err(TreeError::new(dir, kind))
     }
 
     fn stat(&self, path: &Path) -> Result<Entry, TreeError> {
@@ -164,8 +162,48 @@ impl Walk<'_> {
         if data.kind != gix::objs::Kind::Tree {
             return Err(bad(format!("{id} is a {}", data.kind)));
         }
+        let mut entries = self.entries(data.data, id, &bad)?;
+        entries.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+        if let Some(pair) = entries
+            .windows(2)
+            .find(|pair| pair[0].0.name == pair[1].0.name)
+        {
+            return Err(bad(format!(
+                "duplicate entry {}",
+                crate::go::quoted(&pair[0].0.name)
+            )));
+        }
+        for (entry, own, submodule) in &entries {
+            if entry.is_dir() {
+                let child = path.join(&entry.name);
+                if *submodule {
+                    out.insert(child, Vec::new());
+                } else {
+                    self.directory(&child, *own, out)?;
+                }
+            }
+        }
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|(entry, id, _)| (entry, id))
+            .filter(|(entry, _)| self.keeps(&path.join(&entry.name), entry, out))
+            .collect();
+        if entries.is_empty() && !self.sparse.is_empty() && !path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        out.insert(path.to_owned(), entries);
+        Ok(())
+    }
+
+    /// The entries of a tree object; the flag tells a submodule.
+    fn entries(
+        &mut self,
+        data: &[u8],
+        id: ObjectId,
+        bad: &dyn Fn(String) -> SourceError,
+    ) -> Result<Vec<(Entry, ObjectId, bool)>, SourceError> {
         let mut entries = Vec::new();
-        for entry in TreeRefIter::from_bytes(data.data, id.kind()) {
+        for entry in TreeRefIter::from_bytes(data, id.kind()) {
             let entry = entry.map_err(|error| bad(error.to_string()))?;
             let name = std::str::from_utf8(entry.filename)
                 .map_err(|_| bad("a name is not UTF-8".to_owned()))?;
@@ -209,36 +247,7 @@ impl Walk<'_> {
                 entry.mode.is_commit(),
             ));
         }
-        entries.sort_by(|a, b| a.0.name.cmp(&b.0.name));
-        if let Some(pair) = entries
-            .windows(2)
-            .find(|pair| pair[0].0.name == pair[1].0.name)
-        {
-            return Err(bad(format!(
-                "duplicate entry {}",
-                crate::go::quoted(&pair[0].0.name)
-            )));
-        }
-        for (entry, own, submodule) in &entries {
-            if entry.is_dir() {
-                let child = path.join(&entry.name);
-                if *submodule {
-                    out.insert(child, Vec::new());
-                } else {
-                    self.directory(&child, *own, out)?;
-                }
-            }
-        }
-        let entries: Vec<_> = entries
-            .into_iter()
-            .map(|(entry, id, _)| (entry, id))
-            .filter(|(entry, _)| self.keeps(&path.join(&entry.name), entry, out))
-            .collect();
-        if entries.is_empty() && !self.sparse.is_empty() && !path.as_os_str().is_empty() {
-            return Ok(());
-        }
-        out.insert(path.to_owned(), entries);
-        Ok(())
+        Ok(entries)
     }
 
     /// Quirk: as in Flux, a sparse directory `app` also takes `apple/x` and `app.yaml`.

@@ -10,10 +10,12 @@ use parking_lot::RwLock;
 
 use super::{ArtifactStore, Content, OpenFile, StoreError, StoredFile, checked, file_name};
 
+type Files = BTreeMap<String, (Bytes, Timestamp)>;
+
 /// Artifacts in memory, for tests and for runs that keep nothing. Clones share them.
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
-    files: Arc<RwLock<BTreeMap<ArtifactKey, BTreeMap<String, (Bytes, Timestamp)>>>>,
+    files: Arc<RwLock<BTreeMap<ArtifactKey, Files>>>,
     clock: Arc<dyn Clock>,
 }
 

@@ -123,7 +123,7 @@ impl Default for Retention {
     /// A minute, and two.
     fn default() -> Self {
         Self {
-            ttl: Duration::from_secs(60),
+            ttl: Duration::from_mins(1),
             records: 2,
         }
     }
