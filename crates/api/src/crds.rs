@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions, made from the types.
+//! The definitions of the kinds (`CustomResourceDefinition`), made from the types.
 //!
 //! What the derived schema lacks or has in excess is set right in one pass, the same for every
 //! kind; see [`definition`]. Nothing here is about one kind alone: that stands at its type, in
@@ -47,6 +47,10 @@ pub fn crds() -> Vec<Value> {
 /// let text = gitops_api::crd_yaml("GitRepository").expect("GitRepository is one of the kinds");
 /// assert!(text.starts_with("apiVersion: apiextensions.k8s.io/v1\n"));
 /// ```
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "every JSON object can be written as YAML"
+)]
 pub fn crd_yaml(kind: &str) -> Option<String> {
     let crd = crds()
         .into_iter()

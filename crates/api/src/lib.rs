@@ -28,6 +28,11 @@
 //!
 //! Invariant: no logic. The types say what may be written; the controllers say what it does.
 
+#![allow(
+    clippy::struct_excessive_bools,
+    reason = "the flags are those of the API"
+)]
+
 pub mod helm;
 pub mod image;
 pub mod kustomize;

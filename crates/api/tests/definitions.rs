@@ -1,5 +1,7 @@
 //! The definitions as files, and the types against their own definitions.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::{fs, path::PathBuf};
 
 use gitops_api::{helm, image, kustomize, notification, source};

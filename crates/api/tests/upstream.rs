@@ -3,6 +3,8 @@
 //! The published ones are not part of this repository. The test looks for them in `crds/` below
 //! `$GITOPS_SHARED`, or below `shared` beside the workspace, and says so when there are none.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use serde_json::Value;

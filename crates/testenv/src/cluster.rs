@@ -339,15 +339,14 @@ impl Namespace {
         let (path, name) = object
             .rsplit_once('/')
             .context("an object is written Kind/name")?;
-        let (api_version, kind) = match path.rsplit_once('/') {
-            Some((api_version, kind)) => (api_version.to_owned(), kind),
-            None => {
-                let known = api_version_of(path);
-                (
-                    known.with_context(|| format!("{path} is no kind that has a short name"))?,
-                    path,
-                )
-            }
+        let (api_version, kind) = if let Some((api_version, kind)) = path.rsplit_once('/') {
+            (api_version.to_owned(), kind)
+        } else {
+            let known = api_version_of(path);
+            (
+                known.with_context(|| format!("{path} is no kind that has a short name"))?,
+                path,
+            )
         };
         Ok((
             self.cluster.api(&api_version, kind, &self.name).await?,

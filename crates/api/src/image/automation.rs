@@ -188,7 +188,7 @@ pub struct CommitUser {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SigningKey {
-    /// A Secret with the key: `git.asc` and optionally `passphrase` for OpenPGP, `identity` and
+    /// A Secret with the key: `git.asc` and optionally `passphrase` for `OpenPGP`, `identity` and
     /// optionally `password` for SSH.
     pub secret_ref: LocalReference,
     /// What kind of key it is. Without it, `gpg`.
@@ -200,7 +200,7 @@ pub struct SigningKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SigningKeyType {
-    /// OpenPGP.
+    /// `OpenPGP`.
     #[default]
     Gpg,
     /// SSH.

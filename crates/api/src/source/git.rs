@@ -134,7 +134,7 @@ pub struct GitRepositoryVerification {
     /// What must be signed.
     #[serde(default)]
     pub mode: GitVerificationMode,
-    /// A Secret with the keys that are trusted: OpenPGP keys in entries that end in `.asc`, SSH
+    /// A Secret with the keys that are trusted: `OpenPGP` keys in entries that end in `.asc`, SSH
     /// keys in entries that end in `.sshpub`.
     pub secret_ref: LocalReference,
 }

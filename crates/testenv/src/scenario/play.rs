@@ -18,6 +18,9 @@ use crate::{
 /// How long a wait lasts unless it says otherwise.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// How long what is seen may take to become what is expected.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// Where a scenario happens: a namespace, a Git server and a sink. The controllers are started by
 /// the test, which knows which ones it needs.
 #[derive(Debug)]
@@ -122,16 +125,29 @@ impl World {
                 let limit: gitops_api::meta::Duration = limit.parse()?;
                 self.wait(object, what, limit.get()).await?;
             }
-            ["expect", object] => return self.show(object, "").await.map(Some),
-            ["expect", object, pointer] => return self.show(object, pointer).await.map(Some),
-            ["events"] => return self.events(None).await.map(Some),
-            ["events", object] => return self.events(Some(object)).await.map(Some),
-            ["requests"] => {
-                return render::requests(&self.sink.requests(), &self.scrubber()).map(Some);
-            }
-            _ => bail!("no such step"),
+            _ => return self.observe(&words, &step.body).await.map(Some),
         }
         Ok(None)
+    }
+
+    /// What there is, as soon as it is what is expected, or when there was time enough for it:
+    /// events and notifications come a little later than the status.
+    async fn observe(&self, words: &[&str], expected: &str) -> anyhow::Result<String> {
+        let deadline = tokio::time::Instant::now() + GRACE;
+        loop {
+            let seen = match words {
+                ["expect", object] => self.show(object, "").await?,
+                ["expect", object, pointer] => self.show(object, pointer).await?,
+                ["events"] => self.events(None).await?,
+                ["events", object] => self.events(Some(object)).await?,
+                ["requests"] => render::requests(&self.sink.requests(), &self.scrubber())?,
+                _ => bail!("no such step"),
+            };
+            if seen.trim_end() == expected.trim_end() || tokio::time::Instant::now() >= deadline {
+                return Ok(seen);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     fn repository(&mut self, name: &str) -> anyhow::Result<&mut GitRepo> {
@@ -254,7 +270,7 @@ impl Wanted {
             Self::Gone => false,
             Self::Field { pointer, text } => match seen.pointer(pointer) {
                 Some(Value::String(found)) => found == text,
-                Some(found) => found.to_string() == *text,
+                Some(found) => found.to_string().as_str() == text,
                 None => text.is_empty(),
             },
             Self::Condition {
@@ -265,11 +281,11 @@ impl Wanted {
                 let conditions = seen.pointer("/status/conditions").and_then(Value::as_array);
                 conditions.into_iter().flatten().any(|condition| {
                     let generation = &condition["observedGeneration"];
-                    condition["type"] == **type_
-                        && condition["status"] == **status
+                    condition["type"] == type_.as_str()
+                        && condition["status"] == status.as_str()
                         && reason
                             .as_ref()
-                            .is_none_or(|reason| condition["reason"] == **reason)
+                            .is_none_or(|reason| condition["reason"] == reason.as_str())
                         && (generation.is_null() || *generation == seen["metadata"]["generation"])
                 })
             }

@@ -1,6 +1,6 @@
 //! What there is, as text.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write};
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ use crate::{Recorded, Scrubber};
 
 /// A value as YAML; a text as it is.
 pub(super) fn yaml(value: &Value, scrubber: &Scrubber) -> anyhow::Result<String> {
-    let scrubbed = scrubber.object(value);
-    Ok(match scrubbed.as_str() {
+    let stable = scrubber.object(value);
+    Ok(match stable.as_str() {
         Some(text) => format!("{text}\n"),
-        None => gitops_yaml::to_yaml(&scrubbed.into())?,
+        None => gitops_yaml::to_yaml(&stable.into())?,
     })
 }
 
@@ -40,10 +40,9 @@ pub(super) fn events(events: &[Value], object: Option<&str>, scrubber: &Scrubber
             .pointer("/metadata/annotations")
             .and_then(Value::as_object);
         for (key, value) in annotations.into_iter().flatten() {
-            entry.push_str(&format!(
-                "  {key}: {}\n",
-                value.as_str().unwrap_or_default()
-            ));
+            let value = value.as_str().unwrap_or_default();
+            // Writing to a string does not fail.
+            let _ = writeln!(entry, "  {key}: {value}");
         }
         let entry = scrubber.text(&entry);
         if seen.insert(entry.clone()) {
@@ -63,7 +62,8 @@ pub(super) fn requests(requests: &[Recorded], scrubber: &Scrubber) -> anyhow::Re
             Err(_) => scrubber.text(&String::from_utf8_lossy(&request.body)),
         };
         for line in body.lines() {
-            text.push_str(&format!("  {line}\n"));
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "  {line}");
         }
     }
     Ok(text)
