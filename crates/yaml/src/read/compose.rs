@@ -18,6 +18,8 @@ use crate::{
 pub(super) struct Composer<'s> {
     parser: Parser<&'s [u8]>,
     text: &'s str,
+    /// Whether the last line break was added to the text.
+    cut: bool,
     options: &'s ReadOptions,
     offsets: Offsets<'s>,
     anchors: HashMap<String, Anchor>,
@@ -63,13 +65,14 @@ enum Body {
 }
 
 impl<'s> Composer<'s> {
-    pub(super) fn new(text: &'s str, options: &'s ReadOptions) -> Self {
+    pub(super) fn new(text: &'s str, cut: bool, options: &'s ReadOptions) -> Self {
         let mut parser = Parser::new();
         parser.set_encoding(libyaml_safer::Encoding::Utf8);
         parser.set_input(text.as_bytes());
         Self {
             parser,
             text,
+            cut,
             options,
             offsets: Offsets::new(text),
             anchors: HashMap::new(),
@@ -112,12 +115,16 @@ impl<'s> Composer<'s> {
                 EventData::Scalar {
                     anchor,
                     tag,
-                    value,
+                    mut value,
                     plain_implicit,
                     style,
                     ..
                 } => {
                     let place = self.offsets.place(start_mark, end_mark);
+                    let block = matches!(style, Style::Literal | Style::Folded);
+                    if self.cut && block && place.span().end >= self.text.len() && value.ends_with('\n') {
+                        value.pop();
+                    }
                     let tag = tag
                         .as_deref()
                         .filter(|_| !plain_implicit || style != Style::Plain);

@@ -86,8 +86,8 @@ impl ReadOptions {
         stream: &[u8],
         mut take: impl FnMut(Node) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let text = self.decode(stream)?;
-        let mut composer = Composer::new(&text, self);
+        let (text, cut) = self.decode(stream)?;
+        let mut composer = Composer::new(&text, cut, self);
         let mut count = 0;
         loop {
             let document = match composer.next_document()? {
@@ -112,19 +112,25 @@ impl ReadOptions {
     /// # Errors
     /// When the first document is no YAML, or exceeds a limit.
     pub fn read_first(&self, stream: &[u8]) -> Result<Node, Error> {
-        let text = self.decode(stream)?;
-        match Composer::new(&text, self).next_document()? {
+        let (text, cut) = self.decode(stream)?;
+        match Composer::new(&text, cut, self).next_document()? {
             Next::Document(node) => Ok(node),
             Next::Empty | Next::End => Ok(Node::null()),
         }
     }
 
-    fn decode<'s>(&self, stream: &'s [u8]) -> Result<std::borrow::Cow<'s, str>, Error> {
+    /// The text, ending with a line break; and whether that break was added. The scanner needs one
+    /// behind a block scalar.
+    fn decode<'s>(&self, stream: &'s [u8]) -> Result<(std::borrow::Cow<'s, str>, bool), Error> {
         if stream.len() > self.max_bytes {
             let message = format!("document is larger than {} bytes", self.max_bytes);
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        encoding::decode(stream)
+        let text = encoding::decode(stream)?;
+        if text.is_empty() || text.ends_with('\n') {
+            return Ok((text, false));
+        }
+        Ok((std::borrow::Cow::Owned(format!("{text}\n")), true))
     }
 }
 
@@ -150,4 +156,23 @@ pub fn read_first(text: impl AsRef<[u8]>, flavour: Flavour) -> Result<Node, Erro
 /// When it is no YAML, or exceeds a default limit.
 pub fn read_all(text: impl AsRef<[u8]>) -> Result<Vec<Node>, Error> {
     ReadOptions::default().read_all(text.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_scalar_may_end_without_a_line_break() {
+        for (text, value) in [
+            ("a: |\n  b", "b"),
+            ("a: |\n  b\n", "b\n"),
+            ("a: |+\n  b", "b"),
+            ("a: >\n  ä\n  b", "ä b"),
+            ("a: |-\n  b", "b"),
+        ] {
+            let node = read(text).unwrap();
+            assert_eq!(node.get("a").and_then(Node::text), Some(value), "{text:?}");
+        }
+    }
 }
