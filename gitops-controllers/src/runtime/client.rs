@@ -1,10 +1,7 @@
 //! The client of a process: limits, retries, fencing and counting around every request.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
@@ -35,24 +32,36 @@ pub struct RateLimit {
 }
 
 /// Whether this process may write. Shared by the election and every client.
-#[derive(Clone, Debug)]
-pub struct Fence(Arc<AtomicBool>);
+#[derive(Clone, Debug, Default)]
+pub struct Fence(Arc<Mutex<Gate>>);
 
-impl Default for Fence {
-    fn default() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
+#[derive(Clone, Copy, Debug, Default)]
+enum Gate {
+    #[default]
+    Open,
+    OpenUntil(Instant),
+    Closed,
 }
 
 impl Fence {
-    /// Closes or opens the fence; closed, no write leaves the process.
-    pub fn set(&self, may_write: bool) {
-        self.0.store(may_write, Ordering::SeqCst);
+    /// No write leaves the process from now on.
+    pub fn close(&self) {
+        *self.0.lock() = Gate::Closed;
+    }
+
+    /// Writes pass until then. The time is looked at with every write, so that a process that was
+    /// frozen past it does not go on where it was.
+    pub fn open_until(&self, deadline: Instant) {
+        *self.0.lock() = Gate::OpenUntil(deadline);
     }
 
     /// Whether writes pass.
     pub fn may_write(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        match *self.0.lock() {
+            Gate::Open => true,
+            Gate::OpenUntil(deadline) => Instant::now() < deadline,
+            Gate::Closed => false,
+        }
     }
 }
 
@@ -341,7 +350,7 @@ mod tests {
     #[tokio::test]
     async fn a_closed_fence_stops_writes_and_not_reads() {
         let fence = Fence::default();
-        fence.set(false);
+        fence.close();
         let (mut service, seen) = guarded(vec![], fence);
         let write = Request::post("/api/v1/namespaces")
             .body(Body::empty())

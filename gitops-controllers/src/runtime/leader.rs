@@ -73,7 +73,7 @@ pub struct Lost;
 impl Election {
     /// An election. The fence closes until the lease is ours.
     pub fn new(client: Client, options: LeaseOptions, clock: Arc<dyn Clock>, fence: Fence) -> Self {
-        fence.set(false);
+        fence.close();
         let api = Api::namespaced(client, &options.namespace);
         Self {
             api,
@@ -91,9 +91,10 @@ impl Election {
             self.options.namespace,
             self.options.name
         );
-        loop {
+        let began = loop {
+            let began = Instant::now();
             match self.try_once().await {
-                Ok(true) => break,
+                Ok(true) => break began,
                 Ok(false) => {}
                 Err(error) => {
                     tracing::error!(error = %gitops_core::one_line(&error), "error retrieving the leader lease");
@@ -102,8 +103,8 @@ impl Election {
             // client-go spreads replicas by up to 1.2 periods.
             let spread = 1.0 + 1.2 * rand::random::<f64>();
             tokio::time::sleep(self.options.retry_period.mul_f64(spread)).await;
-        }
-        self.fence.set(true);
+        };
+        self.fence.open_until(began + self.options.renew_deadline);
         tracing::info!(
             "successfully acquired lease {}/{}",
             self.options.namespace,
@@ -123,11 +124,15 @@ impl Election {
             if scope.run(pause).await.is_err() {
                 return Ok(());
             }
+            let began = Instant::now();
             let renewed = tokio::time::timeout_at(deadline, self.try_once()).await;
             match renewed {
-                Ok(Ok(true)) => deadline = Instant::now() + self.options.renew_deadline,
+                Ok(Ok(true)) => {
+                    deadline = began + self.options.renew_deadline;
+                    self.fence.open_until(deadline);
+                }
                 Ok(Ok(false)) => {
-                    self.fence.set(false);
+                    self.fence.close();
                     return Err(Lost);
                 }
                 Ok(Err(error)) => {
@@ -136,7 +141,7 @@ impl Election {
                 Err(_) => {}
             }
             if Instant::now() >= deadline {
-                self.fence.set(false);
+                self.fence.close();
                 return Err(Lost);
             }
         }
@@ -145,7 +150,7 @@ impl Election {
     /// Gives the lease back, if it is ours and that is wanted. Call it when nothing is written any
     /// more.
     pub async fn release(mut self) {
-        self.fence.set(false);
+        self.fence.close();
         let Some((mut lease, _)) = self.seen.take().filter(|_| self.options.release) else {
             return;
         };
