@@ -14,72 +14,28 @@
 //! Follows fluxcd/pkg `ssa/manager_apply.go`; differs in: managed fields are taken over when an
 //! object is applied, after all dry runs have passed, and not during them.
 
-use std::{sync::Arc, time::Duration};
-
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use gitops_core::{ObjectId, Scope, Stage};
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
     Action, ApiError, ApplyError, ApplyFailure, ApplyOptions, ApplyStage, ChangeSet, Cluster,
     Journal, Plan, Planned, Record, Resource, WaitOptions,
-    cluster::Answer,
-    compare, drift,
-    ignore::IgnoreRules,
-    managers, mask,
-    object::{is_marked, object_id},
-    record::payload_digest,
+    check::{Checked, Item, Payload, Turn},
+    compare, mask,
+    object::object_id,
 };
 
-const APPLY_PATCH: &str = "application/apply-patch+yaml";
-const JSON_PATCH: &str = "application/json-patch+json";
+pub(crate) const APPLY_PATCH: &str = "application/apply-patch+yaml";
+pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
 
 /// Applies objects to a cluster, deletes them, and waits for them.
 #[derive(Clone, Debug)]
 pub struct Applier {
     pub(crate) cluster: Cluster,
     pub(crate) record: Option<Record>,
-}
-
-/// A desired object on its way.
-#[derive(Debug)]
-struct Item {
-    id: ObjectId,
-    object: Value,
-}
-
-/// What a check found.
-#[derive(Debug)]
-struct Checked {
-    id: ObjectId,
-    action: Action,
-    /// What to send; absent if there is nothing to do.
-    payload: Option<Payload>,
-    /// The object as it is after this turn, as far as it is known.
-    live: Option<Value>,
-    /// What the dry run answered.
-    dry_run: Option<Value>,
-}
-
-#[derive(Debug)]
-struct Payload {
-    resource: Arc<Resource>,
-    object: Value,
-    /// Takes over managed fields first.
-    takeover: Vec<Value>,
-    digest: [u8; 32],
-}
-
-/// What holds for a whole apply.
-struct Turn<'a> {
-    options: &'a ApplyOptions,
-    rules: IgnoreRules,
-    /// Everything of the options that could change the result for an object.
-    digest_context: String,
-    /// Whether something may be changed (false: only planned).
-    mutates: bool,
 }
 
 impl Applier {
@@ -258,242 +214,6 @@ impl Applier {
         Ok((std::mem::take(partial), waited.collect()))
     }
 
-    /// Finds out what there is to do to an object.
-    async fn check(&self, item: Item, turn: &Turn<'_>) -> Result<Checked, ApplyError> {
-        let Item { mut id, mut object } = item;
-        let options = turn.options;
-        let resource = match self.cluster.resource_of(&id).await {
-            Ok(resource) => resource,
-            Err(_) if turn.is_excluded(&object) => return Ok(Checked::skipped(id)),
-            Err(source) => return Err(dry_run_error(&id, &object, source)),
-        };
-        if !resource.namespaced && !id.namespace.is_empty() {
-            // The API server would do the same; the inventory must not hold the namespace.
-            id.namespace.clear();
-            if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
-                metadata.shift_remove("namespace");
-            }
-        }
-        if turn.is_excluded(&object) {
-            return Ok(Checked::skipped(id));
-        }
-        if resource.namespaced && id.namespace.is_empty() {
-            return Err(dry_run_error(&id, &object, ApiError::no_such_path()));
-        }
-        let body = Bytes::from(object.to_string());
-        let digest = payload_digest(&body, &turn.digest_context);
-        let identity = self.cluster.identity();
-        if let Some(record) = &self.record
-            && !options.full_check
-            && turn.mutates
-            && record.is_unchanged(identity, &options.owner, &id, &resource, &digest)
-        {
-            return Ok(Checked {
-                action: Action::Unchanged,
-                ..Checked::skipped(id)
-            });
-        }
-
-        let only_if_absent = is_marked(&object, &options.owner.key("ssa"), "IfNotPresent");
-        if only_if_absent || options.migrate_api_version {
-            let live = self
-                .cluster
-                .get_object(&resource, &id)
-                .await
-                .unwrap_or_default();
-            if only_if_absent && live.is_some() {
-                return Ok(Checked::skipped(id));
-            }
-            if let Some(found) = &live
-                && turn.mutates
-                && options.migrate_api_version
-                && !turn.is_excluded(found)
-            {
-                self.migrate(&id, &resource, found, options).await?;
-            }
-        }
-
-        let answer = match self.dry_run(&id, &resource, body.clone(), options).await {
-            Ok(answer) => answer,
-            Err(source) => {
-                match self
-                    .after_refusal(&id, &object, &resource, body, source, turn)
-                    .await?
-                {
-                    Some(answer) => answer,
-                    None => return Ok(Checked::skipped(id)),
-                }
-            }
-        };
-        let payload = |takeover| Payload {
-            resource: Arc::clone(&resource),
-            object,
-            takeover,
-            digest,
-        };
-        let dry_run = answer.object;
-        if answer.code == StatusCode::CREATED {
-            let payload = Some(payload(Vec::new()));
-            return Ok(Checked {
-                id,
-                action: Action::Created,
-                payload,
-                live: None,
-                dry_run: Some(dry_run),
-            });
-        }
-        let live = self
-            .cluster
-            .get_object(&resource, &id)
-            .await
-            .map_err(|source| dry_run_error(&id, &dry_run, source))?
-            .unwrap_or_default();
-        if turn.is_excluded(&live) {
-            return Ok(Checked::skipped(id));
-        }
-        let mut payload = payload(managers::takeover(
-            &dry_run,
-            &live,
-            &options.owner.group,
-            &options.field_manager,
-            &options.override_managers,
-        ));
-        let drifted = drift::has_drifted(&live, &dry_run, &turn.rules);
-        let is_due = drifted || !payload.takeover.is_empty();
-        if is_due && !turn.rules.is_empty() {
-            // Who owns a field counts after the takeover: what we take over would otherwise be
-            // left out of the payload, and so removed.
-            let mut owned = live.clone();
-            if let Some(entries) = managers::entries_of(&payload.takeover) {
-                owned["metadata"]["managedFields"] = entries.clone();
-            }
-            let manager = &options.field_manager;
-            drift::spare_ignored(&mut payload.object, &owned, &dry_run, &turn.rules, manager);
-        }
-        if !is_due && let Some(record) = self.record.as_ref().filter(|_| turn.mutates) {
-            record.remember(identity, &options.owner, &id, &resource, digest, &live);
-        }
-        let action = if is_due {
-            Action::Configured
-        } else {
-            Action::Unchanged
-        };
-        let payload = is_due.then_some(payload);
-        Ok(Checked {
-            id,
-            action,
-            payload,
-            live: Some(live),
-            dry_run: Some(dry_run),
-        })
-    }
-
-    /// A dry run was refused: is the object excluded (then nothing is given back), or must it be
-    /// recreated (then the answer of the next dry run is)?
-    async fn after_refusal(
-        &self,
-        id: &ObjectId,
-        object: &Value,
-        resource: &Resource,
-        body: Bytes,
-        source: ApiError,
-        turn: &Turn<'_>,
-    ) -> Result<Option<Answer>, ApplyError> {
-        let refused = |source| dry_run_error(id, object, source);
-        let Ok(Some(live)) = self.cluster.get_object(resource, id).await else {
-            return Err(refused(source));
-        };
-        if turn.is_excluded(&live) {
-            return Ok(None);
-        }
-        let force = turn.options.owner.key("force");
-        let is_forced = turn.options.force
-            || is_marked(object, &force, "enabled")
-            || is_marked(&live, &force, "enabled");
-        if !turn.mutates || !is_forced || !source.is_immutable() {
-            return Err(refused(source));
-        }
-        let failed = |step| {
-            let object = Box::new(id.clone());
-            move |source| ApplyError::Recreate {
-                object,
-                step,
-                source: Box::new(source),
-            }
-        };
-        self.delete_object(resource, id, &live)
-            .await
-            .map_err(failed("delete object"))?;
-        let deadline = tokio::time::Instant::now() + turn.options.stage_timeout;
-        let wait = "wait for object to be deleted";
-        while self
-            .cluster
-            .get_object(resource, id)
-            .await
-            .map_err(failed(wait))?
-            .is_some()
-        {
-            if tokio::time::Instant::now() >= deadline {
-                return Err(failed(wait)(ApiError::local("context deadline exceeded")));
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        self.dry_run(id, resource, body, turn.options)
-            .await
-            .map(Some)
-            .map_err(refused)
-    }
-
-    async fn dry_run(
-        &self,
-        id: &ObjectId,
-        resource: &Resource,
-        body: Bytes,
-        options: &ApplyOptions,
-    ) -> Result<Answer, ApiError> {
-        let manager = crate::discovery::escape(&options.field_manager);
-        let path = resource.object_path(&id.namespace, &id.name);
-        let path = format!("{path}?dryRun=All&fieldManager={manager}&force=true");
-        self.cluster
-            .send(Method::PATCH, &path, Some(APPLY_PATCH), body)
-            .await
-    }
-
-    async fn migrate(
-        &self,
-        id: &ObjectId,
-        resource: &Resource,
-        live: &Value,
-        options: &ApplyOptions,
-    ) -> Result<(), ApplyError> {
-        let patch = managers::migration(live, &id.api_version());
-        let migrated = self.patch_json(id, resource, patch, options).await;
-        migrated.map_err(|source| ApplyError::Migrate {
-            object: Box::new(id.clone()),
-            source: Box::new(source),
-        })
-    }
-
-    async fn patch_json(
-        &self,
-        id: &ObjectId,
-        resource: &Resource,
-        patch: Vec<Value>,
-        options: &ApplyOptions,
-    ) -> Result<(), ApiError> {
-        if patch.is_empty() {
-            return Ok(());
-        }
-        let manager = crate::discovery::escape(&options.field_manager);
-        let path = resource.object_path(&id.namespace, &id.name);
-        let path = format!("{path}?fieldManager={manager}");
-        let body = Bytes::from(Value::from(patch).to_string());
-        self.cluster
-            .send(Method::PATCH, &path, Some(JSON_PATCH), body)
-            .await
-            .map(drop)
-    }
-
     /// Sends what a check found to be due.
     async fn send_payload(&self, checked: &mut Checked, turn: &Turn<'_>) -> Result<(), ApplyError> {
         let Some(payload) = checked.payload.take() else {
@@ -577,53 +297,6 @@ impl Applier {
     }
 }
 
-impl Checked {
-    fn skipped(id: ObjectId) -> Self {
-        Self {
-            id,
-            action: Action::Skipped,
-            payload: None,
-            live: None,
-            dry_run: None,
-        }
-    }
-
-    fn into_planned(self) -> Planned {
-        let desired = if self.action == Action::Skipped {
-            None
-        } else {
-            self.dry_run
-        };
-        Planned::new(self.id, self.action, self.live, desired)
-    }
-}
-
-impl<'a> Turn<'a> {
-    fn new(options: &'a ApplyOptions, mutates: bool) -> Result<Self, ApplyError> {
-        let rules = IgnoreRules::compile(&options.ignore)?;
-        let digest_context = format!(
-            "{}|{:?}|{:?}|{}",
-            options.field_manager,
-            options.ignore,
-            options.override_managers,
-            options.migrate_api_version
-        );
-        Ok(Self {
-            options,
-            rules,
-            digest_context,
-            mutates,
-        })
-    }
-
-    /// Whether an object, desired or live, asks to be left alone.
-    fn is_excluded(&self, object: &Value) -> bool {
-        let owner = &self.options.owner;
-        is_marked(object, &owner.key("reconcile"), "disabled")
-            || is_marked(object, &owner.key("ssa"), "Ignore")
-    }
-}
-
 /// Sorts objects and divides them into stages; empty stages are left out.
 fn staged(
     objects: Vec<Value>,
@@ -664,17 +337,11 @@ fn is_prepared_by(definitions: &[(ObjectId, Value)], id: &ObjectId) -> bool {
         })
 }
 
-fn dry_run_error(id: &ObjectId, object: &Value, source: ApiError) -> ApplyError {
-    let source = source.map_message(|text| mask::mask_message(text, object));
-    ApplyError::DryRun {
-        object: Box::new(id.clone()),
-        source: Box::new(source),
-    }
-}
-
 /// The calls can be spawned: this does not compile otherwise.
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn spawnable<F: Future + Send>(_: F) {}

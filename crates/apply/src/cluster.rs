@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{ApiError, Discovery, Resource};
 
 /// Longer than an admission webhook may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often a request is sent again that the API server was too busy for.
 const BUSY_RETRIES: u32 = 4;
 /// An answer may not be larger; the API server's own limit of an object is far below.
@@ -119,14 +119,14 @@ impl Cluster {
     pub async fn patch_status(
         &self,
         object: &ObjectId,
-        patch: &Value,
+        changes: &Value,
         field_manager: &str,
     ) -> Result<(), ApiError> {
         let resource = self.resource_of(object).await?;
         let path = resource.object_path(&object.namespace, &object.name);
         let manager = crate::discovery::escape(field_manager);
         let path = format!("{path}/status?fieldManager={manager}");
-        let body = Bytes::from(patch.to_string());
+        let body = Bytes::from(changes.to_string());
         self.send(
             Method::PATCH,
             &path,
@@ -154,11 +154,11 @@ impl Cluster {
     ) -> Result<Answer, ApiError> {
         let mut attempt = 0;
         loop {
-            let request = build(&method, path, content_type, body.clone())?;
+            let request = build(&method, path, content_type, &body)?;
             let exchange = tokio::time::timeout(REQUEST_TIMEOUT, self.exchange(request));
-            let (code, retry_after, bytes) = exchange.await.map_err(|_| {
-                self.unreachable(&method, path, "context deadline exceeded".to_owned())
-            })??;
+            let (code, retry_after, bytes) = exchange
+                .await
+                .map_err(|_| self.unreachable(&method, path, "context deadline exceeded"))??;
             if code.is_success() {
                 let object = if bytes.is_empty() {
                     Value::Null
@@ -188,7 +188,7 @@ impl Cluster {
     ) -> Result<(StatusCode, Option<Duration>, Bytes), ApiError> {
         let (method, path) = (request.method().clone(), request.uri().to_string());
         let response = self.client.send(request).await.map_err(|error| {
-            self.unreachable(&method, &path, crate::client::transport_text(&error))
+            self.unreachable(&method, &path, &crate::client::transport_text(&error))
         })?;
         let code = response.status();
         let retry_after = response
@@ -199,13 +199,13 @@ impl Cluster {
         let bytes = Limited::new(response.into_body(), ANSWER_LIMIT)
             .collect()
             .await
-            .map_err(|error| self.unreachable(&method, &path, error.to_string()))?
+            .map_err(|error| self.unreachable(&method, &path, &error.to_string()))?
             .to_bytes();
         Ok((code, retry_after, bytes))
     }
 
     /// Follows the form of Go's `url.Error`: `Get "https://host/path": cause`.
-    fn unreachable(&self, method: &Method, path: &str, cause: String) -> ApiError {
+    fn unreachable(&self, method: &Method, path: &str, cause: &str) -> ApiError {
         let verb = method.as_str();
         let verb = format!("{}{}", &verb[..1], verb[1..].to_lowercase());
         ApiError::local(format!("{verb} \"{}{path}\": {cause}", self.address))
@@ -216,7 +216,7 @@ fn build(
     method: &Method,
     path: &str,
     content_type: Option<&'static str>,
-    body: Bytes,
+    body: &[u8],
 ) -> Result<Request<Body>, ApiError> {
     let mut request = Request::new(Body::from(body.to_vec()));
     *request.method_mut() = method.clone();

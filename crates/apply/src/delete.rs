@@ -4,7 +4,7 @@
 //! still the one that was checked (a precondition on its `uid`), and the namespace of the owner is
 //! never deleted, because with it would go the owner and everything else in it.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
 use gitops_core::{Class, Classify as _, ObjectId, Scope};
@@ -70,7 +70,8 @@ impl Applier {
             match result {
                 Ok(action) => changes.push(object, action),
                 Err((error, step)) => {
-                    texts.push_str(&format!("{object} {step} failed: {error};"));
+                    write!(texts, "{object} {step} failed: {error};")
+                        .expect("writing to a String cannot fail");
                     class.get_or_insert(error.class());
                     changes.push(object, Action::Unknown);
                 }

@@ -18,7 +18,7 @@ use crate::{ApiError, Cluster};
 /// How long "there is no such kind" is believed.
 const MISS_LIFETIME: Duration = Duration::from_secs(2);
 /// How long a group version that was read is believed; a CRD may have gone since.
-const HIT_LIFETIME: Duration = Duration::from_secs(10 * 60);
+const HIT_LIFETIME: Duration = Duration::from_mins(10);
 /// Bounds the memory that hostile `apiVersion`s can take.
 const GROUP_VERSION_LIMIT: usize = 2000;
 

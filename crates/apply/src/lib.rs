@@ -41,6 +41,7 @@ mod api_error;
 mod applier;
 mod cel;
 mod change;
+mod check;
 mod client;
 mod cluster;
 mod delete;

@@ -20,7 +20,7 @@ const WATCH_LIMIT: usize = 400;
 const WATCH_SECONDS: u32 = 290;
 /// The pause after a failure; doubled up to the limit.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const PAUSE_LIMIT: Duration = Duration::from_secs(60);
+const PAUSE_LIMIT: Duration = Duration::from_mins(1);
 const PAGE: usize = 1000;
 const METADATA_LIST: &str =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";

@@ -100,17 +100,14 @@ fn united_entries(live: &Value, field_manager: &str, overridden: &[String]) -> O
             continue;
         }
         changed = true;
-        match &mut ours {
-            Some(ours) => {
-                let fields = entry["fieldsV1"].clone();
-                unite(&mut ours["fieldsV1"], fields, 0);
-            }
-            None => {
-                let mut renamed = entry.clone();
-                renamed["manager"] = Value::from(field_manager);
-                renamed["operation"] = Value::from("Apply");
-                ours = Some(renamed);
-            }
+        if let Some(ours) = &mut ours {
+            let fields = entry["fieldsV1"].clone();
+            unite(&mut ours["fieldsV1"], fields, 0);
+        } else {
+            let mut renamed = entry.clone();
+            renamed["manager"] = Value::from(field_manager);
+            renamed["operation"] = Value::from("Apply");
+            ours = Some(renamed);
         }
     }
     changed.then(|| {
@@ -183,20 +180,17 @@ fn covers(fields: &Value, object: &Value, pointer: &str) -> bool {
     };
     for segment in path.split('/') {
         let segment = crate::ignore::unescape(segment);
-        let found = match object {
-            Value::Array(items) => {
-                let item = segment
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|index| items.get(index));
-                let Some(item) = item else { return false };
-                object = item;
-                keyed(fields, item)
-            }
-            _ => {
-                object = &object[segment.as_str()];
-                fields.get(format!("f:{segment}"))
-            }
+        let found = if let Value::Array(items) = object {
+            let item = segment
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| items.get(index));
+            let Some(item) = item else { return false };
+            object = item;
+            keyed(fields, item)
+        } else {
+            object = &object[segment.as_str()];
+            fields.get(format!("f:{segment}"))
         };
         match found {
             Some(deeper) => fields = deeper,
@@ -216,6 +210,7 @@ fn keyed<'f>(fields: &'f Value, item: &Value) -> Option<&'f Value> {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "literals read better")]
 mod tests {
     use super::*;
 

@@ -13,9 +13,9 @@ use crate::object::metadata;
 /// * ports of Services and of pods' containers get `protocol: TCP` where they have none, because
 ///   the protocol is part of a port's merge key;
 /// * `stringData` of a Secret becomes `data`;
-/// * `status` goes, except that of a CustomResourceDefinition, and so does `creationTimestamp`.
+/// * `status` goes, except that of a `CustomResourceDefinition`, and so does `creationTimestamp`.
 ///
-/// Roles and ClusterRoles are left as they are.
+/// Roles and `ClusterRoles` are left as they are.
 pub fn normalize(object: &mut Value) {
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
@@ -129,7 +129,7 @@ fn drop_invalid_ca_bundle(definition: &mut Value) {
 }
 
 /// Repairs what a dry run answers differently from what is stored: Kubernetes before 1.27 repeats
-/// the first metric of a HorizontalPodAutoscaler and adds an empty one.
+/// the first metric of a `HorizontalPodAutoscaler` and adds an empty one.
 /// See <https://github.com/kubernetes/kubernetes/issues/118293>.
 pub(crate) fn repair_answer(object: &mut Value) {
     if object["kind"] != "HorizontalPodAutoscaler" {

@@ -95,7 +95,7 @@ impl ApplyOptions {
             custom_stage_kinds: BTreeSet::new(),
             migrate_api_version: false,
             concurrency: 4,
-            stage_timeout: Duration::from_secs(60),
+            stage_timeout: Duration::from_mins(1),
             full_check: false,
         }
     }

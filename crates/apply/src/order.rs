@@ -62,7 +62,7 @@ fn rank(kind: &str) -> usize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ApplyStage {
-    /// CustomResourceDefinitions, Namespaces, ClusterRoles; waited for.
+    /// `CustomResourceDefinitions`, Namespaces, `ClusterRoles`; waited for.
     Definitions,
     /// Kinds whose name ends with `Class`; waited for.
     Classes,

@@ -46,8 +46,8 @@ impl Default for RecordOptions {
     /// A full check every 30 minutes; a watch is trusted for three.
     fn default() -> Self {
         Self {
-            full_check_every: Duration::from_secs(30 * 60),
-            trust_watch_for: Duration::from_secs(3 * 60),
+            full_check_every: Duration::from_mins(30),
+            trust_watch_for: Duration::from_mins(3),
         }
     }
 }

@@ -336,7 +336,9 @@ impl Applier {
             let client = self.cluster.client().clone();
             let events = async move {
                 let events = client.request_events::<Value>(request).await.ok();
-                stream::iter(events).map(|events| events.boxed()).flatten()
+                stream::iter(events)
+                    .map(futures::StreamExt::boxed)
+                    .flatten()
             };
             let events = events.flatten_stream().filter_map(move |event| async move {
                 match event.ok()? {

@@ -1,6 +1,13 @@
 //! What the crate does to a cluster: the embedded API server, or with `GITOPS_CLUSTER=real` the one
 //! that `KUBECONFIG` names.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::needless_pass_by_value,
+    reason = "tests"
+)]
+
 use std::{
     sync::{
         Arc,
@@ -104,7 +111,12 @@ async fn apply(applier: &Applier, objects: Vec<Value>, options: &ApplyOptions) -
 }
 
 async fn connect() -> Option<kube::Client> {
-    if std::env::var("GITOPS_CLUSTER").is_ok_and(|which| which == "real") {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the environment chooses the cluster"
+    )]
+    let is_real = std::env::var("GITOPS_CLUSTER").is_ok_and(|which| which == "real");
+    if is_real {
         return Some(
             kube::Client::try_default()
                 .await

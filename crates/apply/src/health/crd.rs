@@ -1,4 +1,4 @@
-//! CustomResourceDefinitions.
+//! `CustomResourceDefinitions`.
 
 use serde_json::Value;
 

@@ -178,8 +178,8 @@ mod tests {
 
     use super::*;
 
-    fn status(object: Value) -> Status {
-        assess(&object, "2026-01-01T00:01:00Z".parse().unwrap()).status
+    fn status(object: &Value) -> Status {
+        assess(object, "2026-01-01T00:01:00Z".parse().unwrap()).status
     }
 
     #[test]
@@ -225,7 +225,11 @@ mod tests {
                 InProgress,
             ),
         ] {
-            assert_eq!(status(object(metadata, given.clone())), expected, "{given}");
+            assert_eq!(
+                status(&object(metadata, given.clone())),
+                expected,
+                "{given}"
+            );
         }
     }
 
@@ -238,7 +242,7 @@ mod tests {
             ("v1", "Namespace"),
         ] {
             assert_eq!(
-                status(json!({"apiVersion": api_version, "kind": kind})),
+                status(&json!({"apiVersion": api_version, "kind": kind})),
                 Status::Current
             );
         }
