@@ -81,6 +81,15 @@ impl Cluster {
         }
     }
 
+    pub(crate) fn is_remote(&self) -> bool {
+        !self.address.is_empty()
+    }
+
+    /// Whether the API server answers.
+    pub(crate) async fn probe(&self) -> Result<(), ApiError> {
+        self.send(Method::GET, "/api?timeout=30s", None, Bytes::new()).await.map(drop)
+    }
+
     pub(crate) fn remote(client: kube::Client, identity: &str, address: &str) -> Self {
         Self {
             client,

@@ -175,6 +175,12 @@ async fn ask(cluster: &Cluster, api_version: &str) -> Result<Served, ApiError> {
     }
 
     let asked_at = Instant::now();
+    if cluster.is_remote() {
+        // Another cluster may well be out of reach; say so in the words of client-go.
+        cluster.probe().await.map_err(|error| {
+            error.map_message(|text| format!("failed to get server groups: {text}"))
+        })?;
+    }
     let list = match cluster
         .get_json::<List>(&group_version_path(api_version))
         .await

@@ -40,6 +40,9 @@ struct Shared {
     /// Caches of kinds of sources that some Kustomization refers to.
     sources: Mutex<BTreeMap<String, Arc<Cache>>>,
     own: OnceLock<(Arc<Cache>, Arc<Queue>)>,
+    /// The revision with which the latest turn of a Kustomization began. Statuses tell the same,
+    /// but later.
+    begun: Mutex<BTreeMap<Pair, String>>,
 }
 
 impl Known {
@@ -48,6 +51,7 @@ impl Known {
             caches,
             sources: Mutex::default(),
             own: OnceLock::new(),
+            begun: Mutex::default(),
         }))
     }
 
@@ -73,6 +77,16 @@ impl Known {
             self.watch_source(id);
         }
         Ok(found)
+    }
+
+    /// A turn begins with a revision.
+    pub(crate) fn begin(&self, key: Pair, revision: &str) {
+        self.0.begun.lock().insert(key, revision.to_owned());
+    }
+
+    /// A Kustomization is gone.
+    pub(crate) fn forget(&self, key: &Pair) {
+        self.0.begun.lock().remove(key);
     }
 
     /// A Kustomization, as the cache knows it.
@@ -154,7 +168,12 @@ impl Known {
             name: name.clone(),
             ..of.clone()
         };
-        self.queue(triggers::for_revision(&self.all(), &id, &new), &id);
+        let mut keys = triggers::for_revision(&self.all(), &id, &new);
+        {
+            let begun = self.0.begun.lock();
+            keys.retain(|key| begun.get(key) != Some(&new));
+        }
+        self.queue(keys, &id);
     }
 
     fn queue(&self, keys: Vec<Pair>, cause: &ObjectId) {
