@@ -1,17 +1,18 @@
 //! One file for each command; each is arguments in, library calls, text out.
 
 mod completion;
+mod kustomize;
 mod version;
 
 use std::process::ExitCode;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Kustomize};
 
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(_) => todo!(),
-        Command::Kustomize(_) => todo!(),
+        Command::Kustomize(Kustomize::Build(args)) => kustomize::run(&args),
         Command::Completion { shell } => completion::run(shell),
         Command::Version(args) => version::run(&args),
     }

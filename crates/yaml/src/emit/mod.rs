@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use crate::{
     error::Error,
-    json::{json_key, timestamp_text, unsupported_float},
+    json::{json_key, timestamp_text, unrepresentable, unsupported_float},
     node::{Content, Mapping, Node, Scalar, ScalarType},
     resolve::{Flavour, Number, is_base60, resolve, write_float},
 };
@@ -149,25 +149,74 @@ impl Writer {
                 Some(Number::Float(value)) => float(value).into(),
                 Some(number) => number.to_string().into(),
                 None => {
-                    self.text(scalar.text(), indent);
-                    return Ok(());
+                    return self.text(node, scalar.text(), indent);
                 }
             },
             ScalarType::Timestamp => {
-                self.text(&timestamp_text(scalar, self.flavour), indent);
-                return Ok(());
+                return self.text(node, &timestamp_text(scalar, self.flavour), indent);
             }
             ScalarType::Str | ScalarType::Merge => {
-                self.text(scalar.text(), indent);
-                return Ok(());
+                return self.text(node, scalar.text(), indent);
             }
         };
         self.out.push(&text);
         Ok(())
     }
 
-    fn text(&mut self, text: &str, indent: usize) {
-        self.out.scalar(text, style_of(text), Some(indent));
+    fn text(&mut self, node: &Node, text: &str, indent: usize) -> Result<(), Error> {
+        let text = through_json(node, text)?;
+        self.out.scalar(&text, style_of(&text), Some(indent));
+        Ok(())
+    }
+}
+
+/// What is left of a string that goes through JSON and is read as YAML: a next-line character
+/// folds to a space, and control characters are refused.
+fn through_json<'t>(node: &Node, text: &'t str) -> Result<Cow<'t, str>, Error> {
+    const NEXT_LINE: char = '\u{85}';
+    if text.bytes().all(|b| b < 0x7f) {
+        return Ok(text.into());
+    }
+    let refused =
+        |c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}'..='\u{ffff}');
+    if text.contains(refused) {
+        return Err(unrepresentable(
+            node,
+            "yaml: control characters are not allowed".to_owned(),
+        ));
+    }
+    if !text.contains(NEXT_LINE) {
+        return Ok(text.into());
+    }
+    let mut folded = String::with_capacity(text.len());
+    let mut breaks = 0;
+    for (number, piece) in text.split(NEXT_LINE).enumerate() {
+        breaks += usize::from(number > 0);
+        let piece = if number > 0 {
+            piece.trim_start_matches([' ', '\t'])
+        } else {
+            piece
+        };
+        if piece.is_empty() {
+            continue;
+        }
+        fold(&mut folded, breaks);
+        breaks = 0;
+        folded.push_str(piece);
+    }
+    fold(&mut folded, breaks);
+    Ok(folded.into())
+}
+
+/// One break is a space, more are one line break less.
+fn fold(text: &mut String, breaks: usize) {
+    if breaks > 0 {
+        text.truncate(text.trim_end_matches([' ', '\t']).len());
+    }
+    match breaks {
+        0 => {}
+        1 => text.push(' '),
+        more => text.extend(std::iter::repeat_n('\n', more - 1)),
     }
 }
 

@@ -108,6 +108,11 @@ impl Operation {
             Action::Add(value) => add(document, path, value.clone(), "add"),
             Action::Replace(value) => {
                 let (parent, key) = target(document, path, "replace")?;
+                // Quirk: a key that a mapping lacks is no error.
+                if let Content::Mapping(mapping) = parent.content_mut() {
+                    mapping.insert(key, value.clone());
+                    return Ok(());
+                }
                 let slot = child_mut(parent, &key).ok_or_else(|| {
                     missing(format!(
                         "replace operation does not apply: doc is missing key: {path}"
@@ -350,8 +355,8 @@ mod tests {
     fn what_does_not_apply() {
         for (patch, message) in [
             (
-                "[{op: replace, path: /x, value: 1}]",
-                "replace operation does not apply: doc is missing key: /x: missing value",
+                "[{op: replace, path: /l/0, value: 1}]",
+                "replace operation does not apply: doc is missing key: /l/0: missing value",
             ),
             (
                 "[{op: add, path: /x/y, value: 1}]",

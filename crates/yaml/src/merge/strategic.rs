@@ -4,6 +4,8 @@
 //! elements come first, `null` removes, `$patch` replaces or deletes. `$retainKeys` and
 //! `$setElementOrder` mean nothing to it, and so nothing here.
 
+use std::collections::HashSet;
+
 use crate::{
     error::{Error, ErrorKind},
     node::{Content, Mapping, Node},
@@ -16,6 +18,10 @@ use crate::{
 /// When the patch has a scalar, mapping or list where `base` has another of the three, or an
 /// unknown `$patch`.
 pub fn merge_strategic(base: &mut Node, patch: &Node, schema: &Schema) -> Result<(), Error> {
+    // Quirk: at the root, `replace` leaves everything as it is.
+    if patch.as_mapping().map(directive_of).transpose()? == Some(Directive::Replace) {
+        return Ok(());
+    }
     let text = |node: &Node, key| node.get(key).and_then(Node::text).map(str::to_owned);
     let api_version = text(base, "apiVersion").or_else(|| text(patch, "apiVersion"));
     let kind = text(base, "kind").or_else(|| text(patch, "kind"));
@@ -134,56 +140,190 @@ impl Merger<'_> {
         keys: &[Box<str>],
         of: Option<TypeId>,
     ) -> Result<Option<Node>, Error> {
-        let patch_items = patch.as_sequence().unwrap_or_default();
-        let (directive, patch_items) = list_directive(patch_items)?;
+        let (directive, patch_items) = list_directive(patch.as_sequence().unwrap_or_default())?;
         if directive == Directive::Delete {
             return Ok(None);
         }
-        let base = base.filter(|_| directive == Directive::Merge);
-        let mut old: Vec<Option<Node>> = base
-            .and_then(into_items)
-            .unwrap_or_default()
-            .into_iter()
-            .map(Some)
-            .collect();
+        let base = base
+            .filter(|_| directive == Directive::Merge)
+            .and_then(into_items);
+        let mut old = base.unwrap_or_else(|| patch_items.clone());
         let element = Field { of, merge: None };
-        let keys = used_keys(
-            keys,
-            &old.iter().flatten().chain(patch_items.iter().copied()),
-        );
-        let mut merged: Vec<Node> = Vec::with_capacity(old.len() + patch_items.len());
-        for item in patch_items {
-            let values = values_of(item, &keys);
-            if values.iter().all(Option::is_none) {
-                merged.push(item.clone());
+        let identities = Identities::of(keys, patch_items.iter().chain(&old));
+        let mut merged = Elements::default();
+        for values in &identities.values {
+            let wanted: Vec<(&str, &str)> = identities
+                .pairs(values)
+                .filter(|(_, value)| !value.is_empty())
+                .collect();
+            let at = old.iter().position(|item| has_all(item, &wanted));
+            let patch_item = patch_items.iter().find(|item| has_all(item, &wanted));
+            let old_item = at.map(|at| old[at].clone());
+            let Some(mut node) = self
+                .node(old_item, patch_item, &element)?
+                .filter(|node| !is_hollow(node))
+            else {
+                let mut rest = Elements(std::mem::take(&mut old));
+                rest.remove(&identities, values);
+                old = rest.0;
                 continue;
-            }
-            // An element that came from this patch already takes a further one with its keys.
-            if let Some(at) = merged.iter().position(|other| has(other, &keys, &values)) {
-                let taken = std::mem::take(&mut merged[at]);
-                match self.node(Some(taken), Some(item), &element)? {
-                    Some(node) => merged[at] = node,
-                    None => drop(merged.remove(at)),
+            };
+            if let Some(mapping) = node.as_mapping_mut() {
+                for (key, value) in &wanted {
+                    mapping.get_or_insert_with(key, || Node::string(*value));
                 }
-                continue;
             }
-            let twin = old
-                .iter_mut()
-                .find(|other| {
-                    other
-                        .as_ref()
-                        .is_some_and(|other| has(other, &keys, &values))
+            // Quirk: an element that says `$patch: replace` is undone when the old ones are added.
+            let replaces = patch_item
+                .and_then(Node::as_mapping)
+                .is_some_and(|item| item.contains_key("$patch"));
+            if let Some(at) = at.filter(|_| !replaces) {
+                old[at] = node.clone();
+            }
+            merged.set(&identities, values, node);
+        }
+        merged.add_old(&identities, old);
+        Ok(Some(patch.clone_empty().with_items(merged.0)))
+    }
+}
+
+/// Who the elements of two lists are: the values of their keys, each combination once.
+struct Identities<'k> {
+    /// The keys that any element has; all of them if none has one.
+    keys: Vec<&'k str>,
+    values: Vec<Vec<String>>,
+}
+
+impl<'k> Identities<'k> {
+    fn of<'n>(keys: &'k [Box<str>], items: impl Iterator<Item = &'n Node>) -> Self {
+        let mut values: Vec<Vec<String>> = Vec::new();
+        let mut seen = HashSet::new();
+        for item in items {
+            let own: Vec<String> = keys
+                .iter()
+                .map(|key| {
+                    item.get(key)
+                        .and_then(Node::text)
+                        .unwrap_or_default()
+                        .to_owned()
                 })
-                .and_then(Option::take);
-            if let Some(node) = self.node(twin, Some(item), &element)?
-                && !node.as_mapping().is_some_and(Mapping::is_empty)
-            {
-                merged.push(node);
+                .collect();
+            if seen.insert(own.clone()) {
+                values.push(own);
             }
         }
-        merged.extend(old.into_iter().flatten());
-        Ok(Some(patch.clone_empty().with_items(merged)))
+        if keys.len() > 1 {
+            unify(&mut values);
+        }
+        let used = |index: &usize| values.iter().any(|own| !own[*index].is_empty());
+        let mut indices: Vec<usize> = (0..keys.len()).filter(used).collect();
+        if indices.is_empty() {
+            indices = (0..keys.len()).collect();
+        }
+        for own in &mut values {
+            *own = indices
+                .iter()
+                .map(|&index| std::mem::take(&mut own[index]))
+                .collect();
+        }
+        Self {
+            keys: indices.iter().map(|&index| &*keys[index]).collect(),
+            values,
+        }
     }
+
+    fn pairs<'v>(&self, values: &'v [String]) -> impl Iterator<Item = (&'k str, &'v str)> {
+        self.keys
+            .iter()
+            .copied()
+            .zip(values.iter().map(String::as_str))
+    }
+}
+
+/// Two combinations that share a value, and differ only where one has none, are the same: a port
+/// with and without its protocol.
+fn unify(values: &mut [Vec<String>]) {
+    for one in 0..values.len() {
+        for other in 0..values.len() {
+            let pairs = || values[one].iter().zip(&values[other]);
+            let same = pairs().any(|(a, b)| a == b)
+                && pairs().all(|(a, b)| a == b || a.is_empty() || b.is_empty());
+            if same && one != other {
+                let joined: Vec<String> = pairs()
+                    .map(|(a, b)| if a.is_empty() { b.clone() } else { a.clone() })
+                    .collect();
+                values[one].clone_from(&joined);
+                values[other] = joined;
+            }
+        }
+    }
+}
+
+/// A list in the making.
+#[derive(Default)]
+struct Elements(Vec<Node>);
+
+impl Elements {
+    /// Puts an element in the place of those with its values, or at the end.
+    fn set(&mut self, identities: &Identities<'_>, values: &[String], node: Node) {
+        let pairs: Vec<(&str, &str)> = identities.pairs(values).collect();
+        let mut found = false;
+        for item in self.0.iter_mut().filter(|item| has_all(item, &pairs)) {
+            *item = node.clone();
+            found = true;
+        }
+        if !found {
+            self.0.push(node);
+        }
+    }
+
+    fn remove(&mut self, identities: &Identities<'_>, values: &[String]) {
+        let pairs: Vec<(&str, &str)> = identities.pairs(values).collect();
+        self.0.retain(|item| !has_all(item, &pairs));
+    }
+
+    /// Adds the elements of the old list behind those of the patch. With several keys they move to
+    /// the end in their old order; with one, those that are there keep their place.
+    fn add_old(&mut self, identities: &Identities<'_>, old: Vec<Node>) {
+        for item in old {
+            if is_hollow(&item) {
+                continue;
+            }
+            let mut values = Vec::new();
+            let mut lacks = false;
+            for key in &identities.keys {
+                match item.get(key).and_then(Node::text) {
+                    Some(value) => values.push(value.to_owned()),
+                    None => lacks = true,
+                }
+            }
+            if values.is_empty() {
+                self.0.push(item);
+                continue;
+            }
+            if lacks {
+                self.0.push(item.clone());
+            }
+            if identities.keys.len() > 1 {
+                self.remove(identities, &values);
+            }
+            self.set(identities, &values, item);
+        }
+    }
+}
+
+/// Whether an element has all these values; an empty one means any.
+fn has_all(item: &Node, pairs: &[(&str, &str)]) -> bool {
+    !pairs.is_empty()
+        && pairs.iter().all(|(key, value)| {
+            let own = item.get(key).and_then(Node::text);
+            own.is_some_and(|own| value.is_empty() || own == *value)
+        })
+}
+
+/// `null` and `{}` are no elements.
+fn is_hollow(node: &Node) -> bool {
+    node.is_null() || node.as_mapping().is_some_and(Mapping::is_empty)
 }
 
 /// A list of scalars in which each stands once; those of the patch come first.
@@ -207,39 +347,6 @@ fn union(base: Option<Node>, patch: &Node) -> Node {
     Node::from(items)
 }
 
-/// The keys that any element has; all of them if none has one.
-fn used_keys<'k, 'n>(
-    keys: &'k [Box<str>],
-    items: &(impl Iterator<Item = &'n Node> + Clone),
-) -> Vec<&'k str> {
-    let all = keys.iter().map(|key| &**key);
-    let some: Vec<&str> = all
-        .clone()
-        .filter(|key| items.clone().any(|item| item.get(key).is_some()))
-        .collect();
-    if some.is_empty() { all.collect() } else { some }
-}
-
-fn values_of<'n>(item: &'n Node, keys: &[&str]) -> Vec<Option<&'n str>> {
-    keys.iter()
-        .map(|key| item.get(key).and_then(Node::text))
-        .collect()
-}
-
-/// Whether an element has these values. A key that one of the two lacks does not tell them apart,
-/// as long as another one is the same: a port without a protocol is that port.
-fn has(item: &Node, keys: &[&str], values: &[Option<&str>]) -> bool {
-    let mut same = false;
-    for (key, value) in keys.iter().zip(values) {
-        match (item.get(key).and_then(Node::text), value) {
-            (Some(own), Some(value)) if own == *value => same = true,
-            (Some(_), Some(_)) => return false,
-            _ => {}
-        }
-    }
-    same
-}
-
 fn directive_of(patch: &Mapping) -> Result<Directive, Error> {
     let Some(node) = patch.get("$patch") else {
         return Ok(Directive::Merge);
@@ -257,7 +364,7 @@ fn directive_of(patch: &Mapping) -> Result<Directive, Error> {
 }
 
 /// An element that is nothing but `$patch` speaks for the whole list.
-fn list_directive(items: &[Node]) -> Result<(Directive, Vec<&Node>), Error> {
+fn list_directive(items: &[Node]) -> Result<(Directive, Vec<Node>), Error> {
     let mut directive = Directive::Merge;
     let mut rest = Vec::with_capacity(items.len());
     for item in items {
@@ -265,7 +372,7 @@ fn list_directive(items: &[Node]) -> Result<(Directive, Vec<&Node>), Error> {
             Some(mapping) if mapping.len() == 1 && mapping.contains_key("$patch") => {
                 directive = directive_of(mapping)?;
             }
-            _ => rest.push(item),
+            _ => rest.push(item.clone()),
         }
     }
     Ok((directive, rest))

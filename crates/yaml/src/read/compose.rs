@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use base64::Engine as _;
 use libyaml_safer::{
     Event, EventData, MappingStyle, Mark, Parser, ScalarStyle as Style, SequenceStyle,
 };
@@ -18,10 +19,9 @@ use crate::{
 pub(super) struct Composer<'s> {
     parser: Parser<&'s [u8]>,
     text: &'s str,
-    /// Whether the last line break was added to the text.
-    cut: bool,
+    /// Where the text ended before a line break was added to it.
+    open_end: Option<u64>,
     options: &'s ReadOptions,
-    offsets: Offsets<'s>,
     anchors: HashMap<String, Anchor>,
     expanded: usize,
 }
@@ -65,16 +65,16 @@ enum Body {
 }
 
 impl<'s> Composer<'s> {
-    pub(super) fn new(text: &'s str, cut: bool, options: &'s ReadOptions) -> Self {
+    /// `text` ends with a line break, or is followed by one that `open_end` is the place of.
+    pub(super) fn new(text: &'s str, open_end: Option<usize>, options: &'s ReadOptions) -> Self {
         let mut parser = Parser::new();
         parser.set_encoding(libyaml_safer::Encoding::Utf8);
         parser.set_input(text.as_bytes());
         Self {
             parser,
             text,
-            cut,
+            open_end: open_end.map(|at| at as u64),
             options,
-            offsets: Offsets::new(text),
             anchors: HashMap::new(),
             expanded: 0,
         }
@@ -115,16 +115,13 @@ impl<'s> Composer<'s> {
                 EventData::Scalar {
                     anchor,
                     tag,
-                    mut value,
+                    value,
                     plain_implicit,
                     style,
                     ..
                 } => {
-                    let place = self.offsets.place(start_mark, end_mark);
-                    let block = matches!(style, Style::Literal | Style::Folded);
-                    if self.cut && block && place.span().end >= self.text.len() && value.ends_with('\n') {
-                        value.pop();
-                    }
+                    let place = place(start_mark, end_mark);
+                    let value = self.without_added_break(value, style, end_mark);
                     let tag = tag
                         .as_deref()
                         .filter(|_| !plain_implicit || style != Style::Plain);
@@ -169,6 +166,15 @@ impl<'s> Composer<'s> {
         }
     }
 
+    /// A block scalar at the end of a text without a last line break has none either.
+    fn without_added_break(&self, mut value: String, style: Style, end: Mark) -> String {
+        let block = matches!(style, Style::Literal | Style::Folded);
+        if block && self.open_end.is_some_and(|at| end.index >= at) && value.ends_with('\n') {
+            value.pop();
+        }
+        value
+    }
+
     fn open(
         &mut self,
         stack: &mut Vec<Frame>,
@@ -196,7 +202,7 @@ impl<'s> Composer<'s> {
     }
 
     fn close(&mut self, frame: Frame, end: Mark) -> Result<Node, Error> {
-        let place = self.offsets.place(frame.start, end);
+        let place = place(frame.start, end);
         let content = match frame.body {
             Body::Sequence { items, flow } => Content::Sequence(Sequence { items, flow }),
             Body::Mapping { entries, flow, .. } => {
@@ -326,7 +332,7 @@ impl<'s> Composer<'s> {
 
     fn scalar(
         &self,
-        value: String,
+        mut value: String,
         tag: Option<&str>,
         style: Style,
         place: Place,
@@ -345,6 +351,10 @@ impl<'s> Composer<'s> {
         let (kind, foreign) = match tag {
             None => (untagged(), None),
             Some(tag) => match tag.strip_prefix("tag:yaml.org,2002:") {
+                Some("binary") => {
+                    value = self.binary(&value, place)?;
+                    (ScalarType::Str, None)
+                }
                 Some(name) => (self.tagged(name, &value, place)?, None),
                 None if tag == "!" => (ScalarType::Str, None),
                 None => (untagged(), Some(tag.into())),
@@ -353,6 +363,23 @@ impl<'s> Composer<'s> {
         Ok(Node::from(Scalar::new(Text::from(value), kind, style))
             .at_place(place)
             .with_tag(foreign))
+    }
+
+    /// The text that `!!binary` holds.
+    fn binary(&self, value: &str, place: Place) -> Result<String, Error> {
+        let packed: String = value.split_ascii_whitespace().collect();
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(packed)
+            .ok();
+        bytes
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or_else(|| {
+                let message = "yaml: !!binary value contains invalid base64 data";
+                let error = Error::new(ErrorKind::Type, message);
+                error
+                    .at(place.line(), place.column())
+                    .with_source(self.text)
+            })
     }
 
     /// The type of a scalar that names it, such as `!!int`.
@@ -445,50 +472,12 @@ impl Keys {
     }
 }
 
-/// From the parser's characters to bytes.
-struct Offsets<'s> {
-    text: &'s str,
-    ascii: bool,
-    /// The byte at which every 256th character starts; empty for ASCII.
-    marks: Vec<usize>,
-}
-
-impl<'s> Offsets<'s> {
-    fn new(text: &'s str) -> Self {
-        let ascii = text.is_ascii();
-        let marks = if ascii {
-            Vec::new()
-        } else {
-            text.char_indices().step_by(256).map(|(at, _)| at).collect()
-        };
-        Self { text, ascii, marks }
-    }
-
-    fn byte(&self, character: u64) -> u32 {
-        let character = usize::try_from(character).unwrap_or(usize::MAX);
-        if self.ascii {
-            return small(character.min(self.text.len()) as u64);
-        }
-        let from = self
-            .marks
-            .get(character / 256)
-            .copied()
-            .unwrap_or(self.text.len());
-        let more = self.text[from..]
-            .chars()
-            .take(character % 256)
-            .map(char::len_utf8)
-            .sum::<usize>();
-        small((from + more) as u64)
-    }
-
-    fn place(&self, start: Mark, end: Mark) -> Place {
-        Place {
-            line: small(start.line + 1),
-            column: small(start.column + 1),
-            start: self.byte(start.index),
-            end: self.byte(end.index),
-        }
+fn place(start: Mark, end: Mark) -> Place {
+    Place {
+        line: small(start.line + 1),
+        column: small(start.column + 1),
+        start: small(start.index),
+        end: small(end.index),
     }
 }
 
