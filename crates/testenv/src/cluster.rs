@@ -324,13 +324,18 @@ impl Namespace {
         for event in api.list(&ListParams::default()).await? {
             events.push(serde_json::to_value(event)?);
         }
-        events.sort_by_key(|event| {
-            let time = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
-            let version = event
-                .pointer("/metadata/resourceVersion")
-                .and_then(Value::as_str);
-            let version = version.and_then(|text| text.parse::<u64>().ok());
-            (time("firstTimestamp"), version)
+        // Times are in seconds. Recorders name an event after the object and the nanosecond, in hex.
+        events.sort_by_cached_key(|event| {
+            let field = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+            let name = field("/metadata/name").unwrap_or_default();
+            let moment = name
+                .rsplit('.')
+                .next()
+                .and_then(|hex| u64::from_str_radix(hex, 16).ok());
+            (
+                field("/firstTimestamp").unwrap_or_default().to_owned(),
+                moment,
+            )
         });
         Ok(events)
     }
