@@ -160,21 +160,27 @@ impl Cache {
     }
 
     /// Puts in the answer to our own write, unless something newer is known already. Listeners
-    /// are not called: who writes knows.
+    /// are called as for the watch, which will not tell of this version again: other kinds depend
+    /// on what we write, and an answer may bring somebody else's change along with ours.
     pub fn observe(&self, mut object: DynamicObject) -> Arc<DynamicObject> {
         trim(&mut object);
         let key = Key::of(&object);
-        let mut objects = self.objects.write();
-        match objects.get(&key) {
-            // Deleted meanwhile: the watch knows better than the answer.
-            None => Arc::new(object),
-            Some(known) if !is_newer(&object, known) => Arc::clone(known),
-            Some(_) => {
-                let object = Arc::new(object);
-                objects.insert(key, Arc::clone(&object));
-                object
+        let new = Arc::new(object);
+        let old = {
+            let mut objects = self.objects.write();
+            match objects.get(&key) {
+                // Deleted meanwhile: the watch knows better than the answer.
+                None => return new,
+                Some(known) if !is_newer(&new, known) => return Arc::clone(known),
+                Some(_) => objects.insert(key.clone(), Arc::clone(&new)),
             }
-        }
+        };
+        self.tell(&Change {
+            key,
+            old,
+            new: Some(Arc::clone(&new)),
+        });
+        new
     }
 
     /// Forgets an object that the API server says is gone.
@@ -332,5 +338,48 @@ fn is_newer(new: &DynamicObject, known: &DynamicObject) -> bool {
     match (version(new), version(known)) {
         (Some(new), Some(known)) => new > known,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::api::GroupVersionKind;
+    use parking_lot::Mutex;
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(version: &str, generation: i64) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "a", "namespace": "n", "uid": "u", "generation": generation,
+                "resourceVersion": version },
+        }))
+        .unwrap()
+    }
+
+    /// The answer to a status patch may be newer than the watch: it brings a change of the spec
+    /// that somebody else made meanwhile, and the watch's own news of it is old by then.
+    #[test]
+    fn each_version_is_told_once_whoever_brings_it() {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
+        let cache = Cache::new(resource);
+        let told = Arc::<Mutex<Vec<(Option<i64>, Option<i64>)>>>::default();
+        let log = Arc::clone(&told);
+        cache.listen(move |change| {
+            let generation = |object: &Option<Arc<DynamicObject>>| {
+                object
+                    .as_ref()
+                    .and_then(|object| object.metadata.generation)
+            };
+            log.lock()
+                .push((generation(&change.old), generation(&change.new)));
+        });
+        cache.take(watcher::Event::Apply(object("1", 1)), &mut HashSet::new());
+        cache.observe(object("3", 2));
+        cache.take(watcher::Event::Apply(object("2", 2)), &mut HashSet::new());
+        cache.take(watcher::Event::Apply(object("3", 2)), &mut HashSet::new());
+        cache.observe(object("3", 2));
+        assert_eq!(*told.lock(), [(None, Some(1)), (Some(1), Some(2))]);
     }
 }
