@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use gitops_core::one_line;
-use gitops_yaml::{Flavour, Schema};
+use gitops_yaml::Schema;
 
 use crate::{
     build::Build,
@@ -16,7 +16,7 @@ use crate::{
     generate,
     load::{Loader, path},
     plugin::Plugin,
-    read::read_resources,
+    read::{read_document, read_resources},
     resource::Origin,
     set::ResourceSet,
     transform,
@@ -39,7 +39,7 @@ impl Accumulator {
     fn merge_config(&mut self, other: &Arc<TransformerConfig>) -> Result<()> {
         self.config = Some(match self.config.take() {
             Some(own) => config::merged(own, other)?,
-            None => Arc::clone(other),
+            None => config::narrowed(other)?,
         });
         Ok(())
     }
@@ -139,11 +139,16 @@ impl<'t> Target<'t> {
             return Err(Error::new(ErrorKind::NotFound, message));
         };
         let place = loader.name_of(file_name);
-        let document = gitops_yaml::read_first(&content, Flavour::V2)
+        let document = read_document(&content)
             .map_err(|error| Error::from(error).reword(|text| format!("invalid Kustomization: {text}")).in_file(place.as_str()))?;
         let file = Kustomization::read(&document, &mut |warning| build.warnings.push(warning))
             .map_err(|error| error.in_file(place.as_str()))?;
-        file.check_kind(&loader.shown_root()).map_err(|error| error.in_file(place.as_str()))?;
+        Self::new(loader, file, file_name)
+    }
+
+    /// A target with a kustomization file that was read.
+    pub(crate) fn new(loader: Loader<'t>, file: Kustomization, file_name: &'static str) -> Result<Self> {
+        file.check_kind(&loader.shown_root()).map_err(|error| error.in_file(loader.name_of(file_name)))?;
         Ok(Self { loader, file, file_name, origin: None })
     }
 
@@ -177,7 +182,7 @@ impl<'t> Target<'t> {
                 let schema = Schema::from_openapi(&content).map_err(|error| {
                     Error::from(error).in_file(self.loader.name_of(custom.map_or("", String::as_str)))
                 })?;
-                build.schema = Arc::new(schema);
+                build.schema = Arc::new(if build.options.openapi_adds { schema.or_else(&build.options.schema) } else { schema });
                 build.schema_is_set = true;
                 Ok(())
             }
@@ -346,7 +351,7 @@ impl<'t> Target<'t> {
             for file in &self.file.configurations {
                 let name = self.loader.name_of(file);
                 let content = self.loader.read(file).map_err(|error| error.in_file(name.as_str()))?;
-                let read = gitops_yaml::read_first(&content, Flavour::V2)
+                let read = read_document(&content)
                     .map_err(Error::from)
                     .and_then(|document| TransformerConfig::read(&document));
                 merged.merge(&read.map_err(|error| error.in_file(name.as_str()))?)?;

@@ -8,6 +8,7 @@ use gitops_yaml::Schema;
 use crate::{
     accumulate::{Accumulator, Target},
     error::{Error, ErrorKind, Result},
+    file::Kustomization,
     finish,
     load::{DenyRemotes, LoadRestriction, Loader, Remotes},
     manifests::{Manifests, Rendered, Warning},
@@ -37,6 +38,11 @@ pub struct BuildOptions {
     pub enable_managed_by_label: bool,
     /// Who fetches remote bases and files; refused by default.
     pub remotes: Arc<dyn Remotes>,
+    /// Whether the schema of an `openapi` field is added to the built-in one, as Flux has it, instead
+    /// of taking its place.
+    pub openapi_adds: bool,
+    /// What messages put before paths, such as the directory that the tree was unpacked to.
+    pub shown_root: String,
     /// What bounds the build.
     pub limits: BuildLimits,
     /// The built-in schema; a kustomization's `openapi` field takes its place.
@@ -69,6 +75,8 @@ impl Default for BuildOptions {
             reorder: Reorder::Legacy,
             enable_managed_by_label: false,
             remotes: Arc::new(DenyRemotes),
+            openapi_adds: false,
+            shown_root: String::new(),
             limits: BuildLimits::default(),
             schema: Schema::builtin(),
         }
@@ -83,17 +91,24 @@ impl Default for BuildOptions {
 /// [`Error`] in kustomize's words, with the place and the chain of kustomizations. Nothing of the
 /// build is returned then.
 pub fn build(tree: &dyn Tree, path: &Path, options: &BuildOptions, scope: &Scope) -> Result<Rendered, Error> {
-    let loader = Loader::open(tree, path, options.load_restriction, &*options.remotes)?;
-    let mut build = Build {
-        options,
-        scope,
-        schema: Arc::clone(&options.schema),
-        schema_is_set: false,
-        warnings: Vec::new(),
-        kustomizations: 0,
-        seen: HashMap::new(),
-    };
-    let manifests = build.run(loader)?;
+    let loader = Loader::open(tree, path, options)?;
+    let mut build = Build::new(options, scope);
+    let target = Target::load(&mut build, loader)?;
+    let manifests = build.run(target)?;
+    Ok(Rendered { manifests, warnings: build.warnings })
+}
+
+/// Builds a directory with a kustomization that the caller made.
+pub(crate) fn build_from(
+    loader: Loader<'_>,
+    file: Kustomization,
+    file_name: &'static str,
+    options: &BuildOptions,
+    scope: &Scope,
+) -> Result<Rendered, Error> {
+    let mut build = Build::new(options, scope);
+    let target = Target::new(loader, file, file_name)?;
+    let manifests = build.run(target)?;
     Ok(Rendered { manifests, warnings: build.warnings })
 }
 
@@ -117,9 +132,20 @@ pub(crate) struct Seen {
     pub(crate) result: Option<Accumulator>,
 }
 
-impl Build<'_> {
-    fn run(&mut self, loader: Loader<'_>) -> Result<Manifests> {
-        let mut target = Target::load(self, loader)?;
+impl<'b> Build<'b> {
+    fn new(options: &'b BuildOptions, scope: &'b Scope) -> Self {
+        Self {
+            options,
+            scope,
+            schema: Arc::clone(&options.schema),
+            schema_is_set: false,
+            warnings: Vec::new(),
+            kustomizations: 0,
+            seen: HashMap::new(),
+        }
+    }
+
+    fn run(&mut self, mut target: Target<'_>) -> Result<Manifests> {
         if !target.file().build_metadata.is_empty() {
             target.set_origin(Origin::default());
         }

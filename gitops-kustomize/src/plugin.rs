@@ -2,7 +2,7 @@
 //!
 //! Plugins that are programs, containers, Starlark or Go code are refused.
 
-use gitops_yaml::{Flavour, Node};
+use gitops_yaml::Node;
 
 use crate::{
     accumulate::directory_name,
@@ -10,15 +10,15 @@ use crate::{
     config::FieldSpec,
     error::{Error, ErrorKind, Result},
     file::decode::{Dialect, Fields},
-    file::{GeneratorArgs, Image, Patch, Replacement, Replica, Selector, SortOptions, read_field_spec},
+    file::{GeneratorArgs, Image, Patch, Replacement, Replica, Selector, read_field_spec},
     generate, finish,
     load::Loader,
-    read::read_resources,
+    read::{read_document, read_resources},
     resource::{Origin, Resource},
     set::ResourceSet,
     transform::{
         AddPairs, AddTarget, Affix, AffixKind, Images, Json6902, Namespace, PatchStep, Replacements, Replicas,
-        StrategicMerge, SubjectMode, Transform, ValueAdd, selector::Matcher, sort,
+        StrategicMerge, SubjectMode, Transform, ValueAdd, selector::Matcher,
     },
 };
 
@@ -84,17 +84,13 @@ impl Plugin {
         if self.kind() == "HashTransformer" {
             return finish::add_hashes(set, &build.schema);
         }
-        if self.kind() == "SortOrderTransformer" {
-            let mut fields = Fields::new(self.config.node(), "SortOrderTransformer", Dialect::Lenient)?;
-            let options = fields.object("sortOptions", SortOptions::read)?;
-            return match options {
-                Some(options) => sort::sort(set, &options).map_err(|error| self.locate(error)),
-                None => Ok(()),
-            };
-        }
         let step = self
             .step(loader, build)
-            .map_err(|error| self.locate(error.context(format!("plugin {} fails configuration", self.config.id()))))?;
+            .map_err(|error| match error.kind() {
+                // The original looks a plugin up before it configures it.
+                ErrorKind::Unsupported => self.locate(error),
+                _ => self.locate(error.context(format!("plugin {} fails configuration", self.config.id()))),
+            })?;
         step.run(set, build).map_err(|error| self.locate(error))
     }
 
@@ -231,7 +227,7 @@ fn value_add(fields: &mut Fields<'_>, loader: &Loader<'_>) -> Result<ValueAdd> {
     let file = fields.string("targetFilePath")?;
     if !file.is_empty() {
         let content = loader.read(&file)?;
-        let document = gitops_yaml::read_first(&content, Flavour::V2)?;
+        let document = read_document(&content)?;
         targets.extend(Fields::new(&document, "Targets", Dialect::Lenient)?.list("targets", add_target)?);
     }
     if targets.is_empty() {
@@ -262,7 +258,7 @@ fn service_account(node: &Node, build: &Build<'_>) -> Result<Vec<Resource>> {
     if cloud != "gke" {
         return Err(Error::new(ErrorKind::Unsupported, format!("cloud provider {cloud} not supported yet")));
     }
-    let account = format!("{}@{}.iam.gserviceaccount.com", text(&["serviceAccount", "name"]), text(&["projectId"]));
+    let account = format!("{}@{}.iam.gserviceaccount.com", text(&["serviceAccount", "name"]), text(&["serviceAccount", "projectId"]));
     let mut metadata = gitops_yaml::Mapping::new();
     metadata.mapping_or_insert("annotations").insert("iam.gke.io/gcp-service-account", account);
     metadata.insert("name", text(&["kubernetesService", "name"]));

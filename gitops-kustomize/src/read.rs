@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use gitops_yaml::{Mapping, Node, Schema};
+use gitops_yaml::{Duplicates, Flavour, Mapping, Node, ReadOptions, Schema};
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -35,6 +35,13 @@ pub(crate) fn read_resources(content: &[u8], file: &str, schema: &Schema) -> Res
         }
     }
     Ok(resources)
+}
+
+/// The first document of a configuration file, read as Go's `sigs.k8s.io/yaml` does: with yaml.v2's
+/// typing, and the last one of equal keys counts.
+pub(crate) fn read_document(content: &[u8]) -> Result<Node, gitops_yaml::Error> {
+    let options = ReadOptions { duplicates: Duplicates::Last, ..ReadOptions::flavour(Flavour::V2) };
+    options.read_first(content)
 }
 
 /// The documents of a stream, in the words of kustomize where it is no YAML.

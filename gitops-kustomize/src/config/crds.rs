@@ -2,11 +2,12 @@
 //!
 //! Follows kustomize's `api/internal/accumulator/loadconfigfromcrds.go`.
 
-use gitops_yaml::{Flavour, Mapping, Node};
+use gitops_yaml::{Mapping, Node};
 
 use super::{FieldSpec, NameReferences, TransformerConfig};
 use crate::{
     error::{Error, ErrorKind, Result},
+    read::read_document,
     resource::Gvk,
 };
 
@@ -15,7 +16,7 @@ const MAX_DEPTH: usize = 50;
 
 /// Reads a file of `crds`: a map from type names to `{Schema, Dependencies}`.
 pub(crate) fn read_crds(content: &[u8], file: &str) -> Result<TransformerConfig> {
-    let document = gitops_yaml::read_first(content, Flavour::V2).map_err(|error| {
+    let document = read_document(content).map_err(|error| {
         Error::from(error).context(format!("unable to parse open API definition from '{file}'"))
     })?;
     let mut config = TransformerConfig::default();

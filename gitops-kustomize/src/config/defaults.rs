@@ -127,7 +127,7 @@ fn common_labels() -> Vec<FieldSpec> {
 
 fn images() -> Vec<FieldSpec> {
     let mut specs = Vec::new();
-    for at in ["", TEMPLATE] {
+    for at in ["", TEMPLATE, CRON_TEMPLATE] {
         for field in ["containers[]/image", "initContainers[]/image", "volumes[]/image/reference"] {
             specs.push(spec("", "", "", &format!("{at}spec/{field}"), true));
         }
@@ -304,7 +304,7 @@ mod tests {
         let config = transformer_config();
         assert_eq!(config.common_labels.len(), 32);
         assert_eq!(config.common_annotations.len(), 9);
-        assert_eq!(config.name_reference.len(), 15);
+        assert_eq!(config.name_reference.len(), 16);
         let config_maps = config.name_reference.iter().find(|r| r.target.kind == "ConfigMap").unwrap();
         assert_eq!(config_maps.referrers.len(), 8 * 6 + 4);
     }

@@ -172,3 +172,14 @@ pub(crate) fn merged(
     merged.merge(other)?;
     Ok(Arc::new(merged))
 }
+
+/// A configuration that stands alone. Of equal paths only the one for the narrower kind is kept, so
+/// that a file of `configurations` can take the place of a built-in entry for all kinds.
+pub(crate) fn narrowed(config: &Arc<TransformerConfig>) -> Result<Arc<TransformerConfig>> {
+    if Arc::ptr_eq(config, &DEFAULTS) {
+        return Ok(Arc::clone(config));
+    }
+    let mut narrowed = TransformerConfig::default();
+    narrowed.merge(config)?;
+    Ok(Arc::new(narrowed))
+}

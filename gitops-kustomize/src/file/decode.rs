@@ -41,10 +41,6 @@ impl<'n> Fields<'n> {
         Ok(Self { type_name, dialect, entries, known: Vec::with_capacity(8) })
     }
 
-    pub(crate) fn dialect(&self) -> Dialect {
-        self.dialect
-    }
-
     /// The value of a field, unless it is absent or `null`. The last one of equal names counts.
     pub(crate) fn node(&mut self, name: &'static str) -> Option<&'n Node> {
         self.known.push(name);

@@ -67,8 +67,17 @@ pub(crate) struct Kustomization {
 impl Kustomization {
     /// Reads the first document of a kustomization file. Use of older spellings is told to `warn`.
     pub(crate) fn read(document: &Node, warn: &mut dyn FnMut(Warning)) -> Result<Self> {
-        let read = Self::read_fields(document, warn);
-        let mut file = read.map_err(|error| error.reword(|text| format!("invalid Kustomization: {text}")))?;
+        let file = Self::read_as(document, Dialect::Strict, warn)
+            .map_err(|error| error.reword(|text| format!("invalid Kustomization: {text}")))?;
+        if !says_something(document) {
+            return Err(Error::new(ErrorKind::Field, "kustomization.yaml is empty"));
+        }
+        Ok(file)
+    }
+
+    /// Reads a document, which may be empty.
+    pub(crate) fn read_as(document: &Node, dialect: Dialect, warn: &mut dyn FnMut(Warning)) -> Result<Self> {
+        let mut file = Self::read_fields(document, dialect, warn)?;
         if file.kind.is_empty() {
             KUSTOMIZATION.clone_into(&mut file.kind);
         }
@@ -76,14 +85,11 @@ impl Kustomization {
             let version = if file.kind == COMPONENT { COMPONENT_VERSION } else { KUSTOMIZATION_VERSION };
             version.clone_into(&mut file.api_version);
         }
-        if !says_something(document) {
-            return Err(Error::new(ErrorKind::Field, "kustomization.yaml is empty"));
-        }
         Ok(file)
     }
 
-    fn read_fields(document: &Node, warn: &mut dyn FnMut(Warning)) -> Result<Self> {
-        let mut fields = Fields::new(document, "Kustomization", Dialect::Strict)?;
+    fn read_fields(document: &Node, dialect: Dialect, warn: &mut dyn FnMut(Warning)) -> Result<Self> {
+        let mut fields = Fields::new(document, "Kustomization", dialect)?;
         let mut file = Self {
             api_version: fields.string("apiVersion")?,
             kind: fields.string("kind")?,

@@ -100,7 +100,14 @@ fn text_node(text: String) -> Node {
 pub(crate) fn merge_data(resource: &mut Resource, old: &Resource) {
     for field in ["data", "binaryData"] {
         let mut merged: IndexMap<String, Node> = IndexMap::new();
+        let is_secret = old.id().gvk.kind == "Secret";
         for side in [old.node(), resource.node()] {
+            if field == "data" && is_secret && let Some(plain) = side.get("stringData").and_then(Node::as_mapping) {
+                for (key, value) in plain.iter() {
+                    let text = wrapped_base64(value.text().unwrap_or_default().as_bytes());
+                    merged.insert(key.to_owned(), Node::string(text));
+                }
+            }
             let entries = side.get(field).and_then(Node::as_mapping);
             for (key, value) in entries.into_iter().flat_map(Mapping::iter) {
                 // The original holds these as texts, whatever their type was.

@@ -13,7 +13,10 @@ use gitops_core::{Tree, TreeErrorKind};
 
 pub use remote::{DenyRemotes, Remote, Remotes};
 
-use crate::error::{Error, ErrorKind, Result, kind_of_tree_error};
+use crate::{
+    build::BuildOptions,
+    error::{Error, ErrorKind, Result, kind_of_tree_error},
+};
 
 /// Which files a kustomization may name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub(crate) struct Loader<'t> {
     restriction: LoadRestriction,
     /// The directory, links resolved, relative to the tree's root.
     root: String,
+    /// What messages put before paths.
+    shown_before: &'t str,
     /// The directories that led here, the first one last; with the place they belong to.
     visited: Option<Arc<Visited>>,
     remotes: &'t dyn Remotes,
@@ -60,13 +65,20 @@ impl<'t> Loader<'t> {
     pub(crate) fn open(
         tree: &'t dyn Tree,
         directory: &Path,
-        restriction: LoadRestriction,
-        remotes: &'t dyn Remotes,
+        options: &'t BuildOptions,
     ) -> Result<Self> {
         let text = directory.to_string_lossy();
-        let files = Files::Local(tree);
-        let root = confirm_directory(&files, &path::clean(&text))?;
-        Ok(Self { files, restriction, root, visited: None, remotes, depth: 0 })
+        let mut loader = Self {
+            files: Files::Local(tree),
+            restriction: options.load_restriction,
+            root: String::new(),
+            shown_before: &options.shown_root,
+            visited: None,
+            remotes: &*options.remotes,
+            depth: 0,
+        };
+        loader.root = loader.confirm_directory(&path::clean(&text))?;
+        Ok(loader)
     }
 
     /// The directory, relative to the tree's root.
@@ -76,7 +88,7 @@ impl<'t> Loader<'t> {
 
     /// The directory as messages show it.
     pub(crate) fn shown_root(&self) -> String {
-        shown(&self.root)
+        self.shown(&self.root)
     }
 
     /// A key by which equal directories are known, whatever the way to them.
@@ -100,16 +112,16 @@ impl<'t> Loader<'t> {
         let full = if file.starts_with('/') { path::clean(file) } else { path::join(&self.root, file) };
         let tree = self.tree();
         if self.restriction == LoadRestriction::RootOnly {
-            let real = tree.resolve(Path::new(&full)).map_err(|error| open_error("lstat", &full, &error))?;
+            let real = tree.resolve(Path::new(&full)).map_err(|error| self.open_error("lstat", &full, &error))?;
             let real = real.to_string_lossy().into_owned();
             if tree.stat(Path::new(&real)).is_ok_and(|entry| entry.is_dir()) {
-                let message = format!("'{}' must resolve to a file", shown(&full));
+                let message = format!("'{}' must resolve to a file", self.shown(&full));
                 return Err(Error::new(ErrorKind::NotFound, message));
             }
             if !path::is_within(&real, &self.root) {
                 let message = format!(
                     "security; file '{}' is not in or below '{}'",
-                    shown(&real),
+                    self.shown(&real),
                     self.shown_root(),
                 );
                 return Err(Error::new(ErrorKind::Denied, message)
@@ -119,9 +131,9 @@ impl<'t> Loader<'t> {
         tree.read(Path::new(&full)).map_err(|error| match error.kind {
             TreeErrorKind::IsADirectory => Error::new(
                 ErrorKind::NotFound,
-                format!("read {}: is a directory", shown(&full)),
+                format!("read {}: is a directory", self.shown(&full)),
             ),
-            _ => open_error("open", &full, &error),
+            _ => self.open_error("open", &full, &error),
         })
     }
 
@@ -152,14 +164,11 @@ impl<'t> Loader<'t> {
                 ),
             ));
         }
-        let root = confirm_directory(&self.files, &path::join(&self.root, target))?;
         let next = Self {
-            files: self.files.clone(),
-            restriction: self.restriction,
-            root,
+            root: self.confirm_directory(&path::join(&self.root, target))?,
             visited: Some(self.as_visited()),
-            remotes: self.remotes,
             depth: self.depth + 1,
+            ..self.clone()
         };
         next.check_cycle()?;
         Ok(next)
@@ -168,17 +177,15 @@ impl<'t> Loader<'t> {
     fn enter_remote(&self, target: &str) -> Result<Self> {
         let Remote { tree, path: directory } =
             self.remotes.directory(target).map_err(|error| error.in_file(self.name_of("")))?;
-        let files = Files::Fetched { tree, url: target.into() };
-        let root = confirm_directory(&files, &path::clean(&directory.to_string_lossy()))?;
-        let next = Self {
-            files,
+        let mut next = Self {
+            files: Files::Fetched { tree, url: target.into() },
             // What was fetched never reads outside its directories.
             restriction: LoadRestriction::RootOnly,
-            root,
             visited: Some(self.as_visited()),
-            remotes: self.remotes,
             depth: self.depth + 1,
+            ..self.clone()
         };
+        next.root = next.confirm_directory(&path::clean(&directory.to_string_lossy()))?;
         next.check_cycle()?;
         Ok(next)
     }
@@ -192,7 +199,7 @@ impl<'t> Loader<'t> {
                 let message = format!(
                     "cycle detected: candidate root '{}' contains visited root '{}'",
                     self.shown_root(),
-                    shown(&visited.root),
+                    self.shown(&visited.root),
                 );
                 return Err(Error::new(ErrorKind::Cycle, message)
                     .with_hint("a base must not lie at or above the kustomization that names it"));
@@ -208,6 +215,39 @@ impl<'t> Loader<'t> {
             root: self.root.clone(),
             before: self.visited.clone(),
         })
+    }
+
+    fn confirm_directory(&self, directory: &str) -> Result<String> {
+        let fail = |kind, message: String| Err(Error::new(kind, format!("must build at directory: {message}")));
+        let tree = self.tree();
+        let real = match tree.resolve(Path::new(directory)) {
+            Ok(real) => real,
+            Err(error) => {
+                let problem = self.open_error("lstat", directory, &error);
+                let message = format!(
+                    "not a valid directory: evalsymlink failure on '{}' : {problem}",
+                    self.shown(directory),
+                );
+                return fail(kind_of_tree_error(&error), message);
+            }
+        };
+        match tree.stat(&real) {
+            Ok(entry) if entry.is_dir() => Ok(real.to_string_lossy().into_owned()),
+            Ok(_) => fail(ErrorKind::NotFound, format!("'{}': file is not directory", self.shown(directory))),
+            Err(error) => {
+                fail(kind_of_tree_error(&error), self.open_error("lstat", directory, &error).to_string())
+            }
+        }
+    }
+
+    /// `open /file: no such file or directory`, as Go puts it.
+    fn open_error(&self, verb: &str, file: &str, error: &gitops_core::TreeError) -> Error {
+        Error::new(kind_of_tree_error(error), format!("{verb} {}: {}", self.shown(file), error.kind))
+    }
+
+    /// A path of the tree as messages show it.
+    pub(crate) fn shown(&self, path: &str) -> String {
+        format!("{}/{path}", self.shown_before)
     }
 
     fn tree(&self) -> &dyn Tree {
@@ -229,43 +269,6 @@ impl Files<'_> {
             Self::Fetched { url, .. } => Some(Arc::clone(url)),
         }
     }
-}
-
-fn confirm_directory(files: &Files<'_>, directory: &str) -> Result<String> {
-    let fail = |kind, message: String| Err(Error::new(kind, format!("must build at directory: {message}")));
-    let tree = files.tree();
-    let real = match tree.resolve(Path::new(directory)) {
-        Ok(real) => real,
-        Err(error) => {
-            let problem = open_error("lstat", directory, &error);
-            let message = format!(
-                "not a valid directory: evalsymlink failure on '{}' : {problem}",
-                shown(directory),
-            );
-            return fail(kind_of_tree_error(&error), message);
-        }
-    };
-    match tree.stat(&real) {
-        Ok(entry) if entry.is_dir() => Ok(real.to_string_lossy().into_owned()),
-        Ok(_) => fail(
-            ErrorKind::NotFound,
-            format!("'{}': file is not directory", shown(directory)),
-        ),
-        Err(error) => fail(
-            kind_of_tree_error(&error),
-            open_error("lstat", directory, &error).to_string(),
-        ),
-    }
-}
-
-/// `open /file: no such file or directory`, as Go puts it.
-fn open_error(verb: &str, file: &str, error: &gitops_core::TreeError) -> Error {
-    Error::new(kind_of_tree_error(error), format!("{verb} {}: {}", shown(file), error.kind))
-}
-
-/// A path of the tree as messages show it: the tree's root is `/`.
-pub(crate) fn shown(path: &str) -> String {
-    format!("/{path}")
 }
 
 /// Whether a part of the path holds `..` among other letters: two list entries of YAML that became

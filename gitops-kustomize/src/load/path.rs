@@ -32,11 +32,6 @@ pub(crate) fn base_name(path: &str) -> &str {
     path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
-/// The path without its last part.
-pub(crate) fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(directory, _)| directory)
-}
-
 /// Whether a text names a remote place: an http(s) address, or what kustomize takes for a git
 /// repository.
 pub(crate) fn is_remote(path: &str) -> bool {
@@ -78,7 +73,6 @@ mod tests {
         assert!(is_within("a/b", "a") && is_within("a", "a") && is_within("a", ""));
         assert!(!is_within("ab", "a"));
         assert_eq!(base_name("a/b.yaml"), "b.yaml");
-        assert_eq!(parent("a/b.yaml"), "a");
     }
 
     #[test]

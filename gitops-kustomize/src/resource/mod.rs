@@ -174,10 +174,6 @@ impl Resource {
         self.refresh(schema);
     }
 
-    pub(crate) fn label(&self, key: &str) -> Option<&str> {
-        self.node.at(["metadata", "labels", key]).and_then(Node::text)
-    }
-
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
         self.node.at(["metadata", "annotations", key]).and_then(Node::text)
     }

@@ -19,7 +19,10 @@ use crate::{
 pub(crate) fn fix(set: &mut ResourceSet, config: &TransformerConfig, build: &Build<'_>) -> Result<()> {
     let index = Index::new(set);
     if index.by_name.is_empty() {
-        return Ok(());
+        // Nothing was renamed; what is wrong with role bindings is told all the same.
+        return set.iter().filter(|resource| resource.id().gvk.kind == "RoleBinding").try_for_each(|resource| {
+            Referrer::new(resource).map(drop)
+        });
     }
     let mut plans: HashMap<Gvk, Vec<(FieldSpec, &Gvk)>> = HashMap::new();
     for place in 0..set.len() {
@@ -128,7 +131,7 @@ impl Referrer {
                 }
                 match subject.get("namespace") {
                     None => {}
-                    Some(namespace) if namespace.is_string() => {
+                    Some(namespace) if !namespace.is_null() => {
                         account_namespaces.push(namespace.text().unwrap_or_default().into());
                     }
                     Some(_) => {

@@ -1,7 +1,7 @@
 //! `patches`, `patchesStrategicMerge` and `patchesJson6902`.
 
 use gitops_core::one_line;
-use gitops_yaml::{Flavour, JsonPatch, Node, Schema};
+use gitops_yaml::{JsonPatch, Node, Schema};
 
 use super::{Transform, selector::Matcher};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     file::Patch,
     load::Loader,
-    read::read_resources,
+    read::{read_document, read_resources},
     resource::Resource,
     set::ResourceSet,
 };
@@ -260,7 +260,7 @@ impl Transform for Json6902 {
 }
 
 fn read_json_patch(text: &[u8]) -> Result<JsonPatch> {
-    let document = gitops_yaml::read_first(text, Flavour::V2)?;
+    let document = read_document(text)?;
     Ok(JsonPatch::from_node(&document)?)
 }
 

@@ -15,6 +15,7 @@ use crate::{
         decode::Dialect,
     },
     load::Loader,
+    read::read_document,
     resource::{Resource, ResourceId},
     set::ResourceSet,
 };
@@ -41,7 +42,7 @@ impl Replacements {
             }
             let name = loader.name_of(&entry.path);
             let read = loader.read(&entry.path).and_then(|content| {
-                let document = gitops_yaml::read_first(&content, Flavour::V2)?;
+                let document = read_document(&content)?;
                 match document.as_sequence() {
                     Some(items) => items.iter().map(|item| Replacement::read(item, Dialect::Lenient)).collect(),
                     None if document.is_mapping() => Ok(vec![Replacement::read(&document, Dialect::Lenient)?]),
@@ -223,7 +224,8 @@ fn copy_to(object: &mut Node, path: &str, value: &Node, options: Option<&FieldOp
 fn set_value(field: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result<()> {
     let mut text = value.text().map(str::to_owned);
     if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
-        let (Some(old), Some(new)) = (field.text(), text.as_deref()) else { return Err(scalar_only()) };
+        let old = if field.is_null() { Some("") } else { field.text() };
+        let (Some(old), Some(new)) = (old, text.as_deref()) else { return Err(scalar_only()) };
         let mut parts: Vec<&str> = old.split(&options.delimiter).collect();
         match usize::try_from(options.index) {
             Err(_) => parts.insert(0, new),
@@ -259,6 +261,7 @@ fn set_keeping_type(node: &mut Node, text: &str) -> Result<()> {
         ScalarType::Str | ScalarType::Merge => ScalarType::Str,
         ScalarType::Float if read == ScalarType::Int => ScalarType::Float,
         kind if kind == read => kind,
+        ScalarType::Null => read,
         _ if style != ScalarStyle::Plain => ScalarType::Str,
         kind => {
             let place = node.place();
@@ -481,8 +484,8 @@ fn made(rest: &[String], value: &Node) -> Node {
     match rest.first().map(String::as_str) {
         None if value.is_mapping() => Node::from(Mapping::new()),
         None if value.is_sequence() => Node::from(Vec::new()),
-        // Without a type, so that the value's text decides.
-        None => value.clone(),
+        // Nothing yet, so that the text of the value decides on the type.
+        None => Node::null(),
         Some(part) if part.starts_with('[') && part.ends_with(']') || part.parse::<usize>().is_ok() => {
             Node::from(Vec::new())
         }

@@ -59,6 +59,26 @@ impl Schema {
         self.kind(api_version, kind)?.namespaced
     }
 
+    /// This schema, with the kinds of another that it lacks.
+    #[must_use]
+    pub fn or_else(mut self, other: &Self) -> Self {
+        let offset = self.types.len();
+        let moved = |of: Option<TypeId>| of.map(|TypeId(id)| TypeId(id + offset));
+        for fields in &other.types {
+            let fields = fields.iter().map(|(name, field)| {
+                let field = Field { of: moved(field.of), merge: field.merge.clone() };
+                (name.clone(), field)
+            });
+            self.types.push(fields.collect());
+        }
+        for (key, kind) in &other.kinds {
+            let own = self.kinds.entry(key.clone()).or_insert(Kind { namespaced: None, root: None });
+            own.namespaced = own.namespaced.or(kind.namespaced);
+            own.root = own.root.or(moved(kind.root));
+        }
+        self
+    }
+
     pub(crate) fn root(&self, api_version: &str, kind: &str) -> Option<TypeId> {
         self.kind(api_version, kind)?.root
     }
@@ -122,6 +142,19 @@ fn field(text: &str) -> (Box<str>, Field) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn schemas_add_up() {
+        let custom = br#"{"definitions": {"T": {"properties": {"l": {"type": "array",
+            "x-kubernetes-patch-merge-key": "id", "x-kubernetes-patch-strategy": "merge"}},
+            "x-kubernetes-group-version-kind": [{"group": "g", "version": "v1", "kind": "T"}]}}}"#;
+        let both = Schema::from_openapi(custom).unwrap().or_else(&Schema::builtin());
+        let own = both.root("g/v1", "T").unwrap();
+        assert_eq!(both.field(own, "l").unwrap().merge.as_deref(), Some(&["id".into()][..]));
+        let pod = both.root("v1", "Pod").unwrap();
+        let spec = both.field(pod, "spec").unwrap().of.unwrap();
+        assert_eq!(both.field(spec, "containers").unwrap().merge.as_deref(), Some(&["name".into()][..]));
+    }
 
     #[test]
     fn builtin_facts() {
