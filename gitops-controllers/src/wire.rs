@@ -264,7 +264,7 @@ pub fn kustomize_controllers(
 
 /// How overlays are built.
 pub fn overlay_build() -> Arc<dyn Build> {
-    Arc::new(crate::overlay::OverlayBuild)
+    Arc::new(crate::overlay::Kustomize)
 }
 
 fn some(text: &str) -> Option<String> {

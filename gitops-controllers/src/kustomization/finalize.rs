@@ -23,7 +23,10 @@ impl Pipeline {
         attempt: &mut Attempt<Kustomization>,
     ) -> Result<(), Problem> {
         self.record.forget(&spec::owner(object));
-        let key = (spec::namespace(object).to_owned(), spec::name(object).to_owned());
+        let key = (
+            spec::namespace(object).to_owned(),
+            spec::name(object).to_owned(),
+        );
         self.known.forget(&key);
         let status = attempt.status.clone();
         if let Some(revision) = &status.last_applied_revision {

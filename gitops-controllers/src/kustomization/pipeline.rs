@@ -44,7 +44,10 @@ impl Pipeline {
             .map_err(|error| Problem::invalid_expression(Stage::Validate, &error))?;
         self.check_gates(object)?;
         let resolved = source::resolve(&self.cluster, &self.known, object, &self.options).await?;
-        let key = (spec::namespace(object).to_owned(), spec::name(object).to_owned());
+        let key = (
+            spec::namespace(object).to_owned(),
+            spec::name(object).to_owned(),
+        );
         self.known.begin(key, &resolved.artifact.revision);
         attempt.describe("revision", &resolved.artifact.revision);
         if let Some(origin) = &resolved.origin_revision {

@@ -7,6 +7,8 @@ use gitops_api::{kustomize::Kustomization, source::Artifact};
 use gitops_core::{Class, Scope, Tree};
 use serde_json::Value;
 
+use super::Options;
+
 /// Why there are no files.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
@@ -51,6 +53,7 @@ pub trait Build: Debug + Send + Sync {
         object: &Kustomization,
         tree: &Arc<dyn Tree>,
         variables: Result<&BTreeMap<String, String>, &str>,
+        options: &Options,
         scope: &Scope,
     ) -> Result<Built, String>;
 }

@@ -52,6 +52,7 @@ impl Build for Plain {
         _: &Kustomization,
         tree: &Arc<dyn Tree>,
         variables: Result<&BTreeMap<String, String>, &str>,
+        _: &Options,
         _: &Scope,
     ) -> Result<Built, String> {
         variables.map_err(str::to_owned)?;

@@ -143,10 +143,11 @@ impl Turn<'_> {
             .err()
             .map_or(Class::Invalid, |(class, _)| *class);
         let build = Arc::clone(&self.pipeline.build);
+        let options = Arc::clone(&self.pipeline.options);
         let (object, inner) = (self.object.clone(), scope.clone());
         let work = tokio::task::spawn_blocking(move || {
             let variables = variables.as_ref().map_err(|(_, message)| message.as_str());
-            build.build(&object, &tree, variables, &inner)
+            build.build(&object, &tree, variables, &options, &inner)
         });
         match work.await {
             Ok(_) if scope.is_cancelled() => Err(failed(Class::Cancelled, "cancelled".to_owned())),
