@@ -331,7 +331,7 @@ mod tests {
         let objects = built(
             json!({"images": [{"name": "nginx", "newTag": "2"}], "components": ["../extra", "../none"],
                 "ignoreMissingComponents": true,
-                "patches": [{"patch": "- {op: add, path: /metadata/labels, value: {x: y}}", "target": {"kind": "Pod"}}]}),
+                "patches": [{"patch": "- {op: add, path: /metadata/labels, value: {x: yy}}", "target": {"kind": "Pod"}}]}),
             &[],
         );
         assert!(objects.is_ok_and(|objects| objects.is_empty()));
@@ -352,13 +352,13 @@ mod tests {
         let objects = built(
             json!({"path": "app", "images": [{"name": "nginx", "newTag": "2"}], "components": ["../extra", "../none"],
                 "ignoreMissingComponents": true,
-                "patches": [{"patch": "- {op: add, path: /metadata/labels, value: {x: y}}", "target": {"kind": "Pod"}}]}),
+                "patches": [{"patch": "- {op: add, path: /metadata/labels, value: {x: yy}}", "target": {"kind": "Pod"}}]}),
             &files,
         )
         .unwrap();
         assert_eq!(
             objects[0]["metadata"],
-            json!({"name": "p-s", "labels": {"x": "y"}})
+            json!({"name": "p-s", "labels": {"x": "yy"}})
         );
         assert_eq!(objects[0]["spec"]["containers"][0]["image"], "nn:2");
         let error = built(
