@@ -38,6 +38,11 @@ impl Writer<'_> {
         let key = Key::of(object);
         let uid = object.metadata.uid.clone();
         let mut version = object.metadata.resource_version.clone();
+        // Somebody else may have written meanwhile, the turn itself included: the watch knows.
+        if let Some(known) = self.cache.get(&key).filter(|known| known.metadata.uid == uid) {
+            version.clone_from(&known.metadata.resource_version);
+            self.rebase(&mut changes, &known);
+        }
         for _ in 0..MERGES {
             let mut metadata = json!({"uid": uid});
             if changes.contains_key("conditions") {
