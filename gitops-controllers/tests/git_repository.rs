@@ -63,27 +63,14 @@ struct World {
 
 impl World {
     async fn new(access: Access) -> Self {
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
+        rustls::crypto::ring::default_provider().install_default().ok();
         let directory = tempfile::tempdir().unwrap();
         let mut repo = GitRepo::init(directory.path().join("app.git")).unwrap();
-        repo.commit(
-            "main",
-            &[("a.yaml", Some("a")), ("b.yaml", Some("b"))],
-            "first",
-        )
-        .unwrap();
+        repo.commit("main", &[("a.yaml", Some("a")), ("b.yaml", Some("b"))], "first").unwrap();
         let server = GitServer::start(directory.path(), access).await.unwrap();
         let clock = Arc::new(FixedClock::new(Timestamp::from_second(1_000_000).unwrap()));
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
-        Self {
-            server,
-            repo,
-            store,
-            clock,
-            _directory: directory,
-        }
+        Self { server, repo, store, clock, _directory: directory }
     }
 
     fn reconciler(&self, objects: Objects) -> GitRepositoryReconciler {
@@ -98,9 +85,7 @@ impl World {
     fn object(&self, spec: Value) -> GitRepository {
         let mut all = json!({"url": self.server.url("app.git"), "interval": "1m",
             "ref": {"branch": "main"}});
-        all.as_object_mut()
-            .unwrap()
-            .extend(spec.as_object().unwrap().clone());
+        all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
         let object = json!({
             "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
             "metadata": {"name": "src", "namespace": "ns", "generation": 1}, "spec": all,
@@ -115,11 +100,8 @@ impl World {
         object: &mut GitRepository,
     ) -> (Turn, Settled) {
         let status = object.status.clone().unwrap_or_default();
-        let mut attempt = Attempt::new(
-            status.clone(),
-            Scope::background(),
-            Arc::clone(&self.clock) as _,
-        );
+        let mut attempt =
+            Attempt::new(status.clone(), Scope::background(), Arc::clone(&self.clock) as _);
         let turn = reconciler.reconcile(object, &mut attempt).await;
         let before = Before {
             generation: object.metadata.generation.unwrap(),
@@ -143,15 +125,10 @@ impl World {
         let mut open = self.store.open(&key(), file).await.unwrap();
         let mut bytes = Vec::new();
         open.body.read_to_end(&mut bytes).await.unwrap();
-        assert_eq!(
-            gitops_core::Digest::sha256(&bytes).to_string(),
-            artifact.digest
-        );
+        assert_eq!(gitops_core::Digest::sha256(&bytes).to_string(), artifact.digest);
         let tree = gitops_core::unpack(&bytes[..], &Limits::default()).unwrap();
         assert!(tree.stat("".as_ref()).unwrap().is_dir());
-        tree.files()
-            .map(|(path, _)| path.display().to_string())
-            .collect()
+        tree.files().map(|(path, _)| path.display().to_string()).collect()
     }
 }
 
@@ -160,10 +137,7 @@ fn key() -> ArtifactKey {
 }
 
 fn condition<'c>(settled: &'c Settled, kind: &str) -> Option<&'c Condition> {
-    settled
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == kind)
+    settled.conditions.iter().find(|condition| condition.type_ == kind)
 }
 
 fn ready(settled: &Settled) -> (ConditionStatus, &str, &str) {
@@ -172,11 +146,7 @@ fn ready(settled: &Settled) -> (ConditionStatus, &str, &str) {
 }
 
 fn reasons(settled: &Settled) -> Vec<&str> {
-    settled
-        .events
-        .iter()
-        .map(|event| event.reason.as_str())
-        .collect()
+    settled.events.iter().map(|event| event.reason.as_str()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,20 +157,11 @@ async fn a_repository_becomes_an_artifact_and_stays_one() {
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     let first = world.repo.resolve("refs/heads/main").unwrap();
     let message = format!("stored artifact for revision 'main@sha1:{first}'");
-    assert_eq!(
-        ready(&settled),
-        (ConditionStatus::True, "Succeeded", message.as_str())
-    );
+    assert_eq!(ready(&settled), (ConditionStatus::True, "Succeeded", message.as_str()));
     assert_eq!(reasons(&settled), ["NewArtifact"]);
-    assert_eq!(
-        settled.events[0].message,
-        "stored artifact for commit 'first'"
-    );
+    assert_eq!(settled.events[0].message, "stored artifact for commit 'first'");
     let artifact = object.status.as_ref().unwrap().artifact.clone().unwrap();
-    assert_eq!(
-        artifact.url,
-        format!("http://source.example/gitrepository/ns/src/{first}.tar.gz")
-    );
+    assert_eq!(artifact.url, format!("http://source.example/gitrepository/ns/src/{first}.tar.gz"));
     assert_eq!(world.stored(&object).await, ["a.yaml", "b.yaml"]);
 
     // Nothing new: no fetch, no other artifact.
@@ -208,35 +169,23 @@ async fn a_repository_becomes_an_artifact_and_stays_one() {
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     assert!(world.server.requests().len() <= asked + 2);
     assert_eq!(reasons(&settled), ["GitOperationSucceeded"]);
-    assert_eq!(
-        object.status.as_ref().unwrap().artifact.as_ref(),
-        Some(&artifact)
-    );
+    assert_eq!(object.status.as_ref().unwrap().artifact.as_ref(), Some(&artifact));
 
     // Other rules make another artifact of the same revision.
     object.spec.ignore = Some("b.yaml".into());
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     assert_eq!(reasons(&settled), ["NewArtifact"]);
     assert_eq!(world.stored(&object).await, ["a.yaml"]);
-    assert_eq!(
-        object.status.as_ref().unwrap().observed_ignore.as_deref(),
-        Some("b.yaml")
-    );
+    assert_eq!(object.status.as_ref().unwrap().observed_ignore.as_deref(), Some("b.yaml"));
 
     // A push; what was served before is kept for those who are late, and then goes.
-    world
-        .repo
-        .commit("main", &[("c.yaml", Some("c"))], "second")
-        .unwrap();
+    world.repo.commit("main", &[("c.yaml", Some("c"))], "second").unwrap();
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     assert_eq!(reasons(&settled), ["NewArtifact"]);
     assert_eq!(world.store.list(&key()).await.unwrap().len(), 2);
     world.clock.advance(Duration::from_mins(5));
     let (_, settled) = world.turn(&reconciler, &mut object).await;
-    assert_eq!(
-        reasons(&settled),
-        ["GarbageCollectionSucceeded", "GitOperationSucceeded"]
-    );
+    assert_eq!(reasons(&settled), ["GarbageCollectionSucceeded", "GitOperationSucceeded"]);
     assert_eq!(world.store.list(&key()).await.unwrap().len(), 1);
 }
 
@@ -251,10 +200,7 @@ async fn a_failing_server_leaves_the_artifact_and_recovery_is_told() {
     let (turn, settled) = world.turn(&reconciler, &mut object).await;
     assert!(matches!(turn, Err(Stop::Failed(_))));
     let (status, reason, message) = ready(&settled);
-    assert_eq!(
-        (status, reason),
-        (ConditionStatus::False, "GitOperationFailed")
-    );
+    assert_eq!((status, reason), (ConditionStatus::False, "GitOperationFailed"));
     let start = "failed to checkout and determine revision: unable to list remote for 'http://";
     assert!(message.starts_with(start), "{message}");
     assert!(condition(&settled, condition_type::FETCH_FAILED).is_some());
@@ -282,10 +228,7 @@ async fn a_missing_artifact_is_built_anew() {
     let artifact = object.status.as_mut().unwrap().artifact.as_mut().unwrap();
     artifact.digest = gitops_core::Digest::sha256(b"other").to_string();
     let (_, settled) = world.turn(&reconciler, &mut object).await;
-    assert_eq!(
-        reasons(&settled),
-        ["ArtifactVerificationFailed", "NewArtifact"]
-    );
+    assert_eq!(reasons(&settled), ["ArtifactVerificationFailed", "NewArtifact"]);
     assert_eq!(world.stored(&object).await.len(), 2);
 
     let mut attempt = Attempt::new(
@@ -299,10 +242,7 @@ async fn a_missing_artifact_is_built_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_open_doors() {
-    let access = Access::Basic {
-        username: "git".into(),
-        password: "s3cret".into(),
-    };
+    let access = Access::Basic { username: "git".into(), password: "s3cret".into() };
     let world = World::new(access).await;
     // {username: git, password: s3cret}
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "auth"},
@@ -316,10 +256,7 @@ async fn secrets_open_doors() {
     let mut object = world.object(json!({"secretRef": {"name": "none"}}));
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     let message = "failed to get secret 'ns/none': failed to get secret 'ns/none': secrets \"none\" not found";
-    assert_eq!(
-        ready(&settled),
-        (ConditionStatus::False, "AuthenticationFailed", message)
-    );
+    assert_eq!(ready(&settled), (ConditionStatus::False, "AuthenticationFailed", message));
     assert!(condition(&settled, condition_type::STALLED).is_none());
 }
 
@@ -328,33 +265,21 @@ async fn what_is_not_supported_is_refused() {
     let world = World::new(Access::Open).await;
     let reconciler = world.reconciler(Objects::new());
     for (spec, text, stalls) in [
-        (
-            json!({"verify": {"secretRef": {"name": "keys"}}}),
-            "signature verification",
-            false,
-        ),
+        (json!({"verify": {"secretRef": {"name": "keys"}}}), "signature verification", false),
         (json!({"recurseSubmodules": true}), "submodules", false),
         (
             json!({"provider": "github"}),
             "secretRef with github app data must be specified when provider is set to github",
             true,
         ),
-        (
-            json!({"provider": "aws"}),
-            "provider 'aws' is not supported",
-            true,
-        ),
+        (json!({"provider": "aws"}), "provider 'aws' is not supported", true),
     ] {
         let mut object = world.object(spec.clone());
         let (_, settled) = world.turn(&reconciler, &mut object).await;
         let (status, _, message) = ready(&settled);
         assert_eq!(status, ConditionStatus::False, "{spec}");
         assert!(message.contains(text), "{message}");
-        assert_eq!(
-            condition(&settled, condition_type::STALLED).is_some(),
-            stalls,
-            "{spec}"
-        );
+        assert_eq!(condition(&settled, condition_type::STALLED).is_some(), stalls, "{spec}");
         assert!(object.status.unwrap().artifact.is_none(), "{spec}");
     }
 }
@@ -364,14 +289,10 @@ async fn includes_are_laid_over() {
     let world = World::new(Access::Open).await;
     let mut inner = world.object(json!({}));
     inner.metadata.name = Some("inner".into());
-    world
-        .turn(&world.reconciler(Objects::new()), &mut inner)
-        .await;
+    world.turn(&world.reconciler(Objects::new()), &mut inner).await;
     let path = "/apis/source.toolkit.fluxcd.io/v1/namespaces/ns/gitrepositories/inner".to_owned();
-    let reconciler = world.reconciler(Objects::from([(
-        path,
-        serde_json::to_value(&inner).unwrap(),
-    )]));
+    let reconciler =
+        world.reconciler(Objects::from([(path, serde_json::to_value(&inner).unwrap())]));
     let include = |from: &str, to: &str| json!({"include": [{"repository": {"name": "inner"}, "fromPath": from, "toPath": to}]});
     let mut object = world.object(include("", "../../sub/x"));
     let (_, settled) = world.turn(&reconciler, &mut object).await;

@@ -54,10 +54,7 @@ impl SourceError {
     pub(crate) fn during(self, doing: impl Into<Box<str>>) -> Self {
         match self {
             Self::Cancelled(_) | Self::Empty => self,
-            _ => Self::Step {
-                doing: doing.into(),
-                source: Box::new(self),
-            },
+            _ => Self::Step { doing: doing.into(), source: Box::new(self) },
         }
     }
 

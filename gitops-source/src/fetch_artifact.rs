@@ -43,10 +43,7 @@ impl Default for FetchOptions {
     /// 9 retries from 1 s to 30 s apart, 30 s of silence, 1 GiB, the limits' own defaults, and
     /// 256 MiB of cache.
     fn default() -> Self {
-        let backoff = Backoff {
-            first: Duration::from_secs(1),
-            limit: Duration::from_secs(30),
-        };
+        let backoff = Backoff { first: Duration::from_secs(1), limit: Duration::from_secs(30) };
         Self {
             retries: 9,
             backoff,
@@ -72,9 +69,7 @@ pub struct ArtifactFetcher {
 
 impl fmt::Debug for ArtifactFetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ArtifactFetcher")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("ArtifactFetcher").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -92,11 +87,7 @@ impl ArtifactFetcher {
             .no_gzip()
             .build()
             .map_err(|error| FetchError::Download(error.to_string().into()))?;
-        Ok(Self {
-            client,
-            options: Arc::new(options),
-            cache: Arc::default(),
-        })
+        Ok(Self { client, options: Arc::new(options), cache: Arc::default() })
     }
 
     /// The files of the artifact at a URL, whose bytes must have a digest.
@@ -116,23 +107,14 @@ impl ArtifactFetcher {
         if let Some(tree) = &*tree {
             return Ok(Arc::clone(tree));
         }
-        match scope
-            .run(self.download(url, digest, scope))
-            .await
-            .map_err(FetchError::from)
-            .flatten()
+        match scope.run(self.download(url, digest, scope)).await.map_err(FetchError::from).flatten()
         {
             Ok(fetched) => {
                 let fetched = Arc::new(fetched);
-                let bytes = fetched
-                    .files()
-                    .map(|(_, content)| content.len() as u64 + 256)
-                    .sum();
+                let bytes = fetched.files().map(|(_, content)| content.len() as u64 + 256).sum();
                 *tree = Some(Arc::clone(&fetched));
                 drop(tree);
-                self.cache
-                    .lock()
-                    .keep(digest, bytes, self.options.cache_bytes);
+                self.cache.lock().keep(digest, bytes, self.options.cache_bytes);
                 Ok(fetched)
             }
             Err(error) => {
@@ -159,9 +141,7 @@ impl ArtifactFetcher {
             };
             let replaced = url.set_host(Some(host)).is_ok() && url.set_port(port).is_ok();
             if !replaced {
-                return Err(FetchError::Download(
-                    format!("invalid host '{host}'").into(),
-                ));
+                return Err(FetchError::Download(format!("invalid host '{host}'").into()));
             }
         }
         let mut failures = 0;

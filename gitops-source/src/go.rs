@@ -45,21 +45,13 @@ pub(crate) fn request_failure(error: &reqwest::Error, address: Option<&str>) -> 
         return "context deadline exceeded".to_owned();
     }
     let chain = chain(error);
-    let io = chain
-        .iter()
-        .find_map(|cause| cause.downcast_ref::<io::Error>());
+    let io = chain.iter().find_map(|cause| cause.downcast_ref::<io::Error>());
     if let Some(tls) = chain.iter().find_map(|cause| tls_error(*cause)) {
         return tls_failure(tls);
     }
-    let host = error
-        .url()
-        .and_then(|url| url.host_str())
-        .unwrap_or_default();
+    let host = error.url().and_then(|url| url.host_str()).unwrap_or_default();
     if error.is_connect() {
-        if chain
-            .iter()
-            .any(|cause| cause.to_string().starts_with("dns error"))
-        {
+        if chain.iter().any(|cause| cause.to_string().starts_with("dns error")) {
             return format!("dial tcp: lookup {host}: no such host");
         }
         if let Some(what) = io.and_then(dial_failure) {
@@ -77,17 +69,11 @@ pub(crate) fn request_failure(error: &reqwest::Error, address: Option<&str>) -> 
         _ => {}
     }
     let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
-    if texts
-        .iter()
-        .any(|text| text.contains("connection closed before message completed"))
-    {
+    if texts.iter().any(|text| text.contains("connection closed before message completed")) {
         return "EOF".to_owned();
     }
     // The deepest cause says most, and names no URL, which might hold secrets.
-    texts
-        .last()
-        .cloned()
-        .unwrap_or_else(|| "request failed".to_owned())
+    texts.last().cloned().unwrap_or_else(|| "request failed".to_owned())
 }
 
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> Vec<&'e (dyn Error + 'static)> {

@@ -84,11 +84,7 @@ impl IgnoreRules {
     /// Whether a path, relative to the root of the tree, stays out.
     pub fn ignores(&self, path: &Path, is_dir: bool) -> bool {
         let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
-        let last = self
-            .rules
-            .iter()
-            .rev()
-            .find(|rule| rule.matches(&parts, is_dir));
+        let last = self.rules.iter().rev().find(|rule| rule.matches(&parts, is_dir));
         last.is_some_and(|rule| !rule.takes_back)
     }
 }
@@ -103,18 +99,12 @@ fn collect(
         return Ok(());
     }
     let entries = tree.list(dir)?;
-    if entries
-        .iter()
-        .any(|entry| entry.name == FILE && !entry.is_dir())
-    {
+    if entries.iter().any(|entry| entry.name == FILE && !entry.is_dir()) {
         let domain: Vec<&str> = dir.iter().filter_map(|part| part.to_str()).collect();
         let content = tree.read(&dir.join(FILE))?;
         parse(&String::from_utf8_lossy(&content), &domain, rules);
     }
-    for entry in entries
-        .iter()
-        .filter(|entry| entry.is_dir() && entry.name != ".git")
-    {
+    for entry in entries.iter().filter(|entry| entry.is_dir() && entry.name != ".git") {
         let path: PathBuf = dir.join(&entry.name);
         collect(tree, &path, depth + 1, rules)?;
     }
@@ -160,11 +150,7 @@ impl Rule {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let text = if text.ends_with("\\ ") {
-            text
-        } else {
-            text.trim_end_matches(' ')
-        };
+        let text = if text.ends_with("\\ ") { text } else { text.trim_end_matches(' ') };
         let (dir_only, text) = match text.strip_suffix('/') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -180,13 +166,7 @@ impl Rule {
             .collect();
         let anchored = text.contains('/');
         let domain = domain.iter().map(|&part| part.to_owned()).collect();
-        Self {
-            domain,
-            segments,
-            anchored,
-            dir_only,
-            takes_back,
-        }
+        Self { domain, segments, anchored, dir_only, takes_back }
     }
 
     fn matches(&self, path: &[&str], is_dir: bool) -> bool {
@@ -265,21 +245,14 @@ enum Token {
     Star,
     One,
     Char(char),
-    Class {
-        negated: bool,
-        ranges: Vec<(char, char)>,
-    },
+    Class { negated: bool, ranges: Vec<(char, char)> },
 }
 
 impl Glob {
     fn parse(text: &str) -> Self {
         let tokens = Self::tokens(text);
         let valid = tokens.is_some();
-        Self {
-            tokens: tokens.unwrap_or_default(),
-            valid,
-            double_star: text.contains("**"),
-        }
+        Self { tokens: tokens.unwrap_or_default(), valid, double_star: text.contains("**") }
     }
 
     fn tokens(text: &str) -> Option<Vec<Token>> {
@@ -416,11 +389,7 @@ mod tests {
             ("a*b", "aXc", false, false),
             ("", "x", false, false),
         ] {
-            assert_eq!(
-                rules(pattern).ignores(path.as_ref(), is_dir),
-                ignored,
-                "{pattern} {path}"
-            );
+            assert_eq!(rules(pattern).ignores(path.as_ref(), is_dir), ignored, "{pattern} {path}");
         }
     }
 
@@ -441,13 +410,7 @@ mod tests {
     #[test]
     fn defaults_hold_only_alone() {
         let defaults = rules("");
-        for path in [
-            "a/x.png",
-            ".github/w.yml",
-            "a/.sops.yaml",
-            ".git/config",
-            "b.tar.gz",
-        ] {
+        for path in ["a/x.png", ".github/w.yml", "a/.sops.yaml", ".git/config", "b.tar.gz"] {
             assert!(defaults.ignores(path.as_ref(), false), "{path}");
         }
         let own = rules("x");

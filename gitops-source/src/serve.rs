@@ -19,10 +19,7 @@ use crate::{ArtifactStore, OpenFile, StoreError};
 /// A service that answers `GET` and `HEAD` for `/<kind>/<namespace>/<name>/<file>`, with single
 /// byte ranges and conditional requests; `/` answers 200 for readiness probes, all else 404.
 pub fn artifact_router(store: Arc<dyn ArtifactStore>) -> Router {
-    Router::new()
-        .route("/", get(|| async { StatusCode::OK }))
-        .fallback(serve)
-        .with_state(store)
+    Router::new().route("/", get(|| async { StatusCode::OK })).fallback(serve).with_state(store)
 }
 
 async fn serve(State(store): State<Arc<dyn ArtifactStore>>, request: Request) -> Response {
@@ -40,10 +37,7 @@ async fn serve(State(store): State<Arc<dyn ArtifactStore>>, request: Request) ->
         }
         Err(StoreError::NotFound | StoreError::Name(_)) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => {
-            tracing::error!(
-                path = request.uri().path(),
-                "cannot serve artifact: {error}"
-            );
+            tracing::error!(path = request.uri().path(), "cannot serve artifact: {error}");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -52,11 +46,7 @@ async fn serve(State(store): State<Arc<dyn ArtifactStore>>, request: Request) ->
 /// The store judges the parts: a decoded `..` or `/` in one of them is no name there.
 fn place(path: &str) -> Option<(ArtifactKey, String)> {
     let mut parts = path.strip_prefix('/')?.split('/').map(decoded);
-    let key = ArtifactKey {
-        kind: parts.next()??,
-        namespace: parts.next()??,
-        name: parts.next()??,
-    };
+    let key = ArtifactKey { kind: parts.next()??, namespace: parts.next()??, name: parts.next()?? };
     let file = parts.next()??;
     parts.next().is_none().then_some((key, file))
 }
@@ -78,13 +68,9 @@ fn decoded(part: &str) -> Option<String> {
 async fn respond(mut open: OpenFile, request: &HeaderMap, with_body: bool) -> Response {
     let etag = format!("\"{:x}-{:x}\"", open.stored_at.as_nanosecond(), open.size);
     let matches = |name| {
-        let value = request
-            .get(name)
-            .and_then(|value: &http::HeaderValue| value.to_str().ok());
+        let value = request.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
         value.map(|value| {
-            value
-                .split(',')
-                .any(|tag| matches!(tag.trim(), "*") || tag.trim() == etag)
+            value.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim() == etag)
         })
     };
     let common = [
@@ -95,9 +81,7 @@ async fn respond(mut open: OpenFile, request: &HeaderMap, with_body: bool) -> Re
     if matches(header::IF_NONE_MATCH) == Some(true) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
-    let wanted = request
-        .get(header::RANGE)
-        .and_then(|value| value.to_str().ok());
+    let wanted = request.get(header::RANGE).and_then(|value| value.to_str().ok());
     // A range of a file that has changed since would not fit what the client has.
     let wanted = wanted.filter(|_| matches(header::IF_RANGE) != Some(false));
     let (status, start, length) = match wanted.map(|text| range(text, open.size)) {
@@ -135,10 +119,7 @@ enum Range {
 }
 
 fn range(text: &str, size: u64) -> Range {
-    let Some((from, to)) = text
-        .strip_prefix("bytes=")
-        .and_then(|text| text.split_once('-'))
-    else {
+    let Some((from, to)) = text.strip_prefix("bytes=").and_then(|text| text.split_once('-')) else {
         return Range::Ignored;
     };
     let (from, to) = (from.trim(), to.trim());
@@ -149,9 +130,5 @@ fn range(text: &str, size: u64) -> Range {
         (None, Some(last)) if from.is_empty() => (size.saturating_sub(last), size),
         _ => return Range::Ignored,
     };
-    if start >= end {
-        Range::Outside
-    } else {
-        Range::Part(start, end - start)
-    }
+    if start >= end { Range::Outside } else { Range::Part(start, end - start) }
 }

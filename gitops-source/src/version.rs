@@ -62,11 +62,7 @@ impl Version {
             None => Vec::new(),
         };
         scan.suffix('+');
-        scan.rest.is_empty().then(|| Self {
-            core,
-            pre,
-            original: text.to_owned(),
-        })
+        scan.rest.is_empty().then(|| Self { core, pre, original: text.to_owned() })
     }
 }
 
@@ -191,10 +187,7 @@ impl FromStr for VersionRange {
     type Err = VersionRangeError;
 
     fn from_str(text: &str) -> Result<Self, VersionRangeError> {
-        let groups = rewrite_hyphens(text)
-            .split("||")
-            .map(group)
-            .collect::<Result<_, _>>()?;
+        let groups = rewrite_hyphens(text).split("||").map(group).collect::<Result<_, _>>()?;
         Ok(Self { groups })
     }
 }
@@ -246,9 +239,7 @@ fn group(text: &str) -> Result<Group, VersionRangeError> {
     let mut terms = Vec::new();
     scan.spaces();
     loop {
-        let operator = OPERATORS
-            .iter()
-            .find(|(name, _)| scan.rest.starts_with(name));
+        let operator = OPERATORS.iter().find(|(name, _)| scan.rest.starts_with(name));
         if let Some((name, _)) = operator {
             scan.rest = &scan.rest[name.len()..];
         }
@@ -288,11 +279,7 @@ fn term(operator: Operator, shape: &Shape<'_>) -> Result<Term, VersionRangeError
         (Precision::Full, format!("{major}.{minor}.{patch}{pre}"))
     };
     let version = Version::lenient(&text).ok_or(VersionRangeError::Term)?;
-    Ok(Term {
-        operator,
-        version,
-        precision,
-    })
+    Ok(Term { operator, version, precision })
 }
 
 /// `a - b` becomes `>= a, <= b`.
@@ -346,17 +333,14 @@ impl<'t> Scan<'t> {
     }
 
     fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &'t str {
-        let (taken, rest) = self
-            .rest
-            .split_at(self.rest.find(|c| !wanted(c)).unwrap_or(self.rest.len()));
+        let (taken, rest) =
+            self.rest.split_at(self.rest.find(|c| !wanted(c)).unwrap_or(self.rest.len()));
         self.rest = rest;
         taken
     }
 
     fn spaces(&mut self) -> bool {
-        !self
-            .take_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0c'))
-            .is_empty()
+        !self.take_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0c')).is_empty()
     }
 
     fn digits(&mut self) -> Option<&'t str> {
@@ -372,9 +356,7 @@ impl<'t> Scan<'t> {
         }
         let start = self.rest;
         let word = |scan: &mut Self| {
-            !scan
-                .take_while(|c| c.is_ascii_alphanumeric() || c == '-')
-                .is_empty()
+            !scan.take_while(|c| c.is_ascii_alphanumeric() || c == '-').is_empty()
         };
         if !word(self) {
             self.rest = before;
@@ -454,17 +436,9 @@ mod tests {
     }
 
     fn releases(from: &str, to: &str) -> Vec<&'static str> {
-        let at = |text| {
-            VERSIONS
-                .iter()
-                .position(|version| *version == text)
-                .unwrap()
-        };
+        let at = |text| VERSIONS.iter().position(|version| *version == text).unwrap();
         let all = &VERSIONS[at(from)..=at(to)];
-        all.iter()
-            .copied()
-            .filter(|version| !version.contains('-'))
-            .collect()
+        all.iter().copied().filter(|version| !version.contains('-')).collect()
     }
 
     /// The table of Flux's observed results.
@@ -484,10 +458,7 @@ mod tests {
             assert_eq!(matches(range), ["1.2.3", "1.2.3+b1"], "{range}");
         }
         let but = |out: &str| -> Vec<_> {
-            all.iter()
-                .copied()
-                .filter(|version| !version.starts_with(out))
-                .collect()
+            all.iter().copied().filter(|version| !version.starts_with(out)).collect()
         };
         for (range, expected) in [
             ("!=1.2", but("1.2.")),
@@ -524,12 +495,7 @@ mod tests {
             assert_eq!(matches(range), expected, "{range}");
         }
         let outer = matches("<1.0 || >=2.0");
-        assert_eq!(
-            outer,
-            [
-                "0.0.3", "0.1.0", "0.2.3", "0.2.9", "0.3.0", "2.0.0", "2.1.0"
-            ]
-        );
+        assert_eq!(outer, ["0.0.3", "0.1.0", "0.2.3", "0.2.9", "0.3.0", "2.0.0", "2.1.0"]);
     }
 
     #[test]
@@ -546,15 +512,9 @@ mod tests {
             ("not-a-range", "not-a-range"),
         ] {
             let error = range.parse::<VersionRange>().unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("improper constraint: \"{part}\"")
-            );
+            assert_eq!(error.to_string(), format!("improper constraint: \"{part}\""));
         }
-        assert_eq!(
-            "1x.2".parse::<VersionRange>().unwrap_err(),
-            VersionRangeError::Term
-        );
+        assert_eq!("1x.2".parse::<VersionRange>().unwrap_err(), VersionRangeError::Term);
     }
 
     #[test]
@@ -582,19 +542,8 @@ mod tests {
 
     #[test]
     fn order_of_pre_releases() {
-        let order = [
-            "1.0.0-0",
-            "1.0.0-9",
-            "1.0.0-10",
-            "1.0.0-a",
-            "1.0.0-a.1",
-            "1.0.0-b",
-            "1.0.0",
-        ];
-        let versions: Vec<_> = order
-            .iter()
-            .map(|tag| Version::from_tag(tag).unwrap())
-            .collect();
+        let order = ["1.0.0-0", "1.0.0-9", "1.0.0-10", "1.0.0-a", "1.0.0-a.1", "1.0.0-b", "1.0.0"];
+        let versions: Vec<_> = order.iter().map(|tag| Version::from_tag(tag).unwrap()).collect();
         assert!(versions.is_sorted());
         assert_eq!(Version::from_tag("1.0.0+a"), Version::from_tag("v1.0.0+b"));
     }

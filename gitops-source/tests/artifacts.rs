@@ -38,18 +38,12 @@ fn revision(byte: u8) -> Revision {
 }
 
 fn content(tree: impl Tree + 'static) -> Content {
-    Content {
-        tree: Arc::new(tree),
-        rules: IgnoreRules::default(),
-    }
+    Content { tree: Arc::new(tree), rules: IgnoreRules::default() }
 }
 
 async fn put(store: &dyn ArtifactStore, byte: u8, text: &str) -> Artifact {
     let tree = MemoryTree::from_iter([("f", text.to_owned())]);
-    store
-        .put(&key(), &revision(byte), content(tree), &Scope::background())
-        .await
-        .unwrap()
+    store.put(&key(), &revision(byte), content(tree), &Scope::background()).await.unwrap()
 }
 
 #[tokio::test]
@@ -61,12 +55,7 @@ async fn stores_conform() {
 
 #[tokio::test]
 async fn files_are_private_and_digests_of_every_algorithm_hold() {
-    for algorithm in [
-        Algorithm::Sha256,
-        Algorithm::Sha384,
-        Algorithm::Sha512,
-        Algorithm::Blake3,
-    ] {
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512, Algorithm::Blake3] {
         let root = tempfile::tempdir().unwrap();
         let store = DiskStore::open(root.path(), algorithm, Arc::new(SystemClock)).unwrap();
         let artifact = put(&store, 1, "x").await;
@@ -117,12 +106,7 @@ async fn a_failed_put_keeps_what_was_there() {
     let failing = || content(Failing(MemoryTree::from_iter([("a", "1"), ("z", "2")])));
     for byte in [1, 2] {
         let scope = Scope::background();
-        assert!(
-            store
-                .put(&key(), &revision(byte), failing(), &scope)
-                .await
-                .is_err()
-        );
+        assert!(store.put(&key(), &revision(byte), failing(), &scope).await.is_err());
         assert!(store.verify(&old).await.unwrap());
         assert_eq!(entries(root.path()), std::slice::from_ref(&old.file));
     }
@@ -142,16 +126,9 @@ async fn a_full_disk_keeps_what_was_there() {
         .env("GITOPS_STORE", root.path())
         .output()
         .unwrap();
-    assert!(
-        String::from_utf8_lossy(&output.stdout).contains("File too large"),
-        "{output:?}"
-    );
+    assert!(String::from_utf8_lossy(&output.stdout).contains("File too large"), "{output:?}");
     assert!(store.verify(&old).await.unwrap());
-    assert!(
-        entries(root.path())
-            .iter()
-            .all(|name| !name.starts_with('.'))
-    );
+    assert!(entries(root.path()).iter().all(|name| !name.starts_with('.')));
 }
 
 /// Not a test by itself: the process that others start to kill it, or to starve it of disk.
@@ -195,12 +172,7 @@ async fn killed_at_any_point_leaves_nothing_half_made() {
         if !root.path().join(key().directory()).exists() {
             continue;
         }
-        assert!(
-            entries(root.path())
-                .iter()
-                .all(|name| !name.starts_with('.')),
-            "orphans"
-        );
+        assert!(entries(root.path()).iter().all(|name| !name.starts_with('.')), "orphans");
         for file in store.list(&key()).await.unwrap() {
             let path = root.path().join(key().directory()).join(&file.file);
             let bytes = std::fs::read(path).unwrap();
@@ -208,21 +180,14 @@ async fn killed_at_any_point_leaves_nothing_half_made() {
             assert_eq!(tree.files().count(), 20, "half an artifact");
         }
     }
-    assert!(
-        !disk(root.path()).list(&key()).await.unwrap().is_empty(),
-        "nothing was ever stored"
-    );
+    assert!(!disk(root.path()).list(&key()).await.unwrap().is_empty(), "nothing was ever stored");
 }
 
 async fn ask(
     router: &Router,
     request: http::request::Builder,
 ) -> (StatusCode, http::HeaderMap, Vec<u8>) {
-    let response = router
-        .clone()
-        .oneshot(request.body(Body::empty()).unwrap())
-        .await
-        .unwrap();
+    let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let (head, body) = response.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     (head.status, head.headers, body.to_vec())
@@ -271,16 +236,11 @@ async fn serves_files_ranges_and_conditions() {
     }
     let (status, ..) = ask(&router, get().header("range", "bytes=99999-")).await;
     assert_eq!(status, StatusCode::RANGE_NOT_SATISFIABLE);
-    let stale = get()
-        .header("range", "bytes=0-1")
-        .header("if-range", "\"old\"");
+    let stale = get().header("range", "bytes=0-1").header("if-range", "\"old\"");
     assert_eq!(ask(&router, stale).await.0, StatusCode::OK);
     for method in ["POST", "PUT", "DELETE"] {
         let request = Request::builder().method(method).uri(path.clone());
-        assert_eq!(
-            ask(&router, request).await.0,
-            StatusCode::METHOD_NOT_ALLOWED
-        );
+        assert_eq!(ask(&router, request).await.0, StatusCode::METHOD_NOT_ALLOWED);
     }
     assert_eq!(ask(&router, Request::get("/")).await.0, StatusCode::OK);
 }
@@ -324,9 +284,7 @@ async fn serves_nothing_else() {
 }
 
 async fn listen(router: Router) -> String {
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -336,10 +294,7 @@ async fn listen(router: Router) -> String {
 fn quick() -> FetchOptions {
     let mut options = FetchOptions::default();
     options.retries = 2;
-    options.backoff = Backoff {
-        first: Duration::from_millis(5),
-        limit: Duration::from_millis(10),
-    };
+    options.backoff = Backoff { first: Duration::from_millis(5), limit: Duration::from_millis(10) };
     options.idle_timeout = Duration::from_millis(300);
     options
 }
@@ -364,9 +319,7 @@ async fn a_thousand_consumers_cost_one_download() {
     let mut options = quick();
     options.host = Some(base.trim_start_matches("http://").to_owned());
     let fetcher = ArtifactFetcher::new(options).unwrap();
-    let url: url::Url = format!("http://nowhere.invalid/{}", artifact.path())
-        .parse()
-        .unwrap();
+    let url: url::Url = format!("http://nowhere.invalid/{}", artifact.path()).parse().unwrap();
     let scope = Scope::background();
     let all = (0..1000).map(|_| fetcher.fetch(&url, &artifact.digest, &scope));
     let trees = futures::future::try_join_all(all).await.unwrap();
@@ -387,23 +340,13 @@ async fn the_cache_is_bounded() {
     for byte in 0..4 {
         let artifact = put(&*store, byte, &"x".repeat(500 + usize::from(byte))).await;
         let url = format!("{base}/{}", artifact.path()).parse().unwrap();
-        held.push((
-            fetcher.fetch(&url, &artifact.digest, &scope).await.unwrap(),
-            url,
-            artifact,
-        ));
+        held.push((fetcher.fetch(&url, &artifact.digest, &scope).await.unwrap(), url, artifact));
     }
     store.remove_all(&key()).await.unwrap();
     let (tree, url, artifact) = &held[3];
-    assert!(Arc::ptr_eq(
-        tree,
-        &fetcher.fetch(url, &artifact.digest, &scope).await.unwrap()
-    ));
+    assert!(Arc::ptr_eq(tree, &fetcher.fetch(url, &artifact.digest, &scope).await.unwrap()));
     let (_, url, artifact) = &held[0];
-    let error = fetcher
-        .fetch(url, &artifact.digest, &scope)
-        .await
-        .unwrap_err();
+    let error = fetcher.fetch(url, &artifact.digest, &scope).await.unwrap_err();
     assert!(matches!(error, FetchError::NotFound));
 }
 
@@ -424,10 +367,10 @@ async fn misbehave(State(peer): State<Peer>) -> axum::response::Response {
         "broken" => StatusCode::BAD_GATEWAY.into_response(),
         "denied" => StatusCode::FORBIDDEN.into_response(),
         "gone" => StatusCode::NOT_FOUND.into_response(),
-        "slow" => Body::from_stream(futures::stream::pending::<
-            Result<bytes::Bytes, std::io::Error>,
-        >())
-        .into_response(),
+        "slow" => {
+            Body::from_stream(futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>())
+                .into_response()
+        }
         "short" => {
             let part = bytes.slice(..bytes.len() / 2);
             let head = [("content-length", bytes.len().to_string())];
@@ -444,16 +387,10 @@ async fn consumers_fail_closed() {
     let artifact = put(&store, 1, "hello").await;
     let mut bytes = Vec::new();
     let mut open = store.open(&key(), &artifact.file).await.unwrap();
-    tokio::io::AsyncReadExt::read_to_end(&mut open.body, &mut bytes)
-        .await
-        .unwrap();
+    tokio::io::AsyncReadExt::read_to_end(&mut open.body, &mut bytes).await.unwrap();
     let no_archive = bytes::Bytes::from_static(b"no archive at all");
     for (mode, requests, text) in [
-        (
-            "swapped",
-            1,
-            "failed to verify archive: computed digest doesn't match",
-        ),
+        ("swapped", 1, "failed to verify archive: computed digest doesn't match"),
         ("short", 3, "giving up after 3 attempt(s)"),
         ("gone", 1, "file not found"),
         ("denied", 1, "(status: 403 Forbidden)"),
@@ -464,23 +401,10 @@ async fn consumers_fail_closed() {
     ] {
         let asked = Arc::new(AtomicUsize::new(0));
         let junk = mode == "junk";
-        let served = if junk {
-            no_archive.clone()
-        } else {
-            bytes.clone().into()
-        };
-        let digest = if junk {
-            Digest::sha256(&no_archive)
-        } else {
-            artifact.digest.clone()
-        };
+        let served = if junk { no_archive.clone() } else { bytes.clone().into() };
+        let digest = if junk { Digest::sha256(&no_archive) } else { artifact.digest.clone() };
         let healed = Arc::new(AtomicBool::new(false));
-        let peer = Peer {
-            bytes: served,
-            mode,
-            asked: Arc::clone(&asked),
-            healed,
-        };
+        let peer = Peer { bytes: served, mode, asked: Arc::clone(&asked), healed };
         let base = listen(Router::new().fallback(misbehave).with_state(peer)).await;
         let mut options = quick();
         if mode == "large" {
@@ -498,9 +422,6 @@ async fn consumers_fail_closed() {
     let scope = Scope::background();
     scope.cancel();
     let url = "http://127.0.0.1:1/x".parse().unwrap();
-    let error = fetcher
-        .fetch(&url, &artifact.digest, &scope)
-        .await
-        .unwrap_err();
+    let error = fetcher.fetch(&url, &artifact.digest, &scope).await.unwrap_err();
     assert_eq!(error.class(), gitops_core::Class::Cancelled);
 }

@@ -26,25 +26,15 @@ struct World {
 }
 
 async fn world(access: Access) -> World {
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     let directory = tempfile::tempdir().unwrap();
     let mut repo = GitRepo::init(directory.path().join("app.git")).unwrap();
     let files = [("a/cm.yaml", Some("one")), ("README.md", Some("read"))];
     let first = repo.commit("main", &files, "first\n\nbody").unwrap();
-    let second = repo
-        .commit("main", &[("a/cm.yaml", Some("two"))], "second")
-        .unwrap();
+    let second = repo.commit("main", &[("a/cm.yaml", Some("two"))], "second").unwrap();
     GitRepo::init(directory.path().join("empty.git")).unwrap();
     let server = GitServer::start(directory.path(), access).await.unwrap();
-    World {
-        server,
-        repo,
-        first,
-        second,
-        _directory: directory,
-    }
+    World { server, repo, first, second, _directory: directory }
 }
 
 impl World {
@@ -74,11 +64,7 @@ fn branch(name: &str) -> GitReference {
 }
 
 fn commit(id: &str, branch: Option<&str>) -> GitReference {
-    GitReference::Commit {
-        id: id.into(),
-        branch: branch.map(Into::into),
-        name: None,
-    }
+    GitReference::Commit { id: id.into(), branch: branch.map(Into::into), name: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,63 +77,29 @@ async fn every_kind_of_reference() {
     world.repo.point("refs/pull/7/head", &first).unwrap();
     for (reference, revision, content) in [
         (branch("main"), format!("main@sha1:{second}"), "two"),
-        (
-            GitReference::Tag("v1.0.0".into()),
-            format!("v1.0.0@sha1:{first}"),
-            "one",
-        ),
-        (
-            GitReference::Tag("v1.1.0".into()),
-            format!("v1.1.0@sha1:{second}"),
-            "two",
-        ),
-        (
-            GitReference::Semver(">=1.0.0".into()),
-            format!("v1.1.0@sha1:{second}"),
-            "two",
-        ),
-        (
-            GitReference::Semver(">1.1.0-0".into()),
-            format!("v2.0.0-rc.1@sha1:{first}"),
-            "one",
-        ),
+        (GitReference::Tag("v1.0.0".into()), format!("v1.0.0@sha1:{first}"), "one"),
+        (GitReference::Tag("v1.1.0".into()), format!("v1.1.0@sha1:{second}"), "two"),
+        (GitReference::Semver(">=1.0.0".into()), format!("v1.1.0@sha1:{second}"), "two"),
+        (GitReference::Semver(">1.1.0-0".into()), format!("v2.0.0-rc.1@sha1:{first}"), "one"),
         (
             GitReference::Name("refs/pull/7/head".into()),
             format!("refs/pull/7/head@sha1:{first}"),
             "one",
         ),
         (commit(&first, None), format!("sha1:{first}"), "one"),
-        (
-            commit(&first, Some("main")),
-            format!("main@sha1:{first}"),
-            "one",
-        ),
-        (
-            commit(&second, Some("main")),
-            format!("main@sha1:{second}"),
-            "two",
-        ),
+        (commit(&first, Some("main")), format!("main@sha1:{first}"), "one"),
+        (commit(&second, Some("main")), format!("main@sha1:{second}"), "two"),
     ] {
         let at_server = both(&world.source(reference.clone())).await.unwrap();
         let path = world.repo.path().display().to_string();
-        let on_disk = both(&GitSource::new(path, reference.clone()))
-            .await
-            .unwrap();
+        let on_disk = both(&GitSource::new(path, reference.clone())).await.unwrap();
         for (resolved, fetched) in [at_server, on_disk] {
             assert_eq!(resolved.revision.to_string(), revision, "{reference:?}");
             assert_eq!(read(&fetched, "a/cm.yaml"), content, "{reference:?}");
         }
     }
-    let (_, fetched) = both(&world.source(GitReference::Tag("v1.1.0".into())))
-        .await
-        .unwrap();
-    let Subject::Commit {
-        id,
-        summary,
-        tag: Some(object),
-        ..
-    } = fetched.subject
-    else {
+    let (_, fetched) = both(&world.source(GitReference::Tag("v1.1.0".into()))).await.unwrap();
+    let Subject::Commit { id, summary, tag: Some(object), .. } = fetched.subject else {
         panic!("a commit with its tag")
     };
     assert_eq!((id, summary.as_str()), (second, "second"));
@@ -157,10 +109,7 @@ async fn every_kind_of_reference() {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_those_of_flux() {
     let mut world = world(Access::Open).await;
-    let other = world
-        .repo
-        .commit("other", &[("x", Some("x"))], "other")
-        .unwrap();
+    let other = world.repo.commit("other", &[("x", Some("x"))], "other").unwrap();
     let url = world.server.url("app.git");
     let empty = world.server.url("empty.git");
     let wrong = "0123456789012345678901234567890123456789";
@@ -173,10 +122,7 @@ async fn messages_are_those_of_flux() {
             GitReference::Tag("nope".into()),
             format!("unable to clone '{url}': couldn't find remote ref \"refs/tags/nope\""),
         ),
-        (
-            GitReference::Semver(">=9".into()),
-            "no match found for semver: >=9".into(),
-        ),
+        (GitReference::Semver(">=9".into()), "no match found for semver: >=9".into()),
         (
             GitReference::Semver("bad".into()),
             "semver parse error: improper constraint: \"bad\"".into(),
@@ -197,18 +143,12 @@ async fn messages_are_those_of_flux() {
             commit(&other, Some("main")),
             format!("unable to resolve commit object for '{other}': object not found"),
         ),
-        (
-            commit("abc", None),
-            "unable to resolve commit object for 'abc': object not found".into(),
-        ),
+        (commit("abc", None), "unable to resolve commit object for 'abc': object not found".into()),
     ] {
         let expected = format!("failed to checkout and determine revision: {message}");
         assert_eq!(failure(&world.source(reference)).await, expected);
     }
-    assert_eq!(
-        failure(&GitSource::new(&empty, branch("main"))).await,
-        "git repository is empty"
-    );
+    assert_eq!(failure(&GitSource::new(&empty, branch("main"))).await, "git repository is empty");
     assert_eq!(
         failure(&GitSource::new(&empty, GitReference::Tag("x".into()))).await,
         format!(
@@ -237,24 +177,15 @@ async fn messages_are_those_of_flux() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials() {
-    let world = world(Access::Basic {
-        username: "git".into(),
-        password: "s3cret".into(),
-    })
-    .await;
+    let world = world(Access::Basic { username: "git".into(), password: "s3cret".into() }).await;
     let url: url::Url = world.server.url("app.git").parse().unwrap();
     let transport = GitTransport::new(&url, &Tls::default(), None).unwrap();
     let error = both(&world.source(branch("main"))).await.unwrap_err();
     assert_eq!(error.class(), Class::Denied);
-    assert!(
-        one_line(&error).contains("authentication required: "),
-        "{error:?}"
-    );
+    assert!(one_line(&error).contains("authentication required: "), "{error:?}");
     for (password, works) in [("s3cret", true), ("wrong", false)] {
-        let credentials = GitCredentials::Basic {
-            username: "git".into(),
-            password: Secret::from(password),
-        };
+        let credentials =
+            GitCredentials::Basic { username: "git".into(), password: Secret::from(password) };
         assert!(!format!("{credentials:?}").contains("s3cret"));
         let transport = transport.clone().with_credentials(credentials);
         let source = world.source(branch("main")).with_transport(transport);
@@ -263,9 +194,7 @@ async fn credentials() {
     let mut inline = url.clone();
     inline.set_username("git").unwrap();
     inline.set_password(Some("s3cret")).unwrap();
-    both(&GitSource::new(inline.as_str(), branch("main")))
-        .await
-        .unwrap();
+    both(&GitSource::new(inline.as_str(), branch("main"))).await.unwrap();
     let text = failure(&GitSource::new(inline.as_str(), branch("nope"))).await;
     assert!(!text.contains("s3cret"), "{text}");
 }
@@ -277,9 +206,7 @@ async fn bearer_tokens() {
     let transport = GitTransport::new(&url, &Tls::default(), None)
         .unwrap()
         .with_credentials(GitCredentials::Bearer(Secret::from("tok123")));
-    both(&world.source(branch("main")).with_transport(transport))
-        .await
-        .unwrap();
+    both(&world.source(branch("main")).with_transport(transport)).await.unwrap();
     assert!(both(&world.source(branch("main"))).await.is_err());
 }
 
@@ -300,20 +227,12 @@ async fn faults_end_in_errors_and_in_time() {
         (Fault::Status(404), "repository not found"),
         (Fault::Status(403), "authorization failed"),
         (Fault::Cut(30), ""),
-        (
-            Fault::Late(Duration::from_mins(1)),
-            "context deadline exceeded",
-        ),
-        (
-            Fault::Redirect("ftp://example.com".into()),
-            "unsupported scheme \"ftp\"",
-        ),
+        (Fault::Late(Duration::from_mins(1)), "context deadline exceeded"),
+        (Fault::Redirect("ftp://example.com".into()), "unsupported scheme \"ftp\""),
     ] {
         world.server.set_fault(fault.clone());
         let start = Instant::now();
-        let source = world
-            .source(branch("main"))
-            .with_timeout(Duration::from_secs(1));
+        let source = world.source(branch("main")).with_timeout(Duration::from_secs(1));
         let error = failure(&source).await;
         assert!(error.contains(text), "{fault:?}: {error}");
         assert!(start.elapsed() < Duration::from_secs(10));
@@ -330,26 +249,16 @@ async fn faults_end_in_errors_and_in_time() {
         tokio::time::sleep(Duration::from_millis(100)).await;
         stop.cancel();
     });
-    let error = world
-        .source(branch("main"))
-        .resolve(&scope)
-        .await
-        .unwrap_err();
+    let error = world.source(branch("main")).resolve(&scope).await.unwrap_err();
     assert_eq!(error.class(), Class::Cancelled);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_followed_without_credentials() {
     let world = world(Access::Open).await;
-    let other = GitServer::start(world.server.root(), Access::Open)
-        .await
-        .unwrap();
-    other.set_fault(Fault::Redirect(
-        world.server.url("").trim_end_matches('/').to_owned(),
-    ));
-    let (_, fetched) = both(&GitSource::new(other.url("app.git"), branch("main")))
-        .await
-        .unwrap();
+    let other = GitServer::start(world.server.root(), Access::Open).await.unwrap();
+    other.set_fault(Fault::Redirect(world.server.url("").trim_end_matches('/').to_owned()));
+    let (_, fetched) = both(&GitSource::new(other.url("app.git"), branch("main"))).await.unwrap();
     assert_eq!(read(&fetched, "a/cm.yaml"), "two");
     assert_eq!(other.requests().len(), 1);
 }
@@ -358,40 +267,17 @@ async fn a_redirect_is_followed_without_credentials() {
 async fn limits_hold() {
     let mut world = world(Access::Open).await;
     let big = "x".repeat(1 << 20);
-    world
-        .repo
-        .commit("main", &[("big", Some(&big))], "big")
-        .unwrap();
+    world.repo.commit("main", &[("big", Some(&big))], "big").unwrap();
     let default = GitLimits::default();
     for limits in [
-        GitLimits {
-            advertisement_bytes: 10,
-            ..default
-        },
-        GitLimits {
-            pack_bytes: 100,
-            ..default
-        },
-        GitLimits {
-            object_bytes: 1000,
-            ..default
-        },
-        GitLimits {
-            tree_bytes: 1000,
-            ..default
-        },
-        GitLimits {
-            entries: 2,
-            ..default
-        },
-        GitLimits {
-            depth: 0,
-            ..default
-        },
+        GitLimits { advertisement_bytes: 10, ..default },
+        GitLimits { pack_bytes: 100, ..default },
+        GitLimits { object_bytes: 1000, ..default },
+        GitLimits { tree_bytes: 1000, ..default },
+        GitLimits { entries: 2, ..default },
+        GitLimits { depth: 0, ..default },
     ] {
-        let error = both(&world.source(branch("main")).with_limits(limits))
-            .await
-            .unwrap_err();
+        let error = both(&world.source(branch("main")).with_limits(limits)).await.unwrap_err();
         assert_eq!(error.class(), Class::Invalid, "{limits:?} {error:?}");
     }
 }
@@ -417,11 +303,7 @@ fn tree_of(directory: &Path, entries: &[(&str, &str, &str)]) -> String {
         let byte = |at: usize| u8::from_str_radix(&id[at..at + 2], 16).unwrap();
         raw.extend((0..40).step_by(2).map(byte));
     }
-    git(
-        directory,
-        &["hash-object", "-t", "tree", "-w", "--literally", "--stdin"],
-        &raw,
-    )
+    git(directory, &["hash-object", "-t", "tree", "-w", "--literally", "--stdin"], &raw)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -434,56 +316,27 @@ async fn hostile_trees_are_refused_and_odd_ones_are_read() {
             "tree {tree}\nauthor a <a@b> 1 +0000\ncommitter a <a@b> 1 +0000\n\n{}\n",
             "long ".repeat(30)
         );
-        let arguments = [
-            "hash-object",
-            "-t",
-            "commit",
-            "-w",
-            "--literally",
-            "--stdin",
-        ];
+        let arguments = ["hash-object", "-t", "commit", "-w", "--literally", "--stdin"];
         let commit = git(&at, &arguments, raw.as_bytes());
         world.repo.point("refs/heads/main", &commit).unwrap();
     };
-    for name in [
-        ".git",
-        ".GIT",
-        ".g\u{200c}it",
-        "git~1",
-        ".git::$INDEX",
-        "..",
-        ".",
-        "a/../b",
-        "a\\b",
-    ] {
+    for name in
+        [".git", ".GIT", ".g\u{200c}it", "git~1", ".git::$INDEX", "..", ".", "a/../b", "a\\b"]
+    {
         set(&tree_of(&at, &[("100644", name, &blob)]));
         let error = both(&world.source(branch("main"))).await.unwrap_err();
-        assert!(
-            one_line(&error).contains("refused entry"),
-            "{name}: {error:?}"
-        );
+        assert!(one_line(&error).contains("refused entry"), "{name}: {error:?}");
         let inner = tree_of(&at, &[("100644", name, &blob)]);
         set(&tree_of(&at, &[("40000", "dir", &inner)]));
         assert!(both(&world.source(branch("main"))).await.is_err(), "{name}");
     }
-    set(&tree_of(
-        &at,
-        &[("100644", "a", &blob), ("100755", "a", &blob)],
-    ));
-    assert!(
-        failure(&world.source(branch("main")))
-            .await
-            .contains("duplicate entry")
-    );
+    set(&tree_of(&at, &[("100644", "a", &blob), ("100755", "a", &blob)]));
+    assert!(failure(&world.source(branch("main"))).await.contains("duplicate entry"));
 
     let inner = tree_of(&at, &[("160000", "app", &world.first)]);
     set(&tree_of(
         &at,
-        &[
-            ("100755", "run", &blob),
-            ("120000", "link", &blob),
-            ("40000", "vendor", &inner),
-        ],
+        &[("100755", "run", &blob), ("120000", "link", &blob), ("40000", "vendor", &inner)],
     ));
     let (_, fetched) = both(&world.source(branch("main"))).await.unwrap();
     let kinds: Vec<_> = fetched.tree.list("".as_ref()).unwrap();
@@ -492,45 +345,23 @@ async fn hostile_trees_are_refused_and_odd_ones_are_read() {
     assert!(fetched.tree.stat("vendor/app".as_ref()).unwrap().is_dir());
     assert!(fetched.tree.list("vendor/app".as_ref()).unwrap().is_empty());
     assert!(fetched.tree.read("link".as_ref()).is_err());
-    assert!(
-        fetched
-            .tree
-            .read("none/x".as_ref())
-            .unwrap_err()
-            .is_not_found()
-    );
-    assert!(
-        !fetched
-            .tree
-            .stat("run/x".as_ref())
-            .unwrap_err()
-            .is_not_found()
-    );
-    let Subject::Commit { summary, .. } = fetched.subject else {
-        panic!("a commit")
-    };
+    assert!(fetched.tree.read("none/x".as_ref()).unwrap_err().is_not_found());
+    assert!(!fetched.tree.stat("run/x".as_ref()).unwrap_err().is_not_found());
+    let Subject::Commit { summary, .. } = fetched.subject else { panic!("a commit") };
     assert_eq!(summary, format!("{}...", "long ".repeat(10)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sparse_directories() {
     let mut world = world(Access::Open).await;
-    world
-        .repo
-        .commit("main", &[("b/c/d", Some("d")), ("b/e", Some("e"))], "more")
-        .unwrap();
+    world.repo.commit("main", &[("b/c/d", Some("d")), ("b/e", Some("e"))], "more").unwrap();
     let sparse = |dirs: &[&str]| {
         let dirs = dirs.iter().map(|&dir| dir.to_owned()).collect();
         world.source(branch("main")).with_sparse(dirs)
     };
     let (_, fetched) = both(&sparse(&["./b/c", "a"])).await.unwrap();
-    let names: Vec<_> = fetched
-        .tree
-        .list("".as_ref())
-        .unwrap()
-        .into_iter()
-        .map(|entry| entry.name)
-        .collect();
+    let names: Vec<_> =
+        fetched.tree.list("".as_ref()).unwrap().into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, ["a", "b"]);
     assert_eq!(fetched.tree.list("b".as_ref()).unwrap().len(), 1);
     let error = failure(&sparse(&["absent"])).await;

@@ -34,11 +34,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).unwrap();
         let (pem, der) = (certificate.pem(), certificate.der().clone());
-        Self {
-            issuer: Issuer::new(params, key),
-            pem,
-            der,
-        }
+        Self { issuer: Issuer::new(params, key), pem, der }
     }
 
     /// A certificate and its key.
@@ -58,9 +54,7 @@ fn message(from: &mut impl Read, response: bool) -> Vec<u8> {
             && !response
         {
             let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "));
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
             let length: usize = length.map_or(0, |text| text.trim().parse().unwrap());
             if bytes.len() >= end + 4 + length {
                 return bytes;
@@ -81,11 +75,7 @@ fn forwarded(request: &[u8], backend: SocketAddr) -> Vec<u8> {
     head.retain(|line| !line.to_lowercase().starts_with("connection:"));
     head.push("connection: close");
     let mut peer = TcpStream::connect(backend).unwrap();
-    let body = &request[request
-        .windows(4)
-        .position(|part| part == b"\r\n\r\n")
-        .unwrap()
-        + 4..];
+    let body = &request[request.windows(4).position(|part| part == b"\r\n\r\n").unwrap() + 4..];
     peer.write_all(head.join("\r\n").as_bytes()).unwrap();
     peer.write_all(b"\r\n\r\n").unwrap();
     peer.write_all(body).unwrap();
@@ -120,19 +110,12 @@ struct World {
 }
 
 async fn world() -> World {
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     let directory = tempfile::tempdir().unwrap();
     let mut repo = GitRepo::init(directory.path().join("app.git")).unwrap();
     repo.commit("main", &[("f", Some("x"))], "first").unwrap();
-    let server = GitServer::start(directory.path(), Access::Open)
-        .await
-        .unwrap();
-    World {
-        server,
-        _directory: directory,
-    }
+    let server = GitServer::start(directory.path(), Access::Open).await.unwrap();
+    World { server, _directory: directory }
 }
 
 impl World {
@@ -164,9 +147,7 @@ async fn private_authorities_and_client_certificates() {
         .unwrap();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.der.clone()).unwrap();
-    let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots))
-        .build()
-        .unwrap();
+    let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
     let strict = rustls::ServerConfig::builder()
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key())
@@ -175,18 +156,9 @@ async fn private_authorities_and_client_certificates() {
     let strict = tls_before(world.address(), strict);
 
     let (client, client_key) = authority.issue("client");
-    let trusting = Tls {
-        authorities: Some(authority.pem.clone().into_bytes()),
-        identity: None,
-    };
-    let identity = (
-        client.pem().into_bytes(),
-        Secret::from(client_key.serialize_pem()),
-    );
-    let known = Tls {
-        identity: Some(identity),
-        ..trusting.clone()
-    };
+    let trusting = Tls { authorities: Some(authority.pem.clone().into_bytes()), identity: None };
+    let identity = (client.pem().into_bytes(), Secret::from(client_key.serialize_pem()));
+    let known = Tls { identity: Some(identity), ..trusting.clone() };
     let transports = GitTransports::default();
     for (server, tls, works) in [
         (open, &Tls::default(), false),
@@ -206,10 +178,7 @@ async fn private_authorities_and_client_certificates() {
         }
     }
     assert!(!format!("{known:?}").contains("PRIVATE KEY"));
-    let bad = Tls {
-        authorities: None,
-        identity: Some((b"x".to_vec(), Secret::from("y"))),
-    };
+    let bad = Tls { authorities: None, identity: Some((b"x".to_vec(), Secret::from("y"))) };
     assert!(GitTransport::new(&"https://localhost/".parse().unwrap(), &bad, None).is_err());
 }
 
@@ -259,10 +228,7 @@ async fn proxies_are_used() {
                 stream.read_exact(&mut head).await.unwrap();
                 let mut rest = vec![0; usize::from(head[4]) + 2];
                 stream.read_exact(&mut rest).await.unwrap();
-                stream
-                    .write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])
-                    .await
-                    .unwrap();
+                stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
                 let mut peer = tokio::net::TcpStream::connect(backend).await.unwrap();
                 let _ = tokio::io::copy_bidirectional(&mut stream, &mut peer).await;
             });

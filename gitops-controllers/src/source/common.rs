@@ -38,11 +38,7 @@ impl Storage {
     }
 
     pub(super) fn url(&self, path: &str) -> String {
-        let scheme = if self.address.contains("://") {
-            ""
-        } else {
-            "http://"
-        };
+        let scheme = if self.address.contains("://") { "" } else { "http://" };
         format!("{scheme}{}/{path}", self.address.trim_end_matches('/'))
     }
 
@@ -72,18 +68,11 @@ impl Storage {
             return Ok(None);
         }
         // The address may have changed since.
-        Ok(Some(Recorded {
-            url: self.url(&recorded.path),
-            ..recorded.clone()
-        }))
+        Ok(Some(Recorded { url: self.url(&recorded.path), ..recorded.clone() }))
     }
 
     async fn collect<K: Kind>(&self, current: &Artifact, attempt: &mut Attempt<K>) {
-        match self
-            .store
-            .collect(current, self.retention, attempt.now())
-            .await
-        {
+        match self.store.collect(current, self.retention, attempt.now()).await {
             Ok(0) => {}
             Ok(count) => {
                 let message = format!("garbage collected {count} artifacts");
@@ -113,12 +102,7 @@ impl Storage {
             }
             Err(error) => {
                 let message = "failed to verify integrity of artifact";
-                Err(failed(
-                    Stage::Store,
-                    message,
-                    reason::READ_OPERATION_FAILED,
-                    error,
-                ))
+                Err(failed(Stage::Store, message, reason::READ_OPERATION_FAILED, error))
             }
         }
     }
@@ -131,21 +115,13 @@ impl Storage {
         content: Content,
         scope: &Scope,
     ) -> Result<Artifact, Failure> {
-        self.store
-            .put(key, revision, content, scope)
-            .await
-            .map_err(|error| match error {
-                StoreError::Cancelled(error) => Failure::new(Stage::Store, error),
-                error => {
-                    let message = "unable to archive artifact to storage";
-                    failed(
-                        Stage::Store,
-                        message,
-                        reason::ARCHIVE_OPERATION_FAILED,
-                        error,
-                    )
-                }
-            })
+        self.store.put(key, revision, content, scope).await.map_err(|error| match error {
+            StoreError::Cancelled(error) => Failure::new(Stage::Store, error),
+            error => {
+                let message = "unable to archive artifact to storage";
+                failed(Stage::Store, message, reason::ARCHIVE_OPERATION_FAILED, error)
+            }
+        })
     }
 
     /// Removes all artifacts of an object that is going.
@@ -156,12 +132,7 @@ impl Storage {
     ) -> Result<(), Failure> {
         let removed = self.store.remove_all(key).await.map_err(|error| {
             let message = "garbage collection for deleted resource failed";
-            failed(
-                Stage::Finalize,
-                message,
-                reason::GARBAGE_COLLECTION_FAILED,
-                error,
-            )
+            failed(Stage::Finalize, message, reason::GARBAGE_COLLECTION_FAILED, error)
         })?;
         if removed {
             let message = "garbage collected artifacts for deleted resource";
@@ -186,27 +157,19 @@ pub(super) fn failed(
     reason: &'static str,
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Failure {
-    let fault = Fault::new(Class::Transient, message)
-        .reason(reason)
-        .because(cause);
+    let fault = Fault::new(Class::Transient, message).reason(reason).because(cause);
     Failure::new(stage, fault)
 }
 
 /// The artifact of a record, when it is one of this key.
 pub(super) fn parsed(key: &ArtifactKey, recorded: &Recorded) -> Option<Artifact> {
-    let file = recorded
-        .path
-        .strip_prefix(&key.directory())?
-        .strip_prefix('/')?;
+    let file = recorded.path.strip_prefix(&key.directory())?.strip_prefix('/')?;
     Some(Artifact {
         key: key.clone(),
         file: file.to_owned(),
         revision: recorded.revision.parse().ok()?,
         digest: recorded.digest.parse().ok()?,
-        size: recorded
-            .size
-            .and_then(|size| size.try_into().ok())
-            .unwrap_or(0),
+        size: recorded.size.and_then(|size| size.try_into().ok()).unwrap_or(0),
         stored_at: recorded.last_update_time.get(),
     })
 }

@@ -30,20 +30,18 @@ pub(super) async fn transport(
     };
     let url: Url = object.spec.url.parse().map_err(|error: url::ParseError| {
         let message = format!("failed to parse url '{}'", object.spec.url);
-        let fault = Fault::new(Class::Invalid, message)
-            .reason(reason::URL_INVALID)
-            .because(error);
+        let fault = Fault::new(Class::Invalid, message).reason(reason::URL_INVALID).because(error);
         Failure::new(Stage::Validate, fault)
     })?;
     let data = match &object.spec.secret_ref {
-        Some(reference) => Some(secret(client, &namespace, &reference.name).await.map_err(
-            |error| {
+        Some(reference) => {
+            Some(secret(client, &namespace, &reference.name).await.map_err(|error| {
                 // Flux says it twice.
                 let what = format!("failed to get secret '{namespace}/{}'", reference.name);
                 let message = format!("{what}: {what}");
                 failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, error)
-            },
-        )?),
+            })?)
+        }
         None => None,
     };
     let authentication = authentication(&url, data.as_ref()).map_err(|why| {
@@ -54,21 +52,16 @@ pub(super) async fn transport(
     let Some((credentials, tls)) = authentication else {
         return Ok(None);
     };
-    let transport = transports
-        .get(&url, &tls, proxy.as_ref())
-        .map_err(|error| {
-            let message = "failed to create Git client";
-            failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, error)
-        })?;
+    let transport = transports.get(&url, &tls, proxy.as_ref()).map_err(|error| {
+        let message = "failed to create Git client";
+        failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, error)
+    })?;
     Ok(Some(transport.with_credentials(credentials)))
 }
 
 /// Follows the checks of Flux's `git.NewAuthOptions`.
 fn authentication(url: &Url, data: Option<&Data>) -> Result<Option<(GitCredentials, Tls)>, String> {
-    let value = |key: &str| {
-        data.and_then(|data| data.get(key))
-            .filter(|value| !value.is_empty())
-    };
+    let value = |key: &str| data.and_then(|data| data.get(key)).filter(|value| !value.is_empty());
     let text = |key: &str| value(key).map(|value| String::from_utf8_lossy(value).into_owned());
     match url.scheme() {
         "http" | "https" => {}
@@ -85,10 +78,7 @@ fn authentication(url: &Url, data: Option<&Data>) -> Result<Option<(GitCredentia
     let token = value("bearerToken").cloned();
     let (mut username, mut password) = match token {
         Some(_) => (String::new(), String::new()),
-        None => (
-            text("username").unwrap_or_default(),
-            text("password").unwrap_or_default(),
-        ),
+        None => (text("username").unwrap_or_default(), text("password").unwrap_or_default()),
     };
     if username.is_empty() {
         url.username().clone_into(&mut username);
@@ -114,10 +104,7 @@ fn authentication(url: &Url, data: Option<&Data>) -> Result<Option<(GitCredentia
         }
         Some(token) => GitCredentials::Bearer(Secret::new(token)),
         None if username.is_empty() => GitCredentials::Anonymous,
-        None => GitCredentials::Basic {
-            username,
-            password: Secret::from(password),
-        },
+        None => GitCredentials::Basic { username, password: Secret::from(password) },
     };
     Ok(Some((credentials, tls)))
 }
@@ -150,11 +137,7 @@ fn check_provider(
         GitProvider::Aws => unsupported("aws"),
         GitProvider::Azure => unsupported("azure"),
         GitProvider::Generic if app => {
-            let name = object
-                .spec
-                .secret_ref
-                .as_ref()
-                .map(|reference| reference.name.as_str());
+            let name = object.spec.secret_ref.as_ref().map(|reference| reference.name.as_str());
             let message = format!(
                 "secretRef '{namespace}/{}' has github app data but provider is not set to github",
                 name.unwrap_or_default()
@@ -174,18 +157,14 @@ async fn proxy(client: &Client, namespace: &str, name: &str) -> Result<Url, Fail
     let data = secret(client, namespace, name)
         .await
         .map_err(|error| fail(format!("failed to get secret {place}: {error}")))?;
-    let text = |key: &str| {
-        data.get(key)
-            .map(|value| String::from_utf8_lossy(value).into_owned())
-    };
+    let text = |key: &str| data.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
     let address = text("address").filter(|address| !address.is_empty());
     let address =
         address.ok_or_else(|| fail(format!("secret {place}: key 'address' not found")))?;
-    let mut url: Url = address.trim().parse().map_err(|error| {
-        fail(format!(
-            "secret {place}: failed to parse proxy address: {error}"
-        ))
-    })?;
+    let mut url: Url = address
+        .trim()
+        .parse()
+        .map_err(|error| fail(format!("secret {place}: failed to parse proxy address: {error}")))?;
     if let Some(username) = text("username") {
         // Fails only for a URL without a host, which is no proxy either.
         let _ = url.set_username(&username);
@@ -202,10 +181,7 @@ async fn secret(client: &Client, namespace: &str, name: &str) -> Result<Data, St
     match secrets.get(name).await {
         Ok(secret) => {
             let data = secret.data.unwrap_or_default();
-            Ok(data
-                .into_iter()
-                .map(|(key, value)| (key, value.0))
-                .collect())
+            Ok(data.into_iter().map(|(key, value)| (key, value.0)).collect())
         }
         Err(kube::Error::Api(status)) => Err(status.message.clone()),
         Err(error) => Err(gitops_core::one_line(&error)),
@@ -230,52 +206,25 @@ mod tests {
         for (url, data, expected) in [
             ("http://h/r", &[][..], GitCredentials::Anonymous),
             ("http://u:p@h/r", &[], basic("u", "p")),
-            (
-                "http://u:p@h/r",
-                &[("username", "x"), ("password", "y")],
-                basic("x", "y"),
-            ),
+            ("http://u:p@h/r", &[("username", "x"), ("password", "y")], basic("x", "y")),
             ("http://h/r", &[("username", "x")], basic("x", "")),
-            (
-                "https://h/r",
-                &[("bearerToken", "t")],
-                GitCredentials::Bearer("t".into()),
-            ),
+            ("https://h/r", &[("bearerToken", "t")], GitCredentials::Bearer("t".into())),
         ] {
-            assert_eq!(
-                of(url, data).unwrap().unwrap().0,
-                expected,
-                "{url} {data:?}"
-            );
+            assert_eq!(of(url, data).unwrap().unwrap().0, expected, "{url} {data:?}");
         }
         for (url, data, text) in [
-            (
-                "http://h/r",
-                &[("password", "y")][..],
-                "'password' requires 'username'",
-            ),
-            (
-                "http://u@h/r",
-                &[("bearerToken", "t")],
-                "cannot be set at the same time",
-            ),
+            ("http://h/r", &[("password", "y")][..], "'password' requires 'username'"),
+            ("http://u@h/r", &[("bearerToken", "t")], "cannot be set at the same time"),
             ("ssh://h/r", &[], "'identity' is required"),
-            (
-                "ssh://h/r",
-                &[("identity", "k")],
-                "'known_hosts' is required",
-            ),
+            ("ssh://h/r", &[("identity", "k")], "'known_hosts' is required"),
             ("ftp://h/r", &[], "unknown transport 'ftp'"),
         ] {
             let error = of(url, data).unwrap_err();
             assert!(error.contains(text), "{error}");
         }
-        let (_, tls) = of(
-            "https://h/r",
-            &[("ca.crt", "a"), ("caFile", "b"), ("tls.crt", "c")],
-        )
-        .unwrap()
-        .unwrap();
+        let (_, tls) = of("https://h/r", &[("ca.crt", "a"), ("caFile", "b"), ("tls.crt", "c")])
+            .unwrap()
+            .unwrap();
         assert_eq!(tls.authorities.unwrap(), b"a");
         assert!(tls.identity.is_none(), "a certificate without its key");
     }

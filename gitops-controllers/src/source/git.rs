@@ -47,11 +47,7 @@ impl std::fmt::Debug for GitRepositoryReconciler {
 impl GitRepositoryReconciler {
     /// A reconciler that reads Secrets and includes with a client.
     pub fn new(client: Client, storage: Storage) -> Self {
-        Self {
-            client,
-            storage,
-            transports: GitTransports::default(),
-        }
+        Self { client, storage, transports: GitTransports::default() }
     }
 }
 
@@ -68,10 +64,7 @@ impl Reconcile for GitRepositoryReconciler {
         let in_storage = in_storage(&attempt.status);
         attempt.clear(condition_type::STORAGE_OPERATION_FAILED);
         let before = attempt.status.artifact.clone();
-        let current = self
-            .storage
-            .maintain(&key, before.as_ref(), attempt)
-            .await?;
+        let current = self.storage.maintain(&key, before.as_ref(), attempt).await?;
         attempt.status.artifact.clone_from(&current);
         if current.is_none() {
             attempt.clear(condition_type::ARTIFACT_IN_STORAGE);
@@ -104,24 +97,15 @@ impl Reconcile for GitRepositoryReconciler {
             });
         }
         let fetched = source.fetch(&resolved, &scope).await.map_err(failure)?;
-        let message = format!(
-            "building artifact: new upstream revision '{}'",
-            resolved.revision
-        );
-        if !current
-            .as_ref()
-            .is_some_and(|current| same_revision(current, &resolved.revision))
-        {
+        let message = format!("building artifact: new upstream revision '{}'", resolved.revision);
+        if !current.as_ref().is_some_and(|current| same_revision(current, &resolved.revision)) {
             attempt.drifted(Stage::Fetch, message);
         }
         let tree = include::laid_over(fetched.tree, &self.storage, object, &includes).await?;
         let ignore = object.spec.ignore.clone();
         let rules = blocking_rules(std::sync::Arc::clone(&tree), ignore).await?;
         let content = Content { tree, rules };
-        let artifact = self
-            .storage
-            .put(&key, &fetched.revision, content, &scope)
-            .await?;
+        let artifact = self.storage.put(&key, &fetched.revision, content, &scope).await?;
         let recorded = self.storage.record(&artifact);
         observe_content(object, &mut attempt.status, includes);
         attempt.status.artifact = Some(recorded.clone());
@@ -150,11 +134,7 @@ impl Reconcile for GitRepositoryReconciler {
 }
 
 fn key(object: &GitRepository) -> ArtifactKey {
-    ArtifactKey::new(
-        "GitRepository",
-        &object.namespace().unwrap_or_default(),
-        &object.name_any(),
-    )
+    ArtifactKey::new("GitRepository", &object.namespace().unwrap_or_default(), &object.name_any())
 }
 
 fn source(object: &GitRepository, observed: Option<&Recorded>) -> GitSource {
@@ -215,10 +195,7 @@ async fn blocking_rules(
 
 fn same_revision(artifact: &Recorded, revision: &Revision) -> bool {
     // Older releases wrote revisions in other forms.
-    artifact
-        .revision
-        .parse::<Revision>()
-        .is_ok_and(|own| own == *revision)
+    artifact.revision.parse::<Revision>().is_ok_and(|own| own == *revision)
 }
 
 fn content_changed(
@@ -228,12 +205,9 @@ fn content_changed(
 ) -> bool {
     let spec = &object.spec;
     let same_includes = includes.len() == status.included_artifacts.len()
-        && includes
-            .iter()
-            .zip(&status.included_artifacts)
-            .all(|(now, then)| {
-                now.digest == then.digest && now.revision == then.revision && now.path == then.path
-            });
+        && includes.iter().zip(&status.included_artifacts).all(|(now, then)| {
+            now.digest == then.digest && now.revision == then.revision && now.path == then.path
+        });
     !same_includes
         || spec.ignore != status.observed_ignore
         || spec.recurse_submodules != status.observed_recurse_submodules
@@ -250,9 +224,7 @@ fn observe_content(
     status.observed_ignore.clone_from(&object.spec.ignore);
     status.observed_recurse_submodules = object.spec.recurse_submodules;
     status.observed_include.clone_from(&object.spec.include);
-    status
-        .observed_sparse_checkout
-        .clone_from(&object.spec.sparse_checkout);
+    status.observed_sparse_checkout.clone_from(&object.spec.sparse_checkout);
     status.source_verification_mode = None;
 }
 

@@ -40,27 +40,15 @@ pub(super) async fn artifacts(
                 kube::Error::Api(status) => status.message.clone(),
                 error => gitops_core::one_line(&error),
             };
-            wait(
-                reason::NOT_FOUND,
-                format!("could not get resource for include '{name}': {why}"),
-            )
+            wait(reason::NOT_FOUND, format!("could not get resource for include '{name}': {why}"))
         })?;
         let found = found.ok_or_else(|| {
             let why = format!("GitRepository.source.toolkit.fluxcd.io \"{name}\" not found");
-            wait(
-                reason::NOT_FOUND,
-                format!("could not get resource for include '{name}': {why}"),
-            )
+            wait(reason::NOT_FOUND, format!("could not get resource for include '{name}': {why}"))
         })?;
-        let artifact = found
-            .status
-            .and_then(|status| status.artifact)
-            .ok_or_else(|| {
-                wait(
-                    reason::NO_ARTIFACT,
-                    format!("no artifact available for include '{name}'"),
-                )
-            })?;
+        let artifact = found.status.and_then(|status| status.artifact).ok_or_else(|| {
+            wait(reason::NO_ARTIFACT, format!("no artifact available for include '{name}'"))
+        })?;
         artifacts.push(artifact);
     }
     Ok(artifacts)
@@ -114,11 +102,7 @@ async fn open(
     let opened = storage.store.open(key, &parsed.file).await;
     let mut opened = opened.map_err(|error| text(&error))?;
     let mut bytes = Vec::new();
-    opened
-        .body
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(|error| text(&error))?;
+    opened.body.read_to_end(&mut bytes).await.map_err(|error| text(&error))?;
     if gitops_core::Digest::of(parsed.digest.algorithm(), &bytes) != parsed.digest {
         return Err("the artifact is being replaced".to_owned());
     }

@@ -94,13 +94,9 @@ impl GitTransport {
         } else if is_loopback(url) {
             builder = builder.no_proxy();
         }
-        let client = builder
-            .build()
-            .map_err(|error| invalid("cannot set up HTTP client", &error))?;
-        Ok(Self {
-            client,
-            credentials: GitCredentials::Anonymous,
-        })
+        let client =
+            builder.build().map_err(|error| invalid("cannot set up HTTP client", &error))?;
+        Ok(Self { client, credentials: GitCredentials::Anonymous })
     }
 
     /// The same way for someone who can prove who they are.
@@ -170,9 +166,7 @@ impl GitTransport {
         }
         let target = endpoint(&base, "/info/refs", Some("service=git-upload-pack"));
         let target = go::quoted(&go::masked(&target));
-        Err(SourceError::network(format!(
-            "Get {target}: http redirect: too many redirects"
-        )))
+        Err(SourceError::network(format!("Get {target}: http redirect: too many redirects")))
     }
 }
 
@@ -205,11 +199,7 @@ impl GitTransports {
         proxy: Option<&Url>,
     ) -> Result<GitTransport, SourceError> {
         let proxied = proxy.cloned().map(SafeUrl::from);
-        let means = Means {
-            tls: tls.clone(),
-            proxy: proxied,
-            loopback: is_loopback(url),
-        };
+        let means = Means { tls: tls.clone(), proxy: proxied, loopback: is_loopback(url) };
         let mut known = self.known.lock();
         if let Some((_, way)) = known.iter().find(|(other, _)| *other == means) {
             return Ok(way.clone());
@@ -247,14 +237,9 @@ impl Session {
     /// Learns the references under some prefixes, or all.
     pub(crate) async fn list(&mut self, prefixes: &[String]) -> Result<(), SourceError> {
         if self.advertisement.version_2 {
-            let response = self
-                .post(list_request(&self.advertisement, prefixes))
-                .await?;
+            let response = self.post(list_request(&self.advertisement, prefixes)).await?;
             let body = limited(response, self.max_refs, &|error| {
-                format!(
-                    "unexpected client error: {}",
-                    go::request_failure(error, None)
-                )
+                format!("unexpected client error: {}", go::request_failure(error, None))
             })
             .await?;
             self.advertisement.parse_refs(&body)?;
@@ -268,9 +253,7 @@ impl Session {
         server.version_2
             || server.has("allow-reachable-sha1-in-want")
             || server.has("allow-any-sha1-in-want")
-            || ids
-                .iter()
-                .all(|id| server.refs.values().any(|found| found.id == *id))
+            || ids.iter().all(|id| server.refs.values().any(|found| found.id == *id))
     }
 
     /// Fetches objects; gives every piece of the pack to `sink`.
@@ -316,11 +299,7 @@ impl Session {
         if self.advertisement.version_2 {
             request = request.header("Git-Protocol", "version=2");
         }
-        match authorized(request, &self.credentials)
-            .body(body)
-            .send()
-            .await
-        {
+        match authorized(request, &self.credentials).body(body).send().await {
             Ok(response) if response.status().is_redirection() => {
                 let target = go::quoted(&go::masked(&target));
                 Err(SourceError::network(format!(
@@ -382,19 +361,11 @@ fn redirected(target: &Url, response: &Response) -> Result<Url, SourceError> {
         let target = go::quoted(&go::masked(target));
         SourceError::network(format!("Get {target}: http redirect: {why}"))
     };
-    let location = response
-        .headers()
-        .get(LOCATION)
-        .and_then(|value| value.to_str().ok());
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let location = location.ok_or_else(|| fail("no location"))?;
-    let mut next = target
-        .join(location)
-        .map_err(|_| fail("malformed location"))?;
+    let mut next = target.join(location).map_err(|_| fail("malformed location"))?;
     if !matches!(next.scheme(), "http" | "https") {
-        return Err(fail(&format!(
-            "unsupported scheme {}",
-            go::quoted(next.scheme())
-        )));
+        return Err(fail(&format!("unsupported scheme {}", go::quoted(next.scheme()))));
     }
     let path = next.path().strip_suffix("/info/refs").map(str::to_owned);
     let path = path.ok_or_else(|| fail("target does not end in /info/refs"))?;
@@ -474,10 +445,7 @@ async fn failed(
     };
     let why = go::request_failure(error, address.as_deref());
     let target = go::quoted(&go::masked(target));
-    SourceError::network(format!(
-        "{}{method} {target}: {why}",
-        prefix.unwrap_or_default()
-    ))
+    SourceError::network(format!("{}{method} {target}: {why}", prefix.unwrap_or_default()))
 }
 
 fn percent_decoded(text: &str) -> String {

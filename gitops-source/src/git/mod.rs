@@ -198,28 +198,16 @@ impl GitSource {
         };
         let commit_only = matches!(self.reference, GitReference::Commit { .. });
         let missing = |error: SourceError| match error {
-            SourceError::NotFound(_) if commit_only => error.during(format!(
-                "unable to resolve commit object for '{}'",
-                at.target
-            )),
+            SourceError::NotFound(_) if commit_only => {
+                error.during(format!("unable to resolve commit object for '{}'", at.target))
+            }
             error => self.cloning(error),
         };
-        let objects = if let GitReference::Commit {
-            branch: Some(branch),
-            ..
-        } = &self.reference
-        {
-            origin
-                .commit_of_branch(&at.target, branch, &self.limits)
-                .await
-                .map_err(missing)?
+        let objects = if let GitReference::Commit { branch: Some(branch), .. } = &self.reference {
+            origin.commit_of_branch(&at.target, branch, &self.limits).await.map_err(missing)?
         } else {
             let want = [at.target.clone()];
-            let want = Want {
-                ids: &want,
-                shallow: true,
-                history_only: false,
-            };
+            let want = Want { ids: &want, shallow: true, history_only: false };
             origin.objects(&want, &self.limits).await.map_err(missing)?
         };
         let (limits, sparse, scope) = (self.limits, self.sparse.clone(), scope.clone());

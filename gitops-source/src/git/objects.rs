@@ -37,10 +37,8 @@ pub(crate) struct Commit {
 impl Objects {
     /// The objects of a repository on disk.
     pub(crate) fn open(directory: &Path, format: gix::hash::Kind) -> Result<Self, SourceError> {
-        let odb = gix::odb::at(directory, format).map_err(|source| SourceError::Disk {
-            doing: "cannot open objects",
-            source,
-        })?;
+        let odb = gix::odb::at(directory, format)
+            .map_err(|source| SourceError::Disk { doing: "cannot open objects", source })?;
         Ok(Self { odb, _place: None })
     }
 
@@ -66,11 +64,7 @@ impl Objects {
             alloc_limit_bytes: Some(limit),
             ..Default::default()
         };
-        let mut reader = Pieces {
-            incoming: pieces,
-            current: Bytes::new(),
-            finished: false,
-        };
+        let mut reader = Pieces { incoming: pieces, current: Bytes::new(), finished: false };
         pack::Bundle::write_to_directory(
             &mut reader,
             Some(&packs),
@@ -81,16 +75,11 @@ impl Objects {
             options,
         )
         .map_err(|error| SourceError::content(format!("malformed pack: {error}")))?;
-        let options = gix::odb::store::init::Options {
-            alloc_limit_bytes: Some(limit),
-            ..Default::default()
-        };
+        let options =
+            gix::odb::store::init::Options { alloc_limit_bytes: Some(limit), ..Default::default() };
         let odb = gix::odb::at_opts(place.path(), format, None, options)
             .map_err(disk("cannot open objects"))?;
-        Ok(Self {
-            odb,
-            _place: Some(place),
-        })
+        Ok(Self { odb, _place: Some(place) })
     }
 
     /// Whether an object is here.
@@ -104,10 +93,7 @@ impl Objects {
         let mut buffer = Vec::new();
         // A tag of a tag of a tag is as deep as anyone goes.
         for _ in 0..8 {
-            let data = self
-                .odb
-                .find(&id, &mut buffer)
-                .map_err(|_| object_not_found())?;
+            let data = self.odb.find(&id, &mut buffer).map_err(|_| object_not_found())?;
             match data.kind {
                 Kind::Commit => {
                     let malformed =
@@ -130,15 +116,11 @@ impl Objects {
                     })?;
                 }
                 kind => {
-                    return Err(SourceError::content(format!(
-                        "'{id}' is a {kind}, no commit"
-                    )));
+                    return Err(SourceError::content(format!("'{id}' is a {kind}, no commit")));
                 }
             }
         }
-        Err(SourceError::content(format!(
-            "tag '{id}' points at too many tags"
-        )))
+        Err(SourceError::content(format!("tag '{id}' points at too many tags")))
     }
 
     /// The annotated tag with an id, when it is one.

@@ -25,11 +25,7 @@ use crate::SourceError;
 #[derive(Debug)]
 pub(crate) enum Origin {
     Server(Session),
-    Disk {
-        objects: PathBuf,
-        format: gix::hash::Kind,
-        refs: BTreeMap<String, RemoteRef>,
-    },
+    Disk { objects: PathBuf, format: gix::hash::Kind, refs: BTreeMap<String, RemoteRef> },
 }
 
 impl Origin {
@@ -48,9 +44,7 @@ impl Origin {
                     plain = GitTransport::new(&url, &Tls::default(), None)?;
                     &plain
                 };
-                let session = transport
-                    .open(&url, limits.advertisement_bytes, deadline)
-                    .await?;
+                let session = transport.open(&url, limits.advertisement_bytes, deadline).await?;
                 return Ok(Self::Server(session));
             }
             Ok(file) if file.scheme() == "file" => file
@@ -72,37 +66,22 @@ impl Origin {
             .map_err(|_| SourceError::NotFound("repository not found".into()))?;
         let malformed = |what: &str| SourceError::content(format!("cannot read {what}"));
         let mut refs = BTreeMap::new();
-        let platform = repository
-            .references()
-            .map_err(|_| malformed("references"))?;
+        let platform = repository.references().map_err(|_| malformed("references"))?;
         for found in platform.all().map_err(|_| malformed("references"))? {
             let mut found = found.map_err(|_| malformed("a reference"))?;
             let name = found.name().as_bstr().to_string();
             let Some(id) = found.try_id().map(|id| id.to_string()) else {
                 continue;
             };
-            let peeled = found
-                .peel_to_id()
-                .map_err(|_| malformed(&name))?
-                .to_string();
+            let peeled = found.peel_to_id().map_err(|_| malformed(&name))?.to_string();
             let peeled = (peeled != id).then_some(peeled);
             refs.insert(name, RemoteRef { id, peeled });
         }
         if let Ok(head) = repository.head_id() {
-            refs.insert(
-                "HEAD".into(),
-                RemoteRef {
-                    id: head.to_string(),
-                    peeled: None,
-                },
-            );
+            refs.insert("HEAD".into(), RemoteRef { id: head.to_string(), peeled: None });
         }
         let objects = repository.common_dir().join("objects");
-        Ok(Self::Disk {
-            objects,
-            format: repository.object_hash(),
-            refs,
-        })
+        Ok(Self::Disk { objects, format: repository.object_hash(), refs })
     }
 
     pub(crate) async fn list(&mut self, prefixes: &[String]) -> Result<(), SourceError> {
@@ -144,27 +123,18 @@ impl Origin {
     ) -> Result<Objects, SourceError> {
         let session = match self {
             Self::Server(session) => session,
-            Self::Disk {
-                objects, format, ..
-            } => return Objects::open(objects, *format),
+            Self::Disk { objects, format, .. } => return Objects::open(objects, *format),
         };
         let format = match session.advertisement.object_format() {
             "sha256" => gix::hash::Kind::Sha256,
             _ => gix::hash::Kind::Sha1,
         };
         let tips: Vec<String>;
-        let mut want = Want {
-            ids: want.ids,
-            ..*want
-        };
+        let mut want = Want { ids: want.ids, ..*want };
         if !session.may_want(want.ids) {
             // An old server gives no commit by its id alone: take all branches and look.
             tips = self.branch_tips();
-            want = Want {
-                ids: &tips,
-                shallow: false,
-                history_only: false,
-            };
+            want = Want { ids: &tips, shallow: false, history_only: false };
         }
         let (sender, pieces) = mpsc::channel(16);
         let interrupt = Interrupt(Arc::new(AtomicBool::new(false)));
@@ -174,12 +144,7 @@ impl Origin {
         let sink = |piece| {
             let sender = sender.clone();
             // Fails when the reader gave up; its own error says more.
-            async move {
-                sender
-                    .send(Some(piece))
-                    .await
-                    .map_err(|_| SourceError::network(""))
-            }
+            async move { sender.send(Some(piece)).await.map_err(|_| SourceError::network("")) }
         };
         let sent = session.fetch(&want, limits.pack_bytes, sink).await;
         let gave_up = sender.is_closed();
@@ -187,9 +152,7 @@ impl Origin {
             let _ = sender.send(None).await;
         }
         drop(sender);
-        let received = reader
-            .await
-            .map_err(|_| SourceError::Cancelled(Cancelled))?;
+        let received = reader.await.map_err(|_| SourceError::Cancelled(Cancelled))?;
         match sent {
             Err(error) if !gave_up => Err(error),
             _ => received,
@@ -204,25 +167,15 @@ impl Origin {
         limits: &GitLimits,
     ) -> Result<Objects, SourceError> {
         let tip = self.refs().get(&format!("refs/heads/{branch}"));
-        let tip = tip
-            .map(|found| found.id.clone())
-            .ok_or_else(object_not_found)?;
+        let tip = tip.map(|found| found.id.clone()).ok_or_else(object_not_found)?;
         let wanted = object_id(id)?;
         let only = [id.to_owned()];
-        let commit = Want {
-            ids: &only,
-            shallow: true,
-            history_only: false,
-        };
+        let commit = Want { ids: &only, shallow: true, history_only: false };
         if tip == id {
             return self.objects(&commit, limits).await;
         }
         let tips = [tip];
-        let history = Want {
-            ids: &tips,
-            shallow: false,
-            history_only: self.filters(),
-        };
+        let history = Want { ids: &tips, shallow: false, history_only: self.filters() };
         let objects = self.objects(&history, limits).await?;
         match self {
             Self::Disk { .. } => {
@@ -239,10 +192,7 @@ impl Origin {
     }
 
     fn branch_tips(&self) -> Vec<String> {
-        let heads = self
-            .refs()
-            .iter()
-            .filter(|(name, _)| name.starts_with("refs/heads/"));
+        let heads = self.refs().iter().filter(|(name, _)| name.starts_with("refs/heads/"));
         let tips: BTreeSet<String> = heads.map(|(_, found)| found.id.clone()).collect();
         tips.into_iter().collect()
     }

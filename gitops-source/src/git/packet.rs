@@ -87,8 +87,7 @@ impl Advertisement {
                 own.capabilities.push(line.to_owned());
             } else if line != "version 1" {
                 let (line, capabilities) = line.split_once('\0').unwrap_or((line, ""));
-                own.capabilities
-                    .extend(capabilities.split_whitespace().map(str::to_owned));
+                own.capabilities.extend(capabilities.split_whitespace().map(str::to_owned));
                 own.add_ref(line)?;
             }
         }
@@ -110,13 +109,7 @@ impl Advertisement {
                     let peeled = words.find_map(|word| word.strip_prefix("peeled:"));
                     if is_id(id) {
                         let peeled = peeled.filter(|id| is_id(id)).map(str::to_owned);
-                        self.refs.insert(
-                            name.to_owned(),
-                            RemoteRef {
-                                id: id.to_owned(),
-                                peeled,
-                            },
-                        );
+                        self.refs.insert(name.to_owned(), RemoteRef { id: id.to_owned(), peeled });
                     }
                 }
                 Some(_) => return Ok(()),
@@ -131,18 +124,12 @@ impl Advertisement {
 
     /// Whether `fetch` of version 2 can leave objects out.
     pub(crate) fn filters(&self) -> bool {
-        let fetch = self
-            .capabilities
-            .iter()
-            .find_map(|own| own.strip_prefix("fetch="));
+        let fetch = self.capabilities.iter().find_map(|own| own.strip_prefix("fetch="));
         self.has("filter") || fetch.is_some_and(|words| words.split(' ').any(|w| w == "filter"))
     }
 
     pub(crate) fn object_format(&self) -> &str {
-        let own = self
-            .capabilities
-            .iter()
-            .find_map(|own| own.strip_prefix("object-format="));
+        let own = self.capabilities.iter().find_map(|own| own.strip_prefix("object-format="));
         own.unwrap_or("sha1")
     }
 
@@ -164,13 +151,7 @@ impl Advertisement {
                 tag.peeled = Some(id.to_owned());
             }
         } else {
-            self.refs.insert(
-                name.to_owned(),
-                RemoteRef {
-                    id: id.to_owned(),
-                    peeled: None,
-                },
-            );
+            self.refs.insert(name.to_owned(), RemoteRef { id: id.to_owned(), peeled: None });
         }
         Ok(())
     }
@@ -192,10 +173,7 @@ impl Want<'_> {
         let mut out = Vec::new();
         if server.version_2 {
             put_line(&mut out, "command=fetch\n");
-            put_line(
-                &mut out,
-                &format!("object-format={}\n", server.object_format()),
-            );
+            put_line(&mut out, &format!("object-format={}\n", server.object_format()));
             out.extend_from_slice(b"0001");
             put_line(&mut out, "ofs-delta\n");
             put_line(&mut out, "no-progress\n");
@@ -212,13 +190,7 @@ impl Want<'_> {
             out.extend_from_slice(b"0000");
             return out;
         }
-        let wished = [
-            "multi_ack_detailed",
-            "side-band-64k",
-            "ofs-delta",
-            "no-progress",
-            "shallow",
-        ];
+        let wished = ["multi_ack_detailed", "side-band-64k", "ofs-delta", "no-progress", "shallow"];
         let mut capabilities: Vec<&str> =
             wished.into_iter().filter(|name| server.has(name)).collect();
         if self.history_only {
@@ -229,11 +201,7 @@ impl Want<'_> {
             capabilities.push(&format);
         }
         for (index, id) in self.ids.iter().enumerate() {
-            let capabilities = if index == 0 {
-                capabilities.join(" ")
-            } else {
-                String::new()
-            };
+            let capabilities = if index == 0 { capabilities.join(" ") } else { String::new() };
             put_line(&mut out, &format!("want {id} {capabilities}\n"));
         }
         if self.shallow {
@@ -252,10 +220,7 @@ impl Want<'_> {
 pub(crate) fn list_request(server: &Advertisement, prefixes: &[String]) -> Vec<u8> {
     let mut out = Vec::new();
     put_line(&mut out, "command=ls-refs\n");
-    put_line(
-        &mut out,
-        &format!("object-format={}\n", server.object_format()),
-    );
+    put_line(&mut out, &format!("object-format={}\n", server.object_format()));
     out.extend_from_slice(b"0001");
     put_line(&mut out, "peel\n");
     for prefix in prefixes {
@@ -285,11 +250,7 @@ enum Progress {
 impl PackStream {
     pub(crate) fn new(server: &Advertisement) -> Self {
         let side_band = server.version_2 || server.has("side-band-64k");
-        Self {
-            buffer: Vec::new(),
-            side_band,
-            progress: Progress::Before,
-        }
+        Self { buffer: Vec::new(), side_band, progress: Progress::Before }
     }
 
     /// Takes in some of the stream and gives what it held of the pack to `out`.
@@ -408,17 +369,8 @@ mod tests {
 
     #[test]
     fn packs_arrive_in_any_pieces() {
-        let mut body = lines(&[
-            "packfile\n",
-            "\u{1}PACKab",
-            "\u{2}progress",
-            "\u{1}cd",
-            "0000",
-        ]);
-        let server = Advertisement {
-            version_2: true,
-            ..Advertisement::default()
-        };
+        let mut body = lines(&["packfile\n", "\u{1}PACKab", "\u{2}progress", "\u{1}cd", "0000"]);
+        let server = Advertisement { version_2: true, ..Advertisement::default() };
         for size in 1..body.len() {
             let (mut stream, mut out) = (PackStream::new(&server), Vec::new());
             for piece in body.chunks(size) {

@@ -21,9 +21,7 @@ impl GitSource {
             }
             GitReference::Name(name) if name.starts_with('/') || name.ends_with('/') => {
                 let why = "Git refs cannot begin or end with a slash '/'";
-                return Err(SourceError::Invalid(
-                    format!("ref {name} is invalid; {why}").into(),
-                ));
+                return Err(SourceError::Invalid(format!("ref {name} is invalid; {why}").into()));
             }
             _ => None,
         };
@@ -33,11 +31,7 @@ impl GitSource {
             _ => false,
         };
         let wrap = |error| {
-            if lists {
-                self.listing(error)
-            } else {
-                self.cloning(error)
-            }
+            if lists { self.listing(error) } else { self.cloning(error) }
         };
         let mut origin = self.open().await.map_err(wrap)?;
         origin.list(&self.prefixes()).await.map_err(wrap)?;
@@ -51,22 +45,16 @@ impl GitSource {
 
     fn prefixes(&self) -> Vec<String> {
         let wanted = match &self.reference {
-            GitReference::Branch(branch)
-            | GitReference::Commit {
-                branch: Some(branch),
-                ..
-            } => format!("refs/heads/{branch}"),
+            GitReference::Branch(branch) | GitReference::Commit { branch: Some(branch), .. } => {
+                format!("refs/heads/{branch}")
+            }
             GitReference::Tag(tag) => format!("refs/tags/{tag}"),
             GitReference::Semver(_) => "refs/tags/".to_owned(),
             GitReference::Name(name) => name.trim_end_matches("^{}").to_owned(),
             GitReference::Commit { .. } => "refs/heads/".to_owned(),
         };
         // No reference has a control character in its name, and no request may have one.
-        let wanted = wanted
-            .split(|c: char| c.is_control())
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let wanted = wanted.split(|c: char| c.is_control()).next().unwrap_or_default().to_owned();
         vec![wanted, "HEAD".to_owned()]
     }
 
@@ -106,12 +94,10 @@ impl GitSource {
                     Some(tag) => refs.get(tag).filter(|found| found.peeled.is_some()),
                     None => refs.get(name.as_str()),
                 };
-                found
-                    .map(|found| resolved(Some(name), found))
-                    .ok_or_else(|| {
-                        let why = format!("unable to resolve ref '{name}' to a specific commit");
-                        SourceError::NotFound(why.into())
-                    })
+                found.map(|found| resolved(Some(name), found)).ok_or_else(|| {
+                    let why = format!("unable to resolve ref '{name}' to a specific commit");
+                    SourceError::NotFound(why.into())
+                })
             }
             GitReference::Commit { id, branch, name } => {
                 if let Some(branch) = branch {
@@ -153,11 +139,7 @@ impl GitSource {
         if equal.len() > 1 {
             // Versions that differ by build metadata only: the commit made last wins.
             let ids: Vec<String> = equal.iter().map(|(_, found)| found.id.clone()).collect();
-            let want = Want {
-                ids: &ids,
-                shallow: true,
-                history_only: origin.filters(),
-            };
+            let want = Want { ids: &ids, shallow: true, history_only: origin.filters() };
             let objects = origin.objects(&want, &self.limits).await;
             let objects = objects.map_err(|error| self.cloning(error))?;
             let mut latest = i64::MIN;
@@ -175,8 +157,5 @@ impl GitSource {
 fn resolved(name: Option<&str>, found: &RemoteRef) -> Resolved {
     let commit = found.commit();
     let algorithm = if commit.len() == 64 { "sha256" } else { "sha1" };
-    Resolved {
-        revision: Revision::new(name, algorithm, commit),
-        target: found.id.clone(),
-    }
+    Resolved { revision: Revision::new(name, algorithm, commit), target: found.id.clone() }
 }

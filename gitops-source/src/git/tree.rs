@@ -42,20 +42,10 @@ impl GitTree {
         limits: &GitLimits,
         scope: &Scope,
     ) -> Result<Self, SourceError> {
-        let mut walk = Walk {
-            objects: &objects,
-            sparse,
-            limits,
-            scope,
-            entries: 0,
-            bytes: 0,
-        };
+        let mut walk = Walk { objects: &objects, sparse, limits, scope, entries: 0, bytes: 0 };
         let mut directories = BTreeMap::new();
         walk.directory(Path::new(""), root, &mut directories)?;
-        Ok(Self {
-            objects: Mutex::new(objects),
-            directories,
-        })
+        Ok(Self { objects: Mutex::new(objects), directories })
     }
 
     fn find(&self, path: &Path) -> Result<&(Entry, ObjectId), TreeErrorKind> {
@@ -65,19 +55,11 @@ impl GitTree {
                 !dir.as_os_str().is_empty()
                     && self.find(dir).is_ok_and(|(entry, _)| !entry.is_dir())
             });
-            return Err(if file {
-                TreeErrorKind::NotADirectory
-            } else {
-                TreeErrorKind::NotFound
-            });
+            return Err(if file { TreeErrorKind::NotADirectory } else { TreeErrorKind::NotFound });
         };
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let at = entries.binary_search_by(|(entry, _)| entry.name.as_str().cmp(name));
-        at.map(|at| &entries[at])
-            .map_err(|_| TreeErrorKind::NotFound)
+        at.map(|at| &entries[at]).map_err(|_| TreeErrorKind::NotFound)
     }
 }
 
@@ -107,25 +89,16 @@ impl Tree for GitTree {
         if let Some(entries) = self.directories.get(&clean) {
             return Ok(entries.iter().map(|(entry, _)| entry.clone()).collect());
         }
-        let kind = self
-            .find(&clean)
-            .err()
-            .unwrap_or(TreeErrorKind::NotADirectory);
+        let kind = self.find(&clean).err().unwrap_or(TreeErrorKind::NotADirectory);
         Err(TreeError::new(dir, kind))
     }
 
     fn stat(&self, path: &Path) -> Result<Entry, TreeError> {
         let clean = clean_path(path)?;
         if clean.as_os_str().is_empty() {
-            return Ok(Entry {
-                name: String::new(),
-                kind: EntryKind::Directory,
-                size: 0,
-            });
+            return Ok(Entry { name: String::new(), kind: EntryKind::Directory, size: 0 });
         }
-        let found = self
-            .find(&clean)
-            .map_err(|kind| TreeError::new(path, kind))?;
+        let found = self.find(&clean).map_err(|kind| TreeError::new(path, kind))?;
         Ok(found.0.clone())
     }
 }
@@ -164,14 +137,8 @@ impl Walk<'_> {
         }
         let mut entries = self.entries(data.data, id, &bad)?;
         entries.sort_by(|a, b| a.0.name.cmp(&b.0.name));
-        if let Some(pair) = entries
-            .windows(2)
-            .find(|pair| pair[0].0.name == pair[1].0.name)
-        {
-            return Err(bad(format!(
-                "duplicate entry {}",
-                crate::go::quoted(&pair[0].0.name)
-            )));
+        if let Some(pair) = entries.windows(2).find(|pair| pair[0].0.name == pair[1].0.name) {
+            return Err(bad(format!("duplicate entry {}", crate::go::quoted(&pair[0].0.name))));
         }
         for (entry, own, submodule) in &entries {
             if entry.is_dir() {
@@ -208,10 +175,7 @@ impl Walk<'_> {
             let name = std::str::from_utf8(entry.filename)
                 .map_err(|_| bad("a name is not UTF-8".to_owned()))?;
             if let Some(why) = hostile_name(name) {
-                return Err(bad(format!(
-                    "refused entry {}: {why}",
-                    crate::go::quoted(name)
-                )));
+                return Err(bad(format!("refused entry {}: {why}", crate::go::quoted(name))));
             }
             self.entries += 1;
             if self.entries > self.limits.entries {
@@ -238,11 +202,7 @@ impl Walk<'_> {
                 }
             }
             entries.push((
-                Entry {
-                    name: name.to_owned(),
-                    kind,
-                    size,
-                },
+                Entry { name: name.to_owned(), kind, size },
                 own,
                 entry.mode.is_commit(),
             ));

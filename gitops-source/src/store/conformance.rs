@@ -1,9 +1,6 @@
 //! What every [`ArtifactStore`] must do; call these from the tests of an implementation.
 
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "a failed assertion is the purpose"
-)]
+#![allow(clippy::missing_panics_doc, reason = "a failed assertion is the purpose")]
 
 use std::sync::Arc;
 
@@ -27,24 +24,15 @@ pub async fn all(store: &dyn ArtifactStore) {
 pub async fn round_trip(store: &dyn ArtifactStore) {
     let key = ArtifactKey::new("GitRepository", "ns", "round-trip");
     let artifact = put(store, &key, "1").await;
-    assert_eq!(
-        artifact.path(),
-        format!("gitrepository/ns/round-trip/{}.tar.gz", hash("1"))
-    );
+    assert_eq!(artifact.path(), format!("gitrepository/ns/round-trip/{}.tar.gz", hash("1")));
     let mut open = store.open(&key, &artifact.file).await.expect("opens");
     assert_eq!(open.size, artifact.size);
     let mut bytes = Vec::new();
     open.body.read_to_end(&mut bytes).await.expect("reads");
     let tree = unpack(&bytes[..], &Limits::default()).expect("unpacks");
-    assert_eq!(
-        &tree.read("a/f".as_ref()).expect("holds the file")[..],
-        b"1"
-    );
+    assert_eq!(&tree.read("a/f".as_ref()).expect("holds the file")[..], b"1");
     assert!(tree.stat("a/left-out".as_ref()).is_err());
-    open.body
-        .seek(std::io::SeekFrom::Start(1))
-        .await
-        .expect("seeks");
+    open.body.seek(std::io::SeekFrom::Start(1)).await.expect("seeks");
     assert_eq!(open.body.read_u8().await.expect("reads"), bytes[1]);
 
     assert!(store.verify(&artifact).await.expect("is whole"));
@@ -54,30 +42,18 @@ pub async fn round_trip(store: &dyn ArtifactStore) {
     assert!(matches!(error, StoreError::Digest { .. }));
 
     let again = put(store, &key, "1").await;
-    assert_eq!(
-        again.digest, artifact.digest,
-        "the same files give the same bytes"
-    );
+    assert_eq!(again.digest, artifact.digest, "the same files give the same bytes");
     assert_eq!(store.list(&key).await.expect("lists").len(), 1);
     store.remove(&key, &artifact.file).await.expect("removes");
-    store
-        .remove(&key, &artifact.file)
-        .await
-        .expect("is gone already");
+    store.remove(&key, &artifact.file).await.expect("is gone already");
     assert!(!store.verify(&artifact).await.expect("is missing"));
-    let error = store
-        .open(&key, &artifact.file)
-        .await
-        .expect_err("is missing");
+    let error = store.open(&key, &artifact.file).await.expect_err("is missing");
     assert!(matches!(error, StoreError::NotFound));
 }
 
 /// Removing one key leaves the others.
 pub async fn keys_are_apart(store: &dyn ArtifactStore) {
-    let (one, two) = (
-        ArtifactKey::new("k", "ns", "one"),
-        ArtifactKey::new("k", "ns", "two"),
-    );
+    let (one, two) = (ArtifactKey::new("k", "ns", "one"), ArtifactKey::new("k", "ns", "two"));
     put(store, &one, "1").await;
     put(store, &one, "2").await;
     put(store, &two, "1").await;
@@ -93,44 +69,20 @@ pub async fn retention(store: &dyn ArtifactStore) {
     let current = put(store, &key, "1").await;
     put(store, &key, "2").await;
     put(store, &key, "3").await;
-    let keep = Retention {
-        ttl: std::time::Duration::ZERO,
-        records: 2,
-    };
+    let keep = Retention { ttl: std::time::Duration::ZERO, records: 2 };
     let later = Timestamp::MAX;
-    assert_eq!(
-        store
-            .collect(&current, keep, later)
-            .await
-            .expect("collects"),
-        2
-    );
+    assert_eq!(store.collect(&current, keep, later).await.expect("collects"), 2);
     let left = store.list(&key).await.expect("lists");
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].file, current.file);
-    assert_eq!(
-        store
-            .collect(&current, keep, later)
-            .await
-            .expect("collects"),
-        0
-    );
+    assert_eq!(store.collect(&current, keep, later).await.expect("collects"), 0);
 }
 
 /// No name leads out of a key.
 pub async fn hostile_names(store: &dyn ArtifactStore) {
     let key = ArtifactKey::new("k", "ns", "hostile");
     let artifact = put(store, &key, "1").await;
-    for file in [
-        "",
-        ".",
-        "..",
-        "../hostile",
-        "/etc/passwd",
-        "a\\b",
-        "a\0b",
-        ".put-x",
-    ] {
+    for file in ["", ".", "..", "../hostile", "/etc/passwd", "a\\b", "a\0b", ".put-x"] {
         let error = store.open(&key, file).await.expect_err(file);
         assert!(matches!(error, StoreError::NotFound), "{file}");
         assert!(store.remove(&key, file).await.is_err(), "{file}");
@@ -139,12 +91,7 @@ pub async fn hostile_names(store: &dyn ArtifactStore) {
         let key = ArtifactKey::new("k", "ns", name);
         assert!(store.remove_all(&key).await.is_err(), "{name}");
         assert!(store.open(&key, &artifact.file).await.is_err(), "{name}");
-        assert!(
-            try_put(store, &key, "1", &Scope::background())
-                .await
-                .is_err(),
-            "{name}"
-        );
+        assert!(try_put(store, &key, "1", &Scope::background()).await.is_err(), "{name}");
     }
     assert!(store.verify(&artifact).await.expect("is untouched"));
 }
@@ -163,9 +110,7 @@ fn hash(content: &str) -> String {
 }
 
 async fn put(store: &dyn ArtifactStore, key: &ArtifactKey, text: &str) -> gitops_core::Artifact {
-    try_put(store, key, text, &Scope::background())
-        .await
-        .expect("puts")
+    try_put(store, key, text, &Scope::background()).await.expect("puts")
 }
 
 async fn try_put(
@@ -177,15 +122,5 @@ async fn try_put(
     let tree = MemoryTree::from_iter([("a/f", text.to_owned()), ("a/left-out", String::new())]);
     let rules = IgnoreRules::load(&tree, Some("left-out")).expect("loads");
     let revision = Revision::new(Some("main"), "sha1", &hash(text));
-    store
-        .put(
-            key,
-            &revision,
-            Content {
-                tree: Arc::new(tree),
-                rules,
-            },
-            scope,
-        )
-        .await
+    store.put(key, &revision, Content { tree: Arc::new(tree), rules }, scope).await
 }

@@ -44,18 +44,11 @@ impl DiskStore {
         let root: PathBuf = root.into();
         fs::create_dir_all(&root).map_err(disk("create storage directory"))?;
         sweep(&root, 0).map_err(disk("clean storage directory"))?;
-        Ok(Self {
-            root: root.into(),
-            algorithm,
-            clock,
-        })
+        Ok(Self { root: root.into(), algorithm, clock })
     }
 
     fn directory(&self, key: &ArtifactKey) -> PathBuf {
-        self.root
-            .join(&key.kind)
-            .join(&key.namespace)
-            .join(&key.name)
+        self.root.join(&key.kind).join(&key.namespace).join(&key.name)
     }
 
     async fn blocking<T: Send + 'static>(
@@ -95,18 +88,13 @@ impl DiskStore {
                 TreeErrorKind::Io(source) if error.path.as_os_str().is_empty() => {
                     disk("write artifact file")(source)
                 }
-                kind => StoreError::Tree(Box::new(TreeError {
-                    path: error.path,
-                    kind,
-                })),
+                kind => StoreError::Tree(Box::new(TreeError { path: error.path, kind })),
             })?;
             out.flush().map_err(disk("write artifact file"))?;
             (out.hasher.finish(), out.size)
         };
         let target = directory.join(file);
-        temporary
-            .persist(target)
-            .map_err(|error| disk("rename artifact file")(error.error))?;
+        temporary.persist(target).map_err(|error| disk("rename artifact file")(error.error))?;
         Ok((digest, size))
     }
 }
@@ -126,18 +114,10 @@ impl ArtifactStore for DiskStore {
         let scope = scope.child();
         let _guard = CancelOnDrop(scope.clone());
         let (place, name) = (key.clone(), file.clone());
-        let (digest, size) = self
-            .blocking(move |store| store.write(&place, &name, &content, &scope))
-            .await?;
+        let (digest, size) =
+            self.blocking(move |store| store.write(&place, &name, &content, &scope)).await?;
         let (key, revision) = (key.clone(), revision.clone());
-        Ok(Artifact {
-            key,
-            file,
-            revision,
-            digest,
-            size,
-            stored_at: self.clock.now(),
-        })
+        Ok(Artifact { key, file, revision, digest, size, stored_at: self.clock.now() })
     }
 
     async fn open(&self, key: &ArtifactKey, file: &str) -> Result<OpenFile, StoreError> {
@@ -182,11 +162,7 @@ impl ArtifactStore for DiskStore {
                 };
                 if metadata.is_file() && !file.starts_with('.') {
                     let stored_at = modified(&metadata);
-                    files.push(StoredFile {
-                        file,
-                        size: metadata.len(),
-                        stored_at,
-                    });
+                    files.push(StoredFile { file, size: metadata.len(), stored_at });
                 }
             }
             files.sort_by(|a, b| a.file.cmp(&b.file));
@@ -258,11 +234,7 @@ fn sweep(directory: &Path, depth: usize) -> io::Result<()> {
 }
 
 fn modified(metadata: &fs::Metadata) -> Timestamp {
-    metadata
-        .modified()
-        .ok()
-        .and_then(|time| time.try_into().ok())
-        .unwrap_or(Timestamp::UNIX_EPOCH)
+    metadata.modified().ok().and_then(|time| time.try_into().ok()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn disk(doing: &'static str) -> impl Fn(io::Error) -> StoreError {

@@ -22,10 +22,7 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            files: Arc::default(),
-            clock,
-        }
+        Self { files: Arc::default(), clock }
     }
 }
 
@@ -48,30 +45,16 @@ impl ArtifactStore for MemoryStore {
         let (digest, size) = (Digest::sha256(&out), out.len() as u64);
         let stored_at = self.clock.now();
         let mut files = self.files.write();
-        files
-            .entry(key.clone())
-            .or_default()
-            .insert(file.clone(), (out.into(), stored_at));
+        files.entry(key.clone()).or_default().insert(file.clone(), (out.into(), stored_at));
         let (key, revision) = (key.clone(), revision.clone());
-        Ok(Artifact {
-            key,
-            file,
-            revision,
-            digest,
-            size,
-            stored_at,
-        })
+        Ok(Artifact { key, file, revision, digest, size, stored_at })
     }
 
     async fn open(&self, key: &ArtifactKey, file: &str) -> Result<OpenFile, StoreError> {
         let files = self.files.read();
         let found = files.get(key).and_then(|files| files.get(file));
         let (bytes, stored_at) = found.cloned().ok_or(StoreError::NotFound)?;
-        Ok(OpenFile {
-            size: bytes.len() as u64,
-            stored_at,
-            body: Box::new(Cursor::new(bytes)),
-        })
+        Ok(OpenFile { size: bytes.len() as u64, stored_at, body: Box::new(Cursor::new(bytes)) })
     }
 
     async fn list(&self, key: &ArtifactKey) -> Result<Vec<StoredFile>, StoreError> {
@@ -95,10 +78,6 @@ impl ArtifactStore for MemoryStore {
 
     async fn remove_all(&self, key: &ArtifactKey) -> Result<bool, StoreError> {
         checked(key, None)?;
-        Ok(self
-            .files
-            .write()
-            .remove(key)
-            .is_some_and(|files| !files.is_empty()))
+        Ok(self.files.write().remove(key).is_some_and(|files| !files.is_empty()))
     }
 }

@@ -52,9 +52,7 @@ pub struct OpenFile {
 
 impl Debug for OpenFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenFile")
-            .field("size", &self.size)
-            .finish_non_exhaustive()
+        f.debug_struct("OpenFile").field("size", &self.size).finish_non_exhaustive()
     }
 }
 
@@ -122,10 +120,7 @@ pub struct Retention {
 impl Default for Retention {
     /// A minute, and two.
     fn default() -> Self {
-        Self {
-            ttl: Duration::from_mins(1),
-            records: 2,
-        }
+        Self { ttl: Duration::from_mins(1), records: 2 }
     }
 }
 
@@ -166,11 +161,7 @@ pub trait ArtifactStoreExt: ArtifactStore {
             let mut hasher = gitops_core::Hasher::new(artifact.digest.algorithm());
             let mut buffer = vec![0; 64 << 10];
             loop {
-                let amount = open
-                    .body
-                    .read(&mut buffer)
-                    .await
-                    .map_err(StoreError::reading)?;
+                let amount = open.body.read(&mut buffer).await.map_err(StoreError::reading)?;
                 if amount == 0 {
                     break;
                 }
@@ -180,9 +171,7 @@ pub trait ArtifactStoreExt: ArtifactStore {
             if found == artifact.digest {
                 return Ok(true);
             }
-            Err(StoreError::Digest {
-                wanted: artifact.digest.to_string().into(),
-            })
+            Err(StoreError::Digest { wanted: artifact.digest.to_string().into() })
         }
     }
 }
@@ -223,10 +212,7 @@ pub enum StoreError {
 
 impl StoreError {
     fn reading(source: io::Error) -> Self {
-        Self::Disk {
-            doing: "read artifact",
-            source,
-        }
+        Self::Disk { doing: "read artifact", source }
     }
 }
 
@@ -255,9 +241,7 @@ fn checked(key: &ArtifactKey, file: Option<&str>) -> Result<(), StoreError> {
     let plain = |part: &str| {
         !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\', '\0'])
     };
-    let parts = [&key.kind, &key.namespace, &key.name]
-        .into_iter()
-        .map(String::as_str);
+    let parts = [&key.kind, &key.namespace, &key.name].into_iter().map(String::as_str);
     match parts.chain(file).find(|part| !plain(part)) {
         Some(part) => Err(StoreError::Name(part.into())),
         None => Ok(()),

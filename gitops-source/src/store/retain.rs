@@ -19,11 +19,7 @@ pub(super) fn garbage(
     };
     let (mut garbage, rest): (Vec<_>, Vec<_>) = files.into_iter().partition(old);
     let surplus = rest.len().saturating_sub(keep.records.max(1));
-    garbage.extend(
-        rest.into_iter()
-            .filter(|file| file.file != current)
-            .take(surplus),
-    );
+    garbage.extend(rest.into_iter().filter(|file| file.file != current).take(surplus));
     garbage.into_iter().map(|file| file.file).collect()
 }
 
@@ -41,10 +37,7 @@ mod tests {
             stored_at: Timestamp::from_second(at).unwrap(),
         };
         let files = || vec![file("a", 0), file("b", 10), file("c", 20), file("d", 30)];
-        let keep = |ttl, records| Retention {
-            ttl: Duration::from_secs(ttl),
-            records,
-        };
+        let keep = |ttl, records| Retention { ttl: Duration::from_secs(ttl), records };
         let now = Timestamp::from_second(40).unwrap();
         assert_eq!(garbage(files(), "d", keep(60, 2), now), ["a", "b"]);
         assert_eq!(garbage(files(), "a", keep(60, 2), now), ["b", "c"]);
