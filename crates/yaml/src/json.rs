@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     error::{Error, ErrorKind},
     node::{Content, Mapping, Node, Scalar, ScalarType},
-    resolve::{Flavour, Number, rfc3339},
+    resolve::{Flavour, Number, rfc3339, write_float32},
 };
 
 impl Node {
@@ -135,6 +135,14 @@ pub(crate) fn unrepresentable(node: &Node, message: String) -> Error {
     Error::new(ErrorKind::Unrepresentable, message).at(place.line(), place.column())
 }
 
+/// Quirk: `sigs.k8s.io/yaml` rounds keys to 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "it is the quirk")]
+fn float_key(value: f64) -> String {
+    let mut text = String::new();
+    write_float32(&mut text, value as f32);
+    text
+}
+
 /// The string that a key becomes in JSON.
 pub(crate) fn json_key<'n>(
     key: &'n Node,
@@ -148,28 +156,22 @@ pub(crate) fn json_key<'n>(
         (ScalarType::Str | ScalarType::Merge, _) | (ScalarType::Timestamp, Flavour::V2) => {
             Ok(Cow::Borrowed(scalar.text()))
         }
-        (ScalarType::Bool, Flavour::V2) => Ok(Cow::Borrowed(if scalar.as_bool() == Some(true) {
-            "true"
-        } else {
-            "false"
-        })),
+        (ScalarType::Bool, Flavour::V2) => {
+            Ok(Cow::Borrowed(if scalar.as_bool() == Some(true) { "true" } else { "false" }))
+        }
         (ScalarType::Int | ScalarType::Float, Flavour::V2) => match scalar.as_number() {
             Some(Number::Uint(_)) | None => Err(unrepresentable(
                 key,
-                format!(
-                    "unsupported map key of type: uint64, key: {}",
-                    scalar.text()
-                ),
+                format!("unsupported map key of type: uint64, key: {}", scalar.text()),
             )),
+            Some(Number::Float(value)) => Ok(Cow::Owned(float_key(value))),
             Some(number) => Ok(Cow::Owned(number.to_string())),
         },
         (ScalarType::Null, Flavour::V2) => Err(unrepresentable(
             key,
             format!(
                 "unsupported map key of type: %!s(<nil>), key: <nil>, value: {}",
-                value
-                    .text()
-                    .map_or_else(|| "...".to_owned(), |text| format!("{text:?}")),
+                value.text().map_or_else(|| "...".to_owned(), |text| format!("{text:?}")),
             ),
         )),
         (_, Flavour::V3) => Err(unrepresentable(

@@ -6,7 +6,7 @@ mod number;
 mod timestamp;
 
 pub use number::Number;
-pub(crate) use number::{number, write_float};
+pub(crate) use number::{number, write_float, write_float32};
 pub(crate) use timestamp::rfc3339;
 
 use crate::node::ScalarType;
@@ -40,11 +40,7 @@ pub fn resolve(text: &str, flavour: Flavour) -> ScalarType {
             number::kind(text).unwrap_or(ScalarType::Str)
         }
         b'.' => word(text, flavour).unwrap_or_else(|| {
-            if number::parse_float(text).is_some() {
-                ScalarType::Float
-            } else {
-                ScalarType::Str
-            }
+            if number::parse_float(text).is_some() { ScalarType::Float } else { ScalarType::Str }
         }),
         b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' | b'<' => {
             word(text, flavour).unwrap_or(ScalarType::Str)

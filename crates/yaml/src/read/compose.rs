@@ -3,26 +3,25 @@
 use std::collections::{HashMap, HashSet};
 
 use base64::Engine as _;
-use libyaml_safer::{
-    Event, EventData, MappingStyle, Mark, Parser, ScalarStyle as Style, SequenceStyle,
-};
 
-use super::{Duplicates, ReadOptions};
+use super::{
+    Duplicates, ReadOptions,
+    parse::{self, Event, Parser, Placed, Properties},
+    scan::Mark,
+};
 use crate::{
     error::{Error, ErrorKind},
-    node::{Content, Entry, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence, Text},
+    node::{Content, Entry, Mapping, Node, Place, Scalar, ScalarType, Sequence, Text},
     resolve::{Flavour, number, resolve},
 };
 
 /// Reads one document after the other. Works with a stack of its own, so that deep nesting costs
 /// memory and never the call stack.
 pub(super) struct Composer<'s> {
-    parser: Parser<&'s [u8]>,
+    parser: Parser<'s>,
     text: &'s str,
-    /// Where the text ended before a line break was added to it.
-    open_end: Option<u64>,
     options: &'s ReadOptions,
-    anchors: HashMap<String, Anchor>,
+    anchors: HashMap<&'s str, Anchor>,
     expanded: usize,
 }
 
@@ -45,119 +44,71 @@ enum Anchor {
 }
 
 /// A collection that is being read.
-struct Frame {
+struct Frame<'s> {
     start: Mark,
-    anchor: Option<String>,
+    anchor: Option<&'s str>,
     tag: Option<Box<str>>,
     body: Body,
 }
 
 enum Body {
-    Sequence {
-        items: Vec<Node>,
-        flow: bool,
-    },
-    Mapping {
-        entries: Vec<Entry>,
-        key: Option<Node>,
-        flow: bool,
-    },
+    Sequence { items: Vec<Node>, flow: bool },
+    Mapping { entries: Vec<Entry>, key: Option<Node>, flow: bool },
 }
 
 impl<'s> Composer<'s> {
-    /// `text` ends with a line break, or is followed by one that `open_end` is the place of.
-    pub(super) fn new(text: &'s str, open_end: Option<usize>, options: &'s ReadOptions) -> Self {
-        let mut parser = Parser::new();
-        parser.set_encoding(libyaml_safer::Encoding::Utf8);
-        parser.set_input(text.as_bytes());
-        Self {
-            parser,
-            text,
-            open_end: open_end.map(|at| at as u64),
-            options,
-            anchors: HashMap::new(),
-            expanded: 0,
-        }
+    pub(super) fn new(text: &'s str, options: &'s ReadOptions) -> Self {
+        Self { parser: Parser::new(text), text, options, anchors: HashMap::new(), expanded: 0 }
     }
 
     /// The next document.
     pub(super) fn next_document(&mut self) -> Result<Next, Error> {
         loop {
-            match self.next_event()?.data {
-                EventData::StreamStart { .. } | EventData::DocumentEnd { .. } => {}
-                EventData::StreamEnd => return Ok(Next::End),
-                EventData::DocumentStart { .. } => break,
-                _ => return Err(Error::new(ErrorKind::Syntax, "yaml: unexpected event")),
+            match self.next_event()?.0 {
+                Event::StreamEnd => return Ok(Next::End),
+                Event::DocumentStart => break,
+                _ => {}
             }
         }
         self.anchors.clear();
         let node = self.node()?;
+        // go-yaml decodes a document only after it saw its end.
+        self.next_event()?;
         let nothing = node
             .as_scalar()
             .is_some_and(|scalar| scalar.kind() == ScalarType::Null && scalar.text().is_empty());
-        Ok(if nothing {
-            Next::Empty
-        } else {
-            Next::Document(node)
-        })
+        Ok(if nothing { Next::Empty } else { Next::Document(node) })
     }
 
     fn node(&mut self) -> Result<Node, Error> {
-        let mut stack: Vec<Frame> = Vec::new();
+        let mut stack: Vec<Frame<'s>> = Vec::new();
         loop {
-            let Event {
-                data,
-                start_mark,
-                end_mark,
-                ..
-            } = self.next_event()?;
-            let done = match data {
-                EventData::Scalar {
-                    anchor,
-                    tag,
-                    value,
-                    plain_implicit,
-                    style,
-                    ..
-                } => {
-                    let place = place(start_mark, end_mark);
-                    let value = self.without_added_break(value, style, end_mark);
-                    let tag = tag
-                        .as_deref()
-                        .filter(|_| !plain_implicit || style != Style::Plain);
-                    let node = self.scalar(value, tag, style, place)?;
-                    self.remember(anchor, &node);
+            let (event, start, end) = self.next_event()?;
+            let done = match event {
+                Event::Scalar(scalar, properties) => {
+                    let node = self.scalar(scalar, properties.tag.as_deref(), place(start, end))?;
+                    self.remember(properties.anchor, &node);
                     node
                 }
-                EventData::Alias { anchor } => self.alias(&anchor, start_mark)?,
-                EventData::SequenceStart {
-                    anchor, tag, style, ..
-                } => {
-                    let flow = style == SequenceStyle::Flow;
-                    let body = Body::Sequence {
-                        items: Vec::new(),
-                        flow,
-                    };
-                    self.open(&mut stack, start_mark, anchor, tag, body)?;
+                Event::Alias(anchor) => self.alias(anchor, start)?,
+                Event::SequenceStart { flow, properties } => {
+                    let items = Vec::new();
+                    self.open(&mut stack, start, properties, Body::Sequence { items, flow })?;
                     continue;
                 }
-                EventData::MappingStart {
-                    anchor, tag, style, ..
-                } => {
-                    let flow = style == MappingStyle::Flow;
-                    let body = Body::Mapping {
-                        entries: Vec::new(),
-                        key: None,
-                        flow,
-                    };
-                    self.open(&mut stack, start_mark, anchor, tag, body)?;
+                Event::MappingStart { flow, properties } => {
+                    let (entries, key) = (Vec::new(), None);
+                    let body = Body::Mapping { entries, key, flow };
+                    self.open(&mut stack, start, properties, body)?;
                     continue;
                 }
-                EventData::SequenceEnd | EventData::MappingEnd => {
+                Event::SequenceEnd | Event::MappingEnd => {
                     let frame = stack.pop().expect("the parser balances its events");
-                    self.close(frame, end_mark)?
+                    self.close(frame, end)?
                 }
-                _ => return Err(Error::new(ErrorKind::Syntax, "yaml: unexpected event")),
+                Event::DocumentStart | Event::DocumentEnd | Event::StreamEnd => {
+                    unreachable!("the parser gives a node in each document")
+                }
             };
             match stack.last_mut() {
                 None => return Ok(done),
@@ -166,42 +117,29 @@ impl<'s> Composer<'s> {
         }
     }
 
-    /// A block scalar at the end of a text without a last line break has none either.
-    fn without_added_break(&self, mut value: String, style: Style, end: Mark) -> String {
-        let block = matches!(style, Style::Literal | Style::Folded);
-        if block && self.open_end.is_some_and(|at| end.index >= at) && value.ends_with('\n') {
-            value.pop();
-        }
-        value
-    }
-
     fn open(
         &mut self,
-        stack: &mut Vec<Frame>,
+        stack: &mut Vec<Frame<'s>>,
         start: Mark,
-        anchor: Option<String>,
-        tag: Option<String>,
+        properties: Properties<'s>,
         body: Body,
     ) -> Result<(), Error> {
         if stack.len() >= self.options.max_depth {
             let message = format!("yaml: exceeded max depth of {}", self.options.max_depth);
             return Err(self.error(ErrorKind::Limit, message, start));
         }
-        if let Some(anchor) = &anchor {
-            self.anchors.insert(anchor.clone(), Anchor::Open);
+        let Properties { anchor, tag } = properties;
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, Anchor::Open);
         }
-        let own = |tag: &String| !tag.starts_with("tag:yaml.org,2002:") && tag != "!";
+        let own =
+            |tag: &std::borrow::Cow<'_, str>| !tag.starts_with("tag:yaml.org,2002:") && tag != "!";
         let tag = tag.filter(own).map(Into::into);
-        stack.push(Frame {
-            start,
-            anchor,
-            tag,
-            body,
-        });
+        stack.push(Frame { start, anchor, tag, body });
         Ok(())
     }
 
-    fn close(&mut self, frame: Frame, end: Mark) -> Result<Node, Error> {
+    fn close(&mut self, frame: Frame<'s>, end: Mark) -> Result<Node, Error> {
         let place = place(frame.start, end);
         let content = match frame.body {
             Body::Sequence { items, flow } => Content::Sequence(Sequence { items, flow }),
@@ -216,12 +154,9 @@ impl<'s> Composer<'s> {
         Ok(node)
     }
 
-    fn remember(&mut self, anchor: Option<String>, node: &Node) {
+    fn remember(&mut self, anchor: Option<&'s str>, node: &Node) {
         if let Some(anchor) = anchor {
-            let known = Anchor::Known {
-                node: node.clone(),
-                size: node.count(),
-            };
+            let known = Anchor::Known { node: node.clone(), size: node.count() };
             self.anchors.insert(anchor, known);
         }
     }
@@ -250,10 +185,7 @@ impl<'s> Composer<'s> {
     /// Merges `<<` and looks for keys that stand twice.
     fn mapping(&self, entries: Vec<Entry>) -> Result<Mapping, Error> {
         let is_merge = |entry: &Entry| {
-            entry
-                .key
-                .as_scalar()
-                .is_some_and(|key| key.kind() == ScalarType::Merge)
+            entry.key.as_scalar().is_some_and(|key| key.kind() == ScalarType::Merge)
         };
         let merges = entries.iter().any(is_merge);
         let mut mapping = Mapping::with_capacity(entries.len());
@@ -284,9 +216,7 @@ impl<'s> Composer<'s> {
                 }
             }
             Duplicates::Refuse => {
-                let first = mapping
-                    .entry(text)
-                    .map_or(0, |entry| entry.key.place().line());
+                let first = mapping.entry(text).map_or(0, |entry| entry.key.place().line());
                 let place = entry.key.place();
                 let line = place.line();
                 let message = format!(
@@ -305,9 +235,7 @@ impl<'s> Composer<'s> {
         let wrong = || {
             let message = "yaml: map merge requires map or sequence of maps as the value";
             let error = Error::new(ErrorKind::Type, message);
-            error
-                .at(place.line(), place.column())
-                .with_source(self.text)
+            error.at(place.line(), place.column()).with_source(self.text)
         };
         let sources = match value.into_content() {
             Content::Mapping(source) => vec![source],
@@ -332,54 +260,47 @@ impl<'s> Composer<'s> {
 
     fn scalar(
         &self,
-        mut value: String,
+        scalar: parse::Scalar<'_>,
         tag: Option<&str>,
-        style: Style,
         place: Place,
     ) -> Result<Node, Error> {
-        let style = match style {
-            Style::SingleQuoted => ScalarStyle::SingleQuoted,
-            Style::DoubleQuoted => ScalarStyle::DoubleQuoted,
-            Style::Literal => ScalarStyle::Literal,
-            Style::Folded => ScalarStyle::Folded,
-            _ => ScalarStyle::Plain,
-        };
-        let untagged = || match style {
-            ScalarStyle::Plain => resolve(&value, self.options.flavour),
-            _ => ScalarType::Str,
-        };
+        let parse::Scalar { text, style, implicit } = scalar;
+        // A tag that go-yaml does not know leaves a string.
         let (kind, foreign) = match tag {
-            None => (untagged(), None),
+            None if implicit => (resolve(&text, self.options.flavour), None),
+            None | Some("!") => (ScalarType::Str, None),
             Some(tag) => match tag.strip_prefix("tag:yaml.org,2002:") {
                 Some("binary") => {
-                    value = self.binary(&value, place)?;
-                    (ScalarType::Str, None)
+                    let text = self.binary(&text, place)?;
+                    return Ok(
+                        Node::from(Scalar::new(text, ScalarType::Str, style)).at_place(place)
+                    );
                 }
-                Some(name) => (self.tagged(name, &value, place)?, None),
-                None if tag == "!" => (ScalarType::Str, None),
-                None => (untagged(), Some(tag.into())),
+                Some(name) => (self.tagged(name, &text, place)?, None),
+                None => (ScalarType::Str, Some(tag.into())),
             },
         };
-        Ok(Node::from(Scalar::new(Text::from(value), kind, style))
-            .at_place(place)
-            .with_tag(foreign))
+        let text = match text {
+            std::borrow::Cow::Borrowed(text) => Text::from(text),
+            std::borrow::Cow::Owned(text) => Text::from(text),
+        };
+        Ok(Node::from(Scalar::new(text, kind, style)).at_place(place).with_tag(foreign))
     }
 
-    /// The text that `!!binary` holds.
+    /// The text that `!!binary` holds. As in Go's JSON, bytes that are no text are replaced.
     fn binary(&self, value: &str, place: Place) -> Result<String, Error> {
-        let packed: String = value.split_ascii_whitespace().collect();
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(packed)
-            .ok();
-        bytes
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .ok_or_else(|| {
-                let message = "yaml: !!binary value contains invalid base64 data";
-                let error = Error::new(ErrorKind::Type, message);
-                error
-                    .at(place.line(), place.column())
-                    .with_source(self.text)
-            })
+        let packed: String = value.split(['\n', '\r']).collect();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(packed).map_err(|_| {
+            let message = "yaml: !!binary value contains invalid base64 data";
+            let error = Error::new(ErrorKind::Type, message);
+            error.at(place.line(), place.column()).with_source(self.text)
+        })?;
+        let mut text = String::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+        }
+        Ok(text)
     }
 
     /// The type of a scalar that names it, such as `!!int`.
@@ -411,27 +332,28 @@ impl<'s> Composer<'s> {
         Err(error.with_source(self.text))
     }
 
-    fn next_event(&mut self) -> Result<Event, Error> {
-        self.parser.parse().map_err(|error| {
-            // In go-yaml's words: the line of the context where there is one.
-            let scanner = error.kind() == libyaml_safer::ErrorKind::Scanner;
+    fn next_event(&mut self) -> Result<Placed<'s>, Error> {
+        self.parser.next().map_err(|fault| {
+            // In go-yaml's words: each version looks at one of the two places first.
             let line = |mark: Option<Mark>| mark.filter(|mark| mark.line != 0);
-            let shown = line(error.context_mark()).or_else(|| line(error.problem_mark()));
-            let prefix = shown.map(|mark| format!("line {}: ", mark.line + u64::from(scanner)));
-            let message = format!("yaml: {}{}", prefix.unwrap_or_default(), error.problem());
-            let mark = error.problem_mark().unwrap_or_default();
-            self.error(ErrorKind::Syntax, message, mark)
+            let (context, problem) = (line(fault.context), line(Some(fault.mark)));
+            let shown = match self.options.flavour {
+                Flavour::V2 => problem.or(context),
+                Flavour::V3 => context.or(problem),
+            };
+            let prefix =
+                shown.map(|mark| format!("line {}: ", mark.line + u32::from(fault.scanner)));
+            let message = format!("yaml: {}{}", prefix.unwrap_or_default(), fault.problem);
+            self.error(ErrorKind::Syntax, message, fault.mark)
         })
     }
 
     fn error(&self, kind: ErrorKind, message: String, mark: Mark) -> Error {
-        Error::new(kind, message)
-            .at(small(mark.line + 1), small(mark.column + 1))
-            .with_source(self.text)
+        Error::new(kind, message).at(mark.line + 1, mark.column + 1).with_source(self.text)
     }
 }
 
-impl Frame {
+impl Frame<'_> {
     fn put(&mut self, node: Node) {
         match &mut self.body {
             Body::Sequence { items, .. } => items.push(node),
@@ -451,11 +373,7 @@ enum Keys {
 
 impl Keys {
     fn new(entries: usize) -> Self {
-        if entries <= 16 {
-            Self::Few
-        } else {
-            Self::Many(HashSet::with_capacity(entries))
-        }
+        if entries <= 16 { Self::Few } else { Self::Many(HashSet::with_capacity(entries)) }
     }
 
     fn of(mapping: &Mapping) -> Self {
@@ -473,14 +391,5 @@ impl Keys {
 }
 
 fn place(start: Mark, end: Mark) -> Place {
-    Place {
-        line: small(start.line + 1),
-        column: small(start.column + 1),
-        start: small(start.index),
-        end: small(end.index),
-    }
-}
-
-fn small(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
+    Place { line: start.line + 1, column: start.column + 1, start: start.at, end: end.at }
 }

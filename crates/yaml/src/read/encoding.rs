@@ -42,10 +42,7 @@ fn utf16(bytes: &[u8], join: fn([u8; 2]) -> u16) -> Result<String, Error> {
 /// go-yaml refuses control characters, surrogates and the two last characters of a plane.
 fn check(text: &str) -> Result<(), Error> {
     // Most texts are plain ASCII without control characters: one pass over the bytes shows it.
-    if text
-        .bytes()
-        .all(|b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e))
-    {
+    if text.bytes().all(|b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7e)) {
         return Ok(());
     }
     let forbidden = text.char_indices().find(|&(_, c)| {
@@ -57,19 +54,13 @@ fn check(text: &str) -> Result<(), Error> {
     let Some((at, _)) = forbidden else {
         return Ok(());
     };
-    let error = Error::new(
-        ErrorKind::Encoding,
-        "yaml: control characters are not allowed",
-    );
+    let error = Error::new(ErrorKind::Encoding, "yaml: control characters are not allowed");
     Err(place(error, &text.as_bytes()[..at]))
 }
 
 fn place(error: Error, before: &[u8]) -> Error {
     let line = before.split(|&b| b == b'\n').count();
-    let start = before
-        .iter()
-        .rposition(|&b| b == b'\n')
-        .map_or(0, |at| at + 1);
+    let start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     error.at(small(line), small(before.len() - start + 1))
 }

@@ -2,6 +2,8 @@
 
 mod compose;
 mod encoding;
+mod parse;
+mod scan;
 
 use std::borrow::Cow;
 
@@ -59,10 +61,7 @@ impl Default for ReadOptions {
 impl ReadOptions {
     /// The default options with other typing rules.
     pub fn flavour(flavour: Flavour) -> Self {
-        Self {
-            flavour,
-            ..Self::default()
-        }
+        Self { flavour, ..Self::default() }
     }
 
     /// The documents of a stream. Documents without content are left out, as every tool of
@@ -88,8 +87,8 @@ impl ReadOptions {
         stream: &[u8],
         mut take: impl FnMut(Node) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (text, open_end) = self.decode(stream)?;
-        let mut composer = Composer::new(&text, open_end, self);
+        let text = self.decode(stream)?;
+        let mut composer = Composer::new(&text, self);
         let mut count = 0;
         loop {
             let document = match composer.next_document()? {
@@ -114,27 +113,19 @@ impl ReadOptions {
     /// # Errors
     /// When the first document is no YAML, or exceeds a limit.
     pub fn read_first(&self, stream: &[u8]) -> Result<Node, Error> {
-        let (text, open_end) = self.decode(stream)?;
-        match Composer::new(&text, open_end, self).next_document()? {
+        let text = self.decode(stream)?;
+        match Composer::new(&text, self).next_document()? {
             Next::Document(node) => Ok(node),
             Next::Empty | Next::End => Ok(Node::null()),
         }
     }
 
-    /// The text, always with a line break at its end, and where it ended if that was added: the
-    /// event parser cannot tell the end of a block scalar without one.
-    fn decode<'s>(&self, stream: &'s [u8]) -> Result<(Cow<'s, str>, Option<usize>), Error> {
-        if stream.len() > self.max_bytes {
+    fn decode<'s>(&self, stream: &'s [u8]) -> Result<Cow<'s, str>, Error> {
+        if stream.len() > self.max_bytes || u32::try_from(stream.len()).is_err() {
             let message = format!("document is larger than {} bytes", self.max_bytes);
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        let mut text = encoding::decode(stream)?;
-        if text.is_empty() || text.ends_with('\n') {
-            return Ok((text, None));
-        }
-        let end = text.len();
-        text.to_mut().push('\n');
-        Ok((text, Some(end)))
+        encoding::decode(stream)
     }
 }
 
@@ -156,10 +147,7 @@ pub fn read_first(text: impl AsRef<[u8]>, flavour: Flavour) -> Result<Node, Erro
         Flavour::V2 => Duplicates::Last,
         Flavour::V3 => Duplicates::Refuse,
     };
-    let options = ReadOptions {
-        duplicates,
-        ..ReadOptions::flavour(flavour)
-    };
+    let options = ReadOptions { duplicates, ..ReadOptions::flavour(flavour) };
     options.read_first(text.as_ref())
 }
 

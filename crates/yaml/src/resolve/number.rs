@@ -17,10 +17,7 @@ pub enum Number {
 
 impl Number {
     /// The value as a float, rounded if need be.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "rounding is what the caller asks for"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "rounding is what the caller asks for")]
     pub fn as_f64(self) -> f64 {
         match self {
             Self::Int(value) => value as f64,
@@ -186,26 +183,33 @@ pub(crate) fn write_float(out: &mut String, value: f64) {
         out.push_str(if value > 0.0 { ".inf" } else { "-.inf" });
         return;
     }
-    let (digits, exponent) = shortest(value);
-    if value.is_sign_negative() {
+    write_shortest(out, &format!("{value:e}"));
+}
+
+/// As [`write_float`], for a float of 32 bits.
+pub(crate) fn write_float32(out: &mut String, value: f32) {
+    if value.is_finite() {
+        write_shortest(out, &format!("{value:e}"));
+    } else {
+        write_float(out, value.into());
+    }
+}
+
+/// Go's `%g` from Rust's `{:e}`.
+fn write_shortest(out: &mut String, scientific: &str) {
+    let magnitude = scientific.trim_start_matches('-');
+    if magnitude.len() < scientific.len() {
         out.push('-');
     }
-    // Without a precision, Go's 'g' takes an exponent below -4 and from 6 on.
+    let (mantissa, exponent) = magnitude.split_once('e').expect("LowerExp prints an exponent");
+    let digits = mantissa.replace('.', "");
+    let exponent: i32 = exponent.parse().expect("LowerExp prints a number");
+    // Go's %g decides as if the precision were 6 when it prints the shortest form.
     if (-4..6).contains(&exponent) {
         write_plain(out, &digits, exponent);
     } else {
         write_exponent(out, &digits, exponent);
     }
-}
-
-/// The shortest digits, and the exponent of the first of them.
-fn shortest(value: f64) -> (String, i32) {
-    let text = format!("{:e}", value.abs());
-    let (mantissa, exponent) = text.split_once('e').expect("LowerExp prints an exponent");
-    (
-        mantissa.replace('.', ""),
-        exponent.parse().expect("LowerExp prints a number"),
-    )
 }
 
 fn write_exponent(out: &mut String, digits: &str, exponent: i32) {
@@ -221,10 +225,7 @@ fn write_exponent(out: &mut String, digits: &str, exponent: i32) {
 fn write_plain(out: &mut String, digits: &str, exponent: i32) {
     if exponent < 0 {
         out.push_str("0.");
-        out.extend(std::iter::repeat_n(
-            '0',
-            exponent.unsigned_abs() as usize - 1,
-        ));
+        out.extend(std::iter::repeat_n('0', exponent.unsigned_abs() as usize - 1));
         out.push_str(digits);
         return;
     }

@@ -31,21 +31,9 @@ pub(super) fn is_timestamp(text: &str) -> bool {
 
 /// The moment in Go's RFC 3339 form with nanoseconds, as `encoding/json` prints a `time.Time`.
 pub(crate) fn rfc3339(text: &str) -> Option<String> {
-    let Timestamp {
-        year,
-        month,
-        day,
-        clock,
-    } = parse(text)?;
+    let Timestamp { year, month, day, clock } = parse(text)?;
     let mut out = format!("{year:04}-{month:02}-{day:02}T");
-    let Some(Clock {
-        hour,
-        minute,
-        second,
-        fraction,
-        offset,
-    }) = clock
-    else {
+    let Some(Clock { hour, minute, second, fraction, offset }) = clock else {
         out.push_str("00:00:00Z");
         return Some(out);
     };
@@ -76,12 +64,7 @@ fn parse(text: &str) -> Option<Timestamp> {
     }
     let zoned = match cursor.next() {
         None => {
-            return Some(Timestamp {
-                year,
-                month,
-                day,
-                clock: None,
-            });
+            return Some(Timestamp { year, month, day, clock: None });
         }
         Some('T' | 't') => true,
         Some(' ') => false,
@@ -100,19 +83,8 @@ fn parse(text: &str) -> Option<Timestamp> {
     if !cursor.0.is_empty() {
         return None;
     }
-    let clock = Clock {
-        hour,
-        minute,
-        second,
-        fraction,
-        offset,
-    };
-    Some(Timestamp {
-        year,
-        month,
-        day,
-        clock: Some(clock),
-    })
+    let clock = Clock { hour, minute, second, fraction, offset };
+    Some(Timestamp { year, month, day, clock: Some(clock) })
 }
 
 fn days_in(year: u32, month: u32) -> u32 {
@@ -139,12 +111,7 @@ impl Cursor<'_> {
     }
 
     fn digits(&mut self, least: usize, most: usize) -> Option<u32> {
-        let count = self
-            .0
-            .bytes()
-            .take(most)
-            .take_while(u8::is_ascii_digit)
-            .count();
+        let count = self.0.bytes().take(most).take_while(u8::is_ascii_digit).count();
         if count < least {
             return None;
         }
@@ -179,9 +146,7 @@ impl Cursor<'_> {
         if hours > 24 || minutes > 60 {
             return None;
         }
-        i32::try_from(hours * 60 + minutes)
-            .ok()
-            .map(|offset| sign * offset)
+        i32::try_from(hours * 60 + minutes).ok().map(|offset| sign * offset)
     }
 }
 
@@ -194,10 +159,7 @@ mod tests {
         for (text, expected) in [
             ("2020-01-01", Some("2020-01-01T00:00:00Z")),
             ("2020-1-2", Some("2020-01-02T00:00:00Z")),
-            (
-                "2001-12-14t21:59:43.10-05:00",
-                Some("2001-12-14T21:59:43.1-05:00"),
-            ),
+            ("2001-12-14t21:59:43.10-05:00", Some("2001-12-14T21:59:43.1-05:00")),
             ("2001-12-14 21:59:43.10", Some("2001-12-14T21:59:43.1Z")),
             ("2001-12-14 21:59:43.10 -5", None),
             ("2001-12-14T21:59:43Z", Some("2001-12-14T21:59:43Z")),

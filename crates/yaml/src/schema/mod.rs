@@ -72,7 +72,8 @@ impl Schema {
             self.types.push(fields.collect());
         }
         for (key, kind) in &other.kinds {
-            let own = self.kinds.entry(key.clone()).or_insert(Kind { namespaced: None, root: None });
+            let own =
+                self.kinds.entry(key.clone()).or_insert(Kind { namespaced: None, root: None });
             own.namespaced = own.namespaced.or(kind.namespaced);
             own.root = own.root.or(moved(kind.root));
         }
@@ -118,25 +119,11 @@ impl Schema {
 
 /// `name[:type][=key,key]`
 fn field(text: &str) -> (Box<str>, Field) {
-    let (text, keys) = text
-        .split_once('=')
-        .map_or((text, None), |(text, keys)| (text, Some(keys)));
-    let (name, of) = text
-        .split_once(':')
-        .map_or((text, None), |(name, of)| (name, Some(of)));
-    let merge = keys.map(|keys| {
-        keys.split(',')
-            .filter(|key| !key.is_empty())
-            .map(Box::from)
-            .collect()
-    });
-    (
-        name.into(),
-        Field {
-            of: of.and_then(|of| of.parse().ok()).map(TypeId),
-            merge,
-        },
-    )
+    let (text, keys) = text.split_once('=').map_or((text, None), |(text, keys)| (text, Some(keys)));
+    let (name, of) = text.split_once(':').map_or((text, None), |(name, of)| (name, Some(of)));
+    let merge =
+        keys.map(|keys| keys.split(',').filter(|key| !key.is_empty()).map(Box::from).collect());
+    (name.into(), Field { of: of.and_then(|of| of.parse().ok()).map(TypeId), merge })
 }
 
 #[cfg(test)]
@@ -153,7 +140,10 @@ mod tests {
         assert_eq!(both.field(own, "l").unwrap().merge.as_deref(), Some(&["id".into()][..]));
         let pod = both.root("v1", "Pod").unwrap();
         let spec = both.field(pod, "spec").unwrap().of.unwrap();
-        assert_eq!(both.field(spec, "containers").unwrap().merge.as_deref(), Some(&["name".into()][..]));
+        assert_eq!(
+            both.field(spec, "containers").unwrap().merge.as_deref(),
+            Some(&["name".into()][..])
+        );
     }
 
     #[test]
@@ -170,10 +160,6 @@ mod tests {
         assert_eq!(containers.merge.as_deref(), Some(&["name".into()][..]));
         let ports = schema.field(containers.of.unwrap(), "ports").unwrap();
         assert_eq!(ports.merge.as_deref().map(<[_]>::len), Some(2));
-        assert!(
-            schema
-                .field(at, "tolerations")
-                .is_none_or(|field| field.merge.is_none())
-        );
+        assert!(schema.field(at, "tolerations").is_none_or(|field| field.merge.is_none()));
     }
 }

@@ -14,22 +14,13 @@ pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
     let document = ReadOptions::flavour(Flavour::V2).read_first(document)?;
     let mut schema = Schema::default();
     for (key, kind) in &Schema::builtin().kinds {
-        schema.kinds.insert(
-            key.clone(),
-            Kind {
-                root: None,
-                ..*kind
-            },
-        );
+        schema.kinds.insert(key.clone(), Kind { root: None, ..*kind });
     }
     let Some(definitions) = document.get("definitions").and_then(Node::as_mapping) else {
         return Ok(schema);
     };
-    let ids: HashMap<&str, TypeId> = definitions
-        .keys()
-        .enumerate()
-        .map(|(index, name)| (name, TypeId(index)))
-        .collect();
+    let ids: HashMap<&str, TypeId> =
+        definitions.keys().enumerate().map(|(index, name)| (name, TypeId(index))).collect();
     for (name, definition) in definitions.iter() {
         let fields = definition.get("properties").and_then(Node::as_mapping);
         let mut types = HashMap::new();
@@ -50,13 +41,7 @@ pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
             };
             let key = (api_version.into_boxed_str(), Box::from(text("kind")));
             let namespaced = schema.kinds.get(&key).and_then(|kind| kind.namespaced);
-            schema.kinds.insert(
-                key,
-                Kind {
-                    namespaced,
-                    root: Some(ids[name]),
-                },
-            );
+            schema.kinds.insert(key, Kind { namespaced, root: Some(ids[name]) });
         }
     }
     read_scopes(&document, &mut schema);
@@ -72,31 +57,20 @@ fn read_field(
     schema: &mut Schema,
     depth: usize,
 ) -> Field {
-    let strategy = property
-        .get("x-kubernetes-patch-strategy")
-        .and_then(Node::text)
-        .unwrap_or_default();
+    let strategy =
+        property.get("x-kubernetes-patch-strategy").and_then(Node::text).unwrap_or_default();
     let merge = strategy.split(',').any(|word| word == "merge").then(|| {
-        let list = property
-            .get("x-kubernetes-list-map-keys")
-            .and_then(Node::as_sequence);
-        let one = property
-            .get("x-kubernetes-patch-merge-key")
-            .and_then(Node::text);
+        let list = property.get("x-kubernetes-list-map-keys").and_then(Node::as_sequence);
+        let one = property.get("x-kubernetes-patch-merge-key").and_then(Node::text);
         let keys: Vec<Box<str>> = match list {
             Some(keys) => keys.iter().filter_map(Node::text).map(Box::from).collect(),
             None => one.into_iter().map(Box::from).collect(),
         };
         Arc::from(keys)
     });
-    let inner = property
-        .get("items")
-        .or_else(|| property.get("additionalProperties"))
-        .unwrap_or(property);
-    Field {
-        of: type_of(inner, ids, schema, depth),
-        merge,
-    }
+    let inner =
+        property.get("items").or_else(|| property.get("additionalProperties")).unwrap_or(property);
+    Field { of: type_of(inner, ids, schema, depth), merge }
 }
 
 fn type_of(
@@ -108,16 +82,11 @@ fn type_of(
     if let Some(reference) = node.get("$ref").and_then(Node::text) {
         return ids.get(reference.rsplit('/').next()?).copied();
     }
-    let properties = node
-        .get("properties")
-        .and_then(Node::as_mapping)
-        .filter(|_| depth < DEEPEST)?;
+    let properties =
+        node.get("properties").and_then(Node::as_mapping).filter(|_| depth < DEEPEST)?;
     let mut fields = HashMap::new();
     for (name, property) in properties.iter() {
-        fields.insert(
-            Box::from(name),
-            read_field(property, ids, schema, depth + 1),
-        );
+        fields.insert(Box::from(name), read_field(property, ids, schema, depth + 1));
     }
     // Behind the named types, whose places are given by their order.
     let id = TypeId(schema.types.len().max(ids.len()));
@@ -148,10 +117,7 @@ fn read_scopes(document: &Node, schema: &mut Schema) {
             group => format!("{group}/{}", text("version")),
         };
         let key = (api_version.into_boxed_str(), Box::from(text("kind")));
-        let entry = schema.kinds.entry(key).or_insert(Kind {
-            namespaced: None,
-            root: None,
-        });
+        let entry = schema.kinds.entry(key).or_insert(Kind { namespaced: None, root: None });
         let namespaced = path.contains("namespaces/{namespace}");
         entry.namespaced = Some(namespaced || entry.namespaced == Some(true));
     }
@@ -176,14 +142,7 @@ mod tests {
         let spec = schema.field(root, "spec").unwrap().of.unwrap();
         let parts = schema.field(spec, "parts").unwrap();
         assert_eq!(parts.merge.as_deref(), Some(&["id".into()][..]));
-        assert!(
-            schema.root("apps/v1", "Deployment").is_none(),
-            "the built-in types are replaced"
-        );
-        assert_eq!(
-            schema.is_namespaced("v1", "Namespace"),
-            Some(false),
-            "the scopes stay"
-        );
+        assert!(schema.root("apps/v1", "Deployment").is_none(), "the built-in types are replaced");
+        assert_eq!(schema.is_namespaced("v1", "Namespace"), Some(false), "the scopes stay");
     }
 }
