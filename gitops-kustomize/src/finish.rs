@@ -1,6 +1,6 @@
 //! The last steps of a build, which see all resources together.
 
-use gitops_yaml::{Mapping, Node, Schema};
+use gitops_yaml::{Content, Mapping, Node, Scalar, ScalarStyle, Schema};
 
 use crate::{
     accumulate::Accumulator,
@@ -104,6 +104,7 @@ pub(crate) fn manifests(set: ResourceSet, file: &Kustomization, build: &Build<'_
             labels.insert(MANAGED_BY, MANAGER);
         }
         clean(resource.node_mut());
+        widen_folds(resource.node_mut());
         if origins && let Some(origin) = resource.origin.as_ref().map(Origin::to_yaml) {
             resource.set_annotation(ORIGIN, &origin);
         }
@@ -164,5 +165,60 @@ fn stringify(annotations: &mut Mapping) {
         {
             *value = Node::string(text);
         }
+    }
+}
+
+/// Quirk: the original prints its tree and reads it back, and its printer adds a line break to folded
+/// scalars (`>`) before lines that are indented further.
+fn widen_folds(node: &mut Node) {
+    match node.content_mut() {
+        Content::Mapping(mapping) => mapping.values_mut().for_each(widen_folds),
+        Content::Sequence(_) => node.as_sequence_mut().into_iter().flatten().for_each(widen_folds),
+        Content::Scalar(scalar) if scalar.style() == ScalarStyle::Folded => {
+            if let Some(text) = widened(scalar.text()) {
+                *scalar = Scalar::new(text, scalar.kind(), ScalarStyle::Folded);
+            }
+        }
+        Content::Scalar(_) => {}
+    }
+}
+
+/// The text with a line break more where a line that is not indented is followed by one that is;
+/// `None` where it stays as it is.
+fn widened(text: &str) -> Option<String> {
+    let is_blank = |line: &str| line.starts_with([' ', '\t']);
+    if is_blank(text.trim_start_matches('\n')) {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len() + 4);
+    let mut lines = text.split('\n').peekable();
+    let mut changed = false;
+    // Whether the last line with something in it is indented.
+    let mut indented = true;
+    while let Some(line) = lines.next() {
+        out.push_str(line);
+        if !line.is_empty() {
+            indented = is_blank(line);
+        }
+        let Some(next) = lines.peek() else { break };
+        out.push('\n');
+        if !line.is_empty() && !indented && is_blank(next) {
+            out.push('\n');
+            changed = true;
+        }
+    }
+    changed.then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `onedr0p/home-ops` and `redhat-cop/gitops-catalog` of the corpus pin this.
+    #[test]
+    fn folds_widen_before_indented_lines() {
+        assert_eq!(widened("f(c,\n  c.x\n)").as_deref(), Some("f(c,\n\n  c.x\n)"));
+        assert_eq!(widened("a\nb\n"), None);
+        assert_eq!(widened("  a\nb\n  c"), None);
     }
 }

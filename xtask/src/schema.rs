@@ -29,6 +29,12 @@ const GONE: &[(&str, &str)] = &[
     ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
 ];
 
+/// Kinds without a namespace that kustomize knows beyond its schema.
+const ADDED: &[(&str, &str)] = &[
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"),
+];
+
 /// A field: its type where that matters, and the keys by which its list merges.
 type Field<'v> = (Option<&'v str>, Option<Vec<&'v str>>);
 
@@ -85,6 +91,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
             .get(name)
             .map_or_else(|| "-".to_owned(), usize::to_string);
         writeln!(table, "k {group}{slash}{version} {kind} {scope} {number}")?;
+    }
+    for (api_version, kind) in ADDED {
+        writeln!(table, "k {api_version} {kind} c -")?;
     }
     for name in &reached {
         let row: Vec<String> = types[name]

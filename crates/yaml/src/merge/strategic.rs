@@ -22,12 +22,10 @@ pub fn merge_strategic(base: &mut Node, patch: &Node, schema: &Schema) -> Result
     if patch.as_mapping().map(directive_of).transpose()? == Some(Directive::Replace) {
         return Ok(());
     }
-    let text = |node: &Node, key| node.get(key).and_then(Node::text).map(str::to_owned);
-    let api_version = text(base, "apiVersion").or_else(|| text(patch, "apiVersion"));
-    let kind = text(base, "kind").or_else(|| text(patch, "kind"));
-    let root = api_version
-        .zip(kind)
-        .and_then(|(version, kind)| schema.root(&version, &kind));
+    // An object of a kind that the schema lacks is merged as the patch's kind has it.
+    let root = [&*base, patch].into_iter().find_map(|node| {
+        schema.root(node.get("apiVersion")?.text()?, node.get("kind")?.text()?)
+    });
     let field = Field {
         of: root,
         merge: None,
@@ -58,7 +56,9 @@ impl Merger<'_> {
         patch: Option<&Node>,
         field: &Field,
     ) -> Result<Option<Node>, Error> {
-        let Some(patch) = patch else { return Ok(base) };
+        let Some(patch) = patch else {
+            return Ok(base.and_then(|base| self.settle(base, field)));
+        };
         if patch.is_null() {
             return Ok(None);
         }
@@ -128,8 +128,50 @@ impl Merger<'_> {
                 }
             }
         }
+        self.settle_rest(&mut merged, patch, of);
         *node.content_mut() = Content::Mapping(merged);
         Ok(Some(node))
+    }
+
+    /// What a patch does to values that it does not name.
+    fn settle_rest(&self, merged: &mut Mapping, patch: &Mapping, of: Option<TypeId>) {
+        let unknown = Field::default();
+        let mut gone = Vec::new();
+        for (key, value) in merged.iter_mut().filter(|(key, _)| !patch.contains_key(key)) {
+            // Most values hold no null, and then nothing happens to them.
+            if !holds_empty_null(value) {
+                continue;
+            }
+            let field = of.and_then(|of| self.schema.field(of, key)).unwrap_or(&unknown);
+            match self.settle(std::mem::take(value), field) {
+                Some(settled) => *value = settled,
+                None => gone.push(key.to_owned()),
+            }
+        }
+        for key in gone {
+            merged.remove(&key);
+        }
+    }
+
+    /// Quirk: a null that is only implied by an empty value vanishes from mappings on the way of a
+    /// patch, and from elements of merged lists; one that is written stays.
+    fn settle(&self, mut node: Node, field: &Field) -> Option<Node> {
+        if node.is_null() {
+            return node.text().is_some_and(|text| !text.is_empty()).then_some(node);
+        }
+        match node.content_mut() {
+            Content::Mapping(mapping) => {
+                self.settle_rest(mapping, &Mapping::new(), field.of);
+                Some(node)
+            }
+            Content::Sequence(sequence) if field.merge.is_some() => {
+                let element = Field { of: field.of, merge: None };
+                let items = std::mem::take(&mut sequence.items);
+                sequence.items = items.into_iter().filter_map(|item| self.settle(item, &element)).collect();
+                Some(node)
+            }
+            _ => Some(node),
+        }
     }
 
     /// A list whose elements are known by keys. The patch's elements come first, in its order.
@@ -345,6 +387,15 @@ fn union(base: Option<Node>, patch: &Node) -> Node {
         }
     }
     Node::from(items)
+}
+
+/// Whether there is a null without a text anywhere in a tree.
+fn holds_empty_null(node: &Node) -> bool {
+    match node.content() {
+        Content::Scalar(scalar) => node.is_null() && scalar.text().is_empty(),
+        Content::Mapping(mapping) => mapping.values().any(holds_empty_null),
+        Content::Sequence(sequence) => sequence.items.iter().any(holds_empty_null),
+    }
 }
 
 fn directive_of(patch: &Mapping) -> Result<Directive, Error> {
