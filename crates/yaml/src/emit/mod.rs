@@ -16,7 +16,7 @@ use crate::{
 };
 
 use key_order::natural;
-use scalar::{Output, Style};
+use scalar::{Output, Style, is_break};
 
 const INDENT: usize = 2;
 
@@ -63,7 +63,7 @@ impl Writer {
         entries.sort_by(|(a, _), (b, _)| natural(a, b));
         for (number, (key, value)) in entries.into_iter().enumerate() {
             self.start(indent, number == 0);
-            if key.len() > LONGEST_KEY || key.contains('\n') {
+            if key.len() > LONGEST_KEY || key.contains(is_break) {
                 self.out.push("? ");
                 self.out.scalar(&key, style_of(&key), Some(indent + INDENT));
                 self.out.line(indent);

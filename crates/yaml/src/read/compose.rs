@@ -316,7 +316,7 @@ impl<'s> Composer<'s> {
                 }
                 ScalarType::Float
             }
-            "timestamp" if self.options.flavour == Flavour::V3 => ScalarType::Timestamp,
+            "timestamp" => ScalarType::Timestamp,
             "merge" => ScalarType::Merge,
             _ => return Ok(ScalarType::Str),
         };
