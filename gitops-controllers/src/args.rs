@@ -6,9 +6,8 @@ use clap::{ArgAction, Args, Parser, ValueEnum};
 
 /// A duration in Go's form, e.g. `1m30s`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: gitops_api::meta::Duration = text
-        .parse()
-        .map_err(|error: gitops_api::meta::DurationError| error.to_string())?;
+    let parsed: gitops_api::meta::Duration =
+        text.parse().map_err(|error: gitops_api::meta::DurationError| error.to_string())?;
     Ok(parsed.get())
 }
 
@@ -71,11 +70,7 @@ pub struct CommonArgs {
     #[arg(long, default_value = "", value_name = "SELECTOR")]
     pub watch_label_selector: String,
     /// Watch `ConfigMaps` and Secrets with these labels.
-    #[arg(
-        long,
-        default_value = "reconcile.fluxcd.io/watch=Enabled",
-        value_name = "SELECTOR"
-    )]
+    #[arg(long, default_value = "reconcile.fluxcd.io/watch=Enabled", value_name = "SELECTOR")]
     pub watch_configs_label_selector: String,
     /// Let one of several replicas work at a time.
     #[arg(long, default_value = "false", value_parser = boolean, num_args = 0..=1,
@@ -123,12 +118,7 @@ pub struct CommonArgs {
     #[arg(long, default_value = "1h", value_parser = duration)]
     pub token_cache_max_duration: Duration,
     /// The namespace of this process.
-    #[arg(
-        long,
-        env = "RUNTIME_NAMESPACE",
-        default_value = "",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "RUNTIME_NAMESPACE", default_value = "", hide_env_values = true)]
     pub runtime_namespace: String,
 }
 
@@ -150,29 +140,14 @@ pub struct SourceArgs {
     #[arg(long, default_value = "2", value_name = "N")]
     pub concurrent: usize,
     /// Where artifacts are stored.
-    #[arg(
-        long,
-        env = "STORAGE_PATH",
-        default_value = "/data",
-        value_name = "DIR"
-    )]
+    #[arg(long, env = "STORAGE_PATH", default_value = "/data", value_name = "DIR")]
     pub storage_path: PathBuf,
     /// Where artifacts are served.
-    #[arg(
-        long,
-        env = "STORAGE_ADDRESS",
-        default_value = ":9090",
-        value_name = "ADDRESS"
-    )]
+    #[arg(long, env = "STORAGE_ADDRESS", default_value = ":9090", value_name = "ADDRESS")]
     pub storage_addr: String,
     /// Under which address others reach the artifacts; without it,
     /// source-controller.$RUNTIME_NAMESPACE.svc.cluster.local.
-    #[arg(
-        long,
-        env = "STORAGE_ADV_ADDR",
-        default_value = "",
-        value_name = "ADDRESS"
-    )]
+    #[arg(long, env = "STORAGE_ADV_ADDR", default_value = "", value_name = "ADDRESS")]
     pub storage_adv_addr: String,
     /// How long artifacts that were replaced are kept.
     #[arg(long, default_value = "1m", value_parser = duration)]
@@ -276,10 +251,8 @@ pub struct KustomizeArgs {
 pub type Gate = (&'static str, bool);
 
 /// The gates of source-controller.
-pub const SOURCE_GATES: &[Gate] = &[
-    ("CacheSecretsAndConfigMaps", false),
-    ("ObjectLevelWorkloadIdentity", false),
-];
+pub const SOURCE_GATES: &[Gate] =
+    &[("CacheSecretsAndConfigMaps", false), ("ObjectLevelWorkloadIdentity", false)];
 
 /// The gates of kustomize-controller.
 pub const KUSTOMIZE_GATES: &[Gate] = &[
@@ -325,11 +298,7 @@ impl FeatureGates {
     /// On unknown gates and on values that are no booleans.
     pub fn parse(known: &[Gate], text: &str) -> Result<Self, GateError> {
         let mut gates: BTreeMap<&'static str, bool> = known.iter().copied().collect();
-        for part in text
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-        {
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let form = || GateError::Form(part.to_owned());
             let (name, value) = part.split_once('=').ok_or_else(form)?;
             let value = boolean(value.trim()).map_err(|_| form())?;
@@ -362,16 +331,10 @@ pub fn listen_address(text: &str) -> Result<Option<String>, String> {
     if text.is_empty() || text == "0" {
         return Ok(None);
     }
-    let full = if text.starts_with(':') {
-        format!("[::]{text}")
-    } else {
-        text.to_owned()
-    };
+    let full = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
     match full.rsplit_once(':').map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(_)) => Ok(Some(full)),
-        _ => Err(format!(
-            "invalid address {text:?}: expected host:port or :port"
-        )),
+        _ => Err(format!("invalid address {text:?}: expected host:port or :port")),
     }
 }
 
@@ -394,11 +357,7 @@ mod tests {
         assert!(!args.common.enable_leader_election && args.common.watch_all_namespaces);
         assert_eq!(args.common.requeue_dependency, Duration::from_secs(5));
         assert_eq!(args.common.max_retry_delay, Duration::from_secs(5400));
-        for bad in [
-            "--requeue-dependency=5",
-            "--interval-jitter-percentage=100",
-            "--nope=1",
-        ] {
+        for bad in ["--requeue-dependency=5", "--interval-jitter-percentage=100", "--nope=1"] {
             assert!(SourceArgs::try_parse_from(["x", bad]).is_err(), "{bad}");
         }
     }
@@ -414,14 +373,8 @@ mod tests {
 
     #[test]
     fn addresses() {
-        assert_eq!(
-            listen_address(":8080").unwrap().as_deref(),
-            Some("[::]:8080")
-        );
-        assert_eq!(
-            listen_address("127.0.0.1:1").unwrap().as_deref(),
-            Some("127.0.0.1:1")
-        );
+        assert_eq!(listen_address(":8080").unwrap().as_deref(), Some("[::]:8080"));
+        assert_eq!(listen_address("127.0.0.1:1").unwrap().as_deref(), Some("127.0.0.1:1"));
         assert_eq!(listen_address("0").unwrap(), None);
         assert!(listen_address("host").is_err());
     }

@@ -73,10 +73,7 @@ pub async fn run(client: Client, options: EmbeddedOptions, scope: Scope) -> Resu
     let address = listener
         .local_addr()
         .map_err(|error| StartError::io("listen on", options.artifacts, error))?;
-    let store = options
-        .source
-        .store
-        .open(options.source.algorithm, Arc::clone(&options.clock))?;
+    let store = options.source.store.open(options.source.algorithm, Arc::clone(&options.clock))?;
     let context = |controller: &'static str, manager: &'static str| {
         let targets = EventTargets {
             controller: controller.to_owned(),

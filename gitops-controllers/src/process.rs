@@ -34,17 +34,10 @@ pub async fn source(args: SourceArgs, scope: Scope) -> Result<(), StartError> {
     FeatureGates::parse(SOURCE_GATES, &args.common.feature_gates)
         .map_err(|error| StartError::Flag(error.to_string()))?;
     let settings = SourceSettings::from_args(&args)?;
-    let process = Process::start(
-        "source-controller",
-        "source-controller",
-        &args.common,
-        scope,
-    )
-    .await?;
+    let process =
+        Process::start("source-controller", "source-controller", &args.common, scope).await?;
     let address = advertised(&args);
-    let store = settings
-        .store
-        .open(settings.algorithm, Arc::clone(&process.context.clock))?;
+    let store = settings.store.open(settings.algorithm, Arc::clone(&process.context.clock))?;
     let held = process.lead().await;
     let run = async {
         // Served by the leader only: readiness of this address is what moves traffic.
@@ -52,9 +45,7 @@ pub async fn source(args: SourceArgs, scope: Scope) -> Result<(), StartError> {
             let scope = process.context.scope.clone();
             tokio::spawn(serve(listener, artifact_router(Arc::clone(&store)), scope));
         }
-        source_controllers(&process.context, &settings, store, address)
-            .run()
-            .await;
+        source_controllers(&process.context, &settings, store, address).run().await;
         Ok(())
     };
     process.finish(held, run).await
@@ -75,9 +66,7 @@ pub async fn kustomize(
     let process = Process::start("kustomize-controller", manager, &args.common, scope).await?;
     let held = process.lead().await;
     let run = async {
-        kustomize_controllers(&process.context, &settings, build, artifact_host)?
-            .run()
-            .await;
+        kustomize_controllers(&process.context, &settings, build, artifact_host)?.run().await;
         Ok(())
     };
     process.finish(held, run).await
@@ -106,10 +95,7 @@ pub fn start_log(args: &CommonArgs) {
             .map(|target| (target, level)),
         );
     // A second call, in tests, keeps the first log.
-    let _ = tracing_subscriber::registry()
-        .with(targets)
-        .with(layer)
-        .try_init();
+    let _ = tracing_subscriber::registry().with(targets).with(layer).try_init();
 }
 
 /// Cancels the scope on SIGTERM and SIGINT.
@@ -146,28 +132,19 @@ impl Process {
     ) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::new());
-        let config = Config::infer()
-            .await
-            .map_err(|error| StartError::Cluster(error.into()))?;
+        let config = Config::infer().await.map_err(|error| StartError::Cluster(error.into()))?;
         let namespace = match args.runtime_namespace.as_str() {
             "" => config.default_namespace.clone(),
             namespace => namespace.to_owned(),
         };
         let watched = (!args.watch_all_namespaces).then(|| namespace.clone());
         let fence = Fence::default();
-        let limit = RateLimit {
-            per_second: args.kube_api_qps,
-            burst: args.kube_api_burst,
-        };
+        let limit = RateLimit { per_second: args.kube_api_qps, burst: args.kube_api_burst };
         let client: Client = connect(config, limit, fence.clone(), Arc::clone(&metrics))
             .await
             .map_err(|error| StartError::Cluster(error.into()))?;
         if let Some(listener) = listen("metrics-addr", &args.metrics_addr).await? {
-            tokio::spawn(serve(
-                listener,
-                metrics_router(Arc::clone(&metrics)),
-                scope.clone(),
-            ));
+            tokio::spawn(serve(listener, metrics_router(Arc::clone(&metrics)), scope.clone()));
         }
         if let Some(listener) = listen("health-addr", &args.health_addr).await? {
             tokio::spawn(serve(listener, health_router(), scope.clone()));
@@ -198,10 +175,7 @@ impl Process {
         let timing = Timing {
             dependency: args.requeue_dependency,
             jitter_percent: args.interval_jitter_percentage,
-            backoff: Backoff {
-                first: args.min_retry_delay,
-                limit: args.max_retry_delay,
-            },
+            backoff: Backoff { first: args.min_retry_delay, limit: args.max_retry_delay },
             ..Timing::default()
         };
         let context = Context {
@@ -216,11 +190,7 @@ impl Process {
             scope,
         };
         tracing::info!(controller, version = env!("CARGO_PKG_VERSION"), "starting");
-        Ok(Self {
-            context,
-            fence,
-            lease,
-        })
+        Ok(Self { context, fence, lease })
     }
 
     /// Waits for the lease, where there is one to be had.

@@ -45,16 +45,9 @@ pub const GIT_REPOSITORY: Profile = Profile {
 /// Kustomization.
 pub const KUSTOMIZATION: Profile = Profile {
     controller: "kustomization",
-    owned: &[
-        condition::READY,
-        condition::RECONCILING,
-        condition::STALLED,
-        condition::HEALTHY,
-    ],
+    owned: &[condition::READY, condition::RECONCILING, condition::STALLED, condition::HEALTHY],
     negative: &[],
-    ready: Ready::Outcome {
-        success: reason::RECONCILIATION_SUCCEEDED,
-    },
+    ready: Ready::Outcome { success: reason::RECONCILIATION_SUCCEEDED },
     failure: |_| None,
     reason: kustomization_reason,
     stalls: kustomization_stalls,

@@ -49,11 +49,7 @@ impl StartError {
         what: impl ToString,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Io {
-            action,
-            what: what.to_string(),
-            source: source.into(),
-        }
+        Self::Io { action, what: what.to_string(), source: source.into() }
     }
 }
 
@@ -141,18 +137,9 @@ pub fn source_controllers(
     store: Arc<dyn ArtifactStore>,
     address: String,
 ) -> Controller<GitRepositoryReconciler> {
-    let storage = Storage {
-        store,
-        address,
-        retention: settings.retention,
-    };
+    let storage = Storage { store, address, retention: settings.retention };
     let reconciler = GitRepositoryReconciler::new(context.client.clone(), storage);
-    Controller::new(
-        reconciler,
-        context.clone(),
-        settings.selector.as_deref(),
-        settings.workers,
-    )
+    Controller::new(reconciler, context.clone(), settings.selector.as_deref(), settings.workers)
 }
 
 /// The settings of a kustomize-controller.
@@ -274,11 +261,7 @@ fn some(text: &str) -> Option<String> {
 /// `group/Kind` entries; a kind alone is one of the core group.
 fn stage_kinds(entries: &[String]) -> Result<BTreeSet<(String, String)>, StartError> {
     let mut kinds = BTreeSet::new();
-    for entry in entries
-        .iter()
-        .map(|entry| entry.trim())
-        .filter(|entry| !entry.is_empty())
-    {
+    for entry in entries.iter().map(|entry| entry.trim()).filter(|entry| !entry.is_empty()) {
         let (group, kind) = entry.split_once('/').unwrap_or(("", entry));
         if kind.is_empty() || kind.contains('/') {
             return Err(StartError::Flag(format!(

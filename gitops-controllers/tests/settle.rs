@@ -63,16 +63,8 @@ fn done() {
         standing(condition::RECONCILING, ConditionStatus::True, "X", "x"),
     ];
     let turn = Ok(Done::new("Applied revision: r").with_event(Notice::info("E", "e")));
-    let settled = settle(
-        &KUSTOMIZATION,
-        before(&stalled, Some("Building")),
-        &[],
-        &turn,
-    );
-    assert_eq!(
-        shown(&settled),
-        ["Ready=True/ReconciliationSucceeded: Applied revision: r"]
-    );
+    let settled = settle(&KUSTOMIZATION, before(&stalled, Some("Building")), &[], &turn);
+    assert_eq!(shown(&settled), ["Ready=True/ReconciliationSucceeded: Applied revision: r"]);
     assert!(settled.observe_generation);
     assert_eq!(settled.requeue, Requeue::Jittered(INTERVAL));
     assert_eq!(settled.events, [Notice::info("E", "e")]);
@@ -80,24 +72,14 @@ fn done() {
 
 #[test]
 fn ready_mirrors_the_artifact_and_failures_go() {
-    let stood = [standing(
-        condition::FETCH_FAILED,
-        ConditionStatus::True,
-        "G",
-        "g",
-    )];
+    let stood = [standing(condition::FETCH_FAILED, ConditionStatus::True, "G", "g")];
     let facts = [Fact::Holds {
         condition: condition::ARTIFACT_IN_STORAGE,
         status: ConditionStatus::True,
         reason: reason::SUCCEEDED,
         message: "stored artifact for revision 'r'".into(),
     }];
-    let settled = settle(
-        &GIT_REPOSITORY,
-        before(&stood, None),
-        &facts,
-        &Ok(Done::default()),
-    );
+    let settled = settle(&GIT_REPOSITORY, before(&stood, None), &facts, &Ok(Done::default()));
     assert_eq!(
         shown(&settled),
         [
@@ -110,12 +92,7 @@ fn ready_mirrors_the_artifact_and_failures_go() {
 #[test]
 fn failures_are_tried_again_as_the_profile_says() {
     let turn = failed(Stage::Fetch, Class::Transient);
-    let settled = settle(
-        &GIT_REPOSITORY,
-        before(&[], Some("building artifact")),
-        &[],
-        &turn,
-    );
+    let settled = settle(&GIT_REPOSITORY, before(&[], Some("building artifact")), &[], &turn);
     assert_eq!(
         shown(&settled),
         [
@@ -126,35 +103,21 @@ fn failures_are_tried_again_as_the_profile_says() {
     );
     assert_eq!(settled.requeue, Requeue::Backoff);
     assert!(!settled.observe_generation);
-    assert_eq!(
-        settled.events,
-        [Notice::error("GitOperationFailed", "boom")]
-    );
+    assert_eq!(settled.events, [Notice::error("GitOperationFailed", "boom")]);
 
-    let settled = settle(
-        &KUSTOMIZATION,
-        before(&[], None),
-        &[],
-        &failed(Stage::Build, Class::Invalid),
-    );
+    let settled =
+        settle(&KUSTOMIZATION, before(&[], None), &[], &failed(Stage::Build, Class::Invalid));
     assert_eq!(shown(&settled), ["Ready=False/BuildFailed: boom"]);
     assert_eq!(settled.requeue, Requeue::After(RETRY));
 }
 
 #[test]
 fn a_failed_verification_is_false() {
-    let settled = settle(
-        &GIT_REPOSITORY,
-        before(&[], None),
-        &[],
-        &failed(Stage::Verify, Class::Denied),
-    );
+    let settled =
+        settle(&GIT_REPOSITORY, before(&[], None), &[], &failed(Stage::Verify, Class::Denied));
     assert_eq!(
         shown(&settled),
-        [
-            "Ready=False/VerificationError: boom",
-            "SourceVerified=False/VerificationError: boom"
-        ]
+        ["Ready=False/VerificationError: boom", "SourceVerified=False/VerificationError: boom"]
     );
 }
 
@@ -164,10 +127,7 @@ fn what_only_a_person_can_mend_stalls() {
     let settled = settle(&KUSTOMIZATION, before(&[], Some("x")), &[], &turn);
     assert_eq!(
         shown(&settled),
-        [
-            "Ready=False/AccessDenied: boom",
-            "Stalled=True/AccessDenied: boom"
-        ]
+        ["Ready=False/AccessDenied: boom", "Stalled=True/AccessDenied: boom"]
     );
     assert!(settled.observe_generation);
     assert_eq!(settled.requeue, Requeue::Never);
@@ -176,20 +136,11 @@ fn what_only_a_person_can_mend_stalls() {
 
 #[test]
 fn waiting_is_no_failure() {
-    let waiting = Waiting::new(
-        reason::DEPENDENCY_NOT_READY,
-        "dependency 'a/b' is not ready",
-    )
-    .with_event("retrying in 30s");
+    let waiting = Waiting::new(reason::DEPENDENCY_NOT_READY, "dependency 'a/b' is not ready")
+        .with_event("retrying in 30s");
     let settled = settle(&KUSTOMIZATION, before(&[], None), &[], &Err(waiting.into()));
-    assert_eq!(
-        shown(&settled),
-        ["Ready=False/DependencyNotReady: dependency 'a/b' is not ready"]
-    );
-    assert_eq!(
-        settled.events,
-        [Notice::info("DependencyNotReady", "retrying in 30s")]
-    );
+    assert_eq!(shown(&settled), ["Ready=False/DependencyNotReady: dependency 'a/b' is not ready"]);
+    assert_eq!(settled.events, [Notice::info("DependencyNotReady", "retrying in 30s")]);
     assert_eq!(settled.requeue, Requeue::After(DEPENDENCY));
     let waiting = Waiting::new("R", "m").again(Again::Never);
     let settled = settle(&KUSTOMIZATION, before(&[], None), &[], &Err(waiting.into()));
@@ -199,12 +150,8 @@ fn waiting_is_no_failure() {
 #[test]
 fn newer_input_comes_at_once() {
     let by = ObjectId::new("source.toolkit.fluxcd.io/v1", "GitRepository", "a", "b");
-    let settled = settle(
-        &KUSTOMIZATION,
-        before(&[], Some("x")),
-        &[],
-        &Err(Stop::Superseded { by }),
-    );
+    let settled =
+        settle(&KUSTOMIZATION, before(&[], Some("x")), &[], &Err(Stop::Superseded { by }));
     assert_eq!(settled.requeue, Requeue::Now);
     assert!(shown(&settled)[0].starts_with(
         "Ready=False/HealthCheckCanceled: New reconciliation triggered by GitRepository/a/b"
@@ -233,10 +180,7 @@ fn equal_conditions_keep_their_time() {
     assert_eq!(settled.conditions, stood);
     let turn = Ok(Done::new("Applied revision: s"));
     let settled = settle(&KUSTOMIZATION, before(&stood, None), &[], &turn);
-    assert_ne!(
-        settled.conditions[0].last_transition_time,
-        stood[0].last_transition_time
-    );
+    assert_ne!(settled.conditions[0].last_transition_time, stood[0].last_transition_time);
 }
 
 #[test]
@@ -244,25 +188,13 @@ fn progress_and_suspension() {
     let good = [standing(condition::READY, ConditionStatus::True, "S", "s")];
     let ready = |conditions: Option<Vec<Condition>>| {
         let conditions = conditions.unwrap();
-        conditions
-            .iter()
-            .find(|c| c.type_ == condition::READY)
-            .map(|c| c.status)
+        conditions.iter().find(|c| c.type_ == condition::READY).map(|c| c.status)
     };
     // Sources keep a good Ready unless the world is known to differ.
     let step = before(&good, Some("step"));
-    assert_eq!(
-        ready(in_progress(&GIT_REPOSITORY, step, false)),
-        Some(ConditionStatus::True)
-    );
-    assert_eq!(
-        ready(in_progress(&GIT_REPOSITORY, step, true)),
-        Some(ConditionStatus::Unknown)
-    );
-    assert_eq!(
-        ready(in_progress(&KUSTOMIZATION, step, false)),
-        Some(ConditionStatus::Unknown)
-    );
+    assert_eq!(ready(in_progress(&GIT_REPOSITORY, step, false)), Some(ConditionStatus::True));
+    assert_eq!(ready(in_progress(&GIT_REPOSITORY, step, true)), Some(ConditionStatus::Unknown));
+    assert_eq!(ready(in_progress(&KUSTOMIZATION, step, false)), Some(ConditionStatus::Unknown));
     assert!(in_progress(&KUSTOMIZATION, before(&good, None), true).is_none());
 
     let mut old = good.clone();
@@ -303,9 +235,7 @@ fn any_turn() -> impl Strategy<Value = Turn> {
         any::<String>().prop_map(|message| Ok(Done::new(message))),
         (any_stage(), class).prop_map(|(stage, class)| failed(stage, class)),
         any::<String>().prop_map(|message| Err(Waiting::new("Waits", message).into())),
-        Just(()).prop_map(|()| Err(Stop::Superseded {
-            by: ObjectId::default()
-        })),
+        Just(()).prop_map(|()| Err(Stop::Superseded { by: ObjectId::default() })),
     ]
 }
 
@@ -326,11 +256,7 @@ fn any_conditions() -> impl Strategy<Value = Vec<Condition>> {
     prop::sample::subsequence(types, 0..=6).prop_flat_map(move |types| {
         let status = status.clone();
         prop::collection::vec(status, types.len()).prop_map(move |statuses| {
-            types
-                .iter()
-                .zip(statuses)
-                .map(|(t, s)| standing(t, s, "R", "m"))
-                .collect()
+            types.iter().zip(statuses).map(|(t, s)| standing(t, s, "R", "m")).collect()
         })
     })
 }

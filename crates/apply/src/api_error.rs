@@ -35,10 +35,7 @@ impl ApiError {
     /// The error that an API server gives for an object that does not exist. `resource` is the
     /// plural, with the group where there is one: `kustomizations.kustomize.toolkit.fluxcd.io`.
     pub fn not_found(resource: &str, name: &str) -> Self {
-        Self {
-            message: format!("{resource} \"{name}\" not found"),
-            ..Self::no_such_path()
-        }
+        Self { message: format!("{resource} \"{name}\" not found"), ..Self::no_such_path() }
     }
 
     /// The error that an API server gives for a path that it does not serve.
@@ -60,10 +57,7 @@ impl ApiError {
             return Self::generic(code, body, request);
         };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let causes = status["details"]["causes"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let causes = status["details"]["causes"].as_array().cloned().unwrap_or_default();
         Self {
             code: code.as_u16(),
             reason: text(&status["reason"]),
@@ -140,11 +134,7 @@ impl ApiError {
 
     /// What Flux shows in parentheses: the reason, unless a field manager stands in the way.
     pub(crate) fn display_reason(&self) -> &str {
-        if self.field_manager_conflict {
-            "FieldManagerConflict"
-        } else {
-            &self.reason
-        }
+        if self.field_manager_conflict { "FieldManagerConflict" } else { &self.reason }
     }
 
     /// Whether the object, its kind or its namespace does not exist.
@@ -226,10 +216,7 @@ mod tests {
     #[test]
     fn other_answers_read_like_client_go() {
         for (code, text) in [
-            (
-                404,
-                "the server could not find the requested resource (patch configmaps a)",
-            ),
+            (404, "the server could not find the requested resource (patch configmaps a)"),
             (
                 502,
                 "an error on the server (\"x\") has prevented the request from succeeding (patch configmaps a)",
@@ -242,26 +229,10 @@ mod tests {
     #[test]
     fn immutable_fields_are_recognised() {
         for (code, body, expected) in [
-            (
-                422,
-                r#"{"kind":"Status","reason":"Invalid","message":"x"}"#,
-                true,
-            ),
-            (
-                409,
-                r#"{"kind":"Status","reason":"Conflict","message":"x"}"#,
-                true,
-            ),
-            (
-                500,
-                r#"{"kind":"Status","message":"admission: field is immutable"}"#,
-                true,
-            ),
-            (
-                403,
-                r#"{"kind":"Status","reason":"Forbidden","message":"no"}"#,
-                false,
-            ),
+            (422, r#"{"kind":"Status","reason":"Invalid","message":"x"}"#, true),
+            (409, r#"{"kind":"Status","reason":"Conflict","message":"x"}"#, true),
+            (500, r#"{"kind":"Status","message":"admission: field is immutable"}"#, true),
+            (403, r#"{"kind":"Status","reason":"Forbidden","message":"no"}"#, false),
         ] {
             assert_eq!(status(code, body).is_immutable(), expected, "{body}");
         }

@@ -41,10 +41,7 @@ pub struct Applier {
 impl Applier {
     /// An applier without a record: every object is checked every time.
     pub fn new(cluster: Cluster) -> Self {
-        Self {
-            cluster,
-            record: None,
-        }
+        Self { cluster, record: None }
     }
 
     /// An applier that skips what the record knows unchanged. The record must be of the same
@@ -75,14 +72,10 @@ impl Applier {
         let mut plan = Plan::default();
         let stages = staged(objects, options)?;
         let created = stages.iter().flat_map(|(_, items)| items).filter(|item| {
-            matches!(
-                item.id.kind.as_str(),
-                "Namespace" | "CustomResourceDefinition"
-            )
+            matches!(item.id.kind.as_str(), "Namespace" | "CustomResourceDefinition")
         });
-        let created: Vec<(ObjectId, Value)> = created
-            .map(|item| (item.id.clone(), item.object.clone()))
-            .collect();
+        let created: Vec<(ObjectId, Value)> =
+            created.map(|item| (item.id.clone(), item.object.clone())).collect();
         for (_, items) in stages {
             let (turn, created) = (&turn, &created);
             let checks = items.into_iter().map(|item| {
@@ -100,8 +93,7 @@ impl Applier {
             });
             let checks = stream::iter(checks.collect::<Vec<_>>());
             let checks = checks.buffered(options.concurrency.max(1));
-            plan.entries
-                .extend(scope.run(checks.try_collect::<Vec<_>>()).await??);
+            plan.entries.extend(scope.run(checks.try_collect::<Vec<_>>()).await??);
         }
         Ok(plan)
     }
@@ -121,11 +113,7 @@ impl Applier {
         scope: &Scope,
     ) -> Result<ChangeSet, Box<ApplyFailure>> {
         let fail = |error, done: &ChangeSet, partial| {
-            Box::new(ApplyFailure {
-                error,
-                done: done.clone(),
-                partial,
-            })
+            Box::new(ApplyFailure { error, done: done.clone(), partial })
         };
         let mut done = ChangeSet::default();
         let none = ChangeSet::default;
@@ -133,9 +121,7 @@ impl Applier {
         let stages = staged(objects, options).map_err(|error| fail(error, &done, none()))?;
         for (stage, items) in stages {
             let mut partial = ChangeSet::default();
-            let applied = self
-                .apply_stage(items, &turn, journal, scope, &mut partial)
-                .await;
+            let applied = self.apply_stage(items, &turn, journal, scope, &mut partial).await;
             let (changes, waited) = applied.map_err(|error| fail(error, &done, partial))?;
             done.append(changes);
             if stage.is_waited_for() {
@@ -164,10 +150,7 @@ impl Applier {
     ) -> Result<(ChangeSet, Vec<(ObjectId, Option<Value>)>), ApplyError> {
         let total = items.len() as u64;
         let concurrency = turn.options.concurrency.max(1);
-        let checks: Vec<_> = items
-            .into_iter()
-            .map(|item| self.check(item, turn).boxed())
-            .collect();
+        let checks: Vec<_> = items.into_iter().map(|item| self.check(item, turn).boxed()).collect();
         let checks = stream::iter(checks).buffered(concurrency);
         let mut checked = scope.run(checks.try_collect::<Vec<_>>()).await??;
         let due: Vec<ObjectId> = checked
@@ -176,19 +159,14 @@ impl Applier {
             .map(|checked| checked.id.clone())
             .collect();
         if !due.is_empty() {
-            journal
-                .about_to_apply(&due)
-                .await
-                .map_err(ApplyError::Journal)?;
+            journal.about_to_apply(&due).await.map_err(ApplyError::Journal)?;
         }
 
         let mut rest = checked.as_mut_slice();
         let mut count = 0;
         while let Some(first) = rest.first() {
             let kind = (first.id.group.clone(), first.id.kind.clone());
-            let same = rest
-                .iter()
-                .take_while(|c| (&c.id.group, &c.id.kind) == (&kind.0, &kind.1));
+            let same = rest.iter().take_while(|c| (&c.id.group, &c.id.kind) == (&kind.0, &kind.1));
             let (run, after) = rest.split_at_mut(same.count());
             rest = after;
             let sends = run.iter_mut().map(|checked| {
@@ -220,35 +198,21 @@ impl Applier {
             return Ok(());
         };
         let (id, options) = (&checked.id, turn.options);
-        let Payload {
-            resource,
-            object,
-            takeover,
-            digest,
-        } = payload;
+        let Payload { resource, object, takeover, digest } = payload;
         if let Some(record) = &self.record {
             record.drop_object(&options.owner, id);
         }
-        self.patch_json(id, &resource, takeover, options)
-            .await
-            .map_err(|source| ApplyError::Cleanup {
-                object: Box::new(id.clone()),
-                source: Box::new(source),
-            })?;
+        self.patch_json(id, &resource, takeover, options).await.map_err(|source| {
+            ApplyError::Cleanup { object: Box::new(id.clone()), source: Box::new(source) }
+        })?;
         let manager = crate::discovery::escape(&options.field_manager);
         let path = resource.object_path(&id.namespace, &id.name);
         let path = format!("{path}?fieldManager={manager}&force=true");
         let body = Bytes::from(object.to_string());
-        let sent = self
-            .cluster
-            .send(Method::PATCH, &path, Some(APPLY_PATCH), body)
-            .await;
+        let sent = self.cluster.send(Method::PATCH, &path, Some(APPLY_PATCH), body).await;
         let answer = sent.map_err(|source| {
             let source = source.map_message(|text| mask::mask_message(text, &object));
-            ApplyError::Apply {
-                object: Box::new(id.clone()),
-                source: Box::new(source),
-            }
+            ApplyError::Apply { object: Box::new(id.clone()), source: Box::new(source) }
         })?;
         if id.kind == "CustomResourceDefinition"
             && let Some(group) = object["spec"]["group"].as_str()
@@ -257,14 +221,7 @@ impl Applier {
         }
         if let Some(record) = &self.record {
             let identity = self.cluster.identity();
-            record.remember(
-                identity,
-                &options.owner,
-                id,
-                &resource,
-                digest,
-                &answer.object,
-            );
+            record.remember(identity, &options.owner, id, &resource, digest, &answer.object);
         }
         checked.live = Some(answer.object);
         Ok(())
@@ -285,11 +242,7 @@ impl Applier {
         });
         let path = resource.object_path(&id.namespace, &id.name);
         let body = Bytes::from(options.to_string());
-        match self
-            .cluster
-            .send(Method::DELETE, &path, Some("application/json"), body)
-            .await
-        {
+        match self.cluster.send(Method::DELETE, &path, Some("application/json"), body).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
@@ -304,18 +257,11 @@ fn staged(
 ) -> Result<Vec<(ApplyStage, Vec<Item>)>, ApplyError> {
     let mut items = objects
         .into_iter()
-        .map(|object| {
-            Ok(Item {
-                id: object_id(&object)?,
-                object,
-            })
-        })
+        .map(|object| Ok(Item { id: object_id(&object)?, object }))
         .collect::<Result<Vec<_>, ApplyError>>()?;
     items.sort_by(|a, b| compare(&a.id, &b.id));
-    let mut stages: Vec<(ApplyStage, Vec<Item>)> = ApplyStage::ALL
-        .into_iter()
-        .map(|stage| (stage, Vec::new()))
-        .collect();
+    let mut stages: Vec<(ApplyStage, Vec<Item>)> =
+        ApplyStage::ALL.into_iter().map(|stage| (stage, Vec::new())).collect();
     for item in items {
         let stage = ApplyStage::of(&item.id, &options.custom_stage_kinds);
         let slot = stages.iter_mut().find(|(known, _)| *known == stage);
@@ -327,14 +273,10 @@ fn staged(
 
 /// Whether the namespace or the definition that an object needs is applied with it.
 fn is_prepared_by(definitions: &[(ObjectId, Value)], id: &ObjectId) -> bool {
-    definitions
-        .iter()
-        .any(|(definition, object)| match definition.kind.as_str() {
-            "Namespace" => definition.name == id.namespace,
-            _ => {
-                object["spec"]["group"] == *id.group && object["spec"]["names"]["kind"] == *id.kind
-            }
-        })
+    definitions.iter().any(|(definition, object)| match definition.kind.as_str() {
+        "Namespace" => definition.name == id.namespace,
+        _ => object["spec"]["group"] == *id.group && object["spec"]["names"]["kind"] == *id.kind,
+    })
 }
 
 /// The calls can be spawned: this does not compile otherwise.

@@ -85,26 +85,17 @@ impl Expression {
     /// # Errors
     /// [`CelError::Parse`].
     pub fn parse(text: &str) -> Result<Self, CelError> {
-        let error = |message: String| CelError::Parse {
-            expression: text.to_owned(),
-            message,
-        };
+        let error = |message: String| CelError::Parse { expression: text.to_owned(), message };
         if text.len() > LENGTH_LIMIT {
             let short = gitops_core::truncate(text, 100);
             let message = format!("longer than {LENGTH_LIMIT} bytes");
-            return Err(CelError::Parse {
-                expression: short,
-                message,
-            });
+            return Err(CelError::Parse { expression: short, message });
         }
         let program = cel::parser::Parser::default()
             .enable_optional_syntax(true)
             .parse(text)
             .map_err(|errors| error(parse_text(&errors, text)))?;
-        Ok(Self {
-            text: Arc::from(text),
-            program: Arc::new(program),
-        })
+        Ok(Self { text: Arc::from(text), program: Arc::new(program) })
     }
 
     /// The value of the expression, which must be true or false, with these variables.
@@ -130,10 +121,8 @@ impl Expression {
     }
 
     fn evaluate_now(&self, variables: Vec<(String, Value)>) -> Result<bool, CelError> {
-        let failed = |message: String| CelError::Evaluate {
-            expression: self.text.to_string(),
-            message,
-        };
+        let failed =
+            |message: String| CelError::Evaluate { expression: self.text.to_string(), message };
         let mut context = cel::Context::default().with_all();
         for (name, value) in variables {
             context.add_variable_from_value(name, to_cel(&value));
@@ -158,12 +147,8 @@ fn to_cel(value: &Value) -> cel::Value {
         Value::String(text) => cel::Value::from(text.as_str()),
         Value::Array(items) => cel::Value::List(Arc::new(items.iter().map(to_cel).collect())),
         Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(key, value)| (key.as_str().into(), to_cel(value)));
-            cel::Value::Map(cel::objects::Map {
-                map: Arc::new(fields.collect()),
-            })
+            let fields = fields.iter().map(|(key, value)| (key.as_str().into(), to_cel(value)));
+            cel::Value::Map(cel::objects::Map { map: Arc::new(fields.collect()) })
         }
     }
 }
@@ -176,9 +161,7 @@ fn parse_text(errors: &cel::ParseErrors, text: &str) -> String {
         .iter()
         .map(|error| {
             let (line, column) = (error.pos.0.max(1), error.pos.1.max(0));
-            let source = usize::try_from(line - 1)
-                .ok()
-                .and_then(|line| text.lines().nth(line));
+            let source = usize::try_from(line - 1).ok().and_then(|line| text.lines().nth(line));
             let dots = ".".repeat(usize::try_from(column - 1).unwrap_or(0));
             // cel-go names only the first of what could have followed.
             let message = match error.msg.split_once(" expecting {<EOF>,") {
@@ -248,18 +231,13 @@ impl HealthChecks {
                 (Status::Current, "Current", &check.current),
             ] {
                 if !text.is_empty() {
-                    let expression =
-                        Expression::parse(text).map_err(|error| CelError::HealthCheck {
-                            field,
-                            message: error.to_string(),
-                        })?;
+                    let expression = Expression::parse(text).map_err(|error| {
+                        CelError::HealthCheck { field, message: error.to_string() }
+                    })?;
                     steps.push((status, expression));
                 }
             }
-            let group = check
-                .api_version
-                .split_once('/')
-                .map_or("", |(group, _)| group);
+            let group = check.api_version.split_once('/').map_or("", |(group, _)| group);
             let key = (group.to_owned(), check.kind.clone());
             let shown = format!("{group}/{}", check.kind);
             if compiled.insert(key, Check { steps }).is_some() {
@@ -317,17 +295,11 @@ mod tests {
                 Err("failed to evaluate the CEL expression \
                 'dep.metadata.labels['a'] == 'b'': no such key: labels"),
             ),
-            (
-                "1 + 1",
-                Err("failed to evaluate CEL expression as boolean: '1 + 1'"),
-            ),
+            ("1 + 1", Err("failed to evaluate CEL expression as boolean: '1 + 1'")),
         ] {
             let expression = Expression::parse(text).unwrap();
             let value = expression.evaluate([("dep".to_owned(), dep.clone())]).await;
-            assert_eq!(
-                value.map_err(|error| error.to_string()),
-                expected.map_err(str::to_owned)
-            );
+            assert_eq!(value.map_err(|error| error.to_string()), expected.map_err(str::to_owned));
         }
     }
 
@@ -349,22 +321,9 @@ mod tests {
             (json!(0), Status::InProgress),
             (Value::Null, Status::Unknown),
         ] {
-            let object = if x.is_null() {
-                json!({})
-            } else {
-                json!({"status": {"x": x}})
-            };
-            assert_eq!(
-                checks.assess(&object, &id).await.unwrap().status,
-                expected,
-                "{x}"
-            );
+            let object = if x.is_null() { json!({}) } else { json!({"status": {"x": x}}) };
+            assert_eq!(checks.assess(&object, &id).await.unwrap().status, expected, "{x}");
         }
-        assert!(
-            checks
-                .assess(&json!({}), &ObjectId::new("x/v1", "C", "", "c"))
-                .await
-                .is_none()
-        );
+        assert!(checks.assess(&json!({}), &ObjectId::new("x/v1", "C", "", "c")).await.is_none());
     }
 }

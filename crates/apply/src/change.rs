@@ -83,9 +83,7 @@ impl ChangeSet {
 
     /// The entries that changed the cluster.
     pub fn changed(&self) -> impl Iterator<Item = &Change> {
-        self.entries
-            .iter()
-            .filter(|change| change.action.is_change())
+        self.entries.iter().filter(|change| change.action.is_change())
     }
 
     /// The lines of [`changed`](Self::changed), joined by line breaks; empty if nothing changed.

@@ -16,6 +16,7 @@ use crate::{
     managers, mask,
     object::is_marked,
     record::payload_digest,
+    undeclared,
 };
 
 /// A desired object on its way.
@@ -69,42 +70,18 @@ struct Located {
 
 impl Located {
     fn into_payload(self, takeover: Vec<Value>) -> (ObjectId, Payload) {
-        let Self {
-            id,
-            object,
-            resource,
-            digest,
-            ..
-        } = self;
-        (
-            id,
-            Payload {
-                resource,
-                object,
-                takeover,
-                digest,
-            },
-        )
+        let Self { id, object, resource, digest, .. } = self;
+        (id, Payload { resource, object, takeover, digest })
     }
 }
 
 impl Checked {
     pub(crate) fn skipped(id: ObjectId) -> Self {
-        Self {
-            id,
-            action: Action::Skipped,
-            payload: None,
-            live: None,
-            dry_run: None,
-        }
+        Self { id, action: Action::Skipped, payload: None, live: None, dry_run: None }
     }
 
     pub(crate) fn into_planned(self) -> Planned {
-        let desired = if self.action == Action::Skipped {
-            None
-        } else {
-            self.dry_run
-        };
+        let desired = if self.action == Action::Skipped { None } else { self.dry_run };
         Planned::new(self.id, self.action, self.live, desired)
     }
 }
@@ -119,12 +96,7 @@ impl<'a> Turn<'a> {
             options.override_managers,
             options.migrate_api_version
         );
-        Ok(Self {
-            options,
-            rules,
-            digest_context,
-            mutates,
-        })
+        Ok(Self { options, rules, digest_context, mutates })
     }
 
     /// Whether an object, desired or live, asks to be left alone.
@@ -138,39 +110,23 @@ impl<'a> Turn<'a> {
 impl Applier {
     /// Finds out what there is to do to an object.
     pub(crate) async fn check(&self, item: Item, turn: &Turn<'_>) -> Result<Checked, ApplyError> {
-        let located = match self.locate(item, turn).await? {
+        let mut located = match self.locate(item, turn).await? {
             Ok(located) => located,
             Err(skipped) => return Ok(Checked::skipped(skipped)),
         };
         if self.is_known_unchanged(&located, turn) {
             let skipped = Checked::skipped(located.id);
-            return Ok(Checked {
-                action: Action::Unchanged,
-                ..skipped
-            });
+            return Ok(Checked { action: Action::Unchanged, ..skipped });
         }
         if self.is_settled_before(&located, turn).await? {
             return Ok(Checked::skipped(located.id));
         }
-        let Located {
-            id,
-            object,
-            resource,
-            body,
-            ..
-        } = &located;
-        let answer = match self.dry_run(id, resource, body.clone(), turn.options).await {
+        let answer = match self.dry_run_declared(&mut located, turn.options).await {
             Ok(answer) => answer,
-            Err(source) => {
-                let body = body.clone();
-                match self
-                    .after_refusal(id, object, resource, body, source, turn)
-                    .await?
-                {
-                    Some(answer) => answer,
-                    None => return Ok(Checked::skipped(located.id)),
-                }
-            }
+            Err(source) => match self.after_refusal(&located, source, turn).await? {
+                Some(answer) => answer,
+                None => return Ok(Checked::skipped(located.id)),
+            },
         };
         if answer.code == StatusCode::CREATED {
             let (id, payload) = located.into_payload(Vec::new());
@@ -212,22 +168,11 @@ impl Applier {
         }
         let body = Bytes::from(object.to_string());
         let digest = payload_digest(&body, &turn.digest_context);
-        Ok(Ok(Located {
-            id,
-            object,
-            resource,
-            body,
-            digest,
-        }))
+        Ok(Ok(Located { id, object, resource, body, digest }))
     }
 
     fn is_known_unchanged(&self, located: &Located, turn: &Turn<'_>) -> bool {
-        let Located {
-            id,
-            resource,
-            digest,
-            ..
-        } = located;
+        let Located { id, resource, digest, .. } = located;
         let (identity, owner) = (self.cluster.identity(), &turn.options.owner);
         turn.mutates
             && !turn.options.full_check
@@ -244,22 +189,13 @@ impl Applier {
         located: &Located,
         turn: &Turn<'_>,
     ) -> Result<bool, ApplyError> {
-        let Located {
-            id,
-            object,
-            resource,
-            ..
-        } = located;
+        let Located { id, object, resource, .. } = located;
         let options = turn.options;
         let only_if_absent = is_marked(object, &options.owner.key("ssa"), "IfNotPresent");
         if !only_if_absent && !options.migrate_api_version {
             return Ok(false);
         }
-        let live = self
-            .cluster
-            .get_object(resource, id)
-            .await
-            .unwrap_or_default();
+        let live = self.cluster.get_object(resource, id).await.unwrap_or_default();
         let Some(live) = live else { return Ok(false) };
         if !only_if_absent && turn.mutates && !turn.is_excluded(&live) {
             self.migrate(id, resource, &live, options).await?;
@@ -293,12 +229,7 @@ impl Applier {
         );
         if takeover.is_empty() && !drift::has_drifted(&live, &dry_run, &turn.rules) {
             if let Some(record) = self.record.as_ref().filter(|_| turn.mutates) {
-                let Located {
-                    id,
-                    resource,
-                    digest,
-                    ..
-                } = &located;
+                let Located { id, resource, digest, .. } = &located;
                 let identity = self.cluster.identity();
                 record.remember(identity, &options.owner, id, resource, *digest, &live);
             }
@@ -335,13 +266,11 @@ impl Applier {
     /// recreated (then the answer of the next dry run is)?
     async fn after_refusal(
         &self,
-        id: &ObjectId,
-        object: &Value,
-        resource: &Resource,
-        body: Bytes,
+        located: &Located,
         source: ApiError,
         turn: &Turn<'_>,
     ) -> Result<Option<Answer>, ApplyError> {
+        let Located { id, object, resource, body, .. } = located;
         let refused = |source| dry_run_error(id, object, source);
         let Ok(Some(live)) = self.cluster.get_object(resource, id).await else {
             return Err(refused(source));
@@ -358,33 +287,45 @@ impl Applier {
         }
         let failed = |step| {
             let object = Box::new(id.clone());
-            move |source| ApplyError::Recreate {
-                object,
-                step,
-                source: Box::new(source),
-            }
+            move |source| ApplyError::Recreate { object, step, source: Box::new(source) }
         };
-        self.delete_object(resource, id, &live)
-            .await
-            .map_err(failed("delete object"))?;
+        self.delete_object(resource, id, &live).await.map_err(failed("delete object"))?;
         let deadline = tokio::time::Instant::now() + turn.options.stage_timeout;
         let wait = "wait for object to be deleted";
-        while self
-            .cluster
-            .get_object(resource, id)
-            .await
-            .map_err(failed(wait))?
-            .is_some()
-        {
+        while self.cluster.get_object(resource, id).await.map_err(failed(wait))?.is_some() {
             if tokio::time::Instant::now() >= deadline {
                 return Err(failed(wait)(ApiError::local("context deadline exceeded")));
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        self.dry_run(id, resource, body, turn.options)
-            .await
-            .map(Some)
-            .map_err(refused)
+        self.dry_run(id, resource, body.clone(), turn.options).await.map(Some).map_err(refused)
+    }
+
+    /// A dry run. Fields that a built-in kind does not have are left out, as if the object had been
+    /// decoded into its Go type: Flux does so before it sends it.
+    async fn dry_run_declared(
+        &self,
+        located: &mut Located,
+        options: &ApplyOptions,
+    ) -> Result<Answer, ApiError> {
+        /// The API server names the fields of an object one at a time, or some at once.
+        const ATTEMPTS: usize = 20;
+
+        let mut attempt = 0;
+        loop {
+            let Located { id, resource, body, .. } = &*located;
+            match self.dry_run(id, resource, body.clone(), options).await {
+                Err(error)
+                    if attempt < ATTEMPTS
+                        && undeclared::is_builtin(&id.group)
+                        && undeclared::remove(&mut located.object, error.message()) =>
+                {
+                    attempt += 1;
+                    located.body = Bytes::from(located.object.to_string());
+                }
+                answer => return answer,
+            }
+        }
     }
 
     async fn dry_run(
@@ -397,9 +338,7 @@ impl Applier {
         let manager = crate::discovery::escape(&options.field_manager);
         let path = resource.object_path(&id.namespace, &id.name);
         let path = format!("{path}?dryRun=All&fieldManager={manager}&force=true");
-        self.cluster
-            .send(Method::PATCH, &path, Some(APPLY_PATCH), body)
-            .await
+        self.cluster.send(Method::PATCH, &path, Some(APPLY_PATCH), body).await
     }
 
     async fn migrate(
@@ -431,17 +370,11 @@ impl Applier {
         let path = resource.object_path(&id.namespace, &id.name);
         let path = format!("{path}?fieldManager={manager}");
         let body = Bytes::from(Value::from(operations).to_string());
-        self.cluster
-            .send(Method::PATCH, &path, Some(JSON_PATCH), body)
-            .await
-            .map(drop)
+        self.cluster.send(Method::PATCH, &path, Some(JSON_PATCH), body).await.map(drop)
     }
 }
 
 fn dry_run_error(id: &ObjectId, object: &Value, source: ApiError) -> ApplyError {
     let source = source.map_message(|text| mask::mask_message(text, object));
-    ApplyError::DryRun {
-        object: Box::new(id.clone()),
-        source: Box::new(source),
-    }
+    ApplyError::DryRun { object: Box::new(id.clone()), source: Box::new(source) }
 }

@@ -101,9 +101,7 @@ impl Cluster {
             return Err(invalid("larger than 1 MiB"));
         }
         // The text is needed whole: it is parsed and never printed.
-        let text = kubeconfig
-            .expose_str()
-            .ok_or_else(|| invalid("not UTF-8"))?;
+        let text = kubeconfig.expose_str().ok_or_else(|| invalid("not UTF-8"))?;
         let mut parsed = Kubeconfig::from_yaml(text).map_err(|_| invalid("not a kubeconfig"))?;
         check(&mut parsed, options)?;
         let mut config = Config::from_custom_kubeconfig(parsed, &KubeOptions::default())
@@ -114,21 +112,13 @@ impl Cluster {
         let identity = Digest::sha256(kubeconfig.expose()).to_string();
         let client = kube::Client::try_from(config)
             .map_err(|error| ClientError::Kubeconfig(error.to_string()))?;
-        Ok(Self::remote(
-            client,
-            &identity,
-            address.trim_end_matches('/'),
-        ))
+        Ok(Self::remote(client, &identity, address.trim_end_matches('/')))
     }
 }
 
 /// Refuses what reaches outside of the kubeconfig, and drops what weakens TLS.
 fn check(kubeconfig: &mut Kubeconfig, options: KubeconfigOptions) -> Result<(), ClientError> {
-    for user in kubeconfig
-        .auth_infos
-        .iter()
-        .filter_map(|named| named.auth_info.as_ref())
-    {
+    for user in kubeconfig.auth_infos.iter().filter_map(|named| named.auth_info.as_ref()) {
         if user.exec.is_some() && !options.allow_exec {
             return Err(ClientError::Refused("it runs a program (exec)"));
         }
@@ -144,15 +134,9 @@ fn check(kubeconfig: &mut Kubeconfig, options: KubeconfigOptions) -> Result<(), 
             ));
         }
     }
-    for cluster in kubeconfig
-        .clusters
-        .iter_mut()
-        .filter_map(|named| named.cluster.as_mut())
-    {
+    for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
         if cluster.certificate_authority.is_some() {
-            return Err(ClientError::Refused(
-                "it refers to a file (certificate-authority)",
-            ));
+            return Err(ClientError::Refused("it refers to a file (certificate-authority)"));
         }
         if !options.allow_insecure_tls {
             cluster.insecure_skip_tls_verify = None;
@@ -175,9 +159,7 @@ fn is_dns(name: &str, allowed: impl Fn(u8) -> bool) -> bool {
     let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let ends = name.bytes().next().is_some_and(alphanumeric)
         && name.bytes().next_back().is_some_and(alphanumeric);
-    ends && name
-        .bytes()
-        .all(|byte| allowed(byte) && (alphanumeric(byte) || b"-.".contains(&byte)))
+    ends && name.bytes().all(|byte| allowed(byte) && (alphanumeric(byte) || b"-.".contains(&byte)))
 }
 
 /// Why a request did not reach the API server, in the words of Go where people know those.

@@ -33,9 +33,7 @@ pub struct Cluster {
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster")
-            .field("identity", &self.identity)
-            .finish_non_exhaustive()
+        f.debug_struct("Cluster").field("identity", &self.identity).finish_non_exhaustive()
     }
 }
 
@@ -74,11 +72,7 @@ impl Cluster {
     }
 
     pub(crate) fn with_client(&self, client: kube::Client, identity: &str) -> Self {
-        Self {
-            client,
-            identity: Arc::from(identity),
-            ..self.clone()
-        }
+        Self { client, identity: Arc::from(identity), ..self.clone() }
     }
 
     pub(crate) fn is_remote(&self) -> bool {
@@ -136,14 +130,7 @@ impl Cluster {
         let manager = crate::discovery::escape(field_manager);
         let path = format!("{path}/status?fieldManager={manager}");
         let body = Bytes::from(changes.to_string());
-        self.send(
-            Method::PATCH,
-            &path,
-            Some("application/merge-patch+json"),
-            body,
-        )
-        .await
-        .map(drop)
+        self.send(Method::PATCH, &path, Some("application/merge-patch+json"), body).await.map(drop)
     }
 
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
@@ -183,11 +170,7 @@ impl Cluster {
                 tokio::time::sleep(retry_after.unwrap_or(Duration::from_secs(1))).await;
                 continue;
             }
-            return Err(ApiError::from_answer(
-                code,
-                &bytes,
-                &describe(&method, path),
-            ));
+            return Err(ApiError::from_answer(code, &bytes, &describe(&method, path)));
         }
     }
 
@@ -229,9 +212,8 @@ fn build(
 ) -> Result<Request<Body>, ApiError> {
     let mut request = Request::new(Body::from(body.to_vec()));
     *request.method_mut() = method.clone();
-    *request.uri_mut() = path
-        .parse()
-        .map_err(|_| ApiError::local(format!("invalid path {path:?}")))?;
+    *request.uri_mut() =
+        path.parse().map_err(|_| ApiError::local(format!("invalid path {path:?}")))?;
     let headers = request.headers_mut();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     if let Some(content_type) = content_type {

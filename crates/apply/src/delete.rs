@@ -33,11 +33,7 @@ pub struct Deletion {
 impl Deletion {
     /// The objects whose deletion the API server did not confirm; they are still ours.
     pub fn survivors(&self) -> impl Iterator<Item = &ObjectId> {
-        let unknown = self
-            .changes
-            .entries
-            .iter()
-            .filter(|change| change.action == Action::Unknown);
+        let unknown = self.changes.entries.iter().filter(|change| change.action == Action::Unknown);
         unknown.map(|change| &change.object)
     }
 }
@@ -78,10 +74,8 @@ impl Applier {
             }
         }
         drop(results);
-        let error = (!texts.is_empty()).then(|| ApplyError::Delete {
-            texts,
-            class: class.unwrap_or(Class::Transient),
-        });
+        let error = (!texts.is_empty())
+            .then(|| ApplyError::Delete { texts, class: class.unwrap_or(Class::Transient) });
         Deletion { changes, error }
     }
 
@@ -90,12 +84,7 @@ impl Applier {
         object: &ObjectId,
         owner: &Owner,
     ) -> Result<Action, (ApiError, &'static str)> {
-        let resource = match self
-            .cluster
-            .discovery()
-            .of_any_version(&self.cluster, object)
-            .await
-        {
+        let resource = match self.cluster.discovery().of_any_version(&self.cluster, object).await {
             Ok(resource) => resource,
             // With its kind, every object of the kind went.
             Err(error) if error.is_no_match() => {
@@ -115,9 +104,7 @@ impl Applier {
         if is_kept || is_home || !owner.owns(&live) {
             return Ok(Action::Skipped);
         }
-        self.delete_object(&resource, object, &live)
-            .await
-            .map_err(|error| (error, "delete"))?;
+        self.delete_object(&resource, object, &live).await.map_err(|error| (error, "delete"))?;
         if object.kind == "CustomResourceDefinition"
             && let Some(group) = live["spec"]["group"].as_str()
         {
@@ -137,10 +124,7 @@ impl Applier {
         scope: &Scope,
     ) -> Result<(), WaitError> {
         let deadline = Instant::now() + timeout;
-        for change in changes
-            .changed()
-            .filter(|change| change.action == Action::Deleted)
-        {
+        for change in changes.changed().filter(|change| change.action == Action::Deleted) {
             let mut pause = Duration::from_millis(100);
             loop {
                 let gone = match self.cluster.get(&change.object).await {

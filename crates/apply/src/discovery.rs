@@ -99,11 +99,7 @@ impl Discovery {
             }
             known.insert(api_version.to_owned(), Arc::clone(&served));
         }
-        served
-            .kinds
-            .get(kind)
-            .cloned()
-            .ok_or_else(|| no_match(api_version, kind))
+        served.kinds.get(kind).cloned().ok_or_else(|| no_match(api_version, kind))
     }
 
     /// The resource of an object.
@@ -112,8 +108,7 @@ impl Discovery {
         cluster: &Cluster,
         object: &ObjectId,
     ) -> Result<Arc<Resource>, ApiError> {
-        self.resource(cluster, &object.api_version(), &object.kind)
-            .await
+        self.resource(cluster, &object.api_version(), &object.kind).await
     }
 
     /// The resource of an object that is known by an old name: where its version is not served any
@@ -181,14 +176,9 @@ async fn ask(cluster: &Cluster, api_version: &str) -> Result<Served, ApiError> {
             error.map_message(|text| format!("failed to get server groups: {text}"))
         })?;
     }
-    let list = match cluster
-        .get_json::<List>(&group_version_path(api_version))
-        .await
-    {
+    let list = match cluster.get_json::<List>(&group_version_path(api_version)).await {
         Ok(list) => list,
-        Err(error) if error.is_not_found() => List {
-            resources: Vec::new(),
-        },
+        Err(error) if error.is_not_found() => List { resources: Vec::new() },
         Err(error) => return Err(error),
     };
     let kinds = list
@@ -219,9 +209,7 @@ fn group_version_path(api_version: &str) -> String {
 
 /// The words of client-go's REST mapper.
 fn no_match(api_version: &str, kind: &str) -> ApiError {
-    ApiError::local(format!(
-        "no matches for kind \"{kind}\" in version \"{api_version}\""
-    ))
+    ApiError::local(format!("no matches for kind \"{kind}\" in version \"{api_version}\""))
 }
 
 /// A path segment: hostile names must not reach another resource.
@@ -269,10 +257,7 @@ mod tests {
             namespaced: true,
             verbs: vec![],
         };
-        assert_eq!(
-            resource.object_path("a", "w"),
-            "/apis/apps/v1/namespaces/a/deployments/w"
-        );
+        assert_eq!(resource.object_path("a", "w"), "/apis/apps/v1/namespaces/a/deployments/w");
         assert_eq!(resource.collection_path(""), "/apis/apps/v1/deployments");
         resource.api_version = "v1".into();
         resource.namespaced = false;

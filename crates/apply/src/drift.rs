@@ -13,11 +13,7 @@ use crate::{
 
 /// Whether the result of a dry run differs from the live object, leaving ignored fields out.
 pub(crate) fn has_drifted(live: &Value, dry_run: &Value, rules: &IgnoreRules) -> bool {
-    let paths = if rules.is_empty() {
-        Vec::new()
-    } else {
-        rules.paths(dry_run)
-    };
+    let paths = if rules.is_empty() { Vec::new() } else { rules.paths(dry_run) };
     if paths.is_empty() && dry_run["kind"] != "HorizontalPodAutoscaler" {
         return differ(live, dry_run);
     }
@@ -39,10 +35,7 @@ fn differ(a: &Value, b: &Value) -> bool {
         }
     }
     let nothing = Map::new();
-    let (a, b) = (
-        a.as_object().unwrap_or(&nothing),
-        b.as_object().unwrap_or(&nothing),
-    );
+    let (a, b) = (a.as_object().unwrap_or(&nothing), b.as_object().unwrap_or(&nothing));
     let counts = |key: &str| !matches!(key, "metadata" | "status");
     let differs = |(key, value): (&String, &Value), other: &Map<String, Value>| {
         counts(key) && !equal(value, other.get(key).unwrap_or(&Value::Null))
@@ -107,11 +100,7 @@ mod tests {
 
     fn rules(paths: &[&str]) -> IgnoreRules {
         let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-        IgnoreRules::compile(&[IgnoreRule {
-            paths,
-            target: None,
-        }])
-        .unwrap()
+        IgnoreRules::compile(&[IgnoreRule { paths, target: None }]).unwrap()
     }
 
     #[test]
@@ -130,16 +119,8 @@ mod tests {
         ] {
             let mut dry_run = live.clone();
             ignore::replace(&mut dry_run, pointer, value);
-            assert_eq!(
-                has_drifted(&live, &dry_run, &rules(&[])),
-                expected,
-                "{pointer}"
-            );
-            assert_eq!(
-                has_drifted(&dry_run, &live, &rules(&[])),
-                expected,
-                "{pointer} reversed"
-            );
+            assert_eq!(has_drifted(&live, &dry_run, &rules(&[])), expected, "{pointer}");
+            assert_eq!(has_drifted(&dry_run, &live, &rules(&[])), expected, "{pointer} reversed");
         }
     }
 

@@ -112,11 +112,8 @@ impl Classify for ApplyError {
 /// refused object.
 fn dry_run_text(object: &ObjectId, source: &ApiError) -> String {
     if source.is_not_found() {
-        let what = if object.namespace.is_empty() {
-            "namespace not specified"
-        } else {
-            "not found"
-        };
+        let what =
+            if object.namespace.is_empty() { "namespace not specified" } else { "not found" };
         return format!("{object} {what}");
     }
     match source.display_reason() {

@@ -58,15 +58,9 @@ struct Compiled {
 impl IgnoreRules {
     pub(crate) fn compile(rules: &[IgnoreRule]) -> Result<Self, ApplyError> {
         if rules.iter().map(|rule| rule.paths.len()).sum::<usize>() > PATH_LIMIT {
-            return Err(ApplyError::IgnoreRule(format!(
-                "more than {PATH_LIMIT} paths"
-            )));
+            return Err(ApplyError::IgnoreRule(format!("more than {PATH_LIMIT} paths")));
         }
-        rules
-            .iter()
-            .map(Compiled::new)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        rules.iter().map(Compiled::new).collect::<Result<_, _>>().map(Self)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -76,9 +70,7 @@ impl IgnoreRules {
     /// The paths that are ignored in an object.
     pub(crate) fn paths(&self, object: &Value) -> Vec<&str> {
         let rules = self.0.iter().filter(|rule| rule.matches(object));
-        rules
-            .flat_map(|rule| rule.paths.iter().map(String::as_str))
-            .collect()
+        rules.flat_map(|rule| rule.paths.iter().map(String::as_str)).collect()
     }
 }
 
@@ -111,13 +103,7 @@ impl Compiled {
         let api_version = object["apiVersion"].as_str().unwrap_or_default();
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let kind = object["kind"].as_str().unwrap_or_default();
-        let texts = [
-            group,
-            version,
-            kind,
-            metadata(object, "name"),
-            metadata(object, "namespace"),
-        ];
+        let texts = [group, version, kind, metadata(object, "name"), metadata(object, "namespace")];
         let fields_match = self
             .fields
             .iter()
@@ -125,10 +111,7 @@ impl Compiled {
             .all(|(regex, text)| regex.as_ref().is_none_or(|regex| regex.is_match(text)));
         fields_match
             && selects(self.labels.as_ref(), &object["metadata"]["labels"])
-            && selects(
-                self.annotations.as_ref(),
-                &object["metadata"]["annotations"],
-            )
+            && selects(self.annotations.as_ref(), &object["metadata"]["annotations"])
     }
 }
 
@@ -245,11 +228,7 @@ pub(crate) fn replace(object: &mut Value, pointer: &str, value: Value) {
             fields.insert(unescape(last), value);
         }
         Some(Value::Array(items)) => {
-            if let Some(item) = last
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| items.get_mut(index))
-            {
+            if let Some(item) = last.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
                 *item = value;
             }
         }
@@ -275,20 +254,14 @@ mod tests {
         let target = |change: fn(&mut IgnoreTarget)| {
             let mut target = IgnoreTarget::default();
             change(&mut target);
-            IgnoreRule {
-                paths: vec!["/spec/replicas".into()],
-                target: Some(target),
-            }
+            IgnoreRule { paths: vec!["/spec/replicas".into()], target: Some(target) }
         };
         for (rule, expected) in [
             (target(|_| ()), true),
             (target(|t| t.kind = "Deploy".into()), false),
             (target(|t| t.kind = "Deploy.*|Job".into()), true),
             (target(|t| t.group = "apps".into()), true),
-            (
-                target(|t| t.label_selector = "tier in (front, back),!x".into()),
-                true,
-            ),
+            (target(|t| t.label_selector = "tier in (front, back),!x".into()), true),
             (target(|t| t.label_selector = "tier!=front".into()), false),
             (target(|t| t.annotation_selector = "a=b".into()), false),
         ] {
@@ -305,14 +278,8 @@ mod tests {
                 label_selector: labels.into(),
                 ..IgnoreTarget::default()
             };
-            let rule = IgnoreRule {
-                paths: vec![path.into()],
-                target: Some(target),
-            };
-            assert!(
-                IgnoreRules::compile(&[rule]).is_err(),
-                "{path} {kind} {labels}"
-            );
+            let rule = IgnoreRule { paths: vec![path.into()], target: Some(target) };
+            assert!(IgnoreRules::compile(&[rule]).is_err(), "{path} {kind} {labels}");
         }
     }
 

@@ -36,9 +36,7 @@ impl Inventory {
 
     /// The wire entries: id and version.
     pub fn entries(&self) -> impl Iterator<Item = (String, &str)> {
-        self.objects
-            .iter()
-            .map(|object| (object.inventory_id(), object.version.as_str()))
+        self.objects.iter().map(|object| (object.inventory_id(), object.version.as_str()))
     }
 
     /// The objects, in order.
@@ -65,10 +63,7 @@ impl Inventory {
     #[must_use]
     pub fn missing_in(&self, newer: &Self) -> Vec<ObjectId> {
         let kept: BTreeSet<String> = newer.objects.iter().map(ObjectId::inventory_id).collect();
-        let stale = self
-            .objects
-            .iter()
-            .filter(|object| !kept.contains(&object.inventory_id()));
+        let stale = self.objects.iter().filter(|object| !kept.contains(&object.inventory_id()));
         stale.cloned().collect()
     }
 
@@ -88,10 +83,7 @@ impl Inventory {
 
 impl FromIterator<ObjectId> for Inventory {
     fn from_iter<I: IntoIterator<Item = ObjectId>>(objects: I) -> Self {
-        Self {
-            objects: objects.into_iter().collect(),
-        }
-        .deduplicated()
+        Self { objects: objects.into_iter().collect() }.deduplicated()
     }
 }
 
@@ -110,11 +102,7 @@ mod tests {
         let old = inventory(&["a_x__ConfigMap", "a_y__ConfigMap", "_n__Namespace"]);
         let mut newer = inventory(&["a_y__ConfigMap", "a_z__ConfigMap"]);
         newer.objects[0].version = "v2".into();
-        let stale: Vec<String> = old
-            .missing_in(&newer)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let stale: Vec<String> = old.missing_in(&newer).iter().map(ToString::to_string).collect();
         assert_eq!(stale, ["ConfigMap/a/x", "Namespace/n"]);
     }
 
@@ -128,11 +116,8 @@ mod tests {
 
     #[test]
     fn a_union_keeps_order_and_has_no_duplicates() {
-        let union = inventory(&["a_x__ConfigMap"]).union(
-            inventory(&["a_y__ConfigMap", "a_x__ConfigMap"])
-                .objects()
-                .to_vec(),
-        );
+        let union = inventory(&["a_x__ConfigMap"])
+            .union(inventory(&["a_y__ConfigMap", "a_x__ConfigMap"]).objects().to_vec());
         let ids: Vec<String> = union.entries().map(|(id, _)| id).collect();
         assert_eq!(ids, ["a_x__ConfigMap", "a_y__ConfigMap"]);
     }

@@ -60,6 +60,7 @@ mod options;
 mod order;
 mod plan;
 mod record;
+mod undeclared;
 mod wait;
 
 pub use api_error::ApiError;

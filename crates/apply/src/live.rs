@@ -73,11 +73,7 @@ struct Metadata {
 
 impl Live {
     pub(crate) fn new(cluster: Cluster, trust_for: Duration) -> Self {
-        Self {
-            cluster,
-            trust_for,
-            kinds: RwLock::default(),
-        }
+        Self { cluster, trust_for, kinds: RwLock::default() }
     }
 
     /// Whether an object is known to be at a version now.
@@ -88,18 +84,12 @@ impl Live {
         uid: &str,
         resource_version: &str,
     ) -> bool {
-        let Some(state) = self
-            .kinds
-            .read()
-            .get(&key(resource))
-            .map(|w| Arc::clone(&w.state))
+        let Some(state) = self.kinds.read().get(&key(resource)).map(|w| Arc::clone(&w.state))
         else {
             return false;
         };
         let state = state.lock();
-        let is_trusted = state
-            .heard_at
-            .is_some_and(|heard| heard.elapsed() < self.trust_for);
+        let is_trusted = state.heard_at.is_some_and(|heard| heard.elapsed() < self.trust_for);
         let name = (object.namespace.clone(), object.name.clone());
         is_trusted
             && state.objects.get(&name).is_some_and(|version| {
@@ -187,17 +177,10 @@ async fn list(
         let from = crate::discovery::escape(&next);
         let query = format!("{path}?labelSelector={selector}&limit={PAGE}&continue={from}");
         let request = request(&query, METADATA_LIST)?;
-        let list: List = cluster
-            .client()
-            .request(request)
-            .await
-            .map_err(|e| api_error(&e))?;
+        let list: List = cluster.client().request(request).await.map_err(|e| api_error(&e))?;
         objects.extend(list.items.into_iter().map(|object| entry(object.metadata)));
         if list.metadata.next.is_empty() {
-            *state.lock() = State {
-                heard_at: Some(Instant::now()),
-                objects,
-            };
+            *state.lock() = State { heard_at: Some(Instant::now()), objects };
             return Ok(list.metadata.resource_version);
         }
         next = list.metadata.next;
@@ -216,10 +199,7 @@ async fn follow(
         "{path}?watch=true&labelSelector={selector}&resourceVersion={version}\
          &allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}"
     );
-    let events = cluster
-        .client()
-        .request_events::<Object>(request(&query, METADATA)?)
-        .await;
+    let events = cluster.client().request_events::<Object>(request(&query, METADATA)?).await;
     let mut events = events.map_err(|error| api_error(&error))?.boxed();
     while let Some(event) = events.next().await {
         let mut state = state.lock();
@@ -231,9 +211,7 @@ async fn follow(
             }
             WatchEvent::Deleted(object) => {
                 version.clone_from(&object.metadata.resource_version);
-                state
-                    .objects
-                    .swap_remove(&(object.metadata.namespace, object.metadata.name));
+                state.objects.swap_remove(&(object.metadata.namespace, object.metadata.name));
             }
             WatchEvent::Bookmark(bookmark) => version = bookmark.metadata.resource_version,
             WatchEvent::Error(status) => {
@@ -247,10 +225,7 @@ async fn follow(
 }
 
 fn entry(metadata: Metadata) -> ((String, String), Version) {
-    let version = Version {
-        uid: metadata.uid,
-        resource_version: metadata.resource_version,
-    };
+    let version = Version { uid: metadata.uid, resource_version: metadata.resource_version };
     ((metadata.namespace, metadata.name), version)
 }
 

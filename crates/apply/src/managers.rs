@@ -34,10 +34,9 @@ pub(crate) fn takeover(
         return Vec::new();
     }
     let mut patch = Vec::new();
-    for (part, keys) in [
-        ("annotations", &OBSOLETE_ANNOTATIONS[..]),
-        ("labels", &OBSOLETE_LABELS[..]),
-    ] {
+    for (part, keys) in
+        [("annotations", &OBSOLETE_ANNOTATIONS[..]), ("labels", &OBSOLETE_LABELS[..])]
+    {
         for key in keys {
             if live["metadata"][part].get(key).is_some() {
                 let key = key.replace('~', "~0").replace('/', "~1");
@@ -64,10 +63,7 @@ pub(crate) fn migration(live: &Value, api_version: &str) -> Vec<Value> {
     let Some(entries) = live["metadata"]["managedFields"].as_array() else {
         return Vec::new();
     };
-    if entries
-        .iter()
-        .all(|entry| entry["apiVersion"] == api_version)
-    {
+    if entries.iter().all(|entry| entry["apiVersion"] == api_version) {
         return Vec::new();
     }
     let moved: Vec<Value> = entries
@@ -118,9 +114,7 @@ fn united_entries(live: &Value, field_manager: &str, overridden: &[String]) -> O
 
 fn is_taken_over(entry: &Value, field_manager: &str, overridden: &[String]) -> bool {
     let manager = entry["manager"].as_str().unwrap_or_default();
-    if entry["subresource"]
-        .as_str()
-        .is_some_and(|part| !part.is_empty())
+    if entry["subresource"].as_str().is_some_and(|part| !part.is_empty())
         || manager == "flux-client-side-apply"
     {
         return false;
@@ -129,9 +123,7 @@ fn is_taken_over(entry: &Value, field_manager: &str, overridden: &[String]) -> b
     match entry["operation"].as_str() {
         Some("Apply") => matches("kubectl") || overridden.iter().any(|prefix| matches(prefix)),
         Some("Update") => {
-            ["kubectl", "before-first-apply", field_manager]
-                .into_iter()
-                .any(matches)
+            ["kubectl", "before-first-apply", field_manager].into_iter().any(matches)
                 || overridden.iter().any(|prefix| matches(prefix))
         }
         _ => false,
@@ -181,10 +173,7 @@ fn covers(fields: &Value, object: &Value, pointer: &str) -> bool {
     for segment in path.split('/') {
         let segment = crate::ignore::unescape(segment);
         let found = if let Value::Array(items) = object {
-            let item = segment
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| items.get(index));
+            let item = segment.parse::<usize>().ok().and_then(|index| items.get(index));
             let Some(item) = item else { return false };
             object = item;
             keyed(fields, item)
@@ -203,9 +192,7 @@ fn covers(fields: &Value, object: &Value, pointer: &str) -> bool {
 fn keyed<'f>(fields: &'f Value, item: &Value) -> Option<&'f Value> {
     fields.as_object()?.iter().find_map(|(name, deeper)| {
         let keys: Map<String, Value> = serde_json::from_str(name.strip_prefix("k:")?).ok()?;
-        keys.iter()
-            .all(|(key, value)| item.get(key) == Some(value))
-            .then_some(deeper)
+        keys.iter().all(|(key, value)| item.get(key) == Some(value)).then_some(deeper)
     })
 }
 
@@ -233,12 +220,10 @@ mod tests {
         let patch = takeover(&json!({}), &object, "g", "us", &[]);
         assert_eq!(
             patch,
-            [
-                json!({"op": "replace", "path": "/metadata/managedFields", "value": [
-                    entry("other", "Update", json!({"f:data": {"f:d": {}}})),
-                    entry("us", "Apply", json!({"f:data": {"f:b": {}, "f:a": {}, "f:c": {}}})),
-                ]})
-            ]
+            [json!({"op": "replace", "path": "/metadata/managedFields", "value": [
+                entry("other", "Update", json!({"f:data": {"f:d": {}}})),
+                entry("us", "Apply", json!({"f:data": {"f:b": {}, "f:a": {}, "f:c": {}}})),
+            ]})]
         );
     }
 
@@ -246,10 +231,7 @@ mod tests {
     fn the_first_match_is_renamed_where_we_have_no_entry() {
         let object = live(json!([entry("kubectl", "Update", json!({"f:x": {}}))]));
         let patch = takeover(&json!({}), &object, "g", "us", &[]);
-        assert_eq!(
-            patch[0]["value"],
-            json!([entry("us", "Apply", json!({"f:x": {}}))])
-        );
+        assert_eq!(patch[0]["value"], json!([entry("us", "Apply", json!({"f:x": {}}))]));
     }
 
     #[test]
@@ -302,11 +284,7 @@ mod tests {
             ("/spec/containers/7/image", false),
             ("/spec/replicas", false),
         ] {
-            assert_eq!(
-                is_applied_by_other(&object, pointer, "us"),
-                expected,
-                "{pointer}"
-            );
+            assert_eq!(is_applied_by_other(&object, pointer, "us"), expected, "{pointer}");
         }
     }
 }

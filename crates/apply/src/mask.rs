@@ -43,9 +43,7 @@ fn mask(object: &mut Value, part: &str, other: Option<&Value>, changed: &str) {
         return;
     };
     for (key, value) in values.iter_mut() {
-        let differs = other
-            .and_then(|other| other.get(key))
-            .is_some_and(|other| other != value);
+        let differs = other.and_then(|other| other.get(key)).is_some_and(|other| other != value);
         *value = Value::from(if differs { changed } else { SAME });
     }
 }
@@ -75,11 +73,7 @@ fn mask_value(text: &str, value: &str) -> String {
     // The Go syntax in which structured-merge-diff quotes a value that has the wrong type. A short
     // value is masked only there: it may stand anywhere else by chance.
     let quoted = text.replace(&format!("{{Value:{value}}}"), &format!("{{Value:{SAME}}}"));
-    if value.len() < 4 {
-        quoted
-    } else {
-        quoted.replace(value, SAME)
-    }
+    if value.len() < 4 { quoted } else { quoted.replace(value, SAME) }
 }
 
 #[cfg(test)]
@@ -94,14 +88,8 @@ mod tests {
         let mut live = secret(json!({"a": "1", "b": "2", "gone": "3"}));
         let mut desired = secret(json!({"a": "1", "b": "9", "new": "4"}));
         mask_secret(Some(&mut live), Some(&mut desired));
-        assert_eq!(
-            live["data"],
-            json!({"a": "*****", "b": "***** (before)", "gone": "*****"})
-        );
-        assert_eq!(
-            desired["data"],
-            json!({"a": "*****", "b": "***** (after)", "new": "*****"})
-        );
+        assert_eq!(live["data"], json!({"a": "*****", "b": "***** (before)", "gone": "*****"}));
+        assert_eq!(desired["data"], json!({"a": "*****", "b": "***** (after)", "new": "*****"}));
     }
 
     #[test]

@@ -93,9 +93,7 @@ fn string_data_to_data(secret: &mut Value) {
     let Some(Value::Object(plain)) = fields.shift_remove("stringData") else {
         return;
     };
-    let data = fields
-        .entry("data")
-        .or_insert_with(|| Value::Object(Map::new()));
+    let data = fields.entry("data").or_insert_with(|| Value::Object(Map::new()));
     if data.is_null() {
         *data = Value::Object(Map::new());
     }
@@ -119,9 +117,7 @@ fn drop_invalid_ca_bundle(definition: &mut Value) {
         return;
     };
     let is_pem = STANDARD.decode(bundle).is_ok_and(|bytes| {
-        bytes
-            .windows(27)
-            .any(|window| window == b"-----BEGIN CERTIFICATE-----")
+        bytes.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----")
     });
     if !is_pem {
         config.shift_remove("caBundle");
@@ -149,9 +145,7 @@ pub(crate) fn repair_answer(object: &mut Value) {
 
 /// Whether an object is a Secret.
 pub(crate) fn is_secret(object: &Value) -> bool {
-    object["kind"]
-        .as_str()
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("secret"))
+    object["kind"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("secret"))
         && object["apiVersion"] == "v1"
         && !metadata(object, "name").is_empty()
 }
@@ -204,10 +198,7 @@ mod tests {
         };
         let mut object = bundle("Cg==");
         normalize(&mut object);
-        assert_eq!(
-            object["spec"]["conversion"]["webhook"]["clientConfig"],
-            json!({})
-        );
+        assert_eq!(object["spec"]["conversion"]["webhook"]["clientConfig"], json!({}));
         assert!(object.get("status").is_some());
     }
 
@@ -216,9 +207,6 @@ mod tests {
         let mut object = json!({"kind": "HorizontalPodAutoscaler", "spec": {"metrics":
             [{"type": "Resource"}, {"type": "Pods"}, {"type": "Resource"}, {"type": ""}]}});
         repair_answer(&mut object);
-        assert_eq!(
-            object["spec"]["metrics"],
-            json!([{"type": "Resource"}, {"type": "Pods"}])
-        );
+        assert_eq!(object["spec"]["metrics"], json!([{"type": "Resource"}, {"type": "Pods"}]));
     }
 }

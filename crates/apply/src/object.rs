@@ -12,10 +12,8 @@ use crate::ApplyError;
 pub fn object_id(object: &Value) -> Result<ObjectId, ApplyError> {
     let field = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (api_version, kind) = (field(&object["apiVersion"]), field(&object["kind"]));
-    let (namespace, name) = (
-        field(&object["metadata"]["namespace"]),
-        field(&object["metadata"]["name"]),
-    );
+    let (namespace, name) =
+        (field(&object["metadata"]["namespace"]), field(&object["metadata"]["name"]));
     if api_version.is_empty() || kind.is_empty() || name.is_empty() {
         let what = format!("apiVersion '{api_version}', kind '{kind}', name '{name}'");
         return Err(ApplyError::NotAnObject(what));
@@ -48,9 +46,7 @@ pub fn set_metadata(object: &mut Value, part: &str, key: &str, value: &str) {
     let Value::Object(fields) = object else {
         return;
     };
-    let metadata = fields
-        .entry("metadata")
-        .or_insert_with(|| Value::Object(Map::new()));
+    let metadata = fields.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
     if !metadata.is_object() {
         *metadata = Value::Object(Map::new());
     }

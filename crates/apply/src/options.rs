@@ -31,10 +31,7 @@ impl Owner {
 
     /// The labels that mark what the owner owns: `<group>/name` and `<group>/namespace`.
     pub fn labels(&self) -> [(String, &str); 2] {
-        [
-            (self.key("name"), &self.name),
-            (self.key("namespace"), &self.namespace),
-        ]
+        [(self.key("name"), &self.name), (self.key("namespace"), &self.namespace)]
     }
 
     /// Puts the owner's labels on an object.
@@ -46,9 +43,7 @@ impl Owner {
 
     /// Whether an object carries the owner's labels.
     pub fn owns(&self, object: &Value) -> bool {
-        self.labels()
-            .iter()
-            .all(|(key, value)| object["metadata"]["labels"][key] == **value)
+        self.labels().iter().all(|(key, value)| object["metadata"]["labels"][key] == **value)
     }
 
     /// `<group>/<word>`.

@@ -33,10 +33,7 @@ const FIRST: [&str; 23] = [
     "PodDisruptionBudget",
 ];
 /// Kinds that come after all others: they could refuse what comes with them.
-const LAST: [&str; 2] = [
-    "MutatingWebhookConfiguration",
-    "ValidatingWebhookConfiguration",
-];
+const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /// The order of an apply: by kind, then group, then namespace and name. Deletions go in reverse.
 pub fn compare(a: &ObjectId, b: &ObjectId) -> Ordering {
@@ -50,11 +47,7 @@ pub fn compare(a: &ObjectId, b: &ObjectId) -> Ordering {
 
 fn rank(kind: &str) -> usize {
     let first = FIRST.iter().position(|known| *known == kind);
-    let last = || {
-        LAST.iter()
-            .position(|known| *known == kind)
-            .map(|at| FIRST.len() + 1 + at)
-    };
+    let last = || LAST.iter().position(|known| *known == kind).map(|at| FIRST.len() + 1 + at);
     first.or_else(last).unwrap_or(FIRST.len())
 }
 
@@ -109,11 +102,7 @@ mod tests {
     fn kinds_have_their_order() {
         let id = |api: &str, kind: &str, name: &str| ObjectId::new(api, kind, "n", name);
         let mut objects = [
-            id(
-                "admissionregistration.k8s.io/v1",
-                "ValidatingWebhookConfiguration",
-                "w",
-            ),
+            id("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "w"),
             id("example.com/v1", "Gizmo", "g"),
             id("apps/v1", "Deployment", "d"),
             id("v1", "ConfigMap", "b"),
@@ -145,11 +134,7 @@ mod tests {
         let custom = BTreeSet::from([("acme.com".to_owned(), "Widget".to_owned())]);
         for (api, kind, stage) in [
             ("v1", "Namespace", ApplyStage::Definitions),
-            (
-                "rbac.authorization.k8s.io/v1",
-                "ClusterRole",
-                ApplyStage::Definitions,
-            ),
+            ("rbac.authorization.k8s.io/v1", "ClusterRole", ApplyStage::Definitions),
             ("acme.com/v1", "Namespace", ApplyStage::Rest),
             ("storage.k8s.io/v1", "StorageClass", ApplyStage::Classes),
             ("acme.com/v1", "Widget", ApplyStage::Custom),

@@ -37,10 +37,6 @@ impl Planned {
             }
         }
         crate::mask::mask_secret(live.as_mut(), desired.as_mut());
-        Self {
-            change: Change { object, action },
-            live,
-            desired,
-        }
+        Self { change: Change { object, action }, live, desired }
     }
 }

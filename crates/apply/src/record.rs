@@ -45,10 +45,7 @@ pub struct RecordOptions {
 impl Default for RecordOptions {
     /// A full check every 30 minutes; a watch is trusted for three.
     fn default() -> Self {
-        Self {
-            full_check_every: Duration::from_mins(30),
-            trust_watch_for: Duration::from_mins(3),
-        }
+        Self { full_check_every: Duration::from_mins(30), trust_watch_for: Duration::from_mins(3) }
     }
 }
 
@@ -80,11 +77,7 @@ impl Record {
     /// is current when the first object is recorded.
     pub fn new(cluster: Cluster, options: RecordOptions) -> Self {
         let live = Live::new(cluster, options.trust_watch_for);
-        Self(Arc::new(Shared {
-            options,
-            live,
-            owners: Mutex::default(),
-        }))
+        Self(Arc::new(Shared { options, live, owners: Mutex::default() }))
     }
 
     /// Forgets an owner that went.
@@ -113,19 +106,13 @@ impl Record {
     ) -> bool {
         let known = {
             let owners = self.0.owners.lock();
-            owners
-                .get(owner)
-                .and_then(|objects| objects.get(object))
-                .cloned()
+            owners.get(owner).and_then(|objects| objects.get(object)).cloned()
         };
         known.is_some_and(|known| {
             *known.identity == *identity
                 && known.payload == *payload
                 && known.checked_at.elapsed() < self.0.options.full_check_every
-                && self
-                    .0
-                    .live
-                    .is_at(resource, object, &known.uid, &known.resource_version)
+                && self.0.live.is_at(resource, object, &known.uid, &known.resource_version)
         })
     }
 
@@ -152,20 +139,13 @@ impl Record {
         }
         self.0.live.watch(resource, &owner.key("name"));
         let mut owners = self.0.owners.lock();
-        owners
-            .entry(owner.clone())
-            .or_default()
-            .insert(object.clone(), known);
+        owners.entry(owner.clone()).or_default().insert(object.clone(), known);
     }
 
     /// Notes that an object is ready in the state in which it was read.
     pub(crate) fn note_ready(&self, owner: &Owner, object: &ObjectId, live: &Value) {
-        if let Some(known) = self
-            .0
-            .owners
-            .lock()
-            .get_mut(owner)
-            .and_then(|objects| objects.get_mut(object))
+        if let Some(known) =
+            self.0.owners.lock().get_mut(owner).and_then(|objects| objects.get_mut(object))
             && known.uid == metadata(live, "uid")
             && known.resource_version == metadata(live, "resourceVersion")
         {
@@ -183,19 +163,13 @@ impl Record {
     ) -> bool {
         let known = {
             let owners = self.0.owners.lock();
-            owners
-                .get(owner)
-                .and_then(|objects| objects.get(object))
-                .cloned()
+            owners.get(owner).and_then(|objects| objects.get(object)).cloned()
         };
         known.is_some_and(|known| {
             known.is_ready
                 && *known.identity == *identity
                 && known.checked_at.elapsed() < self.0.options.full_check_every
-                && self
-                    .0
-                    .live
-                    .is_at(resource, object, &known.uid, &known.resource_version)
+                && self.0.live.is_at(resource, object, &known.uid, &known.resource_version)
         })
     }
 

@@ -65,11 +65,7 @@ impl WaitOptions {
 
     /// Between the stages of an apply.
     pub(crate) fn stage(timeout: Duration) -> Self {
-        Self {
-            interval: Duration::from_secs(2),
-            fail_fast: false,
-            ..Self::new(timeout)
-        }
+        Self { interval: Duration::from_secs(2), fail_fast: false, ..Self::new(timeout) }
     }
 }
 
@@ -79,9 +75,7 @@ pub fn jobs_with_ttl<'a>(objects: impl IntoIterator<Item = &'a Value>) -> BTreeS
         .into_iter()
         .filter(|object| {
             object["kind"] == "Job"
-                && object["apiVersion"]
-                    .as_str()
-                    .is_some_and(|api| api.starts_with("batch/"))
+                && object["apiVersion"].as_str().is_some_and(|api| api.starts_with("batch/"))
                 && object["spec"]["ttlSecondsAfterFinished"].is_i64()
         })
         .filter_map(|object| crate::object_id(object).ok())
@@ -148,9 +142,7 @@ impl Applier {
         }
         let deadline = Instant::now() + options.timeout;
         let work = self.wait_until(&mut watched, options, deadline, scope);
-        let timed = scope
-            .run(tokio::time::timeout_at(deadline, work).boxed())
-            .await;
+        let timed = scope.run(tokio::time::timeout_at(deadline, work).boxed()).await;
         match timed {
             Err(_) => Err(WaitError::Cancelled),
             Ok(Err(_)) => Err(WaitError::Timeout(report(&watched, options, |status| {
@@ -158,11 +150,7 @@ impl Applier {
             }))),
             Ok(Ok(())) => {
                 let failed = report(&watched, options, |status| status == Status::Failed);
-                if failed.is_empty() {
-                    Ok(())
-                } else {
-                    Err(WaitError::Stalled(failed))
-                }
+                if failed.is_empty() { Ok(()) } else { Err(WaitError::Stalled(failed)) }
             }
         }
     }
@@ -183,10 +171,7 @@ impl Applier {
                 .filter(|index| !watched[*index].is_current(options))
                 .collect();
             let due = if is_first {
-                unready
-                    .into_iter()
-                    .filter(|index| watched[*index].health.is_none())
-                    .collect()
+                unready.into_iter().filter(|index| watched[*index].health.is_none()).collect()
             } else {
                 unready
             };
@@ -260,10 +245,7 @@ impl Applier {
         }
         let health = health::assess(object, now());
         if health.status == Status::InProgress
-            && matches!(
-                id.kind.as_str(),
-                "Deployment" | "ReplicaSet" | "StatefulSet"
-            )
+            && matches!(id.kind.as_str(), "Deployment" | "ReplicaSet" | "StatefulSet")
             && matches!(id.group.as_str(), "apps" | "extensions")
         {
             let failed = self.failed_pods(id, object).await;
@@ -292,10 +274,7 @@ impl Applier {
             "/api/v1/namespaces/{namespace}/pods?labelSelector={selector}&limit={POD_LIMIT}"
         );
         let list: Value = self.cluster.get_json(&path).await.unwrap_or_default();
-        let pods = list["items"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let pods = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         let has_failed = |pod: &&Value| {
             let mut pod = (*pod).clone();
             pod["apiVersion"] = Value::from("v1");
@@ -317,10 +296,7 @@ impl Applier {
     ) -> Changes {
         let mut changes = Changes::new();
         let seconds = deadline.saturating_duration_since(Instant::now()).as_secs() + 1;
-        let unready = watched
-            .iter()
-            .enumerate()
-            .filter(|(_, one)| !one.is_current(options));
+        let unready = watched.iter().enumerate().filter(|(_, one)| !one.is_current(options));
         for (index, one) in unready.take(WATCH_LIMIT) {
             let Ok(resource) = self.cluster.resource_of(&one.object).await else {
                 continue;
@@ -336,9 +312,7 @@ impl Applier {
             let client = self.cluster.client().clone();
             let events = async move {
                 let events = client.request_events::<Value>(request).await.ok();
-                stream::iter(events)
-                    .map(futures::StreamExt::boxed)
-                    .flatten()
+                stream::iter(events).map(futures::StreamExt::boxed).flatten()
             };
             let events = events.flatten_stream().filter_map(move |event| async move {
                 match event.ok()? {
@@ -363,10 +337,7 @@ impl Watched {
     fn effective(&self, options: &WaitOptions) -> Option<Status> {
         let status = self.health.as_ref()?.status;
         let is_done_job = status == Status::NotFound
-            && options
-                .jobs_with_ttl
-                .iter()
-                .any(|job| job.same_object(&self.object));
+            && options.jobs_with_ttl.iter().any(|job| job.same_object(&self.object));
         Some(if is_done_job { Status::Current } else { status })
     }
 }

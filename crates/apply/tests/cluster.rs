@@ -32,9 +32,7 @@ struct World {
 
 impl World {
     async fn new(name: &str) -> Option<Self> {
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
+        rustls::crypto::ring::default_provider().install_default().ok();
         let inner = connect().await?;
         let requests = Arc::<AtomicUsize>::default();
         let counter = Arc::clone(&requests);
@@ -49,11 +47,7 @@ impl World {
         });
         let cluster = Cluster::new(kube::Client::new(service, "default"));
         let unique = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() % 1_000_000_000;
-        let world = Self {
-            cluster,
-            namespace: format!("t-{name}-{unique}"),
-            requests,
-        };
+        let world = Self { cluster, namespace: format!("t-{name}-{unique}"), requests };
         world
             .apply(vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}})])
             .await;
@@ -101,27 +95,17 @@ impl World {
 
 /// The text that Flux would show: the change log or the error.
 async fn apply(applier: &Applier, objects: Vec<Value>, options: &ApplyOptions) -> String {
-    match applier
-        .apply(objects, options, &NoJournal, &Scope::background())
-        .await
-    {
+    match applier.apply(objects, options, &NoJournal, &Scope::background()).await {
         Ok(changes) => changes.to_string(),
         Err(failure) => failure.to_string(),
     }
 }
 
 async fn connect() -> Option<kube::Client> {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the environment chooses the cluster"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "the environment chooses the cluster")]
     let is_real = std::env::var("GITOPS_CLUSTER").is_ok_and(|which| which == "real");
     if is_real {
-        return Some(
-            kube::Client::try_default()
-                .await
-                .expect("KUBECONFIG names a cluster"),
-        );
+        return Some(kube::Client::try_default().await.expect("KUBECONFIG names a cluster"));
     }
     eprintln!("no cluster: set GITOPS_CLUSTER=real and KUBECONFIG");
     None
@@ -133,12 +117,8 @@ async fn objects_are_created_left_alone_corrected_and_deleted() {
         return;
     };
     let ns = &world.namespace;
-    let objects = || {
-        vec![
-            world.config_map("b", json!({"k": "1"})),
-            world.config_map("a", json!({})),
-        ]
-    };
+    let objects =
+        || vec![world.config_map("b", json!({"k": "1"})), world.config_map("a", json!({}))];
     assert_eq!(
         world.apply(objects()).await,
         format!("ConfigMap/{ns}/a created\nConfigMap/{ns}/b created")
@@ -147,23 +127,15 @@ async fn objects_are_created_left_alone_corrected_and_deleted() {
         world.apply(objects()).await,
         format!("ConfigMap/{ns}/a unchanged\nConfigMap/{ns}/b unchanged")
     );
-    world
-        .edit("b", "kubectl-edit", json!({"k": "2", "x": "y"}))
-        .await;
+    world.edit("b", "kubectl-edit", json!({"k": "2", "x": "y"})).await;
     let log = world.apply(objects()).await;
-    assert_eq!(
-        log,
-        format!("ConfigMap/{ns}/a unchanged\nConfigMap/{ns}/b configured")
-    );
+    assert_eq!(log, format!("ConfigMap/{ns}/a unchanged\nConfigMap/{ns}/b configured"));
     let live = world.cluster.get(&world.id("b")).await.unwrap().unwrap();
     assert_eq!(live["data"], json!({"k": "1"}));
 
     let applier = world.applier();
     let owner = world.options().owner;
-    let stranger = Owner {
-        name: "other".into(),
-        ..owner.clone()
-    };
+    let stranger = Owner { name: "other".into(), ..owner.clone() };
     let ids = [
         world.id("a"),
         world.id("b"),
@@ -171,21 +143,8 @@ async fn objects_are_created_left_alone_corrected_and_deleted() {
         ObjectId::new("no.such/v1", "Kind", ns, "x"),
     ];
     let kept = applier.delete(&ids, &stranger, &Scope::background()).await;
-    let actions: Vec<Action> = kept
-        .changes
-        .entries
-        .iter()
-        .map(|change| change.action)
-        .collect();
-    assert_eq!(
-        actions,
-        [
-            Action::Deleted,
-            Action::Skipped,
-            Action::Deleted,
-            Action::Skipped
-        ]
-    );
+    let actions: Vec<Action> = kept.changes.entries.iter().map(|change| change.action).collect();
+    assert_eq!(actions, [Action::Deleted, Action::Skipped, Action::Deleted, Action::Skipped]);
     let gone = applier.delete(&ids, &owner, &Scope::background()).await;
     assert!(gone.error.is_none() && gone.survivors().next().is_none());
     applier
@@ -206,10 +165,7 @@ async fn the_own_namespace_is_never_deleted() {
     owner.mark(&mut home);
     world.apply(vec![home]).await;
     let id = ObjectId::new("v1", "Namespace", "", &world.namespace);
-    let deletion = world
-        .applier()
-        .delete(&[id], &owner, &Scope::background())
-        .await;
+    let deletion = world.applier().delete(&[id], &owner, &Scope::background()).await;
     assert_eq!(deletion.changes.entries[0].action, Action::Skipped);
 }
 
@@ -221,9 +177,7 @@ async fn a_turn_without_changes_costs_nothing() {
     let record = Record::new(world.cluster.clone(), RecordOptions::default());
     let applier = world.applier().with_record(record);
     let objects = || -> Vec<Value> {
-        (0..5)
-            .map(|n| world.config_map(&format!("c{n}"), json!({"n": "1"})))
-            .collect()
+        (0..5).map(|n| world.config_map(&format!("c{n}"), json!({"n": "1"}))).collect()
     };
     apply(&applier, objects(), &world.options()).await;
     // The kinds, then two requests per object.
@@ -249,28 +203,17 @@ async fn a_turn_without_changes_costs_nothing() {
     world.count();
     let log = apply(&applier, objects(), &world.options()).await;
     assert!(log.contains("c3 configured"), "{log}");
-    assert_eq!(
-        world.count(),
-        3,
-        "dry run, read and apply of the one that changed"
-    );
+    assert_eq!(world.count(), 3, "dry run, read and apply of the one that changed");
 
     let mut changed = objects();
     changed[1]["data"]["n"] = json!("9");
     let log = apply(&applier, changed, &world.options()).await;
     assert!(log.contains("c1 configured"), "{log}");
 
-    let tenant = world
-        .cluster
-        .impersonate(&world.namespace, "tenant")
-        .unwrap();
+    let tenant = world.cluster.impersonate(&world.namespace, "tenant").unwrap();
     let record = Record::new(world.cluster.clone(), RecordOptions::default());
-    let denied = apply(
-        &Applier::new(tenant).with_record(record),
-        objects(),
-        &world.options(),
-    )
-    .await;
+    let denied =
+        apply(&Applier::new(tenant).with_record(record), objects(), &world.options()).await;
     assert!(denied.contains("dry-run failed (Forbidden)"), "{denied}");
 }
 
@@ -283,10 +226,7 @@ async fn failures_read_like_flux() {
     let mut nowhere = world.config_map("a", json!({}));
     nowhere["metadata"]["namespace"] = json!("no-such-ns");
     let mut homeless = world.config_map("a", json!({}));
-    homeless["metadata"]
-        .as_object_mut()
-        .unwrap()
-        .remove("namespace");
+    homeless["metadata"].as_object_mut().unwrap().remove("namespace");
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": ns}, "data": {"pin": 4711}});
     for (object, text) in [
         (world.config_map("a", json!({"n": 5})), format!("ConfigMap/{ns}/a dry-run failed: failed to create typed patch object ({ns}/a; /v1, Kind=ConfigMap): .data.n: expected string, got &value.valueUnstructured{{Value:5}}\n")),
@@ -297,15 +237,7 @@ async fn failures_read_like_flux() {
     ] {
         assert_eq!(world.apply(vec![world.config_map("never", json!({})), object]).await, text);
     }
-    assert!(
-        world
-            .cluster
-            .get(&world.id("never"))
-            .await
-            .unwrap()
-            .is_none(),
-        "dry runs come first"
-    );
+    assert!(world.cluster.get(&world.id("never")).await.unwrap().is_none(), "dry runs come first");
     for name in ["../x", "x:y", "system:masters", "", "A"] {
         assert!(world.cluster.impersonate(ns, name).is_err(), "{name}");
     }
@@ -318,13 +250,7 @@ async fn annotations_decide() {
     };
     let ns = &world.namespace;
     for name in ["merge", "ifnot", "ign", "plain"] {
-        world
-            .edit(
-                name,
-                "kubectl",
-                json!({"user": "kubectl", "managed": "user"}),
-            )
-            .await;
+        world.edit(name, "kubectl", json!({"user": "kubectl", "managed": "user"})).await;
     }
     let marked = |name: &str, key: &str, value: &str| {
         let mut object = world.config_map(name, json!({"managed": "flux"}));
@@ -368,18 +294,12 @@ async fn ignored_fields_keep_the_value_of_others() {
         return;
     };
     let mut options = world.options();
-    options.ignore = vec![IgnoreRule {
-        paths: vec!["/data/a".into()],
-        target: None,
-    }];
+    options.ignore = vec![IgnoreRule { paths: vec!["/data/a".into()], target: None }];
     let objects = || vec![world.config_map("c", json!({"a": "b", "k": "1"}))];
     apply(&world.applier(), objects(), &options).await;
     world.edit("c", "kubectl-x", json!({"a": "edited"})).await;
     let log = apply(&world.applier(), objects(), &options).await;
-    assert!(
-        log.ends_with("configured"),
-        "kubectl's entry is taken over: {log}"
-    );
+    assert!(log.ends_with("configured"), "kubectl's entry is taken over: {log}");
     let live = world.cluster.get(&world.id("c")).await.unwrap().unwrap();
     assert_eq!(live["data"], json!({"a": "edited", "k": "1"}));
     let log = apply(&world.applier(), objects(), &options).await;
@@ -404,18 +324,10 @@ async fn definitions_come_first_and_immutable_objects_are_recreated() {
     let gizmo = json!({"apiVersion": format!("{group}/v1"), "kind": "Gizmo", "metadata": {"name": "g", "namespace": ns}});
     let plan = world
         .applier()
-        .plan(
-            vec![gizmo.clone(), definition.clone()],
-            &world.options(),
-            &Scope::background(),
-        )
+        .plan(vec![gizmo.clone(), definition.clone()], &world.options(), &Scope::background())
         .await
         .unwrap();
-    assert!(
-        plan.entries
-            .iter()
-            .all(|planned| planned.change.action == Action::Created)
-    );
+    assert!(plan.entries.iter().all(|planned| planned.change.action == Action::Created));
     let log = world.apply(vec![gizmo, definition]).await;
     assert_eq!(
         log,
@@ -445,32 +357,21 @@ async fn waiting_ends_when_all_is_ready_or_hopeless() {
     let applier = world.applier();
     let options = WaitOptions::new(Duration::from_secs(20));
     let later = {
-        let (applier, object, options) = (
-            world.applier(),
-            world.config_map("late", json!({})),
-            world.options(),
-        );
+        let (applier, object, options) =
+            (world.applier(), world.config_map("late", json!({})), world.options());
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(400)).await;
             apply(&applier, vec![object], &options).await
         })
     };
     let began = std::time::Instant::now();
-    applier
-        .wait(&[world.id("late")], &options, &Scope::background())
-        .await
-        .unwrap();
-    assert!(
-        began.elapsed() < Duration::from_secs(4),
-        "a watch tells before the next poll"
-    );
+    applier.wait(&[world.id("late")], &options, &Scope::background()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "a watch tells before the next poll");
     later.await.unwrap();
 
     let short = WaitOptions::new(Duration::from_millis(300));
-    let error = applier
-        .wait(&[world.id("absent")], &short, &Scope::background())
-        .await
-        .unwrap_err();
+    let error =
+        applier.wait(&[world.id("absent")], &short, &Scope::background()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("timeout waiting for: [ConfigMap/{ns}/absent status: 'NotFound']")
@@ -478,10 +379,7 @@ async fn waiting_ends_when_all_is_ready_or_hopeless() {
 
     let scope = Scope::background();
     scope.cancel();
-    let error = applier
-        .wait(&[world.id("absent")], &options, &scope)
-        .await
-        .unwrap_err();
+    let error = applier.wait(&[world.id("absent")], &options, &scope).await.unwrap_err();
     assert_eq!(error, gitops_apply::WaitError::Cancelled);
 }
 
@@ -492,11 +390,7 @@ struct Notes(parking_lot::Mutex<Vec<ObjectId>>);
 impl Journal for Notes {
     async fn about_to_apply(&self, objects: &[ObjectId]) -> Result<(), String> {
         self.0.lock().extend_from_slice(objects);
-        if objects.iter().any(|object| object.name == "refuse") {
-            Err("no".into())
-        } else {
-            Ok(())
-        }
+        if objects.iter().any(|object| object.name == "refuse") { Err("no".into()) } else { Ok(()) }
     }
 }
 
@@ -506,19 +400,13 @@ async fn the_journal_hears_before_anything_changes() {
         return;
     };
     let notes = Notes::default();
-    let objects = vec![
-        world.config_map("a", json!({})),
-        world.config_map("refuse", json!({})),
-    ];
+    let objects = vec![world.config_map("a", json!({})), world.config_map("refuse", json!({}))];
     let failure = world
         .applier()
         .apply(objects, &world.options(), &notes, &Scope::background())
         .await
         .unwrap_err();
-    assert!(
-        failure.to_string().contains("failed to record"),
-        "{failure}"
-    );
+    assert!(failure.to_string().contains("failed to record"), "{failure}");
     assert_eq!(Inventory::from_iter(notes.0.lock().clone()).len(), 2);
     assert!(world.cluster.get(&world.id("a")).await.unwrap().is_none());
 }

@@ -10,16 +10,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = KustomizeArgs::parse();
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     process::start_log(&args.common);
     let scope = Scope::background();
     process::stop_on_signals(&scope)?;
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the one variable that Flux reads in main"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "the one variable that Flux reads in main")]
     let host = std::env::var("SOURCE_CONTROLLER_LOCALHOST").ok();
     let build = wire::overlay_build();
     Ok(process::kustomize(args, build, host, scope).await?)

@@ -32,7 +32,5 @@ pub async fn listen(flag: &str, address: &str) -> Result<Option<TcpListener>, St
     if listener.is_err() && address.starts_with(':') {
         listener = TcpListener::bind(format!("0.0.0.0{address}")).await;
     }
-    listener
-        .map(Some)
-        .map_err(|error| StartError::io("listen on", address, error))
+    listener.map(Some).map_err(|error| StartError::io("listen on", address, error))
 }

@@ -52,11 +52,8 @@ async fn remote(
     options: &Options,
 ) -> Result<Cluster, Problem> {
     let namespace = spec::namespace(object);
-    let Some(reference) = object
-        .spec
-        .kube_config
-        .as_ref()
-        .and_then(|config| config.secret_ref.as_ref())
+    let Some(reference) =
+        object.spec.kube_config.as_ref().and_then(|config| config.secret_ref.as_ref())
     else {
         let message = "spec.kubeConfig.configMapRef is not supported: clusters are reached through \
                        spec.kubeConfig.secretRef only";
@@ -64,10 +61,7 @@ async fn remote(
     };
     let place = format!("{namespace}/{}", reference.name);
     let unread = |error: ApiError| {
-        problem(
-            error.class(),
-            format!("unable to read KubeConfig secret '{place}' error: {error}"),
-        )
+        problem(error.class(), format!("unable to read KubeConfig secret '{place}' error: {error}"))
     };
     let id = ObjectId::new("v1", "Secret", namespace, &reference.name);
     let secret = own.get(&id).await.map_err(unread)?;
@@ -94,8 +88,5 @@ async fn remote(
 fn problem(class: Class, message: String) -> Problem {
     let event = Some(format!("failed to build kube client: {message}"));
     let reason = reason::RECONCILIATION_FAILED;
-    Problem {
-        event,
-        ..Problem::text(Stage::Connect, reason, class, message)
-    }
+    Problem { event, ..Problem::text(Stage::Connect, reason, class, message) }
 }

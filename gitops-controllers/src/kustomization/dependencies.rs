@@ -65,10 +65,7 @@ impl Classify for DependencyError {
 /// Where a dependency is.
 pub(crate) fn key_of(dependency: &Dependency, namespace: &str) -> Key {
     let own = || namespace.to_owned();
-    let namespace = dependency
-        .namespace
-        .clone()
-        .filter(|other| !other.is_empty());
+    let namespace = dependency.namespace.clone().filter(|other| !other.is_empty());
     (namespace.unwrap_or_else(own), dependency.name.clone())
 }
 
@@ -86,25 +83,13 @@ pub(crate) async fn check(
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
     let (dependency_namespace, name) = key_of(reference, namespace);
     let shown = format!("{dependency_namespace}/{name}");
-    if let Some(text) = reference
-        .ready_expr
-        .as_deref()
-        .filter(|text| !text.is_empty())
-    {
-        let malformed = |error| DependencyError::Malformed {
-            name: name.clone(),
-            error,
-        };
+    if let Some(text) = reference.ready_expr.as_deref().filter(|text| !text.is_empty()) {
+        let malformed = |error| DependencyError::Malformed { name: name.clone(), error };
         let expression = Expression::parse(text).map_err(malformed)?;
         let this = serde_json::to_value(object).unwrap_or_default();
-        let variables = [
-            ("self".to_owned(), this),
-            ("dep".to_owned(), dependency.clone()),
-        ];
-        let is_ready = expression
-            .evaluate(variables)
-            .await
-            .map_err(DependencyError::Unevaluated)?;
+        let variables = [("self".to_owned(), this), ("dep".to_owned(), dependency.clone())];
+        let is_ready =
+            expression.evaluate(variables).await.map_err(DependencyError::Unevaluated)?;
         if !is_ready {
             return Err(DependencyError::Expression(shown));
         }
@@ -121,20 +106,11 @@ pub(crate) async fn check(
     let source = |of: &Kustomization| {
         let reference = &of.spec.source_ref;
         let own = of.metadata.namespace.clone().unwrap_or_default();
-        let namespace = reference
-            .namespace
-            .clone()
-            .filter(|other| !other.is_empty());
-        (
-            reference.kind.clone(),
-            namespace.unwrap_or(own),
-            reference.name.clone(),
-        )
+        let namespace = reference.namespace.clone().filter(|other| !other.is_empty());
+        (reference.kind.clone(), namespace.unwrap_or(own), reference.name.clone())
     };
-    let applied = dependency
-        .status
-        .as_ref()
-        .and_then(|status| status.last_applied_revision.as_deref());
+    let applied =
+        dependency.status.as_ref().and_then(|status| status.last_applied_revision.as_deref());
     if source(&dependency) == source(object) && applied != Some(revision) {
         return Err(DependencyError::Outdated(shown));
     }
@@ -171,16 +147,10 @@ pub(crate) fn cycle(start: &Key, depends_on: impl Fn(&Key) -> Vec<Key>) -> Optio
                 }
                 path.reverse();
                 path.dedup();
-                let shown: Vec<String> = path
-                    .iter()
-                    .map(|(namespace, name)| format!("{namespace}/{name}"))
-                    .collect();
+                let shown: Vec<String> =
+                    path.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
                 let text = shown.join(" -> ");
-                return Some(if shown.len() == 1 {
-                    format!("{text} -> {text}")
-                } else {
-                    text
-                });
+                return Some(if shown.len() == 1 { format!("{text} -> {text}") } else { text });
             }
             if came_from.len() < SEARCH_LIMIT && next != at && !came_from.contains_key(&next) {
                 came_from.insert(next.clone(), at.clone());
@@ -198,20 +168,15 @@ pub(crate) fn sorted(dependents: BTreeMap<Key, Vec<Key>>) -> Vec<Key> {
     let mut waiting_for: BTreeMap<&Key, usize> = BTreeMap::new();
     let mut awaited_by: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
     for (key, dependencies) in &dependents {
-        let known: BTreeSet<&Key> = dependencies
-            .iter()
-            .filter(|key| dependents.contains_key(*key))
-            .collect();
+        let known: BTreeSet<&Key> =
+            dependencies.iter().filter(|key| dependents.contains_key(*key)).collect();
         waiting_for.insert(key, known.len());
         for dependency in known {
             awaited_by.entry(dependency).or_default().push(key);
         }
     }
-    let mut free: BTreeSet<&Key> = waiting_for
-        .iter()
-        .filter(|(_, count)| **count == 0)
-        .map(|(key, _)| *key)
-        .collect();
+    let mut free: BTreeSet<&Key> =
+        waiting_for.iter().filter(|(_, count)| **count == 0).map(|(key, _)| *key).collect();
     while let Some(key) = free.pop_first() {
         order.push(key.clone());
         waiting_for.remove(key);
@@ -269,11 +234,7 @@ mod tests {
                 "",
                 Some("dependency 'n/dep' revision is not up to date"),
             ),
-            (
-                json!({}),
-                "dep.metadata.generation == 2 && self.metadata.name == 'app'",
-                None,
-            ),
+            (json!({}), "dep.metadata.generation == 2 && self.metadata.name == 'app'", None),
             (
                 ready.clone(),
                 "dep.metadata.generation == 3",
@@ -292,14 +253,9 @@ mod tests {
                 namespace: None,
                 ready_expr: Some(expression.to_owned()),
             };
-            let judged = check(
-                &object,
-                &reference,
-                &kustomization("dep", status.clone()),
-                "r2",
-                false,
-            )
-            .await;
+            let judged =
+                check(&object, &reference, &kustomization("dep", status.clone()), "r2", false)
+                    .await;
             assert_eq!(
                 judged.err().map(|error| one_line(&error)).as_deref(),
                 expected,
@@ -312,51 +268,27 @@ mod tests {
     fn cycles_are_shown_with_their_path() {
         let graph = |edges: &'static [(&str, &str)]| {
             move |from: &Key| {
-                edges
-                    .iter()
-                    .filter(|(a, _)| *a == from.1)
-                    .map(|(_, b)| key(b))
-                    .collect()
+                edges.iter().filter(|(a, _)| *a == from.1).map(|(_, b)| key(b)).collect()
             }
         };
         for (edges, expected) in [
             (&[("a", "b"), ("b", "c")][..], None),
             (&[("a", "a")], Some("n/a -> n/a")),
             (&[("a", "b"), ("b", "a")], Some("n/a -> n/b -> n/a")),
-            (
-                &[("a", "b"), ("b", "c"), ("c", "a"), ("b", "d")],
-                Some("n/a -> n/b -> n/c -> n/a"),
-            ),
+            (&[("a", "b"), ("b", "c"), ("c", "a"), ("b", "d")], Some("n/a -> n/b -> n/c -> n/a")),
             (&[("a", "b"), ("b", "c"), ("c", "b")], None),
         ] {
-            assert_eq!(
-                cycle(&key("a"), graph(edges)).as_deref(),
-                expected,
-                "{edges:?}"
-            );
+            assert_eq!(cycle(&key("a"), graph(edges)).as_deref(), expected, "{edges:?}");
         }
     }
 
     #[test]
     fn dependencies_are_queued_first() {
         let graph = |edges: &[(&str, &[&str])]| {
-            edges
-                .iter()
-                .map(|(a, b)| (key(a), b.iter().map(|b| key(b)).collect()))
-                .collect()
+            edges.iter().map(|(a, b)| (key(a), b.iter().map(|b| key(b)).collect())).collect()
         };
         let names = |keys: Vec<Key>| keys.into_iter().map(|(_, name)| name).collect::<String>();
-        assert_eq!(
-            names(sorted(graph(&[
-                ("a", &["c"]),
-                ("b", &[]),
-                ("c", &["b", "x"])
-            ]))),
-            "bca"
-        );
-        assert_eq!(
-            names(sorted(graph(&[("a", &["b"]), ("b", &["a"]), ("c", &[])]))),
-            "cab"
-        );
+        assert_eq!(names(sorted(graph(&[("a", &["c"]), ("b", &[]), ("c", &["b", "x"])]))), "bca");
+        assert_eq!(names(sorted(graph(&[("a", &["b"]), ("b", &["a"]), ("c", &[])]))), "cab");
     }
 }

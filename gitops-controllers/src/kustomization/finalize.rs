@@ -23,10 +23,7 @@ impl Pipeline {
         attempt: &mut Attempt<Kustomization>,
     ) -> Result<(), Problem> {
         self.record.forget(&spec::owner(object));
-        let key = (
-            spec::namespace(object).to_owned(),
-            spec::name(object).to_owned(),
-        );
+        let key = (spec::namespace(object).to_owned(), spec::name(object).to_owned());
         self.known.forget(&key);
         let status = attempt.status.clone();
         if let Some(revision) = &status.last_applied_revision {
@@ -40,10 +37,7 @@ impl Pipeline {
         }
         let objects = inventory(&status).objects().to_vec();
         // Events carry the reason of the Ready condition as it stands.
-        let ready = status
-            .conditions
-            .iter()
-            .find(|known| known.type_ == condition_type::READY);
+        let ready = status.conditions.iter().find(|known| known.type_ == condition_type::READY);
         let reason = |otherwise: &str| match ready {
             Some(ready) => ready.reason.clone(),
             None => otherwise.to_owned(),
@@ -51,17 +45,12 @@ impl Pipeline {
         let error = |message: String| Notice::error(reason("error"), message);
         if !connect::can_impersonate(&self.cluster, object, &self.options).await {
             let shown: Vec<String> = objects.iter().map(ObjectId::to_string).collect();
-            attempt.tell(error(format!(
-                "unable to prune objects: \n{}",
-                shown.join("\n")
-            )));
+            attempt.tell(error(format!("unable to prune objects: \n{}", shown.join("\n"))));
             return Ok(());
         }
         let cluster = connect::cluster(&self.cluster, object, &self.options).await?;
         let applier = Applier::new(cluster);
-        let deletion = applier
-            .delete(&objects, &spec::owner(object), &attempt.scope)
-            .await;
+        let deletion = applier.delete(&objects, &spec::owner(object), &attempt.scope).await;
         if let Some(cause) = deletion.error {
             let reason = gitops_api::meta::reason::RECONCILIATION_FAILED;
             let problem = Problem::text(Stage::Finalize, reason, cause.class(), one_line(&cause));
@@ -74,9 +63,8 @@ impl Pipeline {
         attempt.tell(Notice::info(reason("info"), deletion.changes.to_string()));
         if object.spec.deletion_policy == Some(DeletionPolicy::WaitForTermination) {
             let timeout = spec::timeout(object);
-            let waited = applier
-                .wait_for_termination(&deletion.changes, timeout, &attempt.scope)
-                .await;
+            let waited =
+                applier.wait_for_termination(&deletion.changes, timeout, &attempt.scope).await;
             if let Err(cause) = waited {
                 tracing::warn!(%cause, "failed to wait for resources termination");
                 attempt.tell(error("failed to wait for resources termination".to_owned()));

@@ -111,11 +111,7 @@ impl Known {
         let resource = resource(
             "",
             kind.as_str(),
-            if kind == SubstituteKind::Secret {
-                "secrets"
-            } else {
-                "configmaps"
-            },
+            if kind == SubstituteKind::Secret { "secrets" } else { "configmaps" },
         );
         let cache = self.0.caches.watch(&resource, Some(selector));
         let is_filled = Arc::new(AtomicBool::new(false));
@@ -125,10 +121,7 @@ impl Known {
             if filled.load(Ordering::Acquire) {
                 let Key { namespace, name } = &change.key;
                 let id = ObjectId::new("v1", kind.as_str(), namespace, name);
-                this.queue(
-                    triggers::for_config(&this.all(), kind, namespace, name),
-                    &id,
-                );
+                this.queue(triggers::for_config(&this.all(), kind, namespace, name), &id);
             }
         });
         tokio::spawn(async move {
@@ -163,11 +156,7 @@ impl Known {
             return;
         }
         let Key { namespace, name } = &change.key;
-        let id = ObjectId {
-            namespace: namespace.clone(),
-            name: name.clone(),
-            ..of.clone()
-        };
+        let id = ObjectId { namespace: namespace.clone(), name: name.clone(), ..of.clone() };
         let mut keys = triggers::for_revision(&self.all(), &id, &new);
         {
             let begun = self.0.begun.lock();
@@ -190,33 +179,21 @@ impl Known {
         let Some((cache, _)) = self.0.own.get() else {
             return Vec::new();
         };
-        cache
-            .all()
-            .iter()
-            .filter_map(|object| decode(object).ok())
-            .collect()
+        cache.all().iter().filter_map(|object| decode(object).ok()).collect()
     }
 }
 
 fn became_ready(change: &Change) -> bool {
     let is_ready = |object: &Option<Arc<DynamicObject>>| {
-        let conditions = object
-            .as_deref()
-            .map(|object| &object.data["status"]["conditions"]);
+        let conditions = object.as_deref().map(|object| &object.data["status"]["conditions"]);
         let conditions = conditions.and_then(Value::as_array).into_iter().flatten();
-        conditions
-            .into_iter()
-            .any(|known| known["type"] == "Ready" && known["status"] == "True")
+        conditions.into_iter().any(|known| known["type"] == "Ready" && known["status"] == "True")
     };
     is_ready(&change.new) && !is_ready(&change.old)
 }
 
 fn resource(group: &str, kind: &str, plural: &str) -> ApiResource {
-    let api_version = if group.is_empty() {
-        "v1".to_owned()
-    } else {
-        format!("{group}/v1")
-    };
+    let api_version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
     ApiResource {
         group: group.to_owned(),
         version: "v1".to_owned(),

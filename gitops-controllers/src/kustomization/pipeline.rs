@@ -44,21 +44,14 @@ impl Pipeline {
             .map_err(|error| Problem::invalid_expression(Stage::Validate, &error))?;
         self.check_gates(object)?;
         let resolved = source::resolve(&self.cluster, &self.known, object, &self.options).await?;
-        let key = (
-            spec::namespace(object).to_owned(),
-            spec::name(object).to_owned(),
-        );
+        let key = (spec::namespace(object).to_owned(), spec::name(object).to_owned());
         self.known.begin(key, &resolved.artifact.revision);
         attempt.describe("revision", &resolved.artifact.revision);
         if let Some(origin) = &resolved.origin_revision {
             attempt.describe("originRevision", origin);
         }
         self.check_dependencies(object, &resolved).await?;
-        let turn = Turn {
-            pipeline: self,
-            object,
-            timeout: spec::timeout(object),
-        };
+        let turn = Turn { pipeline: self, object, timeout: spec::timeout(object) };
         turn.run(&resolved, checks, attempt).await
     }
 
@@ -76,10 +69,7 @@ impl Pipeline {
                        please enable the ObjectLevelWorkloadIdentity feature gate in the controller";
         let reason = reason::FEATURE_GATE_DISABLED;
         let problem = Problem::text(Stage::Validate, reason, Class::Unsupported, message.into());
-        Err(Problem {
-            retry: Retry::Never,
-            ..problem
-        })
+        Err(Problem { retry: Retry::Never, ..problem })
     }
 
     async fn check_dependencies(
@@ -89,9 +79,7 @@ impl Pipeline {
     ) -> Result<(), Problem> {
         for reference in &object.spec.depends_on {
             let key = dependencies::key_of(reference, spec::namespace(object));
-            let judged = self
-                .check_dependency(object, reference, &key, resolved)
-                .await;
+            let judged = self.check_dependency(object, reference, &key, resolved).await;
             let error = match judged {
                 Ok(()) => continue,
                 Err(error) => error,
@@ -130,9 +118,7 @@ impl Pipeline {
         let revision = &resolved.artifact.revision;
         // What the cache calls ready was ready; what it does not may be by now.
         if let Some(known) = self.known.kustomization(key)
-            && dependencies::check(object, reference, &known, revision, is_additive)
-                .await
-                .is_ok()
+            && dependencies::check(object, reference, &known, revision, is_additive).await.is_ok()
         {
             return Ok(());
         }
@@ -162,17 +148,12 @@ impl Pipeline {
         /// Every step costs a request.
         const STEP_LIMIT: usize = 20;
 
-        let own = (
-            spec::namespace(object).to_owned(),
-            spec::name(object).to_owned(),
-        );
+        let own = (spec::namespace(object).to_owned(), spec::name(object).to_owned());
         let edges = |value: &serde_json::Value, namespace: &str| -> Vec<dependencies::Key> {
             serde_json::from_value::<Kustomization>(value.clone())
                 .map(|object| {
                     let references = object.spec.depends_on.iter();
-                    references
-                        .map(|r| dependencies::key_of(r, namespace))
-                        .collect()
+                    references.map(|r| dependencies::key_of(r, namespace)).collect()
                 })
                 .unwrap_or_default()
         };
@@ -186,20 +167,9 @@ impl Pipeline {
             {
                 return Some(path);
             }
-            let next = known
-                .values()
-                .flatten()
-                .find(|key| !known.contains_key(*key))
-                .cloned()?;
-            let found = self
-                .cluster
-                .get(&kustomization_id(&next))
-                .await
-                .ok()
-                .flatten();
-            let found = found
-                .map(|value| edges(&value, &next.0))
-                .unwrap_or_default();
+            let next = known.values().flatten().find(|key| !known.contains_key(*key)).cloned()?;
+            let found = self.cluster.get(&kustomization_id(&next)).await.ok().flatten();
+            let found = found.map(|value| edges(&value, &next.0)).unwrap_or_default();
             known.insert(next, found);
         }
         None

@@ -77,45 +77,20 @@ impl Problem {
         error: &(dyn std::error::Error + 'static),
     ) -> Self {
         let message = format!("{TERMINAL}: {}", one_line(error));
-        let problem = Self::text(
-            stage,
-            reason::INVALID_CEL_EXPRESSION,
-            Class::Invalid,
-            message,
-        );
-        Self {
-            retry: Retry::Never,
-            ..problem
-        }
+        let problem = Self::text(stage, reason::INVALID_CEL_EXPRESSION, Class::Invalid, message);
+        Self { retry: Retry::Never, ..problem }
     }
 
     /// Access that is not allowed.
     pub(crate) fn denied(message: String) -> Self {
-        let problem = Self::text(
-            Stage::Resolve,
-            reason::ACCESS_DENIED,
-            Class::Denied,
-            message,
-        );
-        Self {
-            retry: Retry::Never,
-            ..problem
-        }
+        let problem = Self::text(Stage::Resolve, reason::ACCESS_DENIED, Class::Denied, message);
+        Self { retry: Retry::Never, ..problem }
     }
 
     /// The source or its artifact is not there yet.
     pub(crate) fn no_artifact(message: String, retry: Retry) -> Self {
-        let problem = Self::text(
-            Stage::Resolve,
-            reason::ARTIFACT_FAILED,
-            Class::NotFound,
-            message,
-        );
-        Self {
-            tell: Tell::Nothing,
-            retry,
-            ..problem
-        }
+        let problem = Self::text(Stage::Resolve, reason::ARTIFACT_FAILED, Class::NotFound, message);
+        Self { tell: Tell::Nothing, retry, ..problem }
     }
 }
 

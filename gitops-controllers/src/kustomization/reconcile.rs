@@ -29,16 +29,7 @@ impl Kustomizations {
         options: Arc<Options>,
     ) -> Self {
         let artifacts = Arc::new(Fetcher::new(fetcher));
-        Self {
-            pipeline: Pipeline {
-                cluster,
-                record,
-                artifacts,
-                build,
-                known,
-                options,
-            },
-        }
+        Self { pipeline: Pipeline { cluster, record, artifacts, build, known, options } }
     }
 }
 
@@ -51,21 +42,14 @@ impl Reconcile for Kustomizations {
         attempt: &mut Attempt<Kustomization>,
     ) -> Turn {
         self.pipeline.reconcile(object, attempt).await?;
-        let revision = attempt
-            .status
-            .last_applied_revision
-            .clone()
-            .unwrap_or_default();
+        let revision = attempt.status.last_applied_revision.clone().unwrap_or_default();
         self.pipeline.known.became_ready(object);
         let done = Done::new(format!("Applied revision: {revision}"));
         Ok(done.with_event(finished(object, attempt)))
     }
 
     async fn finalize(&self, object: &Kustomization, attempt: &mut Attempt<Kustomization>) -> Turn {
-        self.pipeline
-            .finalize(object, attempt)
-            .await
-            .map_err(Stop::from)?;
+        self.pipeline.finalize(object, attempt).await.map_err(Stop::from)?;
         let is_ready = attempt.status.conditions.iter().any(|known| {
             known.type_ == condition_type::READY && known.status == ConditionStatus::True
         });
@@ -80,9 +64,7 @@ impl Reconcile for Kustomizations {
 
 fn finished(object: &Kustomization, attempt: &Attempt<Kustomization>) -> Notice {
     let took = meta::Duration::from(attempt.elapsed());
-    let message = format!(
-        "Reconciliation finished in {took}, next run in {}",
-        object.spec.interval
-    );
+    let message =
+        format!("Reconciliation finished in {took}, next run in {}", object.spec.interval);
     Notice::info(reason::RECONCILIATION_SUCCEEDED, message).with("commit_status", "update")
 }

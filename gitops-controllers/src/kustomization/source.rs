@@ -24,10 +24,7 @@ pub(crate) struct Resolved {
 /// The source that a Kustomization names.
 pub(crate) fn id(object: &Kustomization) -> ObjectId {
     let reference = &object.spec.source_ref;
-    let namespace = reference
-        .namespace
-        .as_deref()
-        .filter(|namespace| !namespace.is_empty());
+    let namespace = reference.namespace.as_deref().filter(|namespace| !namespace.is_empty());
     ObjectId::new(
         &format!("{}/v1", annotation::SOURCE_GROUP),
         &reference.kind,
@@ -70,10 +67,7 @@ pub(crate) fn artifact_of(source: &Value) -> Option<Resolved> {
     let artifact: Artifact = serde_json::from_value(source["status"]["artifact"].clone()).ok()?;
     let origin_revision = artifact.metadata.get(annotation::ORIGIN_REVISION).cloned();
     let origin_revision = origin_revision.filter(|revision| !revision.is_empty());
-    Some(Resolved {
-        artifact,
-        origin_revision,
-    })
+    Some(Resolved { artifact, origin_revision })
 }
 
 fn check_access(object: &Kustomization, id: &ObjectId, options: &Options) -> Result<(), Problem> {
@@ -118,17 +112,10 @@ mod tests {
             )
             .unwrap()
         };
-        let strict = Options {
-            no_cross_namespace_refs: true,
-            ..Options::default()
-        };
+        let strict = Options { no_cross_namespace_refs: true, ..Options::default() };
         for (reference, options, expected) in [
             (json!({"kind": "GitRepository", "name": "s"}), &strict, None),
-            (
-                json!({"kind": "GitRepository", "name": "s", "namespace": ""}),
-                &strict,
-                None,
-            ),
+            (json!({"kind": "GitRepository", "name": "s", "namespace": ""}), &strict, None),
             (
                 json!({"kind": "GitRepository", "name": "s", "namespace": "m"}),
                 &Options::default(),

@@ -28,14 +28,8 @@ pub(crate) fn name(object: &Kustomization) -> &str {
 /// How long health checks may take: the timeout, or the interval less 30 seconds; at least 30.
 pub(crate) fn timeout(object: &Kustomization) -> Duration {
     let interval = object.spec.interval.get();
-    let timeout = object
-        .spec
-        .timeout
-        .as_ref()
-        .map(gitops_api::meta::Duration::get);
-    timeout
-        .unwrap_or(interval.saturating_sub(SHORTEST_TIMEOUT))
-        .max(SHORTEST_TIMEOUT)
+    let timeout = object.spec.timeout.as_ref().map(gitops_api::meta::Duration::get);
+    timeout.unwrap_or(interval.saturating_sub(SHORTEST_TIMEOUT)).max(SHORTEST_TIMEOUT)
 }
 
 /// The owner that is written on applied objects.
@@ -48,13 +42,8 @@ pub(crate) fn service_account<'a>(
     object: &'a Kustomization,
     options: &'a Options,
 ) -> Option<&'a str> {
-    let own = object
-        .spec
-        .service_account_name
-        .as_deref()
-        .filter(|name| !name.is_empty());
-    own.or(options.default_service_account.as_deref())
-        .filter(|name| !name.is_empty())
+    let own = object.spec.service_account_name.as_deref().filter(|name| !name.is_empty());
+    own.or(options.default_service_account.as_deref()).filter(|name| !name.is_empty())
 }
 
 /// Whether the deletion of the Kustomization deletes its objects.
@@ -78,12 +67,8 @@ pub(crate) fn apply_options(object: &Kustomization, options: &Options) -> ApplyO
     let mut apply = ApplyOptions::new(owner(object), options.field_manager.clone());
     apply.force = object.spec.force;
     apply.concurrency = options.concurrent_apply;
-    apply
-        .override_managers
-        .clone_from(&options.override_managers);
-    apply
-        .custom_stage_kinds
-        .clone_from(&options.custom_stage_kinds);
+    apply.override_managers.clone_from(&options.override_managers);
+    apply.custom_stage_kinds.clone_from(&options.custom_stage_kinds);
     apply.migrate_api_version = options.migrate_api_version;
     apply.ignore = object
         .spec
@@ -149,10 +134,7 @@ pub(crate) fn prepare(object: &Kustomization, objects: &mut [Value]) {
         let Some(common) = &object.spec.common_metadata else {
             continue;
         };
-        for (part, entries) in [
-            ("labels", &common.labels),
-            ("annotations", &common.annotations),
-        ] {
+        for (part, entries) in [("labels", &common.labels), ("annotations", &common.annotations)] {
             for (key, value) in entries {
                 set_metadata(built, part, key, value);
             }
@@ -168,9 +150,7 @@ mod tests {
 
     fn kustomization(spec: Value) -> Kustomization {
         let mut all = json!({"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "s"}});
-        all.as_object_mut()
-            .unwrap()
-            .extend(spec.as_object().unwrap().clone());
+        all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
         serde_json::from_value(
             json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
             "metadata": {"name": "a", "namespace": "n"}, "spec": all,
@@ -197,18 +177,11 @@ mod tests {
             (json!({}), true),
             (json!({"prune": false}), false),
             (json!({"prune": false, "deletionPolicy": "Delete"}), true),
-            (
-                json!({"prune": false, "deletionPolicy": "WaitForTermination"}),
-                true,
-            ),
+            (json!({"prune": false, "deletionPolicy": "WaitForTermination"}), true),
             (json!({"deletionPolicy": "Orphan"}), false),
             (json!({"suspend": true}), false),
         ] {
-            assert_eq!(
-                deletes_objects(&kustomization(spec.clone())),
-                expected,
-                "{spec}"
-            );
+            assert_eq!(deletes_objects(&kustomization(spec.clone())), expected, "{spec}");
         }
     }
 

@@ -32,9 +32,7 @@ struct Shelf(Mutex<BTreeMap<String, Arc<MemoryTree>>>);
 impl Artifacts for Shelf {
     async fn fetch(&self, artifact: &Artifact, _: &Scope) -> Result<Arc<dyn Tree>, FetchError> {
         let found = self.0.lock().get(&artifact.revision).cloned();
-        found
-            .map(|tree| tree as Arc<dyn Tree>)
-            .ok_or(FetchError::NotFound)
+        found.map(|tree| tree as Arc<dyn Tree>).ok_or(FetchError::NotFound)
     }
 }
 
@@ -59,16 +57,11 @@ impl Build for Plain {
         let mut objects = Vec::new();
         let mut text = String::new();
         for entry in tree.list("".as_ref()).map_err(|error| error.to_string())? {
-            let bytes = tree
-                .read(entry.name.as_ref())
-                .map_err(|error| error.to_string())?;
+            let bytes = tree.read(entry.name.as_ref()).map_err(|error| error.to_string())?;
             text.push_str(&String::from_utf8_lossy(&bytes));
             objects.push(serde_json::from_slice(&bytes).map_err(|_| "broken".to_owned())?);
         }
-        Ok(Built {
-            digest: Digest::sha256(text.as_bytes()).to_string(),
-            objects,
-        })
+        Ok(Built { digest: Digest::sha256(text.as_bytes()).to_string(), objects })
     }
 }
 
@@ -90,18 +83,14 @@ impl Drop for World {
 
 impl World {
     async fn new(name: &str) -> Option<Self> {
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
+        rustls::crypto::ring::default_provider().install_default().ok();
         if std::env::var("GITOPS_CLUSTER").is_ok_and(|which| which != "real")
             || std::env::var("GITOPS_CLUSTER").is_err()
         {
             eprintln!("no cluster: set GITOPS_CLUSTER=real and KUBECONFIG");
             return None;
         }
-        let client = kube::Client::try_default()
-            .await
-            .expect("KUBECONFIG names a cluster");
+        let client = kube::Client::try_default().await.expect("KUBECONFIG names a cluster");
         let unique = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() % 1_000_000_000;
         let world = Self {
             cluster: Cluster::new(client),
@@ -155,19 +144,13 @@ impl World {
             metrics,
             observer: Arc::new(NoObserver),
             caches: caches.clone(),
-            timing: Timing {
-                dependency: Duration::from_secs(1),
-                ..Timing::default()
-            },
+            timing: Timing { dependency: Duration::from_secs(1), ..Timing::default() },
             manager: "gotk-kustomize-controller",
             scope: scope.clone(),
         };
         let cluster = Cluster::new(client);
         let known = Known::new(caches);
-        let options = Options {
-            dependency_interval: Duration::from_secs(1),
-            ..Options::default()
-        };
+        let options = Options { dependency_interval: Duration::from_secs(1), ..Options::default() };
         let record = Record::new(cluster.clone(), RecordOptions::default());
         let artifacts = Arc::clone(&self.shelf) as Arc<dyn Artifacts>;
         let reconciler = Kustomizations {
@@ -190,10 +173,7 @@ impl World {
     async fn apply(&self, object: Value) {
         let options = ApplyOptions::new(Owner::kustomization("", "test"), "test");
         let applier = Applier::new(self.cluster.clone());
-        applier
-            .apply(vec![object], &options, &NoJournal, &Scope::background())
-            .await
-            .unwrap();
+        applier.apply(vec![object], &options, &NoJournal, &Scope::background()).await.unwrap();
     }
 
     fn config_map(&self, name: &str, data: Value) -> (String, String) {
@@ -204,61 +184,35 @@ impl World {
 
     /// Makes a revision the artifact of the source.
     async fn push(&self, revision: &str, files: &[(String, String)]) {
-        let tree: MemoryTree = files
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_bytes().to_vec()))
-            .collect();
-        self.shelf
-            .0
-            .lock()
-            .insert(revision.to_owned(), Arc::new(tree));
-        self.apply(
-            json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+        let tree: MemoryTree =
+            files.iter().map(|(name, text)| (name.as_str(), text.as_bytes().to_vec())).collect();
+        self.shelf.0.lock().insert(revision.to_owned(), Arc::new(tree));
+        self.apply(json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
             "metadata": {"name": "src", "namespace": self.namespace},
-            "spec": {"interval": "1h", "url": "https://example.com/x.git"}}),
-        )
-        .await;
-        let id = ObjectId::new(
-            "source.toolkit.fluxcd.io/v1",
-            "GitRepository",
-            &self.namespace,
-            "src",
-        );
+            "spec": {"interval": "1h", "url": "https://example.com/x.git"}}))
+            .await;
+        let id =
+            ObjectId::new("source.toolkit.fluxcd.io/v1", "GitRepository", &self.namespace, "src");
         let status = json!({"status": {"artifact": {
             "revision": revision, "url": "http://example.com/a.tar.gz", "path": "a.tar.gz", "size": 1,
             "digest": Digest::sha256(revision.as_bytes()).to_string(), "lastUpdateTime": "2026-01-01T00:00:00Z"}}});
-        self.cluster
-            .patch_status(&id, &status, "test")
-            .await
-            .unwrap();
+        self.cluster.patch_status(&id, &status, "test").await.unwrap();
     }
 
     async fn kustomization(&self, name: &str, spec: Value) {
         let mut all = json!({"interval": "1h", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "src"}});
-        all.as_object_mut()
-            .unwrap()
-            .extend(spec.as_object().unwrap().clone());
-        self.apply(
-            json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
-            "metadata": {"name": name, "namespace": self.namespace}, "spec": all}),
-        )
-        .await;
+        all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        self.apply(json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "metadata": {"name": name, "namespace": self.namespace}, "spec": all}))
+            .await;
     }
 
     fn id(&self, name: &str) -> ObjectId {
-        ObjectId::new(
-            "kustomize.toolkit.fluxcd.io/v1",
-            "Kustomization",
-            &self.namespace,
-            name,
-        )
+        ObjectId::new("kustomize.toolkit.fluxcd.io/v1", "Kustomization", &self.namespace, name)
     }
 
     async fn get(&self, kind: &str, name: &str) -> Option<Value> {
-        self.cluster
-            .get(&ObjectId::new("v1", kind, &self.namespace, name))
-            .await
-            .unwrap()
+        self.cluster.get(&ObjectId::new("v1", kind, &self.namespace, name)).await.unwrap()
     }
 
     /// Waits until the Ready condition of a Kustomization reads so, and gives its status.
@@ -279,9 +233,7 @@ impl World {
 
 fn ready(status: &Value) -> String {
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-    let ready = conditions
-        .iter()
-        .find(|condition| condition["type"] == "Ready");
+    let ready = conditions.iter().find(|condition| condition["type"] == "Ready");
     ready.map_or_else(String::new, |ready| {
         let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
         format!("{} {}: {}", text("status"), text("reason"), text("message"))
@@ -289,15 +241,9 @@ fn ready(status: &Value) -> String {
 }
 
 fn inventory(status: &Value) -> Vec<String> {
-    let entries = status["inventory"]["entries"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+    let entries = status["inventory"]["entries"].as_array().cloned().unwrap_or_default();
     let names = entries.iter().filter_map(|entry| entry["id"].as_str());
-    names
-        .filter_map(|id| id.split('_').nth(1))
-        .map(str::to_owned)
-        .collect()
+    names.filter_map(|id| id.split('_').nth(1)).map(str::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -312,42 +258,23 @@ async fn a_life() {
             "False ArtifactFailed: gitrepositories.source.toolkit.fluxcd.io \"src\" not found",
         )
         .await;
-    let files = [
-        world.config_map("a", json!({"k": "1"})),
-        world.config_map("b", json!({})),
-    ];
+    let files = [world.config_map("a", json!({"k": "1"})), world.config_map("b", json!({}))];
     world.push("main@sha1:aaaa", &files).await;
-    world
-        .kustomization("app", json!({"retryInterval": "2s"}))
-        .await;
-    let status = world
-        .wait(
-            "app",
-            "True ReconciliationSucceeded: Applied revision: main@sha1:aaaa",
-        )
-        .await;
+    world.kustomization("app", json!({"retryInterval": "2s"})).await;
+    let status =
+        world.wait("app", "True ReconciliationSucceeded: Applied revision: main@sha1:aaaa").await;
     assert_eq!(inventory(&status), ["a", "b"]);
     assert_eq!(status["lastAppliedRevision"], "main@sha1:aaaa");
     assert_eq!(status["history"][0]["totalReconciliations"], 1);
-    assert_eq!(
-        status["conditions"].as_array().unwrap().len(),
-        1,
-        "{status}"
-    );
+    assert_eq!(status["conditions"].as_array().unwrap().len(), 1, "{status}");
     let live = world.get("ConfigMap", "a").await.unwrap();
-    assert_eq!(
-        live["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"],
-        "app"
-    );
+    assert_eq!(live["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"], "app");
 
     // A new revision: one goes, one comes, dependents need no request.
     world
         .push(
             "main@sha1:bbbb",
-            &[
-                world.config_map("b", json!({"x": "y"})),
-                world.config_map("c", json!({})),
-            ],
+            &[world.config_map("b", json!({"x": "y"})), world.config_map("c", json!({}))],
         )
         .await;
     let status = world.wait("app", "main@sha1:bbbb").await;
@@ -355,12 +282,8 @@ async fn a_life() {
     assert!(world.get("ConfigMap", "a").await.is_none());
 
     // A revision that is refused: the inventory stays.
-    world
-        .push("main@sha1:cccc", &[world.config_map("b", json!({"x": 5}))])
-        .await;
-    let status = world
-        .wait("app", "False ReconciliationFailed: ConfigMap")
-        .await;
+    world.push("main@sha1:cccc", &[world.config_map("b", json!({"x": 5}))]).await;
+    let status = world.wait("app", "False ReconciliationFailed: ConfigMap").await;
     assert_eq!(inventory(&status), ["b", "c"]);
     assert_eq!(status["lastAttemptedRevision"], "main@sha1:cccc");
     assert_eq!(status["lastAppliedRevision"], "main@sha1:bbbb");
@@ -377,21 +300,14 @@ async fn a_life() {
     );
 
     // What it made goes with it.
-    world
-        .push("main@sha1:dddd", &[world.config_map("b", json!({}))])
-        .await;
+    world.push("main@sha1:dddd", &[world.config_map("b", json!({}))]).await;
     world.wait("app", "main@sha1:dddd").await;
     let path = format!(
         "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/{}/kustomizations/app",
         world.namespace
     );
     let delete = http::Request::delete(path).body(Vec::new()).unwrap();
-    world
-        .cluster
-        .client()
-        .request::<Value>(delete)
-        .await
-        .unwrap();
+    world.cluster.client().request::<Value>(delete).await.unwrap();
     for _ in 0..200 {
         if world.cluster.get(&world.id("app")).await.unwrap().is_none() {
             assert!(world.get("ConfigMap", "b").await.is_none());
@@ -407,13 +323,10 @@ async fn a_turn_without_changes_costs_one_status_patch() {
     let Some(world) = World::new("cheap").await else {
         return;
     };
-    let files: Vec<_> = (0..4)
-        .map(|n| world.config_map(&format!("c{n}"), json!({"n": "1"})))
-        .collect();
+    let files: Vec<_> =
+        (0..4).map(|n| world.config_map(&format!("c{n}"), json!({"n": "1"}))).collect();
     world.push("main@sha1:aaaa", &files).await;
-    world
-        .kustomization("app", json!({"interval": "1s", "wait": true}))
-        .await;
+    world.kustomization("app", json!({"interval": "1s", "wait": true})).await;
     world.wait("app", "True").await;
     let mut best = usize::MAX;
     for _ in 0..10 {
@@ -423,9 +336,7 @@ async fn a_turn_without_changes_costs_one_status_patch() {
         let made = world.requests.load(Ordering::SeqCst);
         let after = world.cluster.get(&world.id("app")).await.unwrap().unwrap();
         let total = |object: &Value| {
-            object["status"]["history"][0]["totalReconciliations"]
-                .as_u64()
-                .unwrap()
+            object["status"]["history"][0]["totalReconciliations"].as_u64().unwrap()
         };
         let turns = usize::try_from(total(&after) - total(&before)).unwrap();
         if turns > 0 {
@@ -440,30 +351,17 @@ async fn dependencies_are_waited_for() {
     let Some(world) = World::new("deps").await else {
         return;
     };
-    world
-        .push("main@sha1:aaaa", &[world.config_map("a", json!({}))])
-        .await;
-    world
-        .kustomization("app", json!({"dependsOn": [{"name": "dep"}]}))
-        .await;
+    world.push("main@sha1:aaaa", &[world.config_map("a", json!({}))]).await;
+    world.kustomization("app", json!({"dependsOn": [{"name": "dep"}]})).await;
     let ns = &world.namespace;
     world.wait("app", &format!("False DependencyNotReady: dependency '{ns}/dep' not found: kustomizations.kustomize.toolkit.fluxcd.io \"dep\" not found")).await;
     world.kustomization("dep", json!({})).await;
     world.wait("dep", "True").await;
     world.wait("app", "True").await;
 
-    world
-        .kustomization("x", json!({"dependsOn": [{"name": "y"}]}))
-        .await;
-    world
-        .kustomization("y", json!({"dependsOn": [{"name": "x"}]}))
-        .await;
-    world
-        .wait(
-            "x",
-            &format!("dependency cycle: {ns}/x -> {ns}/y -> {ns}/x"),
-        )
-        .await;
+    world.kustomization("x", json!({"dependsOn": [{"name": "y"}]})).await;
+    world.kustomization("y", json!({"dependsOn": [{"name": "x"}]})).await;
+    world.wait("x", &format!("dependency cycle: {ns}/x -> {ns}/y -> {ns}/x")).await;
     world
         .kustomization(
             "bad",
@@ -479,9 +377,7 @@ async fn a_killed_controller_leaves_no_orphans() {
     let Some(world) = World::new("kill").await else {
         return;
     };
-    world
-        .push("main@sha1:aaaa", &[world.config_map("old", json!({}))])
-        .await;
+    world.push("main@sha1:aaaa", &[world.config_map("old", json!({}))]).await;
     world.kustomization("app", json!({})).await;
     world.wait("app", "True").await;
 
@@ -490,9 +386,7 @@ async fn a_killed_controller_leaves_no_orphans() {
     let world = copy(&world);
     world.is_frozen.store(true, Ordering::SeqCst);
     let dying = world.start().await;
-    world
-        .push("main@sha1:bbbb", &[world.config_map("new", json!({}))])
-        .await;
+    world.push("main@sha1:bbbb", &[world.config_map("new", json!({}))]).await;
     let mut stored = Vec::new();
     for _ in 0..200 {
         let object = world.cluster.get(&world.id("app")).await.unwrap().unwrap();
@@ -502,11 +396,7 @@ async fn a_killed_controller_leaves_no_orphans() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(
-        stored,
-        ["old", "new"],
-        "both are known before one exists and the other goes"
-    );
+    assert_eq!(stored, ["old", "new"], "both are known before one exists and the other goes");
     dying.cancel();
 
     // Another revision wants neither; the next controller cleans up both.
@@ -515,9 +405,7 @@ async fn a_killed_controller_leaves_no_orphans() {
     let mut orphan: Value = serde_json::from_str(&orphan).unwrap();
     Owner::kustomization(&world.namespace, "app").mark(&mut orphan);
     world.apply(orphan).await;
-    world
-        .push("main@sha1:cccc", &[world.config_map("last", json!({}))])
-        .await;
+    world.push("main@sha1:cccc", &[world.config_map("last", json!({}))]).await;
     world.start().await;
     let status = world.wait("app", "main@sha1:cccc").await;
     assert_eq!(inventory(&status), ["last"]);

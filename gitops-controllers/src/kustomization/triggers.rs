@@ -62,42 +62,28 @@ fn has_begun(object: &Kustomization, revision: &str) -> bool {
     };
     let is_at_it = status.conditions.iter().any(|known| {
         known.status == ConditionStatus::True
-            && matches!(
-                known.type_.as_str(),
-                condition_type::READY | condition_type::RECONCILING
-            )
+            && matches!(known.type_.as_str(), condition_type::READY | condition_type::RECONCILING)
     });
     is_at_it && status.last_attempted_revision.as_deref() == Some(revision)
 }
 
 fn ready_reason(object: &Kustomization) -> Option<&str> {
     let conditions = &object.status.as_ref()?.conditions;
-    let ready = conditions
-        .iter()
-        .find(|known| known.type_ == condition_type::READY)?;
+    let ready = conditions.iter().find(|known| known.type_ == condition_type::READY)?;
     Some(ready.reason.as_str())
 }
 
 fn own_key(object: &Kustomization) -> Key {
-    (
-        spec::namespace(object).to_owned(),
-        spec::name(object).to_owned(),
-    )
+    (spec::namespace(object).to_owned(), spec::name(object).to_owned())
 }
 
 fn depends_on(object: &Kustomization) -> Vec<Key> {
     let references = object.spec.depends_on.iter();
-    references
-        .map(|reference| key_of(reference, spec::namespace(object)))
-        .collect()
+    references.map(|reference| key_of(reference, spec::namespace(object))).collect()
 }
 
 fn queue<'a>(objects: impl Iterator<Item = &'a Kustomization>) -> Vec<Key> {
-    sorted(
-        objects
-            .map(|object| (own_key(object), depends_on(object)))
-            .collect(),
-    )
+    sorted(objects.map(|object| (own_key(object), depends_on(object))).collect())
 }
 
 #[cfg(test)]
@@ -108,9 +94,7 @@ mod tests {
 
     fn object(name: &str, spec: Value, status: Value) -> Kustomization {
         let mut all = json!({"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "s"}});
-        all.as_object_mut()
-            .unwrap()
-            .extend(spec.as_object().unwrap().clone());
+        all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
         serde_json::from_value(json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
             "metadata": {"name": name, "namespace": "n", "generation": 1}, "spec": all, "status": status}))
         .unwrap()
@@ -146,10 +130,7 @@ mod tests {
             ),
         ];
         let source = ObjectId::new("source.toolkit.fluxcd.io/v1", "GitRepository", "n", "s");
-        assert_eq!(
-            names(&for_revision(&known, &source, "r2")),
-            ["failed", "z", "b"]
-        );
+        assert_eq!(names(&for_revision(&known, &source, "r2")), ["failed", "z", "b"]);
     }
 
     #[test]
@@ -159,11 +140,7 @@ mod tests {
         let known = [
             object("a", from("ConfigMap"), json!({})),
             object("b", from("Secret"), json!({})),
-            object(
-                "c",
-                json!({"kubeConfig": {"secretRef": {"name": "vars"}}}),
-                json!({}),
-            ),
+            object("c", json!({"kubeConfig": {"secretRef": {"name": "vars"}}}), json!({})),
             object(
                 "d",
                 json!({"decryption": {"provider": "sops", "secretRef": {"name": "vars"}}}),
@@ -171,10 +148,7 @@ mod tests {
             ),
             object("e", json!({}), json!({})),
         ];
-        assert_eq!(
-            names(&for_config(&known, SubstituteKind::ConfigMap, "n", "vars")),
-            ["a"]
-        );
+        assert_eq!(names(&for_config(&known, SubstituteKind::ConfigMap, "n", "vars")), ["a"]);
         assert_eq!(
             names(&for_config(&known, SubstituteKind::Secret, "n", "vars")),
             ["b", "c", "d"]
@@ -186,17 +160,9 @@ mod tests {
     fn readiness_queues_those_that_wait() {
         let waiting = json!({"conditions": ready("False", "DependencyNotReady")});
         let known = [
-            object(
-                "a",
-                json!({"dependsOn": [{"name": "dep"}]}),
-                waiting.clone(),
-            ),
+            object("a", json!({"dependsOn": [{"name": "dep"}]}), waiting.clone()),
             object("b", json!({"dependsOn": [{"name": "dep"}]}), json!({})),
-            object(
-                "c",
-                json!({"dependsOn": [{"name": "dep", "namespace": "m"}]}),
-                waiting,
-            ),
+            object("c", json!({"dependsOn": [{"name": "dep", "namespace": "m"}]}), waiting),
         ];
         let dep = object("dep", json!({}), json!({}));
         assert_eq!(names(&waiting_for(&known, &dep)), ["a"]);

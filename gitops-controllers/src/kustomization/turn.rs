@@ -47,14 +47,9 @@ impl Turn<'_> {
 
         attempt.status.last_attempted_revision = Some(revision.clone());
         self.progress(attempt, Stage::Build, "Building manifests", revision);
-        let Pipeline {
-            cluster, options, ..
-        } = self.pipeline;
+        let Pipeline { cluster, options, .. } = self.pipeline;
         let applier = self.applier(connect::cluster(cluster, self.object, options).await?);
-        let Built {
-            digest,
-            mut objects,
-        } = self.build(tree, &attempt.scope).await?;
+        let Built { digest, mut objects } = self.build(tree, &attempt.scope).await?;
         let applied = Applied {
             digest,
             revision: revision.clone(),
@@ -73,32 +68,19 @@ impl Turn<'_> {
         let result = self.apply_and_prune(&applier, objects, attempt).await;
         let changes = noted(result, &applied, attempt)?;
 
-        let result = self
-            .check_health(&applier, &changes, revision, &wait, attempt)
-            .await;
+        let result = self.check_health(&applier, &changes, revision, &wait, attempt).await;
         if let Some(by) = noted(result, &applied, attempt)? {
             return Err(Stop::Superseded { by });
         }
         attempt.status.last_applied_revision = Some(revision.clone());
-        attempt
-            .status
-            .last_applied_origin_revision
-            .clone_from(&resolved.origin_revision);
+        attempt.status.last_applied_origin_revision.clone_from(&resolved.origin_revision);
         let now = attempt.now();
-        applied.note(
-            &mut attempt.status.history,
-            reason::RECONCILIATION_SUCCEEDED,
-            now,
-        );
+        applied.note(&mut attempt.status.history, reason::RECONCILIATION_SUCCEEDED, now);
         Ok(())
     }
 
     async fn fetch(&self, resolved: &Resolved, scope: &Scope) -> Result<Arc<dyn Tree>, Problem> {
-        let fetched = self
-            .pipeline
-            .artifacts
-            .fetch(&resolved.artifact, scope)
-            .await;
+        let fetched = self.pipeline.artifacts.fetch(&resolved.artifact, scope).await;
         fetched.map_err(|error| match error {
             FetchError::NotFound => {
                 let pause = meta::Duration::from(self.pipeline.options.dependency_interval);
@@ -115,33 +97,21 @@ impl Turn<'_> {
     fn find(&self, tree: &dyn Tree) -> Result<(), Problem> {
         let found = self.pipeline.build.find(self.object, tree);
         found.map_err(|message| {
-            Problem::text(
-                Stage::Fetch,
-                reason::ARTIFACT_FAILED,
-                Class::Invalid,
-                message,
-            )
+            Problem::text(Stage::Fetch, reason::ARTIFACT_FAILED, Class::Invalid, message)
         })
     }
 
     fn applier(&self, cluster: Cluster) -> Applier {
         let is_own = self.object.spec.kube_config.is_none();
         let applier = Applier::new(cluster);
-        if is_own {
-            applier.with_record(self.pipeline.record.clone())
-        } else {
-            applier
-        }
+        if is_own { applier.with_record(self.pipeline.record.clone()) } else { applier }
     }
 
     async fn build(&self, tree: Arc<dyn Tree>, scope: &Scope) -> Result<Built, Problem> {
         let failed = |class, text| Problem::text(Stage::Build, reason::BUILD_FAILED, class, text);
         let variables = variables::load(&self.pipeline.cluster, self.object).await;
         let variables = variables.map_err(|error| (error.class(), one_line(&error)));
-        let class = variables
-            .as_ref()
-            .err()
-            .map_or(Class::Invalid, |(class, _)| *class);
+        let class = variables.as_ref().err().map_or(Class::Invalid, |(class, _)| *class);
         let build = Arc::clone(&self.pipeline.build);
         let options = Arc::clone(&self.pipeline.options);
         let (object, inner) = (self.object.clone(), scope.clone());
@@ -167,10 +137,7 @@ impl Turn<'_> {
     ) -> Result<ChangeSet, Problem> {
         let failed =
             |class, text| Problem::text(Stage::Apply, reason::RECONCILIATION_FAILED, class, text);
-        if let Some(secret) = objects
-            .iter()
-            .find(|object| variables::is_encrypted_secret(object))
-        {
+        if let Some(secret) = objects.iter().find(|object| variables::is_encrypted_secret(object)) {
             let id = gitops_apply::object_id(secret).unwrap_or_default();
             let message = format!(
                 "{id} is SOPS encrypted, configuring decryption is required for this secret to be \
@@ -186,9 +153,7 @@ impl Turn<'_> {
             object: self.object,
             stored: Mutex::new(old.clone()),
         };
-        let applied = applier
-            .apply(objects, &options, &journal, &attempt.scope)
-            .await;
+        let applied = applier.apply(objects, &options, &journal, &attempt.scope).await;
         let stored = journal.stored.into_inner();
         if !stored.is_empty() || attempt.status.inventory.is_some() {
             set_inventory(&mut attempt.status, &stored);
@@ -198,8 +163,7 @@ impl Turn<'_> {
         if !log.is_empty() {
             attempt.tell(Notice::info(reason::PROGRESSING, log));
         }
-        self.prune(applier, &old, &Inventory::of(&changes), attempt)
-            .await?;
+        self.prune(applier, &old, &Inventory::of(&changes), attempt).await?;
         Ok(changes)
     }
 
@@ -235,10 +199,7 @@ impl Turn<'_> {
         if let Some(error) = deletion.error {
             return Err(failed(error.class(), one_line(&error)));
         }
-        attempt.tell(Notice::info(
-            reason::PROGRESSING,
-            deletion.changes.to_string(),
-        ));
+        attempt.tell(Notice::info(reason::PROGRESSING, deletion.changes.to_string()));
         Ok(())
     }
 
@@ -252,10 +213,7 @@ impl Turn<'_> {
         attempt: &mut Attempt<Kustomization>,
     ) -> Result<Option<ObjectId>, Problem> {
         let objects: Vec<ObjectId> = if self.object.spec.wait {
-            let applied = changes
-                .entries
-                .iter()
-                .filter(|change| change.action != Action::Skipped);
+            let applied = changes.entries.iter().filter(|change| change.action != Action::Skipped);
             applied.map(|change| change.object.clone()).collect()
         } else {
             spec::checked_objects(self.object)
@@ -366,18 +324,11 @@ impl Journal for StatusJournal<'_> {
             }
             stored.union(objects.iter().cloned())
         };
-        let key = (
-            spec::namespace(self.object).to_owned(),
-            spec::name(self.object).to_owned(),
-        );
+        let key = (spec::namespace(self.object).to_owned(), spec::name(self.object).to_owned());
         let patch = json!({"status": {"inventory": wire(&union)}});
         self.pipeline
             .cluster
-            .patch_status(
-                &kustomization_id(&key),
-                &patch,
-                &self.pipeline.options.status_manager,
-            )
+            .patch_status(&kustomization_id(&key), &patch, &self.pipeline.options.status_manager)
             .await
             .map_err(|error| error.to_string())?;
         *self.stored.lock() = union;
@@ -387,17 +338,11 @@ impl Journal for StatusJournal<'_> {
 
 /// The inventory of a status. Entries that are no inventory ids own nothing.
 pub(crate) fn inventory(status: &KustomizationStatus) -> Inventory {
-    let entries = status
-        .inventory
-        .iter()
-        .flat_map(|inventory| &inventory.entries);
+    let entries = status.inventory.iter().flat_map(|inventory| &inventory.entries);
     let (inventory, malformed) =
         Inventory::parse(entries.map(|entry| (entry.id.as_str(), entry.version.as_str())));
     if !malformed.is_empty() {
-        tracing::warn!(
-            count = malformed.len(),
-            "malformed inventory entries are not ours"
-        );
+        tracing::warn!(count = malformed.len(), "malformed inventory entries are not ours");
     }
     inventory
 }
@@ -405,13 +350,8 @@ pub(crate) fn inventory(status: &KustomizationStatus) -> Inventory {
 fn wire(inventory: &Inventory) -> meta::Inventory {
     let entries = inventory
         .entries()
-        .map(|(id, version)| meta::InventoryEntry {
-            id,
-            version: version.to_owned(),
-        });
-    meta::Inventory {
-        entries: entries.collect(),
-    }
+        .map(|(id, version)| meta::InventoryEntry { id, version: version.to_owned() });
+    meta::Inventory { entries: entries.collect() }
 }
 
 fn set_inventory(status: &mut KustomizationStatus, inventory: &Inventory) {

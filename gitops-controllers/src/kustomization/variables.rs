@@ -58,29 +58,18 @@ pub(crate) async fn load(
     let mut add = |key: &str, value: &str| {
         size += key.len() + value.len();
         variables.insert(key.to_owned(), value.replace('\n', ""));
-        if size > SIZE_LIMIT {
-            Err(VariablesError::TooLarge)
-        } else {
-            Ok(())
-        }
+        if size > SIZE_LIMIT { Err(VariablesError::TooLarge) } else { Ok(()) }
     };
     for reference in &post_build.substitute_from {
         let kind = reference.kind.as_str();
         let id = ObjectId::new("v1", kind, namespace, &reference.name);
-        let failed = |error| VariablesError::From {
-            kind,
-            name: reference.name.clone(),
-            error,
-        };
+        let failed = |error| VariablesError::From { kind, name: reference.name.clone(), error };
         let Some(found) = cluster.get(&id).await.map_err(failed)? else {
             if reference.optional {
                 continue;
             }
-            let plural = if reference.kind == SubstituteKind::Secret {
-                "secrets"
-            } else {
-                "configmaps"
-            };
+            let plural =
+                if reference.kind == SubstituteKind::Secret { "secrets" } else { "configmaps" };
             return Err(failed(ApiError::not_found(plural, &reference.name)));
         };
         for (key, value) in found["data"].as_object().into_iter().flatten() {
@@ -111,22 +100,13 @@ pub(crate) fn refers_to(object: &Kustomization, kind: SubstituteKind, name: &str
     let config = object.spec.kube_config.as_ref();
     let others = match kind {
         SubstituteKind::Secret => {
-            let config = config
-                .and_then(|config| config.secret_ref.as_ref())
-                .map(|r| &r.name);
-            let keys = object
-                .spec
-                .decryption
-                .as_ref()
-                .and_then(|d| d.secret_ref.as_ref());
+            let config = config.and_then(|config| config.secret_ref.as_ref()).map(|r| &r.name);
+            let keys = object.spec.decryption.as_ref().and_then(|d| d.secret_ref.as_ref());
             [config, keys.map(|reference| &reference.name)]
         }
-        SubstituteKind::ConfigMap => [
-            config
-                .and_then(|config| config.config_map_ref.as_ref())
-                .map(|r| &r.name),
-            None,
-        ],
+        SubstituteKind::ConfigMap => {
+            [config.and_then(|config| config.config_map_ref.as_ref()).map(|r| &r.name), None]
+        }
     };
     of_post_build || others.into_iter().flatten().any(|other| other == name)
 }
@@ -135,8 +115,6 @@ pub(crate) fn refers_to(object: &Kustomization, kind: SubstituteKind, name: &str
 pub(crate) fn is_encrypted_secret(object: &Value) -> bool {
     let is_secret = object["kind"] == "Secret" && object["apiVersion"] == "v1";
     let decrypt = &object["metadata"]["annotations"][annotation::KUSTOMIZE_DECRYPT];
-    let is_left = decrypt
-        .as_str()
-        .is_some_and(|value| value.eq_ignore_ascii_case("disabled"));
+    let is_left = decrypt.as_str().is_some_and(|value| value.eq_ignore_ascii_case("disabled"));
     is_secret && object.get("sops").is_some() && !is_left
 }

@@ -44,12 +44,7 @@ pub fn controller(context: Context, parts: Parts) -> Controller<Kustomizations> 
         known.clone(),
         Arc::new(options),
     );
-    let controller = Controller::new(
-        reconciler,
-        context,
-        parts.selector.as_deref(),
-        parts.workers,
-    );
+    let controller = Controller::new(reconciler, context, parts.selector.as_deref(), parts.workers);
     known.connect(controller.cache(), controller.queue());
     if let Some(selector) = &parts.config_selector {
         known.watch_config(SubstituteKind::ConfigMap, selector);

@@ -61,10 +61,7 @@ impl<K: Kind> Attempt<K> {
 
     /// How long the turn has run.
     pub fn elapsed(&self) -> std::time::Duration {
-        self.now()
-            .duration_since(self.started)
-            .try_into()
-            .unwrap_or_default()
+        self.now().duration_since(self.started).try_into().unwrap_or_default()
     }
 
     /// Records what was found.
@@ -80,12 +77,7 @@ impl<K: Kind> Attempt<K> {
         reason: &'static str,
         message: impl Into<String>,
     ) {
-        self.record(Fact::Holds {
-            condition,
-            status,
-            reason,
-            message: message.into(),
-        });
+        self.record(Fact::Holds { condition, status, reason, message: message.into() });
     }
 
     /// Records that a condition no longer says anything.

@@ -38,10 +38,7 @@ pub struct Key {
 impl Key {
     /// A key.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { namespace: namespace.into(), name: name.into() }
     }
 
     /// The key of an object.
@@ -107,12 +104,7 @@ impl Cache {
 
     /// The id of one of its objects.
     pub fn id(&self, key: &Key) -> ObjectId {
-        ObjectId::new(
-            &self.resource.api_version,
-            &self.resource.kind,
-            &key.namespace,
-            &key.name,
-        )
+        ObjectId::new(&self.resource.api_version, &self.resource.kind, &key.namespace, &key.name)
     }
 
     /// An object as it was last seen.
@@ -143,11 +135,7 @@ impl Cache {
             .map(|(key, object)| (key.clone(), Arc::clone(object)))
             .collect();
         for (key, object) in known {
-            listener(&Change {
-                key,
-                old: None,
-                new: Some(object),
-            });
+            listener(&Change { key, old: None, new: Some(object) });
         }
         self.listeners.write().push(Arc::new(listener));
     }
@@ -175,21 +163,14 @@ impl Cache {
                 Some(_) => objects.insert(key.clone(), Arc::clone(&new)),
             }
         };
-        self.tell(&Change {
-            key,
-            old,
-            new: Some(Arc::clone(&new)),
-        });
+        self.tell(&Change { key, old, new: Some(Arc::clone(&new)) });
         new
     }
 
     /// Forgets an object that the API server says is gone.
     pub fn forget(&self, key: &Key, uid: Option<&str>) {
         let mut objects = self.objects.write();
-        if objects
-            .get(key)
-            .is_some_and(|known| known.metadata.uid.as_deref() == uid)
-        {
+        if objects.get(key).is_some_and(|known| known.metadata.uid.as_deref() == uid) {
             objects.remove(key);
         }
     }
@@ -278,11 +259,7 @@ impl Cache {
             }
             objects.insert(key.clone(), Arc::clone(&new))
         };
-        self.tell(&Change {
-            key,
-            old,
-            new: Some(new),
-        });
+        self.tell(&Change { key, old, new: Some(new) });
     }
 
     fn drop_object(&self, key: Key, uid: Option<&str>) {
@@ -294,11 +271,7 @@ impl Cache {
                 _ => objects.remove(&key),
             }
         };
-        self.tell(&Change {
-            key,
-            old,
-            new: None,
-        });
+        self.tell(&Change { key, old, new: None });
     }
 
     fn tell(&self, change: &Change) {
@@ -329,11 +302,7 @@ fn is_newer(new: &DynamicObject, known: &DynamicObject) -> bool {
         return true;
     }
     let version = |object: &DynamicObject| {
-        object
-            .metadata
-            .resource_version
-            .as_deref()
-            .and_then(|v| v.parse::<u128>().ok())
+        object.metadata.resource_version.as_deref().and_then(|v| v.parse::<u128>().ok())
     };
     match (version(new), version(known)) {
         (Some(new), Some(known)) => new > known,
@@ -368,12 +337,9 @@ mod tests {
         let log = Arc::clone(&told);
         cache.listen(move |change| {
             let generation = |object: &Option<Arc<DynamicObject>>| {
-                object
-                    .as_ref()
-                    .and_then(|object| object.metadata.generation)
+                object.as_ref().and_then(|object| object.metadata.generation)
             };
-            log.lock()
-                .push((generation(&change.old), generation(&change.new)));
+            log.lock().push((generation(&change.old), generation(&change.new)));
         });
         cache.take(watcher::Event::Apply(object("1", 1)), &mut HashSet::new());
         cache.observe(object("3", 2));

@@ -82,11 +82,7 @@ pub async fn connect(
     metrics: Arc<Metrics>,
 ) -> Result<Client, kube::Error> {
     config.connect_timeout = Some(Duration::from_secs(5));
-    let host = config
-        .cluster_url
-        .authority()
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
     let namespace = config.default_namespace.clone();
     let plain = Client::try_from(config)?;
     let limit = (!has_fairness(&plain).await).then_some(limit);
@@ -130,11 +126,7 @@ struct Bucket {
 
 impl Bucket {
     fn new(limit: RateLimit) -> Self {
-        Self {
-            limit,
-            tokens: f64::from(limit.burst),
-            since: Instant::now(),
-        }
+        Self { limit, tokens: f64::from(limit.burst), since: Instant::now() }
     }
 
     fn take(&mut self) -> Duration {
@@ -158,10 +150,7 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded {
-            inner,
-            shared: Arc::clone(&self.shared),
-        }
+        Guarded { inner, shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -207,14 +196,8 @@ where
     let method = request.method().clone();
     let is_write = !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS);
     // The election writes before there is a leader, and gives the lease back after.
-    let is_lease = request
-        .uri()
-        .path()
-        .starts_with("/apis/coordination.k8s.io/");
-    let is_watch = request
-        .uri()
-        .query()
-        .is_some_and(|query| query.contains("watch="));
+    let is_lease = request.uri().path().starts_with("/apis/coordination.k8s.io/");
+    let is_watch = request.uri().query().is_some_and(|query| query.contains("watch="));
     let mut request = Some(request);
     let mut pause = Duration::from_millis(100);
     for attempt in 1.. {
@@ -243,9 +226,9 @@ where
                 Err(late) => Err(late.into()),
             }
         };
-        let code = answer.as_ref().map_or("<error>".to_owned(), |answer| {
-            answer.status().as_u16().to_string()
-        });
+        let code = answer
+            .as_ref()
+            .map_or("<error>".to_owned(), |answer| answer.status().as_u16().to_string());
         shared.metrics.request(&shared.host, method.as_str(), &code);
         let again = match &answer {
             Ok(answer) => overload_pause(answer, pause),
@@ -264,10 +247,8 @@ where
 
 /// How long to wait before the same request is sent again, where the answer asks for that.
 fn overload_pause<B>(answer: &Response<B>, pause: Duration) -> Option<Duration> {
-    let overloaded = matches!(
-        answer.status(),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-    );
+    let overloaded =
+        matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let asked = answer
         .headers()
         .get(http::header::RETRY_AFTER)
@@ -295,10 +276,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn buckets_shape_the_load() {
-        let mut bucket = Bucket::new(RateLimit {
-            per_second: 10.0,
-            burst: 2,
-        });
+        let mut bucket = Bucket::new(RateLimit { per_second: 10.0, burst: 2 });
         assert_eq!(bucket.take(), Duration::ZERO);
         assert_eq!(bucket.take(), Duration::ZERO);
         assert_eq!(bucket.take(), Duration::from_millis(100));
@@ -321,10 +299,7 @@ mod tests {
             log.push(request.method().clone());
             let code = codes.get(log.len() - 1).copied().unwrap_or(200);
             async move {
-                let answer = Response::builder()
-                    .status(code)
-                    .header("retry-after", "1")
-                    .body(());
+                let answer = Response::builder().status(code).header("retry-after", "1").body(());
                 answer.map_err(BoxError::from)
             }
         });
@@ -352,16 +327,11 @@ mod tests {
         let fence = Fence::default();
         fence.close();
         let (mut service, seen) = guarded(vec![], fence);
-        let write = Request::post("/api/v1/namespaces")
-            .body(Body::empty())
-            .unwrap();
+        let write = Request::post("/api/v1/namespaces").body(Body::empty()).unwrap();
         let error = service.call(write).await.unwrap_err();
         assert!(error.downcast_ref::<Fenced>().is_some());
         let lease = "/apis/coordination.k8s.io/v1/namespaces/a/leases/b";
-        service
-            .call(Request::put(lease).body(Body::empty()).unwrap())
-            .await
-            .unwrap();
+        service.call(Request::put(lease).body(Body::empty()).unwrap()).await.unwrap();
         service.call(Request::new(Body::empty())).await.unwrap();
         assert_eq!(*seen.lock(), [Method::PUT, Method::GET]);
     }

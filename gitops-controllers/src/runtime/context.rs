@@ -33,9 +33,7 @@ pub struct Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context")
-            .field("manager", &self.manager)
-            .finish_non_exhaustive()
+        f.debug_struct("Context").field("manager", &self.manager).finish_non_exhaustive()
     }
 }
 
@@ -88,23 +86,14 @@ pub struct Caches {
 impl Caches {
     /// No cache yet. `namespace` is the only one that is watched, where it is set.
     pub fn new(client: Client, namespace: Option<String>, scope: Scope) -> Self {
-        Self {
-            client,
-            namespace,
-            scope,
-            known: Arc::default(),
-        }
+        Self { client, namespace, scope, known: Arc::default() }
     }
 
     /// The cache of a kind; the watch starts with the first call. `selector` restricts it by
     /// labels.
     pub fn watch(&self, resource: &ApiResource, selector: Option<&str>) -> Arc<Cache> {
         let selector = selector.unwrap_or_default().to_owned();
-        let key = (
-            resource.group.clone(),
-            resource.kind.clone(),
-            selector.clone(),
-        );
+        let key = (resource.group.clone(), resource.kind.clone(), selector.clone());
         let mut known = self.known.lock();
         let cache = known.entry(key).or_insert_with(|| {
             let cache = Cache::new(resource.clone());

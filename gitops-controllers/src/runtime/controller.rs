@@ -54,31 +54,18 @@ pub struct Controller<R: Reconcile> {
 
 impl<R: Reconcile> std::fmt::Debug for Controller<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Controller")
-            .field("cache", &self.cache)
-            .finish_non_exhaustive()
+        f.debug_struct("Controller").field("cache", &self.cache).finish_non_exhaustive()
     }
 }
 
 impl<R: Reconcile> Controller<R> {
     /// A controller of the kind, whose watch starts now; `selector` is `--watch-label-selector`.
     pub fn new(reconciler: R, context: Context, selector: Option<&str>, workers: usize) -> Self {
-        let cache = context
-            .caches
-            .watch(&ApiResource::erase::<R::Kind>(&()), selector);
+        let cache = context.caches.watch(&ApiResource::erase::<R::Kind>(&()), selector);
         let queue = Arc::new(Queue::new(context.timing.backoff));
         let workers = workers.max(1);
-        context
-            .metrics
-            .watch_queue(R::Kind::PROFILE.controller, workers, Arc::clone(&queue));
-        Self {
-            reconciler,
-            context,
-            cache,
-            queue,
-            workers,
-            finalizer: annotation::FINALIZER,
-        }
+        context.metrics.watch_queue(R::Kind::PROFILE.controller, workers, Arc::clone(&queue));
+        Self { reconciler, context, cache, queue, workers, finalizer: annotation::FINALIZER }
     }
 
     /// The queue, for whoever watches what objects depend on.
@@ -106,9 +93,7 @@ impl<R: Reconcile> Controller<R> {
             if change.new.is_none() {
                 context.metrics.forget(&kind, &change.key);
                 if let Some(cache) = of.upgrade() {
-                    context.observer.happened(Happening::Gone {
-                        object: cache.id(&change.key),
-                    });
+                    context.observer.happened(Happening::Gone { object: cache.id(&change.key) });
                 }
                 queue.forget(&change.key);
                 return;
@@ -147,9 +132,7 @@ impl<R: Reconcile> Controller<R> {
             let (next, result) = self.turn(job).instrument(span).await;
             self.queue.done(&key, next);
             let took = started.elapsed();
-            self.context
-                .metrics
-                .turn(profile.controller, &resource.kind, &key, result, took);
+            self.context.metrics.turn(profile.controller, &resource.kind, &key, result, took);
             if self.cache.get(&key).is_none() {
                 self.queue.forget(&key);
                 self.context.metrics.forget(&resource.kind, &key);
@@ -186,11 +169,7 @@ impl<R: Reconcile> Controller<R> {
         let mut object = object;
         let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
         if !finalizers.iter().any(|known| known == self.finalizer) {
-            match self
-                .writer()
-                .finalizer(&object, self.finalizer, true)
-                .await?
-            {
+            match self.writer().finalizer(&object, self.finalizer, true).await? {
                 Some(written) => object = Arc::new(written),
                 None => return Ok((Next::Rest, TurnResult::Success)),
             }
@@ -267,10 +246,7 @@ impl<R: Reconcile> Controller<R> {
             let mut state = progress.get();
             self.happened_step(&id, &state);
             // Further steps within the patience cost nothing.
-            while tokio::time::timeout_at(patient, progress.changed())
-                .await
-                .is_ok()
-            {
+            while tokio::time::timeout_at(patient, progress.changed()).await.is_ok() {
                 state = progress.get();
                 self.happened_step(&id, &state);
             }
@@ -343,9 +319,7 @@ impl<R: Reconcile> Controller<R> {
         let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
         if turn.is_ok() {
             self.send_events(object, &settled, attempt.metadata());
-            self.writer()
-                .finalizer(object, self.finalizer, false)
-                .await?;
+            self.writer().finalizer(object, self.finalizer, false).await?;
             return Ok((Next::Rest, TurnResult::Success));
         }
         let changes = base.changes::<R::Kind>(attempt.status.clone(), &settled, false);
@@ -366,10 +340,7 @@ impl<R: Reconcile> Controller<R> {
         let message = format!("the object does not fit its type: {error}");
         tracing::error!(error = %message, "Reconciler error");
         let fault = Fault::new(Class::Invalid, message).reason("InvalidObject");
-        let profile = super::Profile {
-            stalls: |_, _, _| true,
-            ..*R::Kind::PROFILE
-        };
+        let profile = super::Profile { stalls: |_, _, _| true, ..*R::Kind::PROFILE };
         let conditions = raw_conditions(object);
         let before = Before {
             generation: object.metadata.generation.unwrap_or_default(),
@@ -389,12 +360,7 @@ impl<R: Reconcile> Controller<R> {
         if let Err(error) = self.writer().status(object, changes).await {
             tracing::debug!(error = %gitops_core::one_line(&error), "status not written");
         }
-        self.tell(
-            object,
-            &settled,
-            &std::collections::BTreeMap::new(),
-            Duration::ZERO,
-        );
+        self.tell(object, &settled, &std::collections::BTreeMap::new(), Duration::ZERO);
         Ok((Next::Rest, TurnResult::Success))
     }
 
@@ -425,12 +391,7 @@ impl<R: Reconcile> Controller<R> {
         took: Duration,
     ) {
         self.send_events(object, settled, metadata);
-        let find = |kind| {
-            settled
-                .conditions
-                .iter()
-                .find(|condition| condition.type_ == kind)
-        };
+        let find = |kind| settled.conditions.iter().find(|condition| condition.type_ == kind);
         let ready = find(READY);
         self.context.observer.happened(Happening::Settled {
             object: self.cache.id(&Key::of(object)),
@@ -551,12 +512,8 @@ impl<S: Status> Base<S> {
     /// The first step of a turn of a new generation.
     fn announcement<K: Kind>(&self) -> Option<String> {
         let observed = self.status.observed_generation().unwrap_or(-1);
-        (K::PROFILE.announces_generation && observed != self.generation).then(|| {
-            format!(
-                "processing object: new generation {observed} -> {}",
-                self.generation
-            )
-        })
+        (K::PROFILE.announces_generation && observed != self.generation)
+            .then(|| format!("processing object: new generation {observed} -> {}", self.generation))
     }
 
     /// What the turn changes in the status. `reported` says that conditions were written while
@@ -612,9 +569,7 @@ fn asks_for_turn(change: &Change) -> bool {
     };
     let request = |object: &DynamicObject| {
         let annotations = object.metadata.annotations.as_ref();
-        annotations
-            .and_then(|all| all.get(annotation::RECONCILE_REQUESTED_AT))
-            .cloned()
+        annotations.and_then(|all| all.get(annotation::RECONCILE_REQUESTED_AT)).cloned()
     };
     old.metadata.uid != new.metadata.uid
         || old.metadata.generation != new.metadata.generation

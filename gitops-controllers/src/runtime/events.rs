@@ -88,11 +88,7 @@ pub struct EventTargets {
 impl Events {
     /// Drops everything.
     pub fn nowhere(metrics: Arc<Metrics>) -> Self {
-        Self {
-            cluster: None,
-            http: None,
-            metrics,
-        }
+        Self { cluster: None, http: None, metrics }
     }
 
     /// Starts the tasks that send. They end with the scope, after what waits was tried once.
@@ -111,20 +107,10 @@ impl Events {
         });
         let http = targets.address.clone().map(|address| {
             let (sender, receiver) = mpsc::channel(WAITING);
-            tokio::spawn(post_all(
-                address,
-                targets,
-                receiver,
-                Arc::clone(&metrics),
-                scope.clone(),
-            ));
+            tokio::spawn(post_all(address, targets, receiver, Arc::clone(&metrics), scope.clone()));
             sender
         });
-        Self {
-            cluster,
-            http,
-            metrics,
-        }
+        Self { cluster, http, metrics }
     }
 
     /// Hands an event over; never waits.
@@ -214,14 +200,7 @@ impl Recorder {
         let now = told.at.to_string();
         if let Some(known) = self.known.get_mut(&fingerprint) {
             let patch = json!({"count": known.count + 1, "lastTimestamp": now});
-            match api
-                .patch(
-                    &known.name,
-                    &PatchParams::default(),
-                    &Patch::Strategic(patch),
-                )
-                .await
-            {
+            match api.patch(&known.name, &PatchParams::default(), &Patch::Strategic(patch)).await {
                 Ok(_) => {
                     known.count += 1;
                     return Ok(true);
@@ -237,11 +216,7 @@ impl Recorder {
         let event = self.event(told, &name, warning, &now);
         let event: Event = serde_json::from_value(event).map_err(kube::Error::SerdeError)?;
         api.create(&PostParams::default(), &event).await?;
-        if self
-            .known
-            .insert(fingerprint.clone(), Known { name, count: 1 })
-            .is_none()
-        {
+        if self.known.insert(fingerprint.clone(), Known { name, count: 1 }).is_none() {
             self.order.push_back(fingerprint);
         }
         while self.order.len() > REMEMBERED {
@@ -333,10 +308,7 @@ async fn post_all(
         let (client, address, metrics) = (client.clone(), address.clone(), Arc::clone(&metrics));
         let (body, scope) = (body(&told, &targets), scope.clone());
         tokio::spawn(async move {
-            let result = scope
-                .run(post(&client, &address, &body))
-                .await
-                .unwrap_or("cancelled");
+            let result = scope.run(post(&client, &address, &body)).await.unwrap_or("cancelled");
             metrics.event("http", result);
             drop(slot);
         });

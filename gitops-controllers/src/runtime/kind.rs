@@ -131,10 +131,7 @@ impl Kind for Kustomization {
         self.spec.interval.get()
     }
     fn retry_interval(&self) -> Option<Duration> {
-        self.spec
-            .retry_interval
-            .as_ref()
-            .map(gitops_api::meta::Duration::get)
+        self.spec.retry_interval.as_ref().map(gitops_api::meta::Duration::get)
     }
     fn status(&self) -> Option<&KustomizationStatus> {
         self.status.as_ref()

@@ -59,9 +59,7 @@ pub struct Election {
 
 impl std::fmt::Debug for Election {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Election")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("Election").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -75,13 +73,7 @@ impl Election {
     pub fn new(client: Client, options: LeaseOptions, clock: Arc<dyn Clock>, fence: Fence) -> Self {
         fence.close();
         let api = Api::namespaced(client, &options.namespace);
-        Self {
-            api,
-            options,
-            clock,
-            fence,
-            seen: None,
-        }
+        Self { api, options, clock, fence, seen: None }
     }
 
     /// Waits until the lease is ours, and opens the fence.
@@ -183,24 +175,16 @@ impl Election {
                 Err(error) => return Err(error),
             }
         };
-        let unchanged = self
-            .seen
-            .as_ref()
-            .is_some_and(|(seen, _)| seen.spec == lease.spec);
+        let unchanged = self.seen.as_ref().is_some_and(|(seen, _)| seen.spec == lease.spec);
         if !unchanged {
             self.seen = Some((lease.clone(), Instant::now()));
         }
-        let since = self
-            .seen
-            .as_ref()
-            .map_or_else(Instant::now, |(_, since)| *since);
+        let since = self.seen.as_ref().map_or_else(Instant::now, |(_, since)| *since);
         let spec = lease.spec.get_or_insert_default();
         let holder = spec.holder_identity.clone().unwrap_or_default();
         let ours = holder == self.options.identity;
         // The holder's own duration counts, not ours: it may be configured differently.
-        let duration = spec
-            .lease_duration_seconds
-            .and_then(|seconds| u64::try_from(seconds).ok());
+        let duration = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         let duration = duration.map_or(self.options.duration, Duration::from_secs);
         if !ours && !holder.is_empty() && since.elapsed() < duration {
             return Ok(false);
@@ -213,11 +197,7 @@ impl Election {
         }
         spec.renew_time = now;
         spec.lease_duration_seconds = i32::try_from(self.options.duration.as_secs()).ok();
-        match self
-            .api
-            .replace(&self.options.name, &PostParams::default(), &lease)
-            .await
-        {
+        match self.api.replace(&self.options.name, &PostParams::default(), &lease).await {
             Ok(lease) => {
                 self.seen = Some((lease, Instant::now()));
                 Ok(true)
@@ -248,14 +228,8 @@ impl Election {
     }
 
     fn now<T: serde::de::DeserializeOwned>(&self) -> Result<Option<T>, kube::Error> {
-        let text = self
-            .clock
-            .now()
-            .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
-            .to_string();
-        serde_json::from_value(json!(text))
-            .map(Some)
-            .map_err(kube::Error::SerdeError)
+        let text = self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
+        serde_json::from_value(json!(text)).map(Some).map_err(kube::Error::SerdeError)
     }
 }
 
@@ -265,10 +239,7 @@ mod tests {
 
     #[test]
     fn shards_have_leases_of_their_own() {
-        assert_eq!(
-            lease_name("source-controller", ""),
-            "source-controller-leader-election"
-        );
+        assert_eq!(lease_name("source-controller", ""), "source-controller-leader-election");
         let shard = lease_name("source-controller", "sharding.fluxcd.io/key=shard1");
         assert_eq!(shard.len(), "source-controller-leader-election-".len() + 8);
     }

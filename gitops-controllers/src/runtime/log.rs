@@ -22,20 +22,14 @@ pub struct ZapLayer<W> {
 
 impl<W> fmt::Debug for ZapLayer<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ZapLayer")
-            .field("json", &self.json)
-            .finish_non_exhaustive()
+        f.debug_struct("ZapLayer").field("json", &self.json).finish_non_exhaustive()
     }
 }
 
 impl<W: Write> ZapLayer<W> {
     /// A layer that writes to `out`.
     pub fn new(out: W, clock: Arc<dyn Clock>, json: bool) -> Self {
-        Self {
-            out: Mutex::new(out),
-            clock,
-            json,
-        }
+        Self { out: Mutex::new(out), clock, json }
     }
 }
 
@@ -76,20 +70,12 @@ where
             Level::DEBUG => "debug",
             Level::TRACE => "trace",
         };
-        let time = self
-            .clock
-            .now()
-            .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
-            .to_string();
+        let time = self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
         let mut fields = Map::new();
         if let Some(scope) = context.event_scope(event) {
             for span in scope.from_root() {
                 if let Some(Fields(known)) = span.extensions().get::<Fields>() {
-                    fields.extend(
-                        known
-                            .iter()
-                            .map(|(key, value)| (key.clone(), value.clone())),
-                    );
+                    fields.extend(known.iter().map(|(key, value)| (key.clone(), value.clone())));
                 }
             }
         }
@@ -103,11 +89,8 @@ where
             line.extend(fields);
             Value::Object(line).to_string()
         } else {
-            let rest = if fields.is_empty() {
-                String::new()
-            } else {
-                Value::Object(fields).to_string()
-            };
+            let rest =
+                if fields.is_empty() { String::new() } else { Value::Object(fields).to_string() };
             format!("{time}\t{}\t{message}\t{rest}", level.to_uppercase())
         };
         // Nothing can be done about a log that cannot be written.
@@ -121,10 +104,7 @@ fn add_object(fields: &mut Map<String, Value>) {
     if let (Some(kind), Some(name), Some(namespace)) =
         (text("controllerKind"), text("name"), text("namespace"))
     {
-        fields.insert(
-            kind,
-            serde_json::json!({"name": name, "namespace": namespace}),
-        );
+        fields.insert(kind, serde_json::json!({"name": name, "namespace": namespace}));
     }
 }
 
@@ -132,8 +112,7 @@ struct Collect(Map<String, Value>);
 
 impl Visit for Collect {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0
-            .insert(field.name().to_owned(), format!("{value:?}").into());
+        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
     }
     fn record_str(&mut self, field: &Field, value: &str) {
         self.0.insert(field.name().to_owned(), value.into());

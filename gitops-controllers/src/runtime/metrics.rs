@@ -77,11 +77,7 @@ impl Metrics {
                 "Number of HTTP requests, partitioned by status code, method, and host.",
                 &metrics.requests,
             ),
-            (
-                "gotk_events",
-                "Events by where they went and how that ended.",
-                &metrics.events,
-            ),
+            ("gotk_events", "Events by where they went and how that ended.", &metrics.events),
         ];
         for (name, help, family) in counters {
             metrics.registry.register(name, help, family.clone());
@@ -137,26 +133,18 @@ impl Metrics {
             self.errors.get_or_create(&labels).inc();
         }
         self.turn_seconds.get_or_create(&labels).observe(seconds);
-        self.queue_work
-            .get_or_create(&queue_labels(controller))
-            .observe(seconds);
-        self.object_seconds
-            .get_or_create(&object_labels(kind, key))
-            .observe(seconds);
+        self.queue_work.get_or_create(&queue_labels(controller)).observe(seconds);
+        self.object_seconds.get_or_create(&object_labels(kind, key)).observe(seconds);
     }
 
     /// Counts how long an object waited for a worker.
     pub fn waited(&self, controller: &'static str, waited: Duration) {
-        self.queue_wait
-            .get_or_create(&queue_labels(controller))
-            .observe(waited.as_secs_f64());
+        self.queue_wait.get_or_create(&queue_labels(controller)).observe(waited.as_secs_f64());
     }
 
     /// Counts a panic.
     pub fn panicked(&self, controller: &'static str) {
-        self.panics
-            .get_or_create(&controller_labels(controller))
-            .inc();
+        self.panics.get_or_create(&controller_labels(controller)).inc();
     }
 
     /// Counts a request to the API server.
@@ -211,38 +199,17 @@ impl Metrics {
         let plain = |c: &str| format!("controller=\"{c}\"");
         let oldest = |index: usize| {
             let running = &queues[index].2.running;
-            running
-                .iter()
-                .map(|since| (now - *since).as_secs_f64())
-                .fold(0.0, f64::max)
+            running.iter().map(|since| (now - *since).as_secs_f64()).fold(0.0, f64::max)
         };
         let total = |index: usize| {
             let running = &queues[index].2.running;
-            running
-                .iter()
-                .map(|since| (now - *since).as_secs_f64())
-                .sum::<f64>()
+            running.iter().map(|since| (now - *since).as_secs_f64()).sum::<f64>()
         };
         #[allow(clippy::cast_precision_loss, reason = "counters far below 2^52")]
         {
-            series(
-                "workqueue_depth",
-                "gauge",
-                &|i| queues[i].2.depth as f64,
-                &queue,
-            );
-            series(
-                "workqueue_adds_total",
-                "counter",
-                &|i| queues[i].2.adds as f64,
-                &queue,
-            );
-            series(
-                "workqueue_retries_total",
-                "counter",
-                &|i| queues[i].2.retries as f64,
-                &queue,
-            );
+            series("workqueue_depth", "gauge", &|i| queues[i].2.depth as f64, &queue);
+            series("workqueue_adds_total", "counter", &|i| queues[i].2.adds as f64, &queue);
+            series("workqueue_retries_total", "counter", &|i| queues[i].2.retries as f64, &queue);
             series(
                 "controller_runtime_active_workers",
                 "gauge",
@@ -256,12 +223,7 @@ impl Metrics {
                 &plain,
             );
         }
-        series(
-            "workqueue_longest_running_processor_seconds",
-            "gauge",
-            &oldest,
-            &queue,
-        );
+        series("workqueue_longest_running_processor_seconds", "gauge", &oldest, &queue);
         series("workqueue_unfinished_work_seconds", "gauge", &total, &queue);
     }
 }
@@ -271,10 +233,7 @@ fn controller_labels(controller: &'static str) -> Labels {
 }
 
 fn queue_labels(controller: &'static str) -> Labels {
-    vec![
-        ("controller", controller.to_owned()),
-        ("name", controller.to_owned()),
-    ]
+    vec![("controller", controller.to_owned()), ("name", controller.to_owned())]
 }
 
 fn object_labels(kind: &str, key: &Key) -> Labels {
@@ -337,19 +296,14 @@ fn render_process(text: &mut String) {
     // Linux reports times in ticks of 10 ms and memory in pages, on all that we run on.
     let (tick, page) = (100.0, 4096.0);
     let boot = std::fs::read_to_string("/proc/stat").ok().and_then(|all| {
-        all.lines()
-            .find_map(|line| line.strip_prefix("btime ")?.parse::<f64>().ok())
+        all.lines().find_map(|line| line.strip_prefix("btime ")?.parse::<f64>().ok())
     });
     let limit = read("limits").and_then(|all| {
-        let line = all
-            .lines()
-            .find(|line| line.starts_with("Max open files"))?;
+        let line = all.lines().find(|line| line.starts_with("Max open files"))?;
         line.split_whitespace().nth(3)?.parse::<f64>().ok()
     });
     #[allow(clippy::cast_precision_loss, reason = "a process has few files")]
-    let open = std::fs::read_dir("/proc/self/fd")
-        .ok()
-        .map(|fds| fds.count() as f64);
+    let open = std::fs::read_dir("/proc/self/fd").ok().map(|fds| fds.count() as f64);
     let figures = [
         (
             "process_cpu_seconds_total",
@@ -357,11 +311,7 @@ fn render_process(text: &mut String) {
             field(11).zip(field(12)).map(|(u, s)| (u + s) / tick),
         ),
         ("process_virtual_memory_bytes", "gauge", field(20)),
-        (
-            "process_resident_memory_bytes",
-            "gauge",
-            field(21).map(|pages| pages * page),
-        ),
+        ("process_resident_memory_bytes", "gauge", field(21).map(|pages| pages * page)),
         (
             "process_start_time_seconds",
             "gauge",
@@ -386,23 +336,14 @@ mod tests {
         let metrics = Metrics::new();
         let key = Key::new("apps", "web");
         let took = Duration::from_millis(20);
-        metrics.turn(
-            "kustomization",
-            "Kustomization",
-            &key,
-            TurnResult::RequeueAfter,
-            took,
-        );
+        metrics.turn("kustomization", "Kustomization", &key, TurnResult::RequeueAfter, took);
         let text = metrics.render();
         for line in [
             "# TYPE controller_runtime_reconcile_total counter",
             r#"controller_runtime_reconcile_total{controller="kustomization",result="requeue_after"} 1"#,
             r#"gotk_reconcile_duration_seconds_count{kind="Kustomization",name="web",namespace="apps"} 1"#,
         ] {
-            assert!(
-                text.lines().any(|known| known == line),
-                "no {line} in\n{text}"
-            );
+            assert!(text.lines().any(|known| known == line), "no {line} in\n{text}");
         }
         assert!(!text.contains("EOF"));
         metrics.forget("Kustomization", &key);

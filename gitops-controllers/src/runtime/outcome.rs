@@ -21,10 +21,7 @@ pub struct Done {
 impl Done {
     /// Success with the message of `Ready`.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            ..Self::default()
-        }
+        Self { message: message.into(), ..Self::default() }
     }
 
     /// Adds an event.
@@ -183,12 +180,7 @@ impl Notice {
     }
 
     fn new(severity: Severity, reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            severity,
-            reason: reason.into(),
-            message: message.into(),
-            metadata: Vec::new(),
-        }
+        Self { severity, reason: reason.into(), message: message.into(), metadata: Vec::new() }
     }
 
     /// Adds a fact.
@@ -213,12 +205,7 @@ pub struct Fault {
 impl Fault {
     /// A failure of a class.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Self {
-            class,
-            reason: None,
-            message: message.into(),
-            source: None,
-        }
+        Self { class, reason: None, message: message.into(), source: None }
     }
 
     /// Replaces the stage's reason.

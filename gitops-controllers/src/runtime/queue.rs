@@ -84,11 +84,7 @@ pub enum Next {
 impl Queue {
     /// An empty queue.
     pub fn new(backoff: Backoff) -> Self {
-        Self {
-            backoff,
-            state: Mutex::default(),
-            wake: Notify::new(),
-        }
+        Self { backoff, state: Mutex::default(), wake: Notify::new() }
     }
 
     /// Queues an object now. `cause` is the object whose change did it, where that is another one.
@@ -201,11 +197,7 @@ impl Queue {
 
     /// The failures in a row of an object.
     pub fn failures(&self, key: &Key) -> u32 {
-        self.state
-            .lock()
-            .entries
-            .get(key)
-            .map_or(0, |entry| entry.failures)
+        self.state.lock().entries.get(key).map_or(0, |entry| entry.failures)
     }
 
     /// What metrics tell.
@@ -253,11 +245,7 @@ impl State {
         entry.queued = false;
         let (sender, newer) = watch::channel(None);
         entry.running = Some((sender, now));
-        Some(Job {
-            key,
-            waited: now.saturating_duration_since(since),
-            newer,
-        })
+        Some(Job { key, waited: now.saturating_duration_since(since), newer })
     }
 }
 

@@ -115,12 +115,7 @@ pub fn settle(profile: &Profile, before: Before<'_>, facts: &[Fact], turn: &Turn
     let mut events = Vec::new();
     for fact in facts {
         match fact {
-            Fact::Holds {
-                condition,
-                status,
-                reason,
-                message,
-            } => {
+            Fact::Holds { condition, status, reason, message } => {
                 draft.set(condition, *status, reason, message);
             }
             Fact::Gone(condition) => draft.remove(condition),
@@ -134,23 +129,17 @@ pub fn settle(profile: &Profile, before: Before<'_>, facts: &[Fact], turn: &Turn
         Ok(done) => {
             draft.succeed(&done.message);
             events.extend(done.events.iter().cloned());
-            let requeue = done
-                .again
-                .map_or(Requeue::Jittered(before.interval), Requeue::After);
+            let requeue = done.again.map_or(Requeue::Jittered(before.interval), Requeue::After);
             (true, requeue, TurnResult::RequeueAfter)
         }
         Err(Stop::Waiting(waiting)) => {
             draft.wait(waiting);
             events.extend(waiting.event.clone());
             let (requeue, result) = match waiting.again {
-                Again::Dependency => (
-                    Requeue::After(before.dependency_interval),
-                    TurnResult::RequeueAfter,
-                ),
-                Again::Retry => (
-                    Requeue::After(before.retry_interval),
-                    TurnResult::RequeueAfter,
-                ),
+                Again::Dependency => {
+                    (Requeue::After(before.dependency_interval), TurnResult::RequeueAfter)
+                }
+                Again::Retry => (Requeue::After(before.retry_interval), TurnResult::RequeueAfter),
                 Again::Never => (Requeue::Never, TurnResult::Success),
             };
             (false, requeue, result)
@@ -170,13 +159,7 @@ pub fn settle(profile: &Profile, before: Before<'_>, facts: &[Fact], turn: &Turn
     for event in &mut events {
         event.message = truncate(&event.message, EVENT_LIMIT);
     }
-    Settled {
-        conditions: draft.conditions,
-        observe_generation,
-        events,
-        requeue,
-        result,
-    }
+    Settled { conditions: draft.conditions, observe_generation, events, requeue, result }
 }
 
 /// The conditions while a turn runs, where they differ from what stands; `None` where nothing
@@ -188,12 +171,7 @@ pub fn in_progress(profile: &Profile, before: Before<'_>, drifted: bool) -> Opti
     draft.remove(STALLED);
     let ready = draft.status(READY);
     if profile.always_unknown {
-        draft.set(
-            READY,
-            Unknown,
-            reason::PROGRESSING,
-            "Reconciliation in progress",
-        );
+        draft.set(READY, Unknown, reason::PROGRESSING, "Reconciliation in progress");
     } else if drifted || ready.is_none_or(|status| status == Unknown) {
         draft.set(READY, Unknown, reason::PROGRESSING, message);
     }
@@ -206,10 +184,7 @@ pub fn suspended(profile: &Profile, before: Before<'_>) -> Option<Vec<Condition>
     if !profile.observes_suspended {
         return None;
     }
-    let ready = before
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == READY)?;
+    let ready = before.conditions.iter().find(|condition| condition.type_ == READY)?;
     if ready.status != True || ready.observed_generation == Some(before.generation) {
         return None;
     }
@@ -226,17 +201,11 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn new(profile: &'a Profile, before: Before<'a>) -> Self {
-        Self {
-            profile,
-            before,
-            conditions: before.conditions.to_vec(),
-        }
+        Self { profile, before, conditions: before.conditions.to_vec() }
     }
 
     fn get(&self, condition: &str) -> Option<&Condition> {
-        self.conditions
-            .iter()
-            .find(|known| known.type_ == condition)
+        self.conditions.iter().find(|known| known.type_ == condition)
     }
 
     fn status(&self, condition: &str) -> Option<ConditionStatus> {
@@ -254,11 +223,7 @@ impl<'a> Draft<'a> {
             status,
             type_: condition.to_owned(),
         };
-        let stood = self
-            .before
-            .conditions
-            .iter()
-            .find(|known| known.type_ == condition);
+        let stood = self.before.conditions.iter().find(|known| known.type_ == condition);
         if let Some(stood) = stood
             && stood.status == new.status
             && stood.reason == new.reason
@@ -267,11 +232,7 @@ impl<'a> Draft<'a> {
         {
             new.last_transition_time = stood.last_transition_time;
         }
-        match self
-            .conditions
-            .iter_mut()
-            .find(|known| known.type_ == condition)
-        {
+        match self.conditions.iter_mut().find(|known| known.type_ == condition) {
             Some(known) => *known = new,
             None => self.conditions.push(new),
         }
@@ -307,10 +268,8 @@ impl<'a> Draft<'a> {
 
     fn fail(&mut self, failure: &Failure, events: &mut Vec<Notice>) -> (bool, Requeue, TurnResult) {
         let class = failure.error.class();
-        let reason = failure
-            .error
-            .reason()
-            .unwrap_or_else(|| (self.profile.reason)(failure.stage, class));
+        let reason =
+            failure.error.reason().unwrap_or_else(|| (self.profile.reason)(failure.stage, class));
         let mut message = one_line(&*failure.error);
         if class == Class::Cancelled {
             // The process stops: what stands is still true, and the next one goes on.

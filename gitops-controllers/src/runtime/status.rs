@@ -54,15 +54,10 @@ impl Writer<'_> {
                 "metadata": metadata,
                 "status": changes,
             });
-            let params = PatchParams {
-                field_manager: Some(self.manager.to_owned()),
-                ..Default::default()
-            };
+            let params =
+                PatchParams { field_manager: Some(self.manager.to_owned()), ..Default::default() };
             let api = self.api(&key);
-            match api
-                .patch_status(&key.name, &params, &Patch::Merge(&patch))
-                .await
-            {
+            match api.patch_status(&key.name, &params, &Patch::Merge(&patch)).await {
                 Ok(written) => {
                     self.cache.observe(written.clone());
                     return Ok(Some(written));
@@ -90,23 +85,14 @@ impl Writer<'_> {
             return;
         };
         let is_owned = |condition: &Value| {
-            condition["type"]
-                .as_str()
-                .is_some_and(|known| self.owned.contains(&known))
+            condition["type"].as_str().is_some_and(|known| self.owned.contains(&known))
         };
-        let standing = current.data["status"]["conditions"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let standing = current.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let merged: Vec<Value> = ours
             .iter()
             .filter(|condition| is_owned(condition))
             .cloned()
-            .chain(
-                standing
-                    .into_iter()
-                    .filter(|condition| !is_owned(condition)),
-            )
+            .chain(standing.into_iter().filter(|condition| !is_owned(condition)))
             .collect();
         changes.insert("conditions".into(), Value::Array(merged));
     }
@@ -136,10 +122,8 @@ impl Writer<'_> {
                 "resourceVersion": current.metadata.resource_version,
                 "finalizers": finalizers,
             }});
-            let params = PatchParams {
-                field_manager: Some(self.manager.to_owned()),
-                ..Default::default()
-            };
+            let params =
+                PatchParams { field_manager: Some(self.manager.to_owned()), ..Default::default() };
             match api.patch(&key.name, &params, &Patch::Merge(&patch)).await {
                 Ok(written) => {
                     if present {
@@ -199,9 +183,7 @@ pub(super) fn merge_patch(
 pub(super) fn raw_conditions(object: &DynamicObject) -> Vec<Condition> {
     let conditions = object.data["status"]["conditions"].as_array();
     let conditions = conditions.into_iter().flatten();
-    conditions
-        .filter_map(|condition| serde_json::from_value(condition.clone()).ok())
-        .collect()
+    conditions.filter_map(|condition| serde_json::from_value(condition.clone()).ok()).collect()
 }
 
 #[cfg(test)]

@@ -35,26 +35,11 @@ mod tests {
             (json!({"suspend": true}), json!({}), Current),
             (json!({}), json!({}), InProgress),
             (json!({}), json!({"startTime": "x"}), InProgress),
-            (
-                json!({}),
-                json!({"conditions": [{"type": "Complete", "status": "True"}]}),
-                Current,
-            ),
-            (
-                json!({}),
-                json!({"conditions": [{"type": "Failed", "status": "True"}]}),
-                Failed,
-            ),
-            (
-                json!({}),
-                json!({"conditions": [{"type": "Failed", "status": "False"}]}),
-                InProgress,
-            ),
+            (json!({}), json!({"conditions": [{"type": "Complete", "status": "True"}]}), Current),
+            (json!({}), json!({"conditions": [{"type": "Failed", "status": "True"}]}), Failed),
+            (json!({}), json!({"conditions": [{"type": "Failed", "status": "False"}]}), InProgress),
         ] {
-            assert_eq!(
-                job(&json!({"spec": spec, "status": status})).status,
-                expected
-            );
+            assert_eq!(job(&json!({"spec": spec, "status": status})).status, expected);
         }
     }
 }

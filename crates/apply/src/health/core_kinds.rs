@@ -16,10 +16,7 @@ pub(super) fn pod(object: &Value, now: Timestamp) -> Health {
         "Running" if condition_is(object, "Ready", "True") => Health::current("Pod is Ready"),
         "Running" => match crash_looping(object) {
             names if names.is_empty() => Health::in_progress("Pod is running but is not Ready"),
-            names => Health::failed(format!(
-                "Containers in CrashLoop state: {}",
-                names.join(",")
-            )),
+            names => Health::failed(format!("Containers in CrashLoop state: {}", names.join(","))),
         },
         "Pending" if is_unschedulable(object) => {
             let created = object["metadata"]["creationTimestamp"].as_str();
@@ -60,9 +57,7 @@ pub(super) fn claim(object: &Value) -> Health {
 
 pub(super) fn service(object: &Value) -> Health {
     let spec = &object["spec"];
-    let has_address = spec["clusterIP"]
-        .as_str()
-        .is_some_and(|address| !address.is_empty());
+    let has_address = spec["clusterIP"].as_str().is_some_and(|address| !address.is_empty());
     if spec["type"] == "LoadBalancer" && !has_address {
         return Health::in_progress("ClusterIP not set. Service type: LoadBalancer");
     }
@@ -108,18 +103,12 @@ mod tests {
     fn services_and_claims() {
         for (spec, expected) in [
             (json!({"type": "LoadBalancer"}), InProgress),
-            (
-                json!({"type": "LoadBalancer", "clusterIP": "10.0.0.1"}),
-                Current,
-            ),
+            (json!({"type": "LoadBalancer", "clusterIP": "10.0.0.1"}), Current),
             (json!({"type": "ClusterIP"}), Current),
         ] {
             assert_eq!(service(&json!({"spec": spec})).status, expected);
         }
-        assert_eq!(
-            claim(&json!({"status": {"phase": "Bound"}})).status,
-            Current
-        );
+        assert_eq!(claim(&json!({"status": {"phase": "Bound"}})).status, Current);
         assert_eq!(claim(&json!({})).status, InProgress);
     }
 }

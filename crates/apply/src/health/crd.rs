@@ -37,10 +37,7 @@ mod tests {
         for (conditions, expected) in [
             (json!([]), InProgress),
             (json!([condition("Established", "True", "")]), Current),
-            (
-                json!([condition("Established", "False", "Installing")]),
-                InProgress,
-            ),
+            (json!([condition("Established", "False", "Installing")]), InProgress),
             (json!([condition("Established", "False", "Other")]), Failed),
             (
                 json!([
@@ -50,10 +47,7 @@ mod tests {
                 Failed,
             ),
         ] {
-            assert_eq!(
-                definition(&json!({"status": {"conditions": conditions}})).status,
-                expected
-            );
+            assert_eq!(definition(&json!({"status": {"conditions": conditions}})).status, expected);
         }
     }
 }

@@ -69,10 +69,7 @@ pub struct Health {
 
 impl Health {
     pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-        }
+        Self { status, message: message.into() }
     }
 
     pub(crate) fn current(message: impl Into<String>) -> Self {
@@ -93,9 +90,7 @@ pub fn assess(object: &Value, now: Timestamp) -> Health {
     if !object["metadata"]["deletionTimestamp"].is_null() {
         return Health::new(Status::Terminating, "Resource scheduled for deletion");
     }
-    general(object)
-        .or_else(|| of_kind(object, now))
-        .unwrap_or_else(|| by_ready(object))
+    general(object).or_else(|| of_kind(object, now)).unwrap_or_else(|| by_ready(object))
 }
 
 /// What holds for every kind.
@@ -116,10 +111,7 @@ fn general(object: &Value) -> Option<Health> {
             ("Stalled", "True") => Status::Failed,
             _ => return None,
         };
-        Some(Health::new(
-            status,
-            condition["message"].as_str().unwrap_or_default(),
-        ))
+        Some(Health::new(status, condition["message"].as_str().unwrap_or_default()))
     })
 }
 
@@ -154,10 +146,7 @@ fn by_ready(object: &Value) -> Health {
 }
 
 pub(crate) fn conditions(object: &Value) -> impl Iterator<Item = &Value> {
-    object["status"]["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten()
+    object["status"]["conditions"].as_array().into_iter().flatten()
 }
 
 fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
@@ -189,31 +178,15 @@ mod tests {
         for (metadata, given, expected) in [
             (json!({}), json!({}), Current),
             (json!({"deletionTimestamp": "x"}), json!({}), Terminating),
-            (
-                json!({"generation": 2}),
-                json!({"observedGeneration": 1}),
-                InProgress,
-            ),
-            (
-                json!({"generation": 2}),
-                json!({"observedGeneration": "1"}),
-                Current,
-            ),
-            (
-                json!({}),
-                json!({"conditions": [{"type": "Ready", "status": "False"}]}),
-                InProgress,
-            ),
+            (json!({"generation": 2}), json!({"observedGeneration": 1}), InProgress),
+            (json!({"generation": 2}), json!({"observedGeneration": "1"}), Current),
+            (json!({}), json!({"conditions": [{"type": "Ready", "status": "False"}]}), InProgress),
             (
                 json!({}),
                 json!({"conditions": [{"type": "Ready", "status": "Unknown"}]}),
                 InProgress,
             ),
-            (
-                json!({}),
-                json!({"conditions": [{"type": "Ready", "status": "True"}]}),
-                Current,
-            ),
+            (json!({}), json!({"conditions": [{"type": "Ready", "status": "True"}]}), Current),
             (
                 json!({}),
                 json!({"conditions": [{"type": "Stalled", "status": "True"}, {"type": "Reconciling", "status": "True"}]}),
@@ -225,26 +198,16 @@ mod tests {
                 InProgress,
             ),
         ] {
-            assert_eq!(
-                status(&object(metadata, given.clone())),
-                expected,
-                "{given}"
-            );
+            assert_eq!(status(&object(metadata, given.clone())), expected, "{given}");
         }
     }
 
     #[test]
     fn objects_that_are_ready_by_existing() {
-        for (api_version, kind) in [
-            ("v1", "ConfigMap"),
-            ("v1", "Secret"),
-            ("batch/v1", "CronJob"),
-            ("v1", "Namespace"),
-        ] {
-            assert_eq!(
-                status(&json!({"apiVersion": api_version, "kind": kind})),
-                Status::Current
-            );
+        for (api_version, kind) in
+            [("v1", "ConfigMap"), ("v1", "Secret"), ("batch/v1", "CronJob"), ("v1", "Namespace")]
+        {
+            assert_eq!(status(&json!({"apiVersion": api_version, "kind": kind})), Status::Current);
         }
     }
 }

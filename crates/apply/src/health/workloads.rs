@@ -73,9 +73,7 @@ pub(super) fn stateful_set(object: &Value) -> Health {
     if status["currentRevision"] != status["updateRevision"] {
         return Health::in_progress("Waiting for updated revision to match current");
     }
-    Health::current(format!(
-        "All replicas scheduled as expected. Replicas: {all}"
-    ))
+    Health::current(format!("All replicas scheduled as expected. Replicas: {all}"))
 }
 
 pub(super) fn replica_set(object: &Value) -> Health {
@@ -122,9 +120,7 @@ pub(super) fn daemon_set(object: &Value) -> Health {
             return Health::in_progress(format!("{name}: {count}/{wanted}"));
         }
     }
-    Health::current(format!(
-        "All replicas scheduled as expected. Replicas: {wanted}"
-    ))
+    Health::current(format!("All replicas scheduled as expected. Replicas: {wanted}"))
 }
 
 fn replicas(object: &Value) -> i64 {
@@ -151,11 +147,7 @@ mod tests {
             status
         };
         for (spec, status, expected) in [
-            (
-                json!({"progressDeadlineSeconds": 600}),
-                ready.clone(),
-                Current,
-            ),
+            (json!({"progressDeadlineSeconds": 600}), ready.clone(), Current),
             (
                 json!({"progressDeadlineSeconds": 600}),
                 change("conditions", json!([available])),
@@ -194,11 +186,7 @@ mod tests {
         for (spec, status, expected) in [
             (json!({"replicas": 2}), ready.clone(), Current),
             (json!({"replicas": 3}), ready.clone(), InProgress),
-            (
-                json!({"replicas": 2, "updateStrategy": {"type": "OnDelete"}}),
-                json!({}),
-                Current,
-            ),
+            (json!({"replicas": 2, "updateStrategy": {"type": "OnDelete"}}), json!({}), Current),
             (
                 json!({"replicas": 2, "updateStrategy": {"rollingUpdate": {"partition": 1}}}),
                 ready.clone(),
@@ -228,11 +216,7 @@ mod tests {
         for (metadata, status, expected) in [
             (json!({"generation": 1}), full.clone(), Current),
             (json!({}), full.clone(), InProgress),
-            (
-                json!({"generation": 1}),
-                json!({"observedGeneration": 1}),
-                InProgress,
-            ),
+            (json!({"generation": 1}), json!({"observedGeneration": 1}), InProgress),
             (
                 json!({"generation": 1}),
                 json!({"observedGeneration": 1, "desiredNumberScheduled": 0}),
