@@ -46,13 +46,14 @@ scenarios! {
     dependencies_come_first: "depends-on",
     drift_is_undone: "drift",
     fetch_failures_are_tried_again: "fetch-failure",
+    health_is_waited_for: "health-timeout",
     orphans_stay: "orphan",
     suspended_objects_rest: "suspend",
     variables_are_substituted: "substitute",
 }
 
 async fn play(name: &str) -> anyhow::Result<()> {
-    let Some(cluster) = Cluster::real().await? else {
+    let Some(cluster) = Cluster::connect().await? else {
         eprintln!("skipped: GITOPS_CLUSTER is not `real`");
         return Ok(());
     };

@@ -74,7 +74,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When a real cluster is asked for and cannot be used.
-    pub async fn real() -> anyhow::Result<Option<Self>> {
+    pub async fn connect() -> anyhow::Result<Option<Self>> {
         #[allow(
             clippy::disallowed_methods,
             reason = "tests choose their cluster by environment"

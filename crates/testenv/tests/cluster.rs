@@ -9,7 +9,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn objects_come_change_and_go() -> anyhow::Result<()> {
-    let Some(cluster) = Cluster::real().await? else {
+    let Some(cluster) = Cluster::connect().await? else {
         eprintln!("skipped: GITOPS_CLUSTER is not `real`");
         return Ok(());
     };
@@ -54,7 +54,7 @@ async fn objects_come_change_and_go() -> anyhow::Result<()> {
 /// What a definition says is what the cluster checks.
 #[tokio::test]
 async fn bad_objects_are_refused() -> anyhow::Result<()> {
-    let Some(cluster) = Cluster::real().await? else {
+    let Some(cluster) = Cluster::connect().await? else {
         eprintln!("skipped: GITOPS_CLUSTER is not `real`");
         return Ok(());
     };

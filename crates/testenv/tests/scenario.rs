@@ -6,7 +6,7 @@ use gitops_testenv::{Cluster, World, check_scenario, git_is_installed};
 
 #[tokio::test]
 async fn steps_do_what_they_say() -> anyhow::Result<()> {
-    let Some(cluster) = Cluster::real().await? else {
+    let Some(cluster) = Cluster::connect().await? else {
         eprintln!("skipped: GITOPS_CLUSTER is not `real`");
         return Ok(());
     };
@@ -43,7 +43,7 @@ async fn steps_do_what_they_say() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn vain_waits_and_unknown_steps_name_themselves() -> anyhow::Result<()> {
-    let Some(cluster) = Cluster::real().await? else {
+    let Some(cluster) = Cluster::connect().await? else {
         eprintln!("skipped: GITOPS_CLUSTER is not `real`");
         return Ok(());
     };
