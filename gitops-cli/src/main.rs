@@ -1,4 +1,4 @@
-//! `gitops`: a Git repository becomes a reconciled cluster, on your machine.
+//! `gitops`: the toolkit's command-line tool.
 
 mod args;
 mod command;

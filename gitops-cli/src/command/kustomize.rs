@@ -38,10 +38,10 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One file for each object, named as kustomize names them:
-/// `<group>_<version>_<kind>_<name>.yaml`, with the namespace in front where there is one.
+/// One file for each object, named in lower case
+/// `<namespace>_<group>_<version>_<kind>_<name>.yaml`, without the parts that are empty.
 fn write_each(manifests: &Manifests, directory: &Path) -> anyhow::Result<()> {
-    for manifest in manifests.iter() {
+    for manifest in manifests {
         let id = manifest.id();
         let parts = [&id.namespace, &id.group, &id.version, &id.kind, &id.name];
         let parts: Vec<&str> =

@@ -11,7 +11,6 @@ use crate::args::{Cli, Command, Kustomize};
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Run(_) => todo!(),
         Command::Kustomize(Kustomize::Build(args)) => kustomize::run(&args),
         Command::Completion { shell } => completion::run(shell),
         Command::Version(args) => version::run(&args),
