@@ -260,11 +260,11 @@ impl<'t> Target<'t> {
     fn add_file(&self, build: &Build<'_>, all: &mut Accumulator, entry: &str) -> Result<()> {
         let set = self
             .read_file(build, entry)
-            .map_err(|error| error.context(format!("accumulating resources from '{entry}'")))?;
+            .map_err(|error| error.context(format!("accumulating resources from '{}'", path::masked(entry))))?;
         build.check_size(all.set.len() + set.len())?;
         all.set
             .append_all(set)
-            .map_err(|error| error.context(format!("merging resources from '{entry}'")))
+            .map_err(|error| error.context(format!("merging resources from '{}'", path::masked(entry))))
     }
 
     fn read_file(&self, build: &Build<'_>, entry: &str) -> Result<ResourceSet> {
@@ -273,7 +273,7 @@ impl<'t> Target<'t> {
         let resources = read_resources(&content, &name, &build.schema).map_err(|error| {
             let malformed = error.to_string().starts_with("MalformedYAMLError");
             let error = error.in_file(name.as_str());
-            if malformed { error.reword(|text| format!("{text} in File: {entry}")) } else { error }
+            if malformed { error.reword(|text| format!("{text} in File: {}", path::masked(entry))) } else { error }
         })?;
         let origin = self.origin.as_ref().map(|origin| origin.join(entry));
         let mut set = ResourceSet::new();

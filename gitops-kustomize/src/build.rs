@@ -28,7 +28,6 @@ pub enum Reorder {
 
 /// What a build may do.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct BuildOptions {
     /// Which files a kustomization may name.
     pub load_restriction: LoadRestriction,

@@ -101,13 +101,13 @@ impl<'t> Loader<'t> {
 
     /// A path as errors name it: relative to the tree's root.
     pub(crate) fn name_of(&self, file: &str) -> String {
-        if path::is_remote(file) { file.to_owned() } else { path::join(&self.root, file) }
+        if path::is_remote(file) { path::masked(file) } else { path::join(&self.root, file) }
     }
 
     /// The content of a file that the kustomization names.
     pub(crate) fn read(&self, file: &str) -> Result<Bytes> {
         if path::is_remote_file(file) {
-            return self.remotes.file(file).map_err(|error| error.in_file(self.name_of("")));
+            return self.remotes.file(file);
         }
         let full = if file.starts_with('/') { path::clean(file) } else { path::join(&self.root, file) };
         let tree = self.tree();
@@ -176,7 +176,7 @@ impl<'t> Loader<'t> {
 
     fn enter_remote(&self, target: &str) -> Result<Self> {
         let Remote { tree, path: directory } =
-            self.remotes.directory(target).map_err(|error| error.in_file(self.name_of("")))?;
+            self.remotes.directory(target)?;
         let mut next = Self {
             files: Files::Fetched { tree, url: target.into() },
             // What was fetched never reads outside its directories.

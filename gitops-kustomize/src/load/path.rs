@@ -38,6 +38,16 @@ pub(crate) fn is_remote(path: &str) -> bool {
     is_remote_file(path) || is_repository(path)
 }
 
+/// An entry as messages show it: without what may be a password in an address.
+pub(crate) fn masked(entry: &str) -> String {
+    let Some((scheme, rest)) = entry.split_once("://") else { return entry.to_owned() };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://***@{host}/{path}"),
+        None => entry.to_owned(),
+    }
+}
+
 /// Whether a text is an address of a single file.
 pub(crate) fn is_remote_file(path: &str) -> bool {
     path.starts_with("http://") || path.starts_with("https://")
@@ -73,6 +83,13 @@ mod tests {
         assert!(is_within("a/b", "a") && is_within("a", "a") && is_within("a", ""));
         assert!(!is_within("ab", "a"));
         assert_eq!(base_name("a/b.yaml"), "b.yaml");
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert_eq!(masked("https://u:p@h/o/r?ref=v1"), "https://***@h/o/r?ref=v1");
+        assert_eq!(masked("git@h:o/r"), "git@h:o/r");
+        assert_eq!(masked("../base"), "../base");
     }
 
     #[test]
