@@ -5,6 +5,12 @@
 //! What a step does is told at [`gitops_testenv::check_scenario`]; `UPDATE_SCENARIOS=1` writes what
 //! came of them into the texts.
 
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests say why they are skipped, and may fail where they stand"
+)]
+
 use std::{path::Path, time::Duration};
 
 use gitops_controllers::{
@@ -48,6 +54,7 @@ scenarios! {
     fetch_failures_are_tried_again: "fetch-failure",
     health_is_waited_for: "health-timeout",
     orphans_stay: "orphan",
+    rights_are_those_of_the_account: "impersonation",
     suspended_objects_rest: "suspend",
     variables_are_substituted: "substitute",
 }

@@ -61,10 +61,7 @@ impl Cluster {
     /// # Errors
     /// When the definitions are refused or not served in time.
     pub async fn new(client: Client) -> anyhow::Result<Self> {
-        let cluster = Self {
-            client,
-            resources: Arc::default(),
-        };
+        let cluster = Self { client, resources: Arc::default() };
         cluster.install().await?;
         Ok(cluster)
     }
@@ -75,21 +72,14 @@ impl Cluster {
     /// # Errors
     /// When a real cluster is asked for and cannot be used.
     pub async fn connect() -> anyhow::Result<Option<Self>> {
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "tests choose their cluster by environment"
-        )]
+        #[allow(clippy::disallowed_methods, reason = "tests choose their cluster by environment")]
         let wanted = std::env::var("GITOPS_CLUSTER").is_ok_and(|cluster| cluster == "real");
         if !wanted {
             return Ok(None);
         }
         // Installing it twice is refused, and that is fine.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
-        let client = Client::try_default()
-            .await
-            .context("no usable KUBECONFIG")?;
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let client = Client::try_default().await.context("no usable KUBECONFIG")?;
         Self::new(client).await.map(Some)
     }
 
@@ -107,10 +97,7 @@ impl Cluster {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("t-{test}-{}-{number}", std::process::id());
-        let namespace = Namespace {
-            cluster: self.clone(),
-            name,
-        };
+        let namespace = Namespace { cluster: self.clone(), name };
         namespace
             .apply(&format!(
                 "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n",
@@ -121,15 +108,11 @@ impl Cluster {
     }
 
     async fn install(&self) -> anyhow::Result<()> {
-        let definitions = self
-            .api("apiextensions.k8s.io/v1", "CustomResourceDefinition", "")
-            .await?;
+        let definitions =
+            self.api("apiextensions.k8s.io/v1", "CustomResourceDefinition", "").await?;
         let parameters = PatchParams::apply(MANAGER).force();
         for crd in gitops_api::crds() {
-            let name = crd["metadata"]["name"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
+            let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             definitions
                 .patch(&name, &parameters, &Patch::Apply(&crd))
                 .await
@@ -211,22 +194,16 @@ impl Namespace {
                 continue;
             }
             let field = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-            let (Some(api_version), Some(kind), Some(name)) = (
-                field("/apiVersion"),
-                field("/kind"),
-                field("/metadata/name"),
-            ) else {
+            let (Some(api_version), Some(kind), Some(name)) =
+                (field("/apiVersion"), field("/kind"), field("/metadata/name"))
+            else {
                 bail!("an object lacks apiVersion, kind or name: {object}");
             };
             let namespace = field("/metadata/namespace").unwrap_or(&self.name);
             self.cluster
                 .api(api_version, kind, namespace)
                 .await?
-                .patch(
-                    name,
-                    &PatchParams::apply(MANAGER).force(),
-                    &Patch::Apply(&object),
-                )
+                .patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&object))
                 .await
                 .with_context(|| format!("the cluster refuses {kind}/{name}"))?;
         }
@@ -239,8 +216,7 @@ impl Namespace {
     /// When the object is not there or the cluster refuses.
     pub async fn patch(&self, object: &str, patch: &Value) -> anyhow::Result<()> {
         let (api, name) = self.find(object).await?;
-        api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
-            .await?;
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
         Ok(())
     }
 
@@ -257,10 +233,7 @@ impl Namespace {
         found.types = found.types.or_else(|| {
             let kind = object.rsplit('/').nth(1)?;
             let api_version = api_version_of(kind)?;
-            Some(kube::core::TypeMeta {
-                api_version,
-                kind: kind.into(),
-            })
+            Some(kube::core::TypeMeta { api_version, kind: kind.into() })
         });
         Ok(Some(serde_json::to_value(found)?))
     }
@@ -308,9 +281,7 @@ impl Namespace {
     /// # Errors
     /// When the time is up.
     pub async fn wait_ready(&self, object: &str, limit: Duration) -> anyhow::Result<Value> {
-        let ready = self
-            .wait_for(object, limit, |seen| seen.is_some_and(is_ready))
-            .await?;
+        let ready = self.wait_for(object, limit, |seen| seen.is_some_and(is_ready)).await?;
         ready.context("an accepted object is there")
     }
 
@@ -328,43 +299,27 @@ impl Namespace {
         events.sort_by_cached_key(|event| {
             let field = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
             let name = field("/metadata/name").unwrap_or_default();
-            let moment = name
-                .rsplit('.')
-                .next()
-                .and_then(|hex| u64::from_str_radix(hex, 16).ok());
-            (
-                field("/firstTimestamp").unwrap_or_default().to_owned(),
-                moment,
-            )
+            let moment = name.rsplit('.').next().and_then(|hex| u64::from_str_radix(hex, 16).ok());
+            (field("/firstTimestamp").unwrap_or_default().to_owned(), moment)
         });
         Ok(events)
     }
 
     async fn find<'o>(&self, object: &'o str) -> anyhow::Result<(Api<DynamicObject>, &'o str)> {
-        let (path, name) = object
-            .rsplit_once('/')
-            .context("an object is written Kind/name")?;
+        let (path, name) = object.rsplit_once('/').context("an object is written Kind/name")?;
         let (api_version, kind) = if let Some((api_version, kind)) = path.rsplit_once('/') {
             (api_version.to_owned(), kind)
         } else {
             let known = api_version_of(path);
-            (
-                known.with_context(|| format!("{path} is no kind that has a short name"))?,
-                path,
-            )
+            (known.with_context(|| format!("{path} is no kind that has a short name"))?, path)
         };
-        Ok((
-            self.cluster.api(&api_version, kind, &self.name).await?,
-            name,
-        ))
+        Ok((self.cluster.api(&api_version, kind, &self.name).await?, name))
     }
 }
 
 /// Whether the Ready condition is `True` for the object's present generation.
 pub(crate) fn is_ready(object: &Value) -> bool {
-    let conditions = object
-        .pointer("/status/conditions")
-        .and_then(Value::as_array);
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
     conditions.into_iter().flatten().any(|condition| {
         condition["type"] == "Ready"
             && condition["status"] == "True"

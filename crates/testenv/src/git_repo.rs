@@ -26,10 +26,7 @@ impl GitRepo {
     pub fn init(path: impl Into<PathBuf>) -> anyhow::Result<Self> {
         let path = path.into();
         std::fs::create_dir_all(&path)?;
-        git(
-            &path,
-            &["init", "--quiet", "--bare", "--initial-branch=main", "."],
-        )?;
+        git(&path, &["init", "--quiet", "--bare", "--initial-branch=main", "."])?;
         git(&path, &["config", "uploadpack.allowAnySHA1InWant", "true"])?;
         git(&path, &["config", "http.receivepack", "true"])?;
         Ok(Self { path, commits: 0 })
@@ -87,11 +84,7 @@ impl GitRepo {
     /// When git refuses.
     pub fn annotate(&mut self, tag: &str, commit: &str, message: &str) -> anyhow::Result<String> {
         let mut stream = Vec::new();
-        writeln!(
-            stream,
-            "tag {tag}\nfrom {commit}\n{}",
-            self.signature("tagger")
-        )?;
+        writeln!(stream, "tag {tag}\nfrom {commit}\n{}", self.signature("tagger"))?;
         data(&mut stream, message)?;
         self.commits += 1;
         self.fast_import(&stream)?;
@@ -119,11 +112,7 @@ impl GitRepo {
             .stderr(Stdio::piped())
             .spawn()
             .context("git fast-import")?;
-        child
-            .stdin
-            .take()
-            .context("stdin is piped")?
-            .write_all(stream)?;
+        child.stdin.take().context("stdin is piped")?.write_all(stream)?;
         let output = child.wait_with_output()?;
         let errors = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "git fast-import: {errors}");
@@ -133,10 +122,7 @@ impl GitRepo {
 
 /// Whether a git that can serve is installed; tests that need it say so when it is not.
 pub fn git_is_installed() -> bool {
-    Command::new("git")
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success())
+    Command::new("git").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 fn data(stream: &mut Vec<u8>, content: &str) -> std::io::Result<()> {
@@ -144,17 +130,10 @@ fn data(stream: &mut Vec<u8>, content: &str) -> std::io::Result<()> {
 }
 
 fn git(directory: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new("git")
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .context("git")?;
+    let output =
+        Command::new("git").args(arguments).current_dir(directory).output().context("git")?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "git {}: {errors}",
-        arguments.join(" ")
-    );
+    ensure!(output.status.success(), "git {}: {errors}", arguments.join(" "));
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 

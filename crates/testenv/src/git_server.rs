@@ -85,18 +85,12 @@ impl GitServer {
             fault: Mutex::default(),
             requests: Mutex::default(),
         });
-        let app = Router::new()
-            .fallback(answer)
-            .with_state(Arc::clone(&state));
+        let app = Router::new().fallback(answer).with_state(Arc::clone(&state));
         let task = tokio::spawn(async move {
             // Ends only with the task.
             let _ = axum::serve(listener, app).await;
         });
-        Ok(Self {
-            address,
-            state,
-            task,
-        })
+        Ok(Self { address, state, task })
     }
 
     /// The URL of a repository.
@@ -135,10 +129,9 @@ async fn answer(State(state): State<Arc<Shared>>, request: Request) -> Response 
             _ => "Basic realm=\"git\"",
         };
         let mut response = status(StatusCode::UNAUTHORIZED);
-        response.headers_mut().insert(
-            header::WWW_AUTHENTICATE,
-            header::HeaderValue::from_static(challenge),
-        );
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge));
         return response;
     }
     let fault = lock(&state.fault).clone();
@@ -165,16 +158,11 @@ async fn answer(State(state): State<Arc<Shared>>, request: Request) -> Response 
 
 impl Access {
     fn admits(&self, headers: &HeaderMap) -> bool {
-        let sent = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let wanted = match self {
             Self::Open => return true,
             Self::Basic { username, password } => {
-                format!(
-                    "Basic {}",
-                    STANDARD.encode(format!("{username}:{password}"))
-                )
+                format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
             }
             Self::Bearer(token) => format!("Bearer {token}"),
         };
@@ -183,24 +171,17 @@ impl Access {
 }
 
 async fn backend(root: &Path, request: Request, cut: usize) -> Response {
-    run_backend(root, request, cut)
-        .await
-        .unwrap_or_else(|error| {
-            let mut response = status(StatusCode::INTERNAL_SERVER_ERROR);
-            *response.body_mut() = Body::from(format!("{error:#}"));
-            response
-        })
+    run_backend(root, request, cut).await.unwrap_or_else(|error| {
+        let mut response = status(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.body_mut() = Body::from(format!("{error:#}"));
+        response
+    })
 }
 
 async fn run_backend(root: &Path, request: Request, cut: usize) -> anyhow::Result<Response> {
     let (parts, body) = request.into_parts();
     let header = |name: &str| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned()
+        parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
     };
     let body = axum::body::to_bytes(body, 64 << 20).await?;
     let mut child = Command::new("git")
@@ -230,10 +211,7 @@ async fn run_backend(root: &Path, request: Request, cut: usize) -> anyhow::Resul
 
 /// A CGI answer: headers, a blank line, the body.
 fn response_of(output: &[u8], cut: usize) -> anyhow::Result<Response> {
-    let end = output
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .context("no headers")?;
+    let end = output.windows(4).position(|four| four == b"\r\n\r\n").context("no headers")?;
     let mut response = Response::builder();
     for line in std::str::from_utf8(&output[..end])?.lines() {
         let Some((name, value)) = line.split_once(':') else {
@@ -279,10 +257,7 @@ mod tests {
             .output()
             .await
             .unwrap();
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stdout).into_owned(),
-        )
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     #[tokio::test]
@@ -294,10 +269,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut repo = GitRepo::init(directory.path().join("app.git")).unwrap();
         let commit = repo.commit("main", &[("a", Some("a"))], "one").unwrap();
-        let access = Access::Basic {
-            username: "git".into(),
-            password: "s3cret".into(),
-        };
+        let access = Access::Basic { username: "git".into(), password: "s3cret".into() };
         let server = GitServer::start(directory.path(), access).await.unwrap();
         let url = server.url("app.git");
         assert!(!ls_remote(&url).await.0, "no credentials");
@@ -310,11 +282,6 @@ mod tests {
         }
         server.set_fault(Fault::None);
         assert!(ls_remote(&with_password).await.0);
-        assert!(
-            server
-                .requests()
-                .iter()
-                .any(|line| line.starts_with("GET /app.git/info/refs"))
-        );
+        assert!(server.requests().iter().any(|line| line.starts_with("GET /app.git/info/refs")));
     }
 }

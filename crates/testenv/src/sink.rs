@@ -49,18 +49,12 @@ impl Sink {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let state = Arc::<Mutex<Log>>::default();
-        let app = Router::new()
-            .fallback(record)
-            .with_state(Arc::clone(&state));
+        let app = Router::new().fallback(record).with_state(Arc::clone(&state));
         let task = tokio::spawn(async move {
             // Ends only with the task.
             let _ = axum::serve(listener, app).await;
         });
-        Ok(Self {
-            address,
-            state,
-            task,
-        })
+        Ok(Self { address, state, task })
     }
 
     /// The base URL.
@@ -98,10 +92,7 @@ impl Drop for Sink {
 
 async fn record(State(state): State<Arc<Mutex<Log>>>, request: Request) -> StatusCode {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 4 << 20)
-        .await
-        .map(Into::into)
-        .unwrap_or_default();
+    let body = axum::body::to_bytes(body, 4 << 20).await.map(Into::into).unwrap_or_default();
     let mut log = lock(&state);
     log.requests.push(Recorded {
         method: parts.method,

@@ -21,31 +21,19 @@ async fn objects_come_change_and_go() -> anyhow::Result<()> {
              spec: {interval: 10m, url: 'https://example.com/app.git'}\n",
         )
         .await?;
-    let map = namespace
-        .wait_for("ConfigMap/a", SOON, |seen| seen.is_some())
-        .await?
-        .unwrap();
+    let map = namespace.wait_for("ConfigMap/a", SOON, |seen| seen.is_some()).await?.unwrap();
     assert_eq!(map["data"]["ns"], namespace.name());
     let source = namespace.get("GitRepository/src").await?.unwrap();
     assert_eq!(source["spec"]["timeout"], "60s", "the definition's default");
     assert_eq!(source["kind"], "GitRepository");
 
-    namespace
-        .patch("GitRepository/src", &json!({ "spec": { "suspend": true } }))
-        .await?;
-    assert_eq!(
-        namespace.get("GitRepository/src").await?.unwrap()["metadata"]["generation"],
-        2
-    );
-    let waited = namespace
-        .wait_ready("GitRepository/src", Duration::from_millis(200))
-        .await;
+    namespace.patch("GitRepository/src", &json!({ "spec": { "suspend": true } })).await?;
+    assert_eq!(namespace.get("GitRepository/src").await?.unwrap()["metadata"]["generation"], 2);
+    let waited = namespace.wait_ready("GitRepository/src", Duration::from_millis(200)).await;
     assert!(waited.unwrap_err().to_string().contains("not as wanted"));
 
     namespace.delete("ConfigMap/a").await?;
-    namespace
-        .wait_for("ConfigMap/a", SOON, |seen| seen.is_none())
-        .await?;
+    namespace.wait_for("ConfigMap/a", SOON, |seen| seen.is_none()).await?;
     assert!(namespace.get("Unheard/of").await.is_err());
     assert!(namespace.events().await?.is_empty());
     Ok(())
@@ -62,10 +50,7 @@ async fn bad_objects_are_refused() -> anyhow::Result<()> {
     for (what, spec) in [
         ("interval", "{interval: soon, url: 'https://example.com'}"),
         ("spec.url", "{interval: 1m, url: 'file:///etc'}"),
-        (
-            "provider",
-            "{interval: 1m, url: 'https://example.com', provider: unheard-of}",
-        ),
+        ("provider", "{interval: 1m, url: 'https://example.com', provider: unheard-of}"),
         (
             "serviceAccountName can only be set",
             "{interval: 1m, url: 'https://example.com', serviceAccountName: a}",

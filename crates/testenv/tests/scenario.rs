@@ -26,18 +26,9 @@ async fn steps_do_what_they_say() -> anyhow::Result<()> {
     let changed = world.git().root().join("changed.txt");
     std::fs::write(&changed, text)?;
     let mut world = World::new(&cluster, "scenario").await?;
-    let failed = check_scenario(&changed, &mut world)
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        failed.contains("-reconcile.fluxcd.io/requestedAt: request-2"),
-        "{failed}"
-    );
-    assert!(
-        failed.contains("+reconcile.fluxcd.io/requestedAt: request-1"),
-        "{failed}"
-    );
+    let failed = check_scenario(&changed, &mut world).await.unwrap_err().to_string();
+    assert!(failed.contains("-reconcile.fluxcd.io/requestedAt: request-2"), "{failed}");
+    assert!(failed.contains("+reconcile.fluxcd.io/requestedAt: request-1"), "{failed}");
     Ok(())
 }
 
@@ -49,23 +40,14 @@ async fn vain_waits_and_unknown_steps_name_themselves() -> anyhow::Result<()> {
     };
     let mut world = World::new(&cluster, "vain").await?;
     for (text, named) in [
-        (
-            "-- wait GitRepository/none ready 100ms --",
-            "GitRepository/none is not there",
-        ),
+        ("-- wait GitRepository/none ready 100ms --", "GitRepository/none is not there"),
         ("-- dance --", "no such step"),
-        (
-            "-- wait GitRepository/none soon --",
-            "no such thing to wait for",
-        ),
+        ("-- wait GitRepository/none soon --", "no such thing to wait for"),
         ("-- apply --\nkind: ConfigMap\n", "lacks apiVersion"),
     ] {
         let failed = world.play(&text.parse()?).await.unwrap_err();
         let failed = format!("{failed:#}");
-        assert!(
-            failed.contains(named) && failed.contains("step 1"),
-            "{failed}"
-        );
+        assert!(failed.contains(named) && failed.contains("step 1"), "{failed}");
     }
     Ok(())
 }

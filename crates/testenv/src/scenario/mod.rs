@@ -56,17 +56,9 @@ pub use text::{Scenario, Step};
 pub async fn check_scenario(path: &Path, world: &mut World) -> anyhow::Result<()> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-    let expected: Scenario = text
-        .parse()
-        .with_context(|| format!("{shown} is no scenario"))?;
-    let actual = world
-        .play(&expected)
-        .await
-        .with_context(|| format!("{shown} failed"))?;
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a switch for the person who runs the test"
-    )]
+    let expected: Scenario = text.parse().with_context(|| format!("{shown} is no scenario"))?;
+    let actual = world.play(&expected).await.with_context(|| format!("{shown} failed"))?;
+    #[allow(clippy::disallowed_methods, reason = "a switch for the person who runs the test")]
     if std::env::var("UPDATE_SCENARIOS").is_ok_and(|update| update == "1") {
         std::fs::write(path, actual.to_string())?;
         return Ok(());

@@ -90,12 +90,9 @@ impl World {
         match words[..] {
             ["commit", repository, branch, ref message @ ..] if !message.is_empty() => {
                 let files = files(&step.body)?;
-                let files: Vec<(&str, Option<&str>)> = files
-                    .iter()
-                    .map(|(path, content)| (&**path, content.as_deref()))
-                    .collect();
-                self.repository(repository)?
-                    .commit(branch, &files, &message.join(" "))?;
+                let files: Vec<(&str, Option<&str>)> =
+                    files.iter().map(|(path, content)| (&**path, content.as_deref())).collect();
+                self.repository(repository)?.commit(branch, &files, &message.join(" "))?;
             }
             ["tag", repository, tag, branch, ref message @ ..] => {
                 let repository = self.repository(repository)?;
@@ -158,9 +155,7 @@ impl World {
             let repository = GitRepo::init(self.directory.path().join(name))?;
             self.repositories.insert(name.into(), repository);
         }
-        self.repositories
-            .get_mut(name)
-            .context("the repository was just made")
+        self.repositories.get_mut(name).context("the repository was just made")
     }
 
     fn fill(&self, text: &str) -> String {
@@ -178,9 +173,7 @@ impl World {
 
     async fn wait(&self, object: &str, what: &str, limit: Duration) -> anyhow::Result<()> {
         let wanted = Wanted::read(&self.fill(what))?;
-        self.namespace
-            .wait_for(object, limit, |seen| wanted.accepts(seen))
-            .await?;
+        self.namespace.wait_for(object, limit, |seen| wanted.accepts(seen)).await?;
         Ok(())
     }
 
@@ -194,11 +187,7 @@ impl World {
     }
 
     async fn events(&self, object: Option<&str>) -> anyhow::Result<String> {
-        Ok(render::events(
-            &self.namespace.events().await?,
-            object,
-            &self.scrubber(),
-        ))
+        Ok(render::events(&self.namespace.events().await?, object, &self.scrubber()))
     }
 }
 
@@ -219,44 +208,27 @@ enum Wanted {
     Ready,
     There,
     Gone,
-    Field {
-        pointer: String,
-        text: String,
-    },
-    Condition {
-        type_: String,
-        status: String,
-        reason: Option<String>,
-    },
+    Field { pointer: String, text: String },
+    Condition { type_: String, status: String, reason: Option<String> },
 }
 
 impl Wanted {
     fn read(text: &str) -> anyhow::Result<Self> {
         let field = |(name, value): (&str, &str)| {
             if name.starts_with('/') {
-                return Self::Field {
-                    pointer: name.into(),
-                    text: value.into(),
-                };
+                return Self::Field { pointer: name.into(), text: value.into() };
             }
             let (status, reason) = match value.split_once('/') {
                 Some((status, reason)) => (status, Some(reason.to_owned())),
                 None => (value, None),
             };
-            Self::Condition {
-                type_: name.into(),
-                status: status.into(),
-                reason,
-            }
+            Self::Condition { type_: name.into(), status: status.into(), reason }
         };
         Ok(match text {
             "ready" => Self::Ready,
             "there" => Self::There,
             "gone" => Self::Gone,
-            _ => text
-                .split_once('=')
-                .map(field)
-                .context("no such thing to wait for")?,
+            _ => text.split_once('=').map(field).context("no such thing to wait for")?,
         })
     }
 
@@ -273,11 +245,7 @@ impl Wanted {
                 Some(found) => found.to_string().as_str() == text,
                 None => text.is_empty(),
             },
-            Self::Condition {
-                type_,
-                status,
-                reason,
-            } => {
+            Self::Condition { type_, status, reason } => {
                 let conditions = seen.pointer("/status/conditions").and_then(Value::as_array);
                 conditions.into_iter().flatten().any(|condition| {
                     let generation = &condition["observedGeneration"];
@@ -320,16 +288,8 @@ mod tests {
             ("/status/absent=", true),
             ("/status/absent=x", false),
         ] {
-            assert_eq!(
-                Wanted::read(text).unwrap().accepts(Some(&object)),
-                accepted,
-                "{text}"
-            );
-            assert_eq!(
-                Wanted::read(text).unwrap().accepts(None),
-                text == "gone",
-                "{text}"
-            );
+            assert_eq!(Wanted::read(text).unwrap().accepts(Some(&object)), accepted, "{text}");
+            assert_eq!(Wanted::read(text).unwrap().accepts(None), text == "gone", "{text}");
         }
         assert!(Wanted::read("soon").is_err());
         assert!(read_fault(&["status", "often"]).is_err());

@@ -22,23 +22,13 @@ pub(super) fn events(events: &[Value], object: Option<&str>, scrubber: &Scrubber
     let mut text = String::new();
     for event in events {
         let field = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or("");
-        let about = format!(
-            "{}/{}",
-            field("/involvedObject/kind"),
-            field("/involvedObject/name")
-        );
+        let about = format!("{}/{}", field("/involvedObject/kind"), field("/involvedObject/name"));
         if object.is_some_and(|object| object != about) {
             continue;
         }
-        let message = field("/message").replace('\n', "\n  ");
-        let mut entry = format!(
-            "{} {about} {}: {message}\n",
-            field("/type"),
-            field("/reason")
-        );
-        let annotations = event
-            .pointer("/metadata/annotations")
-            .and_then(Value::as_object);
+        let message = field("/message").trim_end().replace('\n', "\n  ");
+        let mut entry = format!("{} {about} {}: {message}\n", field("/type"), field("/reason"));
+        let annotations = event.pointer("/metadata/annotations").and_then(Value::as_object);
         for (key, value) in annotations.into_iter().flatten() {
             let value = value.as_str().unwrap_or_default();
             // Writing to a string does not fail.

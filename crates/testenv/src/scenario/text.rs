@@ -28,23 +28,15 @@ impl FromStr for Scenario {
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let mut scenario = Self::default();
         for line in text.lines() {
-            let step = line
-                .strip_prefix("-- ")
-                .and_then(|rest| rest.strip_suffix(" --"));
+            let step = line.strip_prefix("-- ").and_then(|rest| rest.strip_suffix(" --"));
             if let Some(words) = step {
                 let words: Vec<String> = words.split_whitespace().map(Into::into).collect();
                 if words.is_empty() {
                     bail!("a step without words");
                 }
-                scenario.steps.push(Step {
-                    words,
-                    body: String::new(),
-                });
+                scenario.steps.push(Step { words, body: String::new() });
             } else {
-                let part = scenario
-                    .steps
-                    .last_mut()
-                    .map_or(&mut scenario.title, |s| &mut s.body);
+                let part = scenario.steps.last_mut().map_or(&mut scenario.title, |s| &mut s.body);
                 part.push_str(line);
                 part.push('\n');
             }
@@ -106,10 +98,7 @@ mod tests {
         let scenario: Scenario = text.parse().unwrap();
         assert_eq!(scenario.to_string(), text);
         assert_eq!(scenario.steps.len(), 3);
-        assert_eq!(
-            scenario.steps[0].words,
-            ["commit", "app.git", "main", "one", "two"]
-        );
+        assert_eq!(scenario.steps[0].words, ["commit", "app.git", "main", "one", "two"]);
         assert!("only words".parse::<Scenario>().is_err());
     }
 

@@ -28,11 +28,7 @@ impl fmt::Display for Bare {
         let seconds = self.wall.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = self.requests as f64 / seconds;
-        write!(
-            f,
-            "{seconds:.1} s, {} requests, {rate:.0} a second",
-            self.requests
-        )
+        write!(f, "{seconds:.1} s, {} requests, {rate:.0} a second", self.requests)
     }
 }
 
@@ -48,10 +44,7 @@ pub(crate) async fn run(client: &Client, count: usize) -> anyhow::Result<Bare> {
             let api: Api<DynamicObject> =
                 Api::namespaced_with(client.clone(), NAMESPACE, &resource);
             let apply = PatchParams::apply("bare").force();
-            let dry_run = PatchParams {
-                dry_run: true,
-                ..apply.clone()
-            };
+            let dry_run = PatchParams { dry_run: true, ..apply.clone() };
             api.patch(name, &dry_run, &Patch::Apply(&object)).await?;
             api.patch(name, &apply, &Patch::Apply(&object)).await?;
             anyhow::Ok(2)
@@ -59,10 +52,7 @@ pub(crate) async fn run(client: &Client, count: usize) -> anyhow::Result<Bare> {
         .buffer_unordered(CONNECTIONS)
         .try_collect()
         .await?;
-    Ok(Bare {
-        wall: began.elapsed(),
-        requests: sent.iter().sum(),
-    })
+    Ok(Bare { wall: began.elapsed(), requests: sent.iter().sum() })
 }
 
 fn objects(name: &str) -> [Value; 4] {

@@ -37,9 +37,7 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
+    rustls::crypto::ring::default_provider().install_default().ok();
     let options = options()?;
     let client = Client::try_default().await.context("KUBECONFIG")?;
     namespace(&client).await?;
@@ -58,46 +56,26 @@ async fn main() -> anyhow::Result<()> {
         &options.controllers,
         "source-controller",
         0,
-        &[
-            &storage_path,
-            "--storage-addr=127.0.0.1:29303",
-            "--storage-adv-addr=127.0.0.1:29303",
-        ],
+        &[&storage_path, "--storage-addr=127.0.0.1:29303", "--storage-adv-addr=127.0.0.1:29303"],
         &[],
     )?;
-    let kustomize = Controller::start(
-        &options.controllers,
-        "kustomize-controller",
-        10,
-        &[],
-        &options.flags,
-    )?;
+    let kustomize =
+        Controller::start(&options.controllers, "kustomize-controller", 10, &[], &options.flags)?;
     create_source(&client, &server.url("fleet.git")).await?;
 
-    let first = turn(
-        &client,
-        &options,
-        &[&source, &kustomize],
-        "first apply",
-        async { create_kustomizations(&client, options.count).await },
-    )
+    let first = turn(&client, &options, &[&source, &kustomize], "first apply", async {
+        create_kustomizations(&client, options.count).await
+    })
     .await?;
-    println!(
-        "  {:.2}x the time of the bare client",
-        first.as_secs_f64() / bare.wall.as_secs_f64()
-    );
+    println!("  {:.2}x the time of the bare client", first.as_secs_f64() / bare.wall.as_secs_f64());
     turn(&client, &options, &[&source, &kustomize], "no-op", async {
         request_all(&client, "noop").await
     })
     .await?;
     write_repo(&mut repo, "two")?;
-    turn(
-        &client,
-        &options,
-        &[&source, &kustomize],
-        "new commit",
-        async { request_source(&client, "commit").await },
-    )
+    turn(&client, &options, &[&source, &kustomize], "new commit", async {
+        request_source(&client, "commit").await
+    })
     .await?;
     let before = Instant::now();
     api(&client, "Kustomization")
@@ -125,16 +103,11 @@ async fn turn(
     })
     .await?;
     let wall = began.elapsed();
-    let sent = requests::count(client)
-        .await?
-        .saturating_sub(requests + own + goal.requests());
+    let sent = requests::count(client).await?.saturating_sub(requests + own + goal.requests());
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
     let each = sent as f64 / options.count as f64;
-    let used: f64 = controllers
-        .iter()
-        .zip(cpu)
-        .map(|(one, before)| one.cpu_seconds() - before)
-        .sum();
+    let used: f64 =
+        controllers.iter().zip(cpu).map(|(one, before)| one.cpu_seconds() - before).sum();
     let peak: u64 = controllers.iter().map(|one| one.peak_mib()).sum();
     println!(
         "{name:<14} {:.1} s, controllers {used:.1} CPU s, peak {peak} MiB, {each:.1} requests each",
@@ -154,9 +127,7 @@ impl Goal {
     fn met(&self, object: &DynamicObject) -> bool {
         let status = &object.data["status"];
         let ready = status["conditions"].as_array().is_some_and(|conditions| {
-            conditions
-                .iter()
-                .any(|one| one["type"] == "Ready" && one["status"] == "True")
+            conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
         });
         ready
             && match self {
@@ -177,18 +148,11 @@ impl Goal {
 }
 
 fn options() -> anyhow::Result<Options> {
-    let mut options = Options {
-        controllers: "target/release".into(),
-        count: 1000,
-        flags: Vec::new(),
-    };
+    let mut options =
+        Options { controllers: "target/release".into(), count: 1000, flags: Vec::new() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut value = || {
-            arguments
-                .next()
-                .with_context(|| format!("{argument} needs a value"))
-        };
+        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
         match argument.as_str() {
             "--controllers" => options.controllers = value()?.into(),
             "--count" => options.count = value()?.parse()?,
@@ -279,42 +243,30 @@ async fn create_kustomizations(client: &Client, count: usize) -> anyhow::Result<
         }))?;
         api.create(&PostParams::default(), &object).await?;
     }
-    Ok(Goal::Ready {
-        requests: count as u64,
-    })
+    Ok(Goal::Ready { requests: count as u64 })
 }
 
 async fn request_all(client: &Client, token: &'static str) -> anyhow::Result<Goal> {
     let api = api(client, "Kustomization");
-    let names: Vec<String> = list(&api)
-        .await?
-        .into_iter()
-        .filter_map(|one| one.metadata.name)
-        .collect();
+    let names: Vec<String> =
+        list(&api).await?.into_iter().filter_map(|one| one.metadata.name).collect();
     for name in &names {
         request(&api, name, token).await?;
     }
-    Ok(Goal::Handled {
-        token,
-        requests: names.len() as u64 + 1,
-    })
+    Ok(Goal::Handled { token, requests: names.len() as u64 + 1 })
 }
 
 async fn request_source(client: &Client, token: &str) -> anyhow::Result<Goal> {
     let items = list(&api(client, "Kustomization")).await?;
     let first = items.first().context("no Kustomization")?;
-    let not = first.data["status"]["lastAppliedRevision"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let not = first.data["status"]["lastAppliedRevision"].as_str().unwrap_or_default().to_owned();
     request(&api(client, "GitRepository"), "fleet", token).await?;
     Ok(Goal::Revision { not, requests: 2 })
 }
 
 async fn request(api: &Api<DynamicObject>, name: &str, token: &str) -> anyhow::Result<()> {
     let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": token}}});
-    api.patch(name, &PatchParams::default(), &Patch::Merge(patch as Value))
-        .await?;
+    api.patch(name, &PatchParams::default(), &Patch::Merge(patch as Value)).await?;
     Ok(())
 }
 

@@ -29,11 +29,7 @@ impl Controller {
         let child = Command::new(&program)
             .arg(format!("--metrics-addr={}", address(0)))
             .arg(format!("--health-addr={}", address(1)))
-            .args([
-                "--enable-leader-election=false",
-                "--log-level=error",
-                "--events-addr=",
-            ])
+            .args(["--enable-leader-election=false", "--log-level=error", "--events-addr="])
             .args(flags)
             .args(more)
             .env("RUNTIME_NAMESPACE", "flux-system")
@@ -48,31 +44,17 @@ impl Controller {
     pub(crate) fn cpu_seconds(&self) -> f64 {
         let stat = self.read("stat");
         // The name in brackets may hold spaces; the fields after it do not.
-        let fields: Vec<&str> = stat
-            .rsplit_once(')')
-            .map_or("", |(_, rest)| rest)
-            .split_whitespace()
-            .collect();
-        let ticks = |index: usize| {
-            fields
-                .get(index)
-                .and_then(|field| field.parse::<f64>().ok())
-        };
+        let fields: Vec<&str> =
+            stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());
         (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
     }
 
     /// The most memory that was resident, in MiB.
     pub(crate) fn peak_mib(&self) -> u64 {
         let status = self.read("status");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .unwrap_or_default();
-        line.split_whitespace()
-            .next()
-            .and_then(|kib| kib.parse::<u64>().ok())
-            .unwrap_or(0)
-            / 1024
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
     }
 
     fn read(&self, file: &str) -> String {

@@ -12,24 +12,12 @@ pub(crate) async fn count(client: &Client) -> anyhow::Result<u64> {
             && ["kustomize.toolkit", "source.toolkit", "group=\"\""]
                 .iter()
                 .any(|part| line.contains(part))
-            && ![
-                "leases",
-                "resource=\"endpoints\"",
-                "resource=\"namespaces\"",
-            ]
-            .iter()
-            .any(|part| line.contains(part))
+            && !["leases", "resource=\"endpoints\"", "resource=\"namespaces\""]
+                .iter()
+                .any(|part| line.contains(part))
     };
-    let value = |line: &str| {
-        line.rsplit(' ')
-            .next()
-            .and_then(|value| value.parse::<f64>().ok())
-    };
+    let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
     let total: f64 = text.lines().filter(relevant).filter_map(value).sum();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a count"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
     Ok(total as u64)
 }
