@@ -31,19 +31,35 @@ pub enum CelError {
         message: String,
     },
     /// A health check lacks the expression `current`.
-    #[error("expression Current not specified")]
-    NoCurrent,
+    #[error(
+        "failed to create custom status evaluator for healthchecks[{index}]: expression Current not \
+         specified"
+    )]
+    NoCurrent {
+        /// Which one.
+        index: usize,
+    },
     /// A health check is malformed.
-    #[error("failed to parse the expression {field}: {message}")]
+    #[error(
+        "failed to create custom status evaluator for healthchecks[{index}]: failed to parse the \
+         expression {field}: {message}"
+    )]
     HealthCheck {
+        /// Which one.
+        index: usize,
         /// `Current`, `Failed` or `InProgress`.
         field: &'static str,
         /// Why.
         message: String,
     },
     /// Two health checks are for the same kind.
-    #[error("duplicate custom health check for {0}")]
-    Duplicate(String),
+    #[error("duplicate custom health check for GroupKind {kind} at healthchecks[{index}]")]
+    Duplicate {
+        /// The second of them.
+        index: usize,
+        /// `Kind.group`.
+        kind: String,
+    },
     /// It could not be evaluated.
     #[error("failed to evaluate the CEL expression '{expression}': {message}")]
     Evaluate {
@@ -220,9 +236,9 @@ impl HealthChecks {
     /// A [`CelError`] whose class is `Invalid`, for the first check that is malformed.
     pub fn compile(checks: &[HealthCheckExpression]) -> Result<Self, CelError> {
         let mut compiled = BTreeMap::new();
-        for check in checks {
+        for (index, check) in checks.iter().enumerate() {
             if check.current.is_empty() {
-                return Err(CelError::NoCurrent);
+                return Err(CelError::NoCurrent { index });
             }
             let mut steps = Vec::new();
             for (status, field, text) in [
@@ -232,16 +248,16 @@ impl HealthChecks {
             ] {
                 if !text.is_empty() {
                     let expression = Expression::parse(text).map_err(|error| {
-                        CelError::HealthCheck { field, message: error.to_string() }
+                        CelError::HealthCheck { index, field, message: error.to_string() }
                     })?;
                     steps.push((status, expression));
                 }
             }
             let group = check.api_version.split_once('/').map_or("", |(group, _)| group);
             let key = (group.to_owned(), check.kind.clone());
-            let shown = format!("{group}/{}", check.kind);
+            let kind = format!("{}.{group}", check.kind).trim_end_matches('.').to_owned();
             if compiled.insert(key, Check { steps }).is_some() {
-                return Err(CelError::Duplicate(shown));
+                return Err(CelError::Duplicate { index, kind });
             }
         }
         Ok(Self(Arc::new(compiled)))
