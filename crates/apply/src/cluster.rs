@@ -118,19 +118,21 @@ impl Cluster {
         }
     }
 
-    /// Merges a patch into the status of an object.
+    /// Merges a patch into the status of an object; gives the object as it is then.
     pub async fn patch_status(
         &self,
         object: &ObjectId,
         changes: &Value,
         field_manager: &str,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Value, ApiError> {
         let resource = self.resource_of(object).await?;
         let path = resource.object_path(&object.namespace, &object.name);
         let manager = crate::discovery::escape(field_manager);
         let path = format!("{path}/status?fieldManager={manager}");
         let body = Bytes::from(changes.to_string());
-        self.send(Method::PATCH, &path, Some("application/merge-patch+json"), body).await.map(drop)
+        self.send(Method::PATCH, &path, Some("application/merge-patch+json"), body)
+            .await
+            .map(|answer| answer.object)
     }
 
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {

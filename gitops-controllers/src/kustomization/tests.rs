@@ -215,6 +215,12 @@ impl World {
         self.cluster.get(&ObjectId::new("v1", kind, &self.namespace, name)).await.unwrap()
     }
 
+    async fn delete(&self, name: &str) {
+        let path = format!("/api/v1/namespaces/{}/configmaps/{name}", self.namespace);
+        let delete = http::Request::delete(path).body(Vec::new()).unwrap();
+        self.cluster.client().request::<Value>(delete).await.unwrap();
+    }
+
     /// Waits until the Ready condition of a Kustomization reads so, and gives its status.
     async fn wait(&self, name: &str, expected: &str) -> Value {
         let mut shown = String::new();
@@ -344,6 +350,27 @@ async fn a_turn_without_changes_costs_one_status_patch() {
         }
     }
     assert_eq!(best, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_turn_costs_two_requests_per_object_and_three_more() {
+    let Some(world) = World::new("first").await else { return };
+    world.push("main@sha1:aaaa", &[world.config_map("warm", json!({}))]).await;
+    world.kustomization("warm", json!({})).await;
+    world.wait("warm", "True").await;
+    // Let the watch of the source fill.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let files = [world.config_map("a", json!({})), world.config_map("b", json!({}))];
+    world.push("main@sha1:bbbb", &files).await;
+    world.wait("warm", "main@sha1:bbbb").await;
+    world.delete("a").await;
+    world.delete("b").await;
+    world.requests.store(0, Ordering::SeqCst);
+    world.kustomization("app", json!({})).await;
+    world.wait("app", "True").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    // The finalizer, the inventory ahead of the apply, the status; dry run and apply of each.
+    assert_eq!(world.requests.load(Ordering::SeqCst), 3 + 2 * 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use gitops_apply::{
     jobs_with_ttl,
 };
 use gitops_core::{Class, Classify as _, ObjectId, Scope, Stage, Tree, one_line};
+use kube::api::DynamicObject;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -152,8 +153,12 @@ impl Turn<'_> {
             pipeline: self.pipeline,
             object: self.object,
             stored: Mutex::new(old.clone()),
+            written: Mutex::default(),
         };
         let applied = applier.apply(objects, &options, &journal, &attempt.scope).await;
+        if let Some(written) = journal.written.into_inner() {
+            attempt.wrote(written);
+        }
         let stored = journal.stored.into_inner();
         if !stored.is_empty() || attempt.status.inventory.is_some() {
             set_inventory(&mut attempt.status, &stored);
@@ -312,6 +317,8 @@ struct StatusJournal<'a> {
     object: &'a Kustomization,
     /// The inventory as it is stored.
     stored: Mutex<Inventory>,
+    /// The Kustomization after the latest write.
+    written: Mutex<Option<DynamicObject>>,
 }
 
 #[async_trait]
@@ -326,11 +333,10 @@ impl Journal for StatusJournal<'_> {
         };
         let key = (spec::namespace(self.object).to_owned(), spec::name(self.object).to_owned());
         let patch = json!({"status": {"inventory": wire(&union)}});
-        self.pipeline
-            .cluster
-            .patch_status(&kustomization_id(&key), &patch, &self.pipeline.options.status_manager)
-            .await
-            .map_err(|error| error.to_string())?;
+        let (id, manager) = (kustomization_id(&key), &self.pipeline.options.status_manager);
+        let written = self.pipeline.cluster.patch_status(&id, &patch, manager).await;
+        let written = written.map_err(|error| error.to_string())?;
+        *self.written.lock() = serde_json::from_value(written).ok();
         *self.stored.lock() = union;
         Ok(())
     }

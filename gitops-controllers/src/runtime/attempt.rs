@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use gitops_api::meta::ConditionStatus;
 use gitops_core::{Clock, ObjectId, Scope, Stage};
 use jiff::Timestamp;
+use kube::api::DynamicObject;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
@@ -24,6 +25,7 @@ pub struct Attempt<K: Kind> {
     clock: Arc<dyn Clock>,
     facts: Vec<Fact>,
     metadata: BTreeMap<String, String>,
+    written: Option<DynamicObject>,
     progress: Arc<ProgressNote>,
     newer: watch::Receiver<Option<ObjectId>>,
 }
@@ -49,6 +51,7 @@ impl<K: Kind> Attempt<K> {
             clock,
             facts: Vec::new(),
             metadata: BTreeMap::new(),
+            written: None,
             progress,
             newer,
         }
@@ -123,6 +126,16 @@ impl<K: Kind> Attempt<K> {
                 }
             }
         }
+    }
+
+    /// The object after the reconciler itself wrote to its status, so that the turn's own write
+    /// builds on it.
+    pub fn wrote(&mut self, object: DynamicObject) {
+        self.written = Some(object);
+    }
+
+    pub(super) fn take_written(&mut self) -> Option<DynamicObject> {
+        self.written.take()
     }
 
     /// What was recorded so far.

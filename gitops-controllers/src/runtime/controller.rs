@@ -200,6 +200,13 @@ impl<R: Reconcile> Controller<R> {
         });
         let reported = report.tried.load(Ordering::Relaxed);
         let object = report.latest.into_inner().map_or(object, Arc::new);
+        let object = match attempt.take_written() {
+            Some(written) => {
+                self.cache.observe(written.clone());
+                Arc::new(written)
+            }
+            None => object,
+        };
         let progress = progress.get();
         let before = base.before::<R::Kind>(progress.message.as_deref(), self.context.clock.now());
         let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
