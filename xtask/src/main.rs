@@ -1,6 +1,7 @@
 //! The project's own checks and generators: `cargo run -p xtask -- <command>`.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks")]
 
+mod builtin_kinds;
 mod metadata;
 mod peers;
 mod schema;
@@ -17,6 +18,7 @@ Commands:
   peers    build the originals (kustomize) into target/peers, where Go is installed
   schema   make the table of merge keys of gitops-yaml
   corpus   compare target/release/gitops with kustomize's bytes  [options of check.py]
+  builtin-kinds  rewrite the table of built-in kinds of gitops-apiserver  --openapi-v3 FILE
   rig      recorded scenarios on a real kube-apiserver           [options of rig run]
 ";
 
@@ -27,6 +29,7 @@ fn main() -> anyhow::Result<ExitCode> {
         "tidy" => tidy::run(&root()),
         "peers" => peers::run(&root()),
         "corpus" => verify::corpus(&root(), &arguments),
+        "builtin-kinds" => builtin_kinds::run(&root(), &arguments),
         "rig" => verify::rig(&root(), &arguments),
         "schema" => schema::run(&root()),
         "help" | "--help" | "-h" => {

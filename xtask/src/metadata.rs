@@ -19,15 +19,9 @@ pub(crate) fn members(root: &Path) -> anyhow::Result<BTreeMap<String, Member>> {
         .current_dir(root)
         .output()
         .context("cargo metadata")?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"]
-        .as_array()
-        .context("metadata has no packages")?;
+    let packages = metadata["packages"].as_array().context("metadata has no packages")?;
     packages.iter().map(member).collect()
 }
 

@@ -24,10 +24,8 @@ const HEAD: &str = "\
 ";
 
 /// Kinds without a namespace that Kubernetes 1.21 had and 1.36 no longer has.
-const GONE: &[(&str, &str)] = &[
-    ("policy", "PodSecurityPolicy"),
-    ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
-];
+const GONE: &[(&str, &str)] =
+    &[("policy", "PodSecurityPolicy"), ("flowcontrol.apiserver.k8s.io", "FlowSchema")];
 
 /// Kinds without a namespace that kustomize knows beyond its schema.
 const ADDED: &[(&str, &str)] = &[
@@ -48,78 +46,59 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
         Ok(serde_json::from_str(&text)?)
     };
     let document = read("kustomize-builtin-openapi.json")?;
-    let discovery = [
-        read("kubernetes-1.36-discovery-api.json")?,
-        read("kubernetes-1.36-discovery-apis.json")?,
-    ];
-    let definitions = document["definitions"]
-        .as_object()
-        .context("no definitions")?;
-    let types: BTreeMap<&str, BTreeMap<&str, Field<'_>>> = definitions
-        .iter()
-        .map(|(name, one)| (name.as_str(), fields(one)))
-        .collect();
+    let discovery =
+        [read("kubernetes-1.36-discovery-api.json")?, read("kubernetes-1.36-discovery-apis.json")?];
+    let definitions = document["definitions"].as_object().context("no definitions")?;
+    let types: BTreeMap<&str, BTreeMap<&str, Field<'_>>> =
+        definitions.iter().map(|(name, one)| (name.as_str(), fields(one))).collect();
     let useful = useful(&types);
     let kinds = kinds(definitions);
     let mut reached = BTreeSet::new();
-    let mut todo: Vec<&str> = kinds
-        .values()
-        .copied()
-        .filter(|name| useful.contains(name))
-        .collect();
+    let mut todo: Vec<&str> =
+        kinds.values().copied().filter(|name| useful.contains(name)).collect();
     while let Some(name) = todo.pop() {
         if reached.insert(name) {
             let next = types[name].values().filter_map(|(of, _)| *of);
             todo.extend(next.filter(|of| useful.contains(of)));
         }
     }
-    let numbers: BTreeMap<&str, usize> = reached
-        .iter()
-        .enumerate()
-        .map(|(number, name)| (*name, number))
-        .collect();
+    let numbers: BTreeMap<&str, usize> =
+        reached.iter().enumerate().map(|(number, name)| (*name, number)).collect();
     let mut table = HEAD.to_owned();
-    let cluster = cluster_scoped(&discovery);
-    for ((group, version, kind), name) in &kinds {
-        let slash = if group.is_empty() { "" } else { "/" };
-        let scope = if cluster.contains(&(*group, *kind)) {
-            "c"
-        } else {
-            "n"
-        };
-        let number = numbers
-            .get(name)
-            .map_or_else(|| "-".to_owned(), usize::to_string);
-        writeln!(table, "k {group}{slash}{version} {kind} {scope} {number}")?;
-    }
-    for (api_version, kind) in ADDED {
-        writeln!(table, "k {api_version} {kind} c -")?;
-    }
+    write_kinds(&mut table, &kinds, &numbers, &cluster_scoped(&discovery))?;
     for name in &reached {
         let row: Vec<String> = types[name]
             .iter()
             .filter(|(_, (of, keys))| keys.is_some() || of.is_some_and(|of| useful.contains(of)))
             .map(|(field, (of, keys))| {
-                let of = of
-                    .and_then(|of| numbers.get(of))
-                    .map(|number| format!(":{number}"));
+                let of = of.and_then(|of| numbers.get(of)).map(|number| format!(":{number}"));
                 let keys = keys.as_ref().map(|keys| format!("={}", keys.join(",")));
-                format!(
-                    "{field}{}{}",
-                    of.unwrap_or_default(),
-                    keys.unwrap_or_default()
-                )
+                format!("{field}{}{}", of.unwrap_or_default(), keys.unwrap_or_default())
             })
             .collect();
         writeln!(table, "t {}", row.join(" "))?;
     }
     fs::write(root.join(TABLE), &table)?;
-    println!(
-        "schema: {} kinds, {} types in {TABLE}",
-        kinds.len(),
-        reached.len()
-    );
+    println!("schema: {} kinds, {} types in {TABLE}", kinds.len(), reached.len());
     Ok(ExitCode::SUCCESS)
+}
+
+fn write_kinds(
+    table: &mut String,
+    kinds: &BTreeMap<(&str, &str, &str), &str>,
+    numbers: &BTreeMap<&str, usize>,
+    cluster: &BTreeSet<(&str, &str)>,
+) -> anyhow::Result<()> {
+    for ((group, version, kind), name) in kinds {
+        let slash = if group.is_empty() { "" } else { "/" };
+        let scope = if cluster.contains(&(*group, *kind)) { "c" } else { "n" };
+        let number = numbers.get(name).map_or_else(|| "-".to_owned(), usize::to_string);
+        writeln!(table, "k {group}{slash}{version} {kind} {scope} {number}")?;
+    }
+    for (api_version, kind) in ADDED {
+        writeln!(table, "k {api_version} {kind} c -")?;
+    }
+    Ok(())
 }
 
 fn fields(definition: &Value) -> BTreeMap<&str, Field<'_>> {
@@ -131,9 +110,7 @@ fn fields(definition: &Value) -> BTreeMap<&str, Field<'_>> {
             &property["additionalProperties"]["$ref"],
         ];
         let of = inner.iter().find_map(|of| of.as_str()?.rsplit('/').next());
-        let strategy = property["x-kubernetes-patch-strategy"]
-            .as_str()
-            .unwrap_or_default();
+        let strategy = property["x-kubernetes-patch-strategy"].as_str().unwrap_or_default();
         let merges = property["type"] == "array" && strategy.split(',').any(|word| word == "merge");
         let keys = merges.then(|| {
             let list = property["x-kubernetes-list-map-keys"].as_array();
@@ -145,9 +122,7 @@ fn fields(definition: &Value) -> BTreeMap<&str, Field<'_>> {
         });
         (name.as_str(), (of, keys))
     });
-    fields
-        .filter(|(_, (of, keys))| of.is_some() || keys.is_some())
-        .collect()
+    fields.filter(|(_, (of, keys))| of.is_some() || keys.is_some()).collect()
 }
 
 /// Types from which a list that merges can be reached.
@@ -189,9 +164,7 @@ fn kinds(definitions: &serde_json::Map<String, Value>) -> BTreeMap<(&str, &str, 
 
 fn cluster_scoped(discovery: &[Value]) -> BTreeSet<(&str, &str)> {
     let mut found: BTreeSet<(&str, &str)> = GONE.iter().copied().collect();
-    let groups = discovery
-        .iter()
-        .flat_map(|list| list["items"].as_array().into_iter().flatten());
+    let groups = discovery.iter().flat_map(|list| list["items"].as_array().into_iter().flatten());
     for group in groups {
         let name = group["metadata"]["name"].as_str().unwrap_or_default();
         for version in group["versions"].as_array().into_iter().flatten() {

@@ -13,46 +13,14 @@ use crate::metadata::{self, Member};
 /// The layers of ARCHITECTURE.md: a crate may use every lower layer, and within its own layer only
 /// what its row names.
 const LAYERS: &[Layer] = &[
-    Layer {
-        name: "gitops-core",
-        level: 0,
-        beside: &[],
-    },
-    Layer {
-        name: "gitops-yaml",
-        level: 0,
-        beside: &["gitops-core"],
-    },
-    Layer {
-        name: "gitops-kustomize",
-        level: 1,
-        beside: &[],
-    },
-    Layer {
-        name: "gitops-source",
-        level: 2,
-        beside: &[],
-    },
-    Layer {
-        name: "gitops-api",
-        level: 3,
-        beside: &[],
-    },
-    Layer {
-        name: "gitops-apply",
-        level: 3,
-        beside: &[],
-    },
-    Layer {
-        name: "gitops-controllers",
-        level: 4,
-        beside: &[],
-    },
-    Layer {
-        name: "gitops-cli",
-        level: 5,
-        beside: &[],
-    },
+    Layer { name: "gitops-core", level: 0, beside: &[] },
+    Layer { name: "gitops-yaml", level: 0, beside: &["gitops-core"] },
+    Layer { name: "gitops-kustomize", level: 1, beside: &[] },
+    Layer { name: "gitops-source", level: 2, beside: &[] },
+    Layer { name: "gitops-api", level: 3, beside: &[] },
+    Layer { name: "gitops-apply", level: 3, beside: &[] },
+    Layer { name: "gitops-controllers", level: 4, beside: &[] },
+    Layer { name: "gitops-cli", level: 5, beside: &[] },
 ];
 
 struct Layer {
@@ -68,29 +36,14 @@ const ASIDE: &[(&str, &[&str])] = &[("gitops-apiserver", &["gitops-core", "gitop
 const NOT_SHIPPED: &[&str] = &["gitops-testenv", "xtask", "gitops-benches"];
 
 /// Crates that open sockets or run tasks: only from layer 2 on.
-const RUNTIMES: &[&str] = &[
-    "tokio",
-    "reqwest",
-    "hyper",
-    "hyper-util",
-    "axum",
-    "gix",
-    "tower-http",
-    "tempfile",
-    "notify",
-];
+const RUNTIMES: &[&str] =
+    &["tokio", "reqwest", "hyper", "hyper-util", "axum", "gix", "tower-http", "tempfile", "notify"];
 
 /// Crates that know a cluster: only from layer 3 on.
 const CLUSTER: &[&str] = &["kube", "k8s-openapi", "gitops-api"];
 
 /// Never, anywhere: a second TLS stack, or a YAML crate that is not kept.
-const BANNED: &[&str] = &[
-    "openssl",
-    "openssl-sys",
-    "native-tls",
-    "aws-lc-rs",
-    "serde_yaml",
-];
+const BANNED: &[&str] = &["openssl", "openssl-sys", "native-tls", "aws-lc-rs", "serde_yaml"];
 
 const LONGEST_FILE: usize = 500;
 
@@ -112,17 +65,8 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
     for finding in &findings {
         println!("{finding}");
     }
-    println!(
-        "tidy: {} crates, {} files, {} findings",
-        members.len(),
-        files.len(),
-        findings.len()
-    );
-    Ok(if findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    println!("tidy: {} crates, {} files, {} findings", members.len(), files.len(), findings.len());
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn direction(name: &str, member: &Member, findings: &mut Vec<String>) {
@@ -150,10 +94,7 @@ fn direction(name: &str, member: &Member, findings: &mut Vec<String>) {
 }
 
 fn ours(dependencies: &[String]) -> impl Iterator<Item = &str> {
-    dependencies
-        .iter()
-        .map(String::as_str)
-        .filter(|name| name.starts_with("gitops-"))
+    dependencies.iter().map(String::as_str).filter(|name| name.starts_with("gitops-"))
 }
 
 fn layers(name: &str, member: &Member, findings: &mut Vec<String>) {
@@ -166,9 +107,7 @@ fn layers(name: &str, member: &Member, findings: &mut Vec<String>) {
             findings.push(format!("{name} is pure and may not use {dependency}"));
         }
         if layer.level < 3 && CLUSTER.contains(&dependency) {
-            findings.push(format!(
-                "{name} stands below the cluster and may not use {dependency}"
-            ));
+            findings.push(format!("{name} stands below the cluster and may not use {dependency}"));
         }
     }
 }
@@ -184,16 +123,9 @@ fn lock_file(root: &Path, findings: &mut Vec<String>) -> anyhow::Result<()> {
 }
 
 fn tracked(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let output = Command::new("git")
-        .arg("ls-files")
-        .current_dir(root)
-        .output()?;
+    let output = Command::new("git").arg("ls-files").current_dir(root).output()?;
     let text = String::from_utf8(output.stdout)?;
-    Ok(text
-        .lines()
-        .map(PathBuf::from)
-        .filter(|file| root.join(file).is_file())
-        .collect())
+    Ok(text.lines().map(PathBuf::from).filter(|file| root.join(file).is_file()).collect())
 }
 
 fn source_file(root: &Path, file: &Path, findings: &mut Vec<String>) -> anyhow::Result<()> {
@@ -203,19 +135,10 @@ fn source_file(root: &Path, file: &Path, findings: &mut Vec<String>) -> anyhow::
     let text = fs::read_to_string(root.join(file))?;
     let shown = file.display();
     let is_test = file.components().any(|part| part.as_os_str() == "tests");
-    let code = text
-        .lines()
-        .take_while(|line| !line.starts_with("mod tests {"))
-        .count();
-    let limit = if text.contains("// One idea: ") {
-        MAY_BE_LONGER
-    } else {
-        LONGEST_FILE
-    };
+    let code = text.lines().take_while(|line| !line.starts_with("mod tests {")).count();
+    let limit = if text.contains("// One idea: ") { MAY_BE_LONGER } else { LONGEST_FILE };
     if code > limit && !is_test {
-        findings.push(format!(
-            "{shown}: {code} lines before its tests, over {limit}"
-        ));
+        findings.push(format!("{shown}: {code} lines before its tests, over {limit}"));
     }
     if !text.starts_with("//!") && !is_test && !file.ends_with("main.rs") {
         findings.push(format!("{shown}: does not begin by saying what it is for"));
@@ -250,11 +173,7 @@ mod tests {
             ("gitops-controllers", "gitops-testenv"),
         ] {
             let expected = usize::from(dependency != "gitops-kustomize-x");
-            assert_eq!(
-                findings(name, &[dependency]).len(),
-                expected,
-                "{name} → {dependency}"
-            );
+            assert_eq!(findings(name, &[dependency]).len(), expected, "{name} → {dependency}");
         }
     }
 }

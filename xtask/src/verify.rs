@@ -18,11 +18,7 @@ pub(crate) fn rig(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::SUCCESS);
     };
     let wanted = scenarios(&shared)?;
-    println!(
-        "rig: {} scenarios; not yet: {}",
-        wanted.len(),
-        NOT_YET.join(", ")
-    );
+    println!("rig: {} scenarios; not yet: {}", wanted.len(), NOT_YET.join(", "));
     let status = Command::new(shared.join("rig/rig"))
         .args(["run", "--controllers"])
         .arg(root.join("target/release"))
@@ -41,12 +37,7 @@ pub(crate) fn corpus(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCo
     let gitops = root.join("target/release/gitops");
     let output = Command::new("python3")
         .arg(shared.join("corpus/check.py"))
-        .args([
-            "kustomize",
-            "--bin",
-            &format!("{} kustomize", gitops.display()),
-            "--root",
-        ])
+        .args(["kustomize", "--bin", &format!("{} kustomize", gitops.display()), "--root"])
         .arg(root.join("target/corpus"))
         .args(arguments)
         .output()
@@ -74,15 +65,10 @@ fn scenarios(shared: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
-    pattern
-        .strip_suffix('*')
-        .map_or(pattern == name, |prefix| name.starts_with(prefix))
+    pattern.strip_suffix('*').map_or(pattern == name, |prefix| name.starts_with(prefix))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a program may read where its data stands"
-)]
+#[expect(clippy::disallowed_methods, reason = "a program may read where its data stands")]
 pub(crate) fn shared(root: &Path) -> Option<PathBuf> {
     let beside = || root.join("../shared");
     let shared = std::env::var("GITOPS_SHARED").map_or_else(|_| beside(), PathBuf::from);
@@ -94,9 +80,5 @@ pub(crate) fn shared(root: &Path) -> Option<PathBuf> {
 }
 
 fn exit(success: bool) -> ExitCode {
-    if success {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,0 +1,145 @@
+//! What a value may look like: one arena of nodes for built-in types and for custom resources.
+//!
+//! Everything that walks an object walks it along a [`Schema`]: pruning and strict decoding,
+//! defaulting, validation, strategic merge and server-side apply.
+
+mod builtin;
+mod openapi;
+
+use std::borrow::Cow;
+
+pub(crate) use builtin::{Line, Table};
+pub(crate) use openapi::Rules;
+
+/// A string that lives in the program's table, or one from a cluster object.
+pub(crate) type Text = Cow<'static, str>;
+
+/// The place of a [`Node`] in its [`Schema`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NodeId(pub(crate) u32);
+
+/// Types that may refer to each other, also in circles.
+#[derive(Debug, Default)]
+pub(crate) struct Schema {
+    nodes: Vec<Node>,
+}
+
+/// One type.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// What kind of JSON value it is.
+    pub(crate) kind: Kind,
+    /// Replaced as a whole by every writer.
+    pub(crate) atomic: bool,
+    /// The name of the Go type; empty for custom resources.
+    pub(crate) name: Text,
+    /// How strategic merge patches treat it.
+    pub(crate) patch: Patch,
+    /// What only custom resource definitions can say.
+    pub(crate) rules: Option<Box<Rules>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// Anything; unknown fields are kept, objects merge field by field.
+    Any,
+    Scalar(Scalar),
+    List {
+        items: NodeId,
+        list: ListKind,
+    },
+    /// An object with named fields.
+    Struct {
+        /// In the order of the definition.
+        fields: Vec<Field>,
+        /// The type of fields that are not named, if any field name is allowed.
+        rest: Option<NodeId>,
+    },
+    /// An object whose field names are data.
+    Map {
+        values: NodeId,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ListKind {
+    Atomic,
+    Set,
+    /// Items are told apart by these fields.
+    Map(Vec<Text>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    /// A string, with its allowed values if they are known.
+    String(Vec<Text>),
+    Boolean,
+    Int32,
+    Int64,
+    Double,
+    /// Base64.
+    Bytes,
+    /// RFC 3339.
+    Time,
+    /// RFC 3339 with microseconds.
+    MicroTime,
+    /// A number with a suffix, as number or string.
+    Quantity,
+    IntOrString,
+}
+
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: Text,
+    pub(crate) node: NodeId,
+    pub(crate) required: bool,
+    /// A Go value, not a pointer, and written even when it is empty.
+    pub(crate) always: bool,
+    /// The default of a key field of an associative list.
+    pub(crate) default: Option<Text>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Patch {
+    /// Lists are merged, not replaced.
+    pub(crate) merge: bool,
+    /// Fields of the live object that the patch does not list go away.
+    pub(crate) retain_keys: bool,
+    /// The field by which items of a merged list are told apart; empty for scalars.
+    pub(crate) key: Text,
+}
+
+impl Schema {
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    pub(crate) fn add(&mut self, node: Node) -> NodeId {
+        let id = u32::try_from(self.nodes.len()).expect("a schema is bounded by the request size");
+        self.nodes.push(node);
+        NodeId(id)
+    }
+}
+
+impl Node {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, atomic: false, name: Text::default(), patch: Patch::default(), rules: None }
+    }
+
+    /// The named field of a struct.
+    pub(crate) fn field(&self, name: &str) -> Option<&Field> {
+        match &self.kind {
+            Kind::Struct { fields, .. } => fields.iter().find(|field| field.name == name),
+            _ => None,
+        }
+    }
+
+    /// The type of a member of an object, named or not.
+    pub(crate) fn member(&self, name: &str) -> Option<NodeId> {
+        match &self.kind {
+            Kind::Struct { rest, .. } => self.field(name).map(|field| field.node).or(*rest),
+            Kind::Map { values } => Some(*values),
+            _ => None,
+        }
+    }
+}
