@@ -18,7 +18,10 @@ fn overlay(applications: usize) -> MemoryTree {
     let mut generators = String::from("configMapGenerator:\n");
     for index in 0..applications {
         let _ = writeln!(base, "- app-{index}.yaml");
-        let _ = writeln!(generators, "- name: app-{index}-config\n  literals: [level=info, shard={index}]");
+        let _ = writeln!(
+            generators,
+            "- name: app-{index}-config\n  literals: [level=info, shard={index}]"
+        );
         let text = format!(
             "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app-{index}\nspec:\n  replicas: 1\n  selector:\n    matchLabels: {{app: app-{index}}}\n  template:\n    metadata:\n      labels: {{app: app-{index}}}\n    spec:\n      containers:\n      - name: main\n        image: registry.example.com/app:1.0.{index}\n        envFrom:\n        - configMapRef: {{name: app-{index}-config}}\n---\napiVersion: v1\nkind: Service\nmetadata:\n  name: app-{index}\nspec:\n  selector: {{app: app-{index}}}\n  ports:\n  - name: http\n    port: 80\n"
         );
@@ -36,22 +39,29 @@ fn full_overlay(bencher: Bencher<'_, '_>, applications: usize) {
     let tree = overlay(applications);
     let options = BuildOptions::default();
     bencher.bench_local(|| {
-        build(&tree, "overlay".as_ref(), &options, &Scope::background()).expect("builds").manifests.len()
+        build(&tree, "overlay".as_ref(), &options, &Scope::background())
+            .expect("builds")
+            .manifests
+            .len()
     });
 }
 
 #[divan::bench]
 fn four_objects_as_flux(bencher: Bencher<'_, '_>) {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: '${env}'}\n";
-    let files = ["a", "b", "c", "d"].map(|name| (format!("{name}.yaml"), text.replace("NAME", name)));
+    let files =
+        ["a", "b", "c", "d"].map(|name| (format!("{name}.yaml"), text.replace("NAME", name)));
     let tree = Arc::new(MemoryTree::from_iter(files));
     let options = flux::FluxOptions { target_namespace: "prod".into(), ..Default::default() };
-    let substitution =
-        flux::Substitution { vars: [("env".to_owned(), "prod".to_owned())].into(), ..Default::default() };
+    let substitution = flux::Substitution {
+        vars: [("env".to_owned(), "prod".to_owned())].into(),
+        ..Default::default()
+    };
     let build = BuildOptions::default();
     bencher.bench_local(|| {
         let tree = Arc::clone(&tree) as Arc<dyn gitops_core::Tree>;
-        let mut rendered = flux::render(tree, "", &options, &build, &Scope::background()).expect("builds");
+        let mut rendered =
+            flux::render(tree, "", &options, &build, &Scope::background()).expect("builds");
         flux::substitute(&mut rendered.manifests, &substitution).expect("substitutes");
         rendered.manifests.len()
     });

@@ -65,7 +65,8 @@ impl Accumulator {
     fn bind_variables(&mut self, variables: &[Variable], schema: &Schema) -> Result<()> {
         for variable in variables {
             let api_version = variable.gvk.api_version();
-            let cluster_scoped = schema.is_namespaced(&api_version, &variable.gvk.kind) == Some(false);
+            let cluster_scoped =
+                schema.is_namespaced(&api_version, &variable.gvk.kind) == Some(false);
             let anywhere = variable.object_namespace.is_empty() && !cluster_scoped;
             let matches: Vec<usize> = self
                 .set
@@ -75,14 +76,18 @@ impl Accumulator {
                     resource.all_ids().any(|id| {
                         id.name == variable.object_name
                             && id.gvk == variable.gvk
-                            && (anywhere || cluster_scoped || id.effective_namespace() == namespace_of(variable))
+                            && (anywhere
+                                || cluster_scoped
+                                || id.effective_namespace() == namespace_of(variable))
                     })
                 })
                 .map(|(index, _)| index)
                 .collect();
             match *matches {
                 [] => {}
-                [index] => self.set.content_mut(index).variables.push(variable.name.as_str().into()),
+                [index] => {
+                    self.set.content_mut(index).variables.push(variable.name.as_str().into());
+                }
                 _ => {
                     return Err(Error::new(
                         ErrorKind::Reference,
@@ -122,7 +127,10 @@ impl<'t> Target<'t> {
         for name in FILE_NAMES {
             match loader.read(name) {
                 Ok(_) if found.is_some() => {
-                    let message = format!("Found multiple kustomization files under: {}\n", loader.shown_root());
+                    let message = format!(
+                        "Found multiple kustomization files under: {}\n",
+                        loader.shown_root()
+                    );
                     return Err(Error::new(ErrorKind::Conflict, message));
                 }
                 Ok(content) => found = Some((name, content)),
@@ -139,16 +147,24 @@ impl<'t> Target<'t> {
             return Err(Error::new(ErrorKind::NotFound, message));
         };
         let place = loader.name_of(file_name);
-        let document = read_document(&content)
-            .map_err(|error| Error::from(error).reword(|text| format!("invalid Kustomization: {text}")).in_file(place.as_str()))?;
+        let document = read_document(&content).map_err(|error| {
+            Error::from(error)
+                .reword(|text| format!("invalid Kustomization: {text}"))
+                .in_file(place.as_str())
+        })?;
         let file = Kustomization::read(&document, &mut |warning| build.warnings.push(warning))
             .map_err(|error| error.in_file(place.as_str()))?;
         Self::new(loader, file, file_name)
     }
 
     /// A target with a kustomization file that was read.
-    pub(crate) fn new(loader: Loader<'t>, file: Kustomization, file_name: &'static str) -> Result<Self> {
-        file.check_kind(&loader.shown_root()).map_err(|error| error.in_file(loader.name_of(file_name)))?;
+    pub(crate) fn new(
+        loader: Loader<'t>,
+        file: Kustomization,
+        file_name: &'static str,
+    ) -> Result<Self> {
+        file.check_kind(&loader.shown_root())
+            .map_err(|error| error.in_file(loader.name_of(file_name)))?;
         Ok(Self { loader, file, file_name, origin: None })
     }
 
@@ -180,9 +196,14 @@ impl<'t> Target<'t> {
             )),
             (Some(content), None) => {
                 let schema = Schema::from_openapi(&content).map_err(|error| {
-                    Error::from(error).in_file(self.loader.name_of(custom.map_or("", String::as_str)))
+                    Error::from(error)
+                        .in_file(self.loader.name_of(custom.map_or("", String::as_str)))
                 })?;
-                build.schema = Arc::new(if build.options.openapi_adds { schema.or_else(&build.options.schema) } else { schema });
+                build.schema = Arc::new(if build.options.openapi_adds {
+                    schema.or_else(&build.options.schema)
+                } else {
+                    schema
+                });
                 build.schema_is_set = true;
                 Ok(())
             }
@@ -199,7 +220,11 @@ impl<'t> Target<'t> {
     }
 
     /// Adds what this kustomization says to `into`: empty, or the parent's for a component.
-    pub(crate) fn accumulate(&mut self, build: &mut Build<'_>, into: Accumulator) -> Result<Accumulator> {
+    pub(crate) fn accumulate(
+        &mut self,
+        build: &mut Build<'_>,
+        into: Accumulator,
+    ) -> Result<Accumulator> {
         let mut all = into;
         let resources = std::mem::take(&mut self.file.resources);
         for entry in &resources {
@@ -224,7 +249,12 @@ impl<'t> Target<'t> {
     }
 
     /// A file of objects, or else a directory with a kustomization.
-    fn add_resource(&self, build: &mut Build<'_>, all: &mut Accumulator, entry: &str) -> Result<()> {
+    fn add_resource(
+        &self,
+        build: &mut Build<'_>,
+        all: &mut Accumulator,
+        entry: &str,
+    ) -> Result<()> {
         let Err(as_file) = self.add_file(build, all, entry) else { return Ok(()) };
         if matches!(as_file.kind(), ErrorKind::Cancelled | ErrorKind::Limit) {
             return Err(as_file);
@@ -234,7 +264,10 @@ impl<'t> Target<'t> {
                 error.context(format!("accumulation err='{}'", one_line(&as_file)))
             }),
             // What is no YAML is a file; that it is no directory either is of no interest.
-            Err(_) if as_file.kind() == ErrorKind::Syntax && one_line(&as_file).contains("MalformedYAMLError") => {
+            Err(_)
+                if as_file.kind() == ErrorKind::Syntax
+                    && one_line(&as_file).contains("MalformedYAMLError") =>
+            {
                 Err(as_file)
             }
             Err(as_base) => {
@@ -242,7 +275,8 @@ impl<'t> Target<'t> {
                 let place = (as_file.file().map(str::to_owned), as_file.line(), as_file.column());
                 let object = as_file.object().map(str::to_owned);
                 let hint = as_file.hint().map(str::to_owned);
-                let mut error = as_base.context(format!("accumulation err='{}'", one_line(&as_file)));
+                let mut error =
+                    as_base.context(format!("accumulation err='{}'", one_line(&as_file)));
                 if let (Some(file), line, column) = place {
                     error = error.in_file(file).at_line(line.unwrap_or(0), column.unwrap_or(0));
                 }
@@ -258,13 +292,13 @@ impl<'t> Target<'t> {
     }
 
     fn add_file(&self, build: &Build<'_>, all: &mut Accumulator, entry: &str) -> Result<()> {
-        let set = self
-            .read_file(build, entry)
-            .map_err(|error| error.context(format!("accumulating resources from '{}'", path::masked(entry))))?;
+        let set = self.read_file(build, entry).map_err(|error| {
+            error.context(format!("accumulating resources from '{}'", path::masked(entry)))
+        })?;
         build.check_size(all.set.len() + set.len())?;
-        all.set
-            .append_all(set)
-            .map_err(|error| error.context(format!("merging resources from '{}'", path::masked(entry))))
+        all.set.append_all(set).map_err(|error| {
+            error.context(format!("merging resources from '{}'", path::masked(entry)))
+        })
     }
 
     fn read_file(&self, build: &Build<'_>, entry: &str) -> Result<ResourceSet> {
@@ -273,7 +307,11 @@ impl<'t> Target<'t> {
         let resources = read_resources(&content, &name, &build.schema).map_err(|error| {
             let malformed = error.to_string().starts_with("MalformedYAMLError");
             let error = error.in_file(name.as_str());
-            if malformed { error.reword(|text| format!("{text} in File: {}", path::masked(entry))) } else { error }
+            if malformed {
+                error.reword(|text| format!("{text} in File: {}", path::masked(entry)))
+            } else {
+                error
+            }
         })?;
         let origin = self.origin.as_ref().map(|origin| origin.join(entry));
         let mut set = ResourceSet::new();
@@ -284,28 +322,39 @@ impl<'t> Target<'t> {
         Ok(set)
     }
 
-    fn add_base(&self, build: &mut Build<'_>, all: &mut Accumulator, entry: &str, loader: Loader<'t>) -> Result<()> {
+    fn add_base(
+        &self,
+        build: &mut Build<'_>,
+        all: &mut Accumulator,
+        entry: &str,
+        loader: Loader<'t>,
+    ) -> Result<()> {
         let place = loader.place();
         let shown = loader.shown_root();
         let seen = build.seen.entry(place.clone()).or_default();
         seen.times += 1;
         let times = seen.times;
-        let base = match &seen.result {
-            Some(result) => result.clone(),
-            None => {
-                let base = self.build_child(build, Accumulator::default(), entry, loader, false)?;
-                // Most bases are named once; only then is no copy kept.
-                if times > 1 {
-                    build.seen.entry(place).or_default().result = Some(base.clone());
-                }
-                base
+        let base = if let Some(result) = &seen.result {
+            result.clone()
+        } else {
+            let base = self.build_child(build, Accumulator::default(), entry, loader, false)?;
+            // Most bases are named once; only then is no copy kept.
+            if times > 1 {
+                build.seen.entry(place).or_default().result = Some(base.clone());
             }
+            base
         };
         build.check_size(all.set.len() + base.set.len())?;
-        all.merge(base).map_err(|error| error.context(format!("recursed merging from path '{shown}'")))
+        all.merge(base)
+            .map_err(|error| error.context(format!("recursed merging from path '{shown}'")))
     }
 
-    fn add_component(&self, build: &mut Build<'_>, all: Accumulator, entry: &str) -> Result<Accumulator> {
+    fn add_component(
+        &self,
+        build: &mut Build<'_>,
+        all: Accumulator,
+        entry: &str,
+    ) -> Result<Accumulator> {
         let loader = self.loader.enter(entry).map_err(|error| {
             error.reword(|text| format!("loader.New {text:?}")).in_file(self.file_path())
         })?;
@@ -329,7 +378,8 @@ impl<'t> Target<'t> {
         child.choose_schema(build)?;
         let kind = &child.file.kind;
         if component && kind != COMPONENT {
-            let message = format!("expected kind '{COMPONENT}' for path '{shown}' but got '{kind}'");
+            let message =
+                format!("expected kind '{COMPONENT}' for path '{shown}' but got '{kind}'");
             return Err(Error::new(ErrorKind::Field, message).in_file(child.file_path()));
         }
         if !component && kind == COMPONENT {
@@ -339,9 +389,9 @@ impl<'t> Target<'t> {
                 .with_hint("components are named under `components`, not `resources`"));
         }
         let through = child.file_path();
-        child
-            .accumulate(build, into)
-            .map_err(|error| error.context(format!("recursed accumulation of path '{shown}'")).through(through))
+        child.accumulate(build, into).map_err(|error| {
+            error.context(format!("recursed accumulation of path '{shown}'")).through(through)
+        })
     }
 
     fn merge_configurations(&self, all: &mut Accumulator) -> Result<()> {
@@ -350,7 +400,8 @@ impl<'t> Target<'t> {
             let mut merged = TransformerConfig::clone(&own);
             for file in &self.file.configurations {
                 let name = self.loader.name_of(file);
-                let content = self.loader.read(file).map_err(|error| error.in_file(name.as_str()))?;
+                let content =
+                    self.loader.read(file).map_err(|error| error.in_file(name.as_str()))?;
                 let read = read_document(&content)
                     .map_err(Error::from)
                     .and_then(|document| TransformerConfig::read(&document));
@@ -363,9 +414,12 @@ impl<'t> Target<'t> {
             let mut merged = TransformerConfig::clone(&all.config());
             for file in &self.file.crds {
                 let name = self.loader.name_of(file);
-                let content = self.loader.read(file).map_err(|error| error.in_file(name.as_str()))?;
+                let content =
+                    self.loader.read(file).map_err(|error| error.in_file(name.as_str()))?;
                 let crds = read_crds(&content, file).map_err(|error| error.in_file(name.as_str()));
-                let crds = crds.map_err(|error| error.context(format!("loading CRDs [{}]", self.file.crds.join(" "))))?;
+                let crds = crds.map_err(|error| {
+                    error.context(format!("loading CRDs [{}]", self.file.crds.join(" ")))
+                })?;
                 merged.merge(&crds).map_err(|error| error.context("merging CRDs"))?;
             }
             all.config = Some(Arc::new(merged));
@@ -377,7 +431,10 @@ impl<'t> Target<'t> {
         let options = self.file.generator_options.as_ref();
         let schema = Arc::clone(&build.schema);
         let here = self.file_path();
-        for (kind, generators) in [("ConfigMapGenerator", &self.file.config_maps), ("SecretGenerator", &self.file.secrets)] {
+        for (kind, generators) in [
+            ("ConfigMapGenerator", &self.file.config_maps),
+            ("SecretGenerator", &self.file.secrets),
+        ] {
             for args in generators {
                 let made = if kind == "SecretGenerator" {
                     generate::secret(args, options, &self.loader, &schema)
@@ -385,16 +442,21 @@ impl<'t> Target<'t> {
                     generate::config_map(args, options, &self.loader, &schema)
                 };
                 let mut made = made.map_err(|error| error.in_file(here.as_str()))?;
-                made.origin = self.origin.as_ref().map(|origin| origin.builtin(self.file_name, kind));
+                made.origin =
+                    self.origin.as_ref().map(|origin| origin.builtin(self.file_name, kind));
                 absorb(all, made, &schema, &here)?;
             }
         }
         if !self.file.helm_charts.is_empty() || self.file.helm_globals.is_some() {
-            return Err(Error::new(ErrorKind::Unsupported, "helmCharts is not allowed in this build")
-                .in_file(here)
-                .with_hint("render the chart with a HelmRelease, or commit its output"));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "helmCharts is not allowed in this build",
+            )
+            .in_file(here)
+            .with_hint("render the chart with a HelmRelease, or commit its output"));
         }
-        for plugin in self.plugins(build, &self.file.generators)
+        for plugin in self
+            .plugins(build, &self.file.generators)
             .map_err(|error| error.context("loading generator plugins"))?
         {
             for resource in plugin.generate(&self.loader, build)? {
@@ -436,7 +498,10 @@ impl<'t> Target<'t> {
                     after == *before
                 });
             if !same {
-                return Err(Error::new(ErrorKind::Field, "validator shouldn't modify the resource map"));
+                return Err(Error::new(
+                    ErrorKind::Field,
+                    "validator shouldn't modify the resource map",
+                ));
             }
         }
         Ok(())
@@ -451,7 +516,8 @@ impl<'t> Target<'t> {
             match read_resources(entry.as_bytes(), &self.file_path(), &build.schema) {
                 Ok(resources) => {
                     for mut resource in resources {
-                        resource.origin = self.origin.as_ref().map(|origin| origin.join(self.file_name));
+                        resource.origin =
+                            self.origin.as_ref().map(|origin| origin.join(self.file_name));
                         inline.append(resource)?;
                     }
                 }
@@ -463,7 +529,12 @@ impl<'t> Target<'t> {
     }
 }
 
-fn absorb(all: &mut Accumulator, resource: crate::resource::Resource, schema: &Schema, file: &str) -> Result<()> {
+fn absorb(
+    all: &mut Accumulator,
+    resource: crate::resource::Resource,
+    schema: &Schema,
+    file: &str,
+) -> Result<()> {
     all.set
         .absorb(resource, schema)
         .map_err(|error| error.context("merging from generator").in_file(file))

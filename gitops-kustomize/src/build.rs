@@ -89,7 +89,12 @@ impl Default for BuildOptions {
 /// # Errors
 /// [`Error`] in kustomize's words, with the place and the chain of kustomizations. Nothing of the
 /// build is returned then.
-pub fn build(tree: &dyn Tree, path: &Path, options: &BuildOptions, scope: &Scope) -> Result<Rendered, Error> {
+pub fn build(
+    tree: &dyn Tree,
+    path: &Path,
+    options: &BuildOptions,
+    scope: &Scope,
+) -> Result<Rendered, Error> {
     let loader = Loader::open(tree, path, options)?;
     let mut build = Build::new(options, scope);
     let target = Target::load(&mut build, loader)?;

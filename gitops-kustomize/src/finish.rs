@@ -68,7 +68,10 @@ pub(crate) fn fix_names(
 }
 
 /// Replaces variables by their values.
-pub(crate) fn resolve_variables(accumulated: &mut Accumulator, build: &mut Build<'_>) -> Result<()> {
+pub(crate) fn resolve_variables(
+    accumulated: &mut Accumulator,
+    build: &mut Build<'_>,
+) -> Result<()> {
     variables::resolve(accumulated, build)
         .map_err(|error| error.with_hint("variables are deprecated; use replacements"))
 }
@@ -77,7 +80,8 @@ pub(crate) fn resolve_variables(accumulated: &mut Accumulator, build: &mut Build
 pub(crate) fn drop_local(set: &mut ResourceSet) -> Result<()> {
     let mut any = false;
     for resource in set.iter() {
-        check_metadata(resource.node()).map_err(|error| error.about(resource.id().to_object_id()))?;
+        check_metadata(resource.node())
+            .map_err(|error| error.about(resource.id().to_object_id()))?;
         any |= is_local(resource);
     }
     if any {
@@ -91,8 +95,13 @@ fn is_local(resource: &Resource) -> bool {
 }
 
 /// The resources as they leave the build.
-pub(crate) fn manifests(set: ResourceSet, file: &Kustomization, build: &Build<'_>) -> Result<Manifests> {
-    let managed = build.options.enable_managed_by_label || file.has_metadata_option("managedByLabel");
+pub(crate) fn manifests(
+    set: ResourceSet,
+    file: &Kustomization,
+    build: &Build<'_>,
+) -> Result<Manifests> {
+    let managed =
+        build.options.enable_managed_by_label || file.has_metadata_option("managedByLabel");
     let origins = file.has_metadata_option("originAnnotations");
     let transformations = file.has_metadata_option("transformerAnnotations");
     let mut items = Vec::with_capacity(set.len());
@@ -100,7 +109,11 @@ pub(crate) fn manifests(set: ResourceSet, file: &Kustomization, build: &Build<'_
     for mut resource in set.into_vec() {
         build.scope.check()?;
         if managed {
-            let labels = resource.node_mut().make_mapping().mapping_or_insert("metadata").mapping_or_insert("labels");
+            let labels = resource
+                .node_mut()
+                .make_mapping()
+                .mapping_or_insert("metadata")
+                .mapping_or_insert("labels");
             labels.insert(MANAGED_BY, MANAGER);
         }
         clean(resource.node_mut());
@@ -112,18 +125,25 @@ pub(crate) fn manifests(set: ResourceSet, file: &Kustomization, build: &Build<'_
             let text = Origin::list_to_yaml(&resource.transformations);
             resource.set_annotation(TRANSFORMATIONS, &text);
         }
-        let source = resource.read_at.clone().map(|read_at| Source { file: read_at.file, line: read_at.line });
-        let manifest = Manifest::new(resource.into_node(), source.clone()).map_err(|error| match source {
-            Some(source) => {
-                let line = error.line().unwrap_or(source.line);
-                error.in_file(&*source.file).at_line(line, 1)
-            }
-            None => error,
-        })?;
+        let source = resource
+            .read_at
+            .clone()
+            .map(|read_at| Source { file: read_at.file, line: read_at.line });
+        let manifest =
+            Manifest::new(resource.into_node(), source.clone()).map_err(|error| match source {
+                Some(source) => {
+                    let line = error.line().unwrap_or(source.line);
+                    error.in_file(&*source.file).at_line(line, 1)
+                }
+                None => error,
+            })?;
         size += manifest.as_yaml().len();
         let limit = build.options.limits.output;
         if size > limit {
-            return Err(Error::new(ErrorKind::Limit, format!("the output is larger than {limit} bytes")));
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("the output is larger than {limit} bytes"),
+            ));
         }
         items.push(manifest);
     }
@@ -147,12 +167,14 @@ fn clean(node: &mut Node) {
         .filter(|key| annotations.contains_key(key))
         .collect();
     // What else stands there becomes text, since the original rewrites the annotations as such.
-    let rewrite = annotations.values().any(|value| value.as_scalar().is_some() && !value.is_string());
+    let rewrite =
+        annotations.values().any(|value| value.as_scalar().is_some() && !value.is_string());
     for key in found {
         remove_pair(node, "annotations", key);
     }
     if rewrite
-        && let Some(annotations) = node.at_mut(["metadata", "annotations"]).and_then(Node::as_mapping_mut)
+        && let Some(annotations) =
+            node.at_mut(["metadata", "annotations"]).and_then(Node::as_mapping_mut)
     {
         stringify(annotations);
     }

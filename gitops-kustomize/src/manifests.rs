@@ -62,8 +62,8 @@ impl fmt::Display for Warning {
 impl Manifest {
     /// An object with its text, which is what `node` prints as.
     pub(crate) fn new(node: Node, source: Option<Source>) -> Result<Self> {
-        let text = gitops_yaml::to_yaml(&node)
-            .map_err(|error| Error::from(error).about(id_of(&node)))?;
+        let text =
+            gitops_yaml::to_yaml(&node).map_err(|error| Error::from(error).about(id_of(&node)))?;
         Ok(Self { id: id_of(&node), node, text, source })
     }
 
@@ -88,6 +88,9 @@ impl Manifest {
     }
 
     /// The object as JSON.
+    ///
+    /// # Panics
+    /// Never: what was printed as YAML has a form in JSON.
     pub fn to_json(&self) -> serde_json::Value {
         gitops_yaml::to_json(&self.node).expect("what was printed as YAML has a form in JSON")
     }
@@ -96,7 +99,10 @@ impl Manifest {
 /// The texts of Secrets stay out of logs.
 impl fmt::Debug for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Manifest").field("id", &self.id).field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("Manifest")
+            .field("id", &self.id)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 
@@ -153,7 +159,8 @@ impl<'m> IntoIterator for &'m Manifests {
 }
 
 fn id_of(node: &Node) -> ObjectId {
-    let text = |keys: &[&str]| node.at(keys.iter().copied()).and_then(Node::text).unwrap_or_default();
+    let text =
+        |keys: &[&str]| node.at(keys.iter().copied()).and_then(Node::text).unwrap_or_default();
     ObjectId::new(
         text(&["apiVersion"]),
         text(&["kind"]),

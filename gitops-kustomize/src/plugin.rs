@@ -11,14 +11,15 @@ use crate::{
     error::{Error, ErrorKind, Result},
     file::decode::{Dialect, Fields},
     file::{GeneratorArgs, Image, Patch, Replacement, Replica, Selector, read_field_spec},
-    generate, finish,
+    finish, generate,
     load::Loader,
     read::{read_document, read_resources},
     resource::{Origin, Resource},
     set::ResourceSet,
     transform::{
-        AddPairs, AddTarget, Affix, AffixKind, Images, Json6902, Namespace, PatchStep, Replacements, Replicas,
-        StrategicMerge, SubjectMode, Transform, ValueAdd, selector::Matcher,
+        AddPairs, AddTarget, Affix, AffixKind, Images, Json6902, Namespace, PatchStep,
+        Replacements, Replicas, StrategicMerge, SubjectMode, Transform, ValueAdd,
+        selector::Matcher,
     },
 };
 
@@ -67,9 +68,10 @@ impl Plugin {
                 ErrorKind::Unsupported,
                 "HelmChartInflationGenerator is not allowed in this build",
             )),
-            kind if is_transformer(kind) => {
-                Err(Error::new(ErrorKind::Field, format!("plugin {} not a generator", self.config.id())))
-            }
+            kind if is_transformer(kind) => Err(Error::new(
+                ErrorKind::Field,
+                format!("plugin {} not a generator", self.config.id()),
+            )),
             _ => Err(self.unknown()),
         };
         let mut made = made.map_err(|error| self.locate(error))?;
@@ -80,17 +82,21 @@ impl Plugin {
     }
 
     /// Runs a transformer.
-    pub(crate) fn transform(&self, set: &mut ResourceSet, loader: &Loader<'_>, build: &Build<'_>) -> Result<()> {
+    pub(crate) fn transform(
+        &self,
+        set: &mut ResourceSet,
+        loader: &Loader<'_>,
+        build: &Build<'_>,
+    ) -> Result<()> {
         if self.kind() == "HashTransformer" {
             return finish::add_hashes(set, &build.schema);
         }
-        let step = self
-            .step(loader, build)
-            .map_err(|error| match error.kind() {
-                // The original looks a plugin up before it configures it.
-                ErrorKind::Unsupported => self.locate(error),
-                _ => self.locate(error.context(format!("plugin {} fails configuration", self.config.id()))),
-            })?;
+        let step = self.step(loader, build).map_err(|error| match error.kind() {
+            // The original looks a plugin up before it configures it.
+            ErrorKind::Unsupported => self.locate(error),
+            _ => self
+                .locate(error.context(format!("plugin {} fails configuration", self.config.id()))),
+        })?;
         step.run(set, build).map_err(|error| self.locate(error))
     }
 
@@ -111,7 +117,10 @@ impl Plugin {
                     (AffixKind::Suffix, "suffix")
                 };
                 if !fields.has("fieldSpecs") {
-                    return Err(Error::new(ErrorKind::Field, "fieldSpecs is not expected to be nil"));
+                    return Err(Error::new(
+                        ErrorKind::Field,
+                        "fieldSpecs is not expected to be nil",
+                    ));
                 }
                 Box::new(Affix::new(kind, &fields.string(field)?, &specs(&mut fields)?))
             }
@@ -119,7 +128,9 @@ impl Plugin {
                 Affix::new(AffixKind::Prefix, &fields.string("prefix")?, &specs(&mut fields)?),
                 Affix::new(AffixKind::Suffix, &fields.string("suffix")?, &specs(&mut fields)?),
             )),
-            "LabelTransformer" => Box::new(AddPairs::new(fields.string_map("labels")?, specs(&mut fields)?)),
+            "LabelTransformer" => {
+                Box::new(AddPairs::new(fields.string_map("labels")?, specs(&mut fields)?))
+            }
             "AnnotationsTransformer" => {
                 Box::new(AddPairs::new(fields.string_map("annotations")?, specs(&mut fields)?))
             }
@@ -140,7 +151,9 @@ impl Plugin {
                 patch.patch = fields.string("jsonOp")?;
                 Box::new(Json6902::read(&patch, loader)?)
             }
-            "PatchStrategicMergeTransformer" => Box::new(strategic_merge(&mut fields, loader, build)?),
+            "PatchStrategicMergeTransformer" => {
+                Box::new(strategic_merge(&mut fields, loader, build)?)
+            }
             "ReplacementTransformer" => {
                 let entries = fields.list("replacements", Replacement::read)?;
                 Box::new(Replacements::new(&entries, loader)?)
@@ -170,7 +183,10 @@ impl Plugin {
     }
 
     fn unknown(&self) -> Error {
-        Error::new(ErrorKind::Unsupported, format!("unable to load builtin {}", self.config.id().gvk))
+        Error::new(
+            ErrorKind::Unsupported,
+            format!("unable to load builtin {}", self.config.id().gvk),
+        )
     }
 
     fn locate(&self, error: Error) -> Error {
@@ -203,7 +219,11 @@ fn specs(fields: &mut Fields<'_>) -> Result<Vec<FieldSpec>> {
     fields.list("fieldSpecs", read_field_spec)
 }
 
-fn strategic_merge(fields: &mut Fields<'_>, loader: &Loader<'_>, build: &Build<'_>) -> Result<StrategicMerge> {
+fn strategic_merge(
+    fields: &mut Fields<'_>,
+    loader: &Loader<'_>,
+    build: &Build<'_>,
+) -> Result<StrategicMerge> {
     let paths = fields.strings("paths")?;
     let inline = fields.string("patches")?;
     if paths.is_empty() && inline.is_empty() {
@@ -228,7 +248,9 @@ fn value_add(fields: &mut Fields<'_>, loader: &Loader<'_>) -> Result<ValueAdd> {
     if !file.is_empty() {
         let content = loader.read(&file)?;
         let document = read_document(&content)?;
-        targets.extend(Fields::new(&document, "Targets", Dialect::Lenient)?.list("targets", add_target)?);
+        targets.extend(
+            Fields::new(&document, "Targets", Dialect::Lenient)?.list("targets", add_target)?,
+        );
     }
     if targets.is_empty() {
         return Err(Error::new(ErrorKind::Field, "must specify at least one target"));
@@ -238,7 +260,8 @@ fn value_add(fields: &mut Fields<'_>, loader: &Loader<'_>) -> Result<ValueAdd> {
 
 fn add_target(node: &Node, dialect: Dialect) -> Result<AddTarget> {
     let mut fields = Fields::new(node, "Target", dialect)?;
-    let matcher = fields.object("selector", Selector::read)?.as_ref().map(Matcher::new).transpose()?;
+    let matcher =
+        fields.object("selector", Selector::read)?.as_ref().map(Matcher::new).transpose()?;
     let field_path = fields.string("fieldPath")?;
     if field_path.is_empty() {
         return Err(Error::new(ErrorKind::Field, "fieldPath cannot be empty"));
@@ -253,12 +276,20 @@ fn add_target(node: &Node, dialect: Dialect) -> Result<AddTarget> {
 
 /// `IAMPolicyGenerator`: a service account that stands for one of Google's.
 fn service_account(node: &Node, build: &Build<'_>) -> Result<Vec<Resource>> {
-    let text = |keys: &[&str]| node.at(keys.iter().copied()).and_then(Node::text).unwrap_or_default();
+    let text =
+        |keys: &[&str]| node.at(keys.iter().copied()).and_then(Node::text).unwrap_or_default();
     let cloud = text(&["cloud"]);
     if cloud != "gke" {
-        return Err(Error::new(ErrorKind::Unsupported, format!("cloud provider {cloud} not supported yet")));
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("cloud provider {cloud} not supported yet"),
+        ));
     }
-    let account = format!("{}@{}.iam.gserviceaccount.com", text(&["serviceAccount", "name"]), text(&["serviceAccount", "projectId"]));
+    let account = format!(
+        "{}@{}.iam.gserviceaccount.com",
+        text(&["serviceAccount", "name"]),
+        text(&["serviceAccount", "projectId"])
+    );
     let mut metadata = gitops_yaml::Mapping::new();
     metadata.mapping_or_insert("annotations").insert("iam.gke.io/gcp-service-account", account);
     metadata.insert("name", text(&["kubernetesService", "name"]));

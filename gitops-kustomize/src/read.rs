@@ -91,16 +91,27 @@ pub(crate) fn check_metadata(node: &Node) -> Result<()> {
         return fail(message);
     };
     let text = |mapping: &Mapping, key: &str| {
-        mapping.get(key).and_then(Node::text).filter(|_| !mapping.get(key).is_some_and(Node::is_null)).unwrap_or_default().to_owned()
+        mapping
+            .get(key)
+            .and_then(Node::text)
+            .filter(|_| !mapping.get(key).is_some_and(Node::is_null))
+            .unwrap_or_default()
+            .to_owned()
     };
     let metadata = object.get_mapping("metadata");
-    if let Some(other) = object.get("metadata").filter(|node| metadata.is_none() && !node.is_empty()) {
+    if let Some(other) =
+        object.get("metadata").filter(|node| metadata.is_none() && !node.is_empty())
+    {
         let place = other.place();
-        return Err(Error::new(ErrorKind::Syntax, "metadata is no mapping").at_line(place.line(), place.column()));
+        return Err(Error::new(ErrorKind::Syntax, "metadata is no mapping")
+            .at_line(place.line(), place.column()));
     }
     let kind = text(object, "kind");
     let name = metadata.map(|metadata| text(metadata, "name")).unwrap_or_default();
-    if object.get("kind").is_none() && object.get("apiVersion").is_none() && metadata.is_none_or(Mapping::is_empty) {
+    if object.get("kind").is_none()
+        && object.get("apiVersion").is_none()
+        && metadata.is_none_or(Mapping::is_empty)
+    {
         return fail("missing Resource metadata".to_owned());
     }
     if kind.is_empty() {
@@ -115,7 +126,11 @@ pub(crate) fn check_metadata(node: &Node) -> Result<()> {
 /// `{{v1 ConfigMap} {{name namespace} map[labels] map[annotations]}}`, as Go prints it.
 fn go_metadata(object: &Mapping, metadata: Option<&Mapping>) -> String {
     let text = |mapping: Option<&Mapping>, key: &str| {
-        mapping.and_then(|mapping| mapping.get(key)).and_then(Node::text).unwrap_or_default().to_owned()
+        mapping
+            .and_then(|mapping| mapping.get(key))
+            .and_then(Node::text)
+            .unwrap_or_default()
+            .to_owned()
     };
     let map = |key: &str| {
         let mut pairs: Vec<String> = metadata

@@ -64,7 +64,9 @@ impl ResourceSet {
 
     /// Adds a resource at the end.
     pub(crate) fn append(&mut self, resource: Resource) -> Result<()> {
-        let current = self.current.get_or_insert_with(|| self.items.iter().map(|item| item.id().key()).collect());
+        let current = self
+            .current
+            .get_or_insert_with(|| self.items.iter().map(|item| item.id().key()).collect());
         if !current.insert(resource.id().key()) {
             let mut error = Error::new(
                 ErrorKind::Conflict,
@@ -73,7 +75,10 @@ impl ResourceSet {
             .about(resource.id().to_object_id());
             let twin = self.items.iter().find(|item| item.id().key() == resource.id().key());
             if let Some(read_at) = twin.and_then(|twin| twin.read_at.as_ref()) {
-                error = error.with_hint(format!("the same object stands in {}:{}", read_at.file, read_at.line));
+                error = error.with_hint(format!(
+                    "the same object stands in {}:{}",
+                    read_at.file, read_at.line
+                ));
             }
             if let Some(read_at) = &resource.read_at {
                 error = error.in_file(&*read_at.file).at_line(read_at.line, 1);
@@ -154,12 +159,14 @@ impl ResourceSet {
             [] => "no",
             _ => "multiple",
         };
-        let message = format!("{problem} matches for Id {id}; failed to find unique target for patch {id}");
+        let message =
+            format!("{problem} matches for Id {id}; failed to find unique target for patch {id}");
         let mut error = Error::new(ErrorKind::Reference, message).about(id.to_object_id());
         if problem == "no"
-            && let Some(near) = self.items.iter().find(|item| {
-                item.id().name == id.name && item.id().gvk.kind == id.gvk.kind
-            })
+            && let Some(near) = self
+                .items
+                .iter()
+                .find(|item| item.id().name == id.name && item.id().gvk.kind == id.gvk.kind)
         {
             error = error.with_hint(format!("there is {}; name and namespace must be those before any prefix or namespace was set", near.original_id()));
         }
@@ -178,7 +185,9 @@ impl ResourceSet {
         let mut seen = HashSet::with_capacity(self.items.len());
         for item in &self.items {
             if !seen.insert(item.id().key()) {
-                return Err(Error::new(ErrorKind::Conflict, describe(item)).about(item.id().to_object_id()));
+                return Err(
+                    Error::new(ErrorKind::Conflict, describe(item)).about(item.id().to_object_id())
+                );
             }
         }
         self.current = Some(seen);
@@ -208,7 +217,9 @@ fn index_one(any: &mut HashMap<IdKey, Vec<usize>>, index: usize, resource: &Reso
 /// Gives a generated resource the name, labels, annotations and side table of the one it replaces.
 fn take_over_metadata(resource: &mut Resource, old: &Resource, schema: &Schema) {
     for field in ["labels", "annotations"] {
-        let Some(inherited) = old.node().at(["metadata", field]).and_then(|node| node.as_mapping()).cloned() else {
+        let Some(inherited) =
+            old.node().at(["metadata", field]).and_then(|node| node.as_mapping()).cloned()
+        else {
             continue;
         };
         let metadata = resource.node_mut().make_mapping().mapping_or_insert("metadata");
@@ -230,6 +241,10 @@ fn go_id(id: &ResourceId) -> String {
     let ResourceId { gvk, name, namespace, cluster_scoped } = id;
     format!(
         "resid.ResId{{Gvk:resid.Gvk{{Group:{:?}, Version:{:?}, Kind:{:?}, isClusterScoped:{cluster_scoped}}}, Name:{:?}, Namespace:{:?}}}",
-        gvk.group.as_str(), gvk.version.as_str(), gvk.kind.as_str(), name.as_str(), namespace.as_str(),
+        gvk.group.as_str(),
+        gvk.version.as_str(),
+        gvk.kind.as_str(),
+        name.as_str(),
+        namespace.as_str(),
     )
 }

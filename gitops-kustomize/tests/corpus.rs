@@ -5,6 +5,14 @@
 //! (`../shared/corpus/check.py unpack` puts them there). Cases that differ and are accepted stand in
 //! `tests/cases/KNOWN.md`; one that starts to pass fails the run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::from_iter_instead_of_collect,
+    clippy::format_collect,
+    clippy::default_trait_access,
+    reason = "tests"
+)]
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -29,11 +37,15 @@ fn workspace() -> PathBuf {
 fn corpus() -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "a test asks where its data is")]
     let chosen = std::env::var("GITOPS_CORPUS").ok().map(PathBuf::from);
-    [chosen, Some(workspace().join("target/corpus")), Some(workspace().join("../shared/corpus/unpacked"))]
-        .into_iter()
-        .flatten()
-        .map(|root| root.join("kustomize"))
-        .find(|root| root.is_dir())
+    [
+        chosen,
+        Some(workspace().join("target/corpus")),
+        Some(workspace().join("../shared/corpus/unpacked")),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|root| root.join("kustomize"))
+    .find(|root| root.is_dir())
 }
 
 fn known() -> BTreeSet<String> {
@@ -68,7 +80,8 @@ fn small_cases(root: &Path, set: &str) -> Vec<Case> {
         if text(&case["options"]["load_restrictor"]) != "LoadRestrictionsRootOnly" {
             options.load_restriction = LoadRestriction::None;
         }
-        options.enable_managed_by_label = case["options"]["add_managedby_label"].as_bool().unwrap_or_default();
+        options.enable_managed_by_label =
+            case["options"]["add_managedby_label"].as_bool().unwrap_or_default();
         let sorted = options.clone();
         if text(&case["options"]["reorder"]) == "none" {
             options.reorder = Reorder::None;
@@ -83,7 +96,11 @@ fn small_cases(root: &Path, set: &str) -> Vec<Case> {
         };
         cases.push(make(text(&case["name"]), options, expected("expected.yaml")));
         if let Some(file) = expected("expected_default_order.yaml") {
-            cases.push(make(format!("{} (default order)", text(&case["name"])), sorted, Some(file)));
+            cases.push(make(
+                format!("{} (default order)", text(&case["name"])),
+                sorted,
+                Some(file),
+            ));
         }
     }
     cases
@@ -177,7 +194,12 @@ fn own_cases() {
             Ok(rendered) => rendered.manifests.to_yaml(),
             Err(error) => format!("{error:#}\n"),
         };
-        assert_eq!(if built.is_ok() { "expect" } else { "error" }, kind, "{}: {got}", file.display());
+        assert_eq!(
+            if built.is_ok() { "expect" } else { "error" },
+            kind,
+            "{}: {got}",
+            file.display()
+        );
         assert_eq!(got, expected, "{}", file.display());
     }
     assert!(count > 0, "no cases");

@@ -1,9 +1,23 @@
 //! Hostile input ends in an error, soon: numbers are those of the project's table of security cases.
 
-use std::{fmt::Write as _, sync::Arc, time::{Duration, Instant}};
+#![allow(
+    clippy::unwrap_used,
+    clippy::from_iter_instead_of_collect,
+    clippy::format_collect,
+    clippy::default_trait_access,
+    reason = "tests"
+)]
+
+use std::{
+    fmt::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gitops_core::{DiskTree, MemoryTree, Scope, one_line};
-use gitops_kustomize::{BuildLimits, BuildOptions, Error, ErrorKind, LoadRestriction, Rendered, build};
+use gitops_kustomize::{
+    BuildLimits, BuildOptions, Error, ErrorKind, LoadRestriction, Rendered, build,
+};
 
 fn tree(files: &[(&str, &str)]) -> MemoryTree {
     MemoryTree::from_iter(files.iter().map(|(path, text)| (*path, (*text).to_owned())))
@@ -44,7 +58,10 @@ fn documents_that_explode() {
         let deep = format!("resources:\n  {}", open.repeat(50_000));
         error(&tree(&[("kustomization.yaml", &deep)]), "");
     }
-    let deep = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {}", "[".repeat(50_000));
+    let deep = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {}",
+        "[".repeat(50_000)
+    );
     error(&tree(&[("kustomization.yaml", "resources: [a.yaml]\n"), ("a.yaml", &deep)]), "");
 }
 
@@ -54,17 +71,27 @@ fn escapes() {
     for entry in ["../../../../etc/passwd", "/etc/passwd", "file:///etc/passwd", "a/../../../x"] {
         let files = tree(&[("app/kustomization.yaml", &format!("resources: ['{entry}']\n"))]);
         let error = error(&files, "app");
-        assert!(matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound), "{entry}: {error:?}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound),
+            "{entry}: {error:?}"
+        );
     }
     let files = tree(&[("app/kustomization.yaml", "resources: [../b.yaml]\n"), ("b.yaml", "a: b")]);
     let restricted = build(&files, "app".as_ref(), &options(), &Scope::background()).unwrap_err();
-    assert!(one_line(&restricted).contains("security; file '/b.yaml' is not in or below '/app'"), "{restricted:?}");
+    assert!(
+        one_line(&restricted).contains("security; file '/b.yaml' is not in or below '/app'"),
+        "{restricted:?}"
+    );
 
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("token.yaml"), "secret").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &str| std::fs::write(dir.path().join(file), text).unwrap();
-    for (link, target) in [("abs.yaml", outside.path().join("token.yaml")), ("up", "../..".into()), ("dir", outside.path().into())] {
+    for (link, target) in [
+        ("abs.yaml", outside.path().join("token.yaml")),
+        ("up", "../..".into()),
+        ("dir", outside.path().into()),
+    ] {
         std::os::unix::fs::symlink(target, dir.path().join(link)).unwrap();
     }
     for entry in ["abs.yaml", "up/etc/passwd", "dir", "dir/token.yaml"] {
@@ -81,11 +108,20 @@ fn escapes() {
 fn cycles() {
     for (files, path) in [
         (vec![("a/kustomization.yaml", "resources: [.]\n")], "a"),
-        (vec![("a/kustomization.yaml", "resources: [../b]\n"), ("b/kustomization.yaml", "resources: [../a]\n")], "a"),
+        (
+            vec![
+                ("a/kustomization.yaml", "resources: [../b]\n"),
+                ("b/kustomization.yaml", "resources: [../a]\n"),
+            ],
+            "a",
+        ),
         (
             vec![
                 ("a/kustomization.yaml", "components: [../c]\n"),
-                ("c/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncomponents: [../c]\n"),
+                (
+                    "c/kustomization.yaml",
+                    "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncomponents: [../c]\n",
+                ),
             ],
             "a",
         ),
@@ -128,8 +164,18 @@ fn diamonds() {
         }
     }
     for side in ["l30", "r30"] {
-        files.insert(format!("{side}/kustomization.yaml"), format!("resources: [a.yaml]\nnamePrefix: {side}-\n")).unwrap();
-        files.insert(format!("{side}/a.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n").unwrap();
+        files
+            .insert(
+                format!("{side}/kustomization.yaml"),
+                format!("resources: [a.yaml]\nnamePrefix: {side}-\n"),
+            )
+            .unwrap();
+        files
+            .insert(
+                format!("{side}/a.yaml"),
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+            )
+            .unwrap();
     }
     let limits = BuildLimits { resources: 2000, ..BuildLimits::default() };
     let options = BuildOptions { limits, ..unrestricted() };
@@ -141,12 +187,30 @@ fn diamonds() {
 #[test]
 fn remotes_plugins_and_charts_are_refused() {
     for (text, message) in [
-        ("resources: ['https://user:token@example.com/org/repo?ref=v1']", "remote 'example.com/org/repo' is not allowed in this build"),
-        ("resources: ['git@example.com:org/repo']", "remote 'example.com:org/repo' is not allowed in this build"),
-        ("components: ['github.com/org/repo']", "remote 'github.com/org/repo' is not allowed in this build"),
-        ("transformers:\n- |-\n  apiVersion: someteam.example.com/v1\n  kind: Sed\n  metadata: {name: x}", "unable to load external plugin 'Sed'"),
-        ("generators:\n- |-\n  apiVersion: v1\n  kind: Fn\n  metadata: {name: x, annotations: {config.kubernetes.io/function: 'exec: {path: ./x}'}}", "unable to load external plugin 'Fn'"),
-        ("helmCharts: [{name: x, repo: 'https://example.com'}]", "helmCharts is not allowed in this build"),
+        (
+            "resources: ['https://user:token@example.com/org/repo?ref=v1']",
+            "remote 'example.com/org/repo' is not allowed in this build",
+        ),
+        (
+            "resources: ['git@example.com:org/repo']",
+            "remote 'example.com:org/repo' is not allowed in this build",
+        ),
+        (
+            "components: ['github.com/org/repo']",
+            "remote 'github.com/org/repo' is not allowed in this build",
+        ),
+        (
+            "transformers:\n- |-\n  apiVersion: someteam.example.com/v1\n  kind: Sed\n  metadata: {name: x}",
+            "unable to load external plugin 'Sed'",
+        ),
+        (
+            "generators:\n- |-\n  apiVersion: v1\n  kind: Fn\n  metadata: {name: x, annotations: {config.kubernetes.io/function: 'exec: {path: ./x}'}}",
+            "unable to load external plugin 'Fn'",
+        ),
+        (
+            "helmCharts: [{name: x, repo: 'https://example.com'}]",
+            "helmCharts is not allowed in this build",
+        ),
     ] {
         let error = error(&tree(&[("kustomization.yaml", text)]), "");
         let line = one_line(&error);
@@ -159,7 +223,11 @@ fn remotes_plugins_and_charts_are_refused() {
 #[test]
 fn patterns_and_sizes() {
     let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\n";
-    let patch = |name: &str| format!("resources: [a.yaml]\npatches:\n- target: {{name: '{name}'}}\n  patch: '[{{op: add, path: /data, value: {{}}}}]'\n");
+    let patch = |name: &str| {
+        format!(
+            "resources: [a.yaml]\npatches:\n- target: {{name: '{name}'}}\n  patch: '[{{op: add, path: /data, value: {{}}}}]'\n"
+        )
+    };
     run(&tree(&[("kustomization.yaml", &patch("(a+)+$")), ("a.yaml", object)]), "").unwrap();
     let huge = patch(&"(a{1000}){1000}".repeat(20));
     error(&tree(&[("kustomization.yaml", &huge), ("a.yaml", object)]), "");
@@ -167,7 +235,10 @@ fn patterns_and_sizes() {
     let options = BuildOptions { limits, ..unrestricted() };
     let prefix = format!("resources: [a.yaml]\nnamePrefix: {}\n", "x".repeat(2 << 20));
     let files = tree(&[("kustomization.yaml", &prefix), ("a.yaml", object)]);
-    assert_eq!(build(&files, "".as_ref(), &options, &Scope::background()).unwrap_err().kind(), ErrorKind::Limit);
+    assert_eq!(
+        build(&files, "".as_ref(), &options, &Scope::background()).unwrap_err().kind(),
+        ErrorKind::Limit
+    );
 }
 
 /// Row 27: objects that are none, and lists of lists.
@@ -187,7 +258,10 @@ fn odd_objects() {
         "1: 2\n",
         "{[a]: b, kind: X, metadata: {name: a}}\n",
     ] {
-        let files = tree(&[("kustomization.yaml", "resources: [a.yaml]\nnamePrefix: x-\nnamespace: n\n"), ("a.yaml", object)]);
+        let files = tree(&[
+            ("kustomization.yaml", "resources: [a.yaml]\nnamePrefix: x-\nnamespace: n\n"),
+            ("a.yaml", object),
+        ]);
         let error = error(&files, "");
         assert!(error.file().is_some(), "{object}: {error:?}");
     }
@@ -214,7 +288,11 @@ fn schemas_do_not_leak() {
         "x-kubernetes-group-version-kind": [{"group": "g", "version": "v1", "kind": "T"}]}}}"#;
     let object = "apiVersion: g/v1\nkind: T\nmetadata: {name: t}\nlist: [{id: a, v: 1}]\n";
     let patches = "resources: [t.yaml]\npatches:\n- patch: |\n    apiVersion: g/v1\n    kind: T\n    metadata: {name: t}\n    list: [{id: b}]\n";
-    let with = tree(&[("kustomization.yaml", &format!("openapi: {{path: schema.json}}\n{patches}")), ("t.yaml", object), ("schema.json", schema)]);
+    let with = tree(&[
+        ("kustomization.yaml", &format!("openapi: {{path: schema.json}}\n{patches}")),
+        ("t.yaml", object),
+        ("schema.json", schema),
+    ]);
     let without = tree(&[("kustomization.yaml", patches), ("t.yaml", object)]);
     let (with, without) = (Arc::new(with), Arc::new(without));
     std::thread::scope(|threads| {

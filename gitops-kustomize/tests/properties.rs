@@ -1,6 +1,14 @@
 //! What holds for every build: the same files give the same bytes, in whatever order they were found
 //! and however many builds run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::from_iter_instead_of_collect,
+    clippy::format_collect,
+    clippy::default_trait_access,
+    reason = "tests"
+)]
+
 use gitops_core::{MemoryTree, Scope};
 use gitops_kustomize::{BuildOptions, build};
 use proptest::prelude::*;
@@ -9,12 +17,22 @@ use proptest::prelude::*;
 fn files(names: &[String], prefix: &str, data: &[(String, String)]) -> Vec<(String, String)> {
     let mut files = vec![(
         "overlay/kustomization.yaml".to_owned(),
-        format!("resources: [../base]\nnamePrefix: {prefix}-\nnamespace: ns\ncommonLabels: {{team: a}}\n"),
+        format!(
+            "resources: [../base]\nnamePrefix: {prefix}-\nnamespace: ns\ncommonLabels: {{team: a}}\n"
+        ),
     )];
     let resources: String = names.iter().map(|name| format!("- {name}.yaml\n")).collect();
-    let literals: String = data.iter().map(|(key, value)| format!("  - '{key}={value}'\n")).collect();
-    let generator = if literals.is_empty() { String::new() } else { format!("configMapGenerator:\n- name: generated\n  literals:\n{literals}") };
-    files.push(("base/kustomization.yaml".to_owned(), format!("resources:\n{resources}{generator}")));
+    let literals: String =
+        data.iter().map(|(key, value)| format!("  - '{key}={value}'\n")).collect();
+    let generator = if literals.is_empty() {
+        String::new()
+    } else {
+        format!("configMapGenerator:\n- name: generated\n  literals:\n{literals}")
+    };
+    files.push((
+        "base/kustomization.yaml".to_owned(),
+        format!("resources:\n{resources}{generator}"),
+    ));
     for name in names {
         files.push((
             format!("base/{name}.yaml"),
@@ -26,7 +44,8 @@ fn files(names: &[String], prefix: &str, data: &[(String, String)]) -> Vec<(Stri
 
 fn built(files: &[(String, String)]) -> String {
     let tree = MemoryTree::from_iter(files.iter().cloned());
-    let rendered = build(&tree, "overlay".as_ref(), &BuildOptions::default(), &Scope::background()).unwrap();
+    let rendered =
+        build(&tree, "overlay".as_ref(), &BuildOptions::default(), &Scope::background()).unwrap();
     rendered.manifests.to_yaml()
 }
 

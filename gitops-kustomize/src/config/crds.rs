@@ -22,8 +22,9 @@ pub(crate) fn read_crds(content: &[u8], file: &str) -> Result<TransformerConfig>
     let mut config = TransformerConfig::default();
     let Some(types) = document.as_mapping() else { return Ok(config) };
     for (name, definition) in types.iter() {
-        let is_object = properties(definition)
-            .is_some_and(|fields| ["kind", "apiVersion", "metadata"].iter().all(|field| fields.contains_key(field)));
+        let is_object = properties(definition).is_some_and(|fields| {
+            ["kind", "apiVersion", "metadata"].iter().all(|field| fields.contains_key(field))
+        });
         if is_object {
             let kind = name.rsplit('.').next().unwrap_or_default();
             let gvk = Gvk { kind: kind.into(), ..Gvk::default() };
@@ -41,7 +42,10 @@ fn properties(definition: &Node) -> Option<&Mapping> {
 
 /// Go's decoder takes field names in any case.
 fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    node.as_mapping()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    node.as_mapping()?
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
 }
 
 fn add(
@@ -52,7 +56,10 @@ fn add(
     path: &mut Vec<String>,
 ) -> Result<()> {
     if path.len() > MAX_DEPTH {
-        return Err(Error::new(ErrorKind::Limit, format!("definitions nest more than {MAX_DEPTH} deep at {}", path.join("/"))));
+        return Err(Error::new(
+            ErrorKind::Limit,
+            format!("definitions nest more than {MAX_DEPTH} deep at {}", path.join("/")),
+        ));
     }
     for (name, property) in properties(definition).into_iter().flat_map(Mapping::iter) {
         path.push(name.to_owned());
@@ -77,7 +84,10 @@ fn add(
                 referrers: vec![spec(path)],
             };
             path.pop();
-            config.merge(&TransformerConfig { name_reference: vec![reference], ..TransformerConfig::default() })?;
+            config.merge(&TransformerConfig {
+                name_reference: vec![reference],
+                ..TransformerConfig::default()
+            })?;
         }
         if let Some(referred) = text("$ref").and_then(|name| types.get(name)) {
             add(config, gvk, types, referred, path)?;

@@ -8,6 +8,9 @@ use crate::resource::Gvk;
 const TEMPLATE: &str = "spec/template/";
 const CRON_TEMPLATE: &str = "spec/jobTemplate/spec/template/";
 
+const RBAC: &str = "rbac.authorization.k8s.io";
+const ADMISSION: &str = "admissionregistration.k8s.io";
+
 /// Kinds with a pod specification, and the path to it, as name references know them.
 const PODS: [(&str, &str, &str); 8] = [
     ("v1", "Pod", ""),
@@ -83,7 +86,9 @@ fn metadata_fields(field: &str) -> Vec<FieldSpec> {
         ("batch", "", "CronJob", CRON_TEMPLATE),
     ]
     .into_iter()
-    .map(|(group, version, kind, at)| spec(group, version, kind, &format!("{at}metadata/{field}"), true))
+    .map(|(group, version, kind, at)| {
+        spec(group, version, kind, &format!("{at}metadata/{field}"), true)
+    })
     .collect()
 }
 
@@ -109,14 +114,17 @@ fn common_labels() -> Vec<FieldSpec> {
                 "preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm",
                 "requiredDuringSchedulingIgnoredDuringExecution",
             ] {
-                let path = format!("spec/template/spec/affinity/{affinity}/{term}/labelSelector/matchLabels");
+                let path = format!(
+                    "spec/template/spec/affinity/{affinity}/{term}/labelSelector/matchLabels"
+                );
                 specs.push(spec("apps", "", kind, &path, false));
             }
         }
         let path = "spec/template/spec/topologySpreadConstraints/labelSelector/matchLabels";
         specs.push(spec("apps", "", kind, path, false));
     }
-    for path in ["spec/podSelector", "spec/ingress/from/podSelector", "spec/egress/to/podSelector"] {
+    for path in ["spec/podSelector", "spec/ingress/from/podSelector", "spec/egress/to/podSelector"]
+    {
         let path = format!("{path}/matchLabels");
         specs.push(spec("networking.k8s.io", "", "NetworkPolicy", &path, false));
     }
@@ -171,23 +179,34 @@ fn var_references() -> Vec<FieldSpec> {
     specs
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn name_references() -> Vec<NameReferences> {
-    let references = |group: &str, version: &str, kind: &str, referrers: Vec<FieldSpec>| NameReferences {
-        target: Gvk { group: group.into(), version: version.into(), kind: kind.into() },
-        referrers,
-    };
+    let references =
+        |group: &str, version: &str, kind: &str, referrers: Vec<FieldSpec>| NameReferences {
+            target: Gvk { group: group.into(), version: version.into(), kind: kind.into() },
+            referrers,
+        };
     let of = |fields: &[(&str, &str, &str)]| -> Vec<FieldSpec> {
         fields.iter().map(|(group, kind, path)| spec(group, "", kind, path, false)).collect()
     };
     let scheduled = |field: &str| -> Vec<FieldSpec> {
-        SCHEDULED.iter().map(|(kind, at)| spec("", "", kind, &format!("{at}spec/{field}"), false)).collect()
+        SCHEDULED
+            .iter()
+            .map(|(kind, at)| spec("", "", kind, &format!("{at}spec/{field}"), false))
+            .collect()
     };
-    const RBAC: &str = "rbac.authorization.k8s.io";
-    const ADMISSION: &str = "admissionregistration.k8s.io";
-    let mut all: Vec<NameReferences> = ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"]
-        .into_iter()
-        .map(|kind| references("", "", kind, of(&[("", "HorizontalPodAutoscaler", "spec/scaleTargetRef/name")])))
-        .collect();
+    let mut all: Vec<NameReferences> =
+        ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"]
+            .into_iter()
+            .map(|kind| {
+                references(
+                    "",
+                    "",
+                    kind,
+                    of(&[("", "HorizontalPodAutoscaler", "spec/scaleTargetRef/name")]),
+                )
+            })
+            .collect();
     all.push(references("", "v1", "ConfigMap", config_map_referrers()));
     all.push(references("", "v1", "Secret", secret_referrers()));
     all.push(references(
@@ -212,15 +231,24 @@ fn name_references() -> Vec<NameReferences> {
         "ClusterRole",
         of(&[(RBAC, "RoleBinding", "roleRef/name"), (RBAC, "ClusterRoleBinding", "roleRef/name")]),
     ));
-    let mut accounts = of(&[(RBAC, "RoleBinding", "subjects"), (RBAC, "ClusterRoleBinding", "subjects")]);
+    let mut accounts =
+        of(&[(RBAC, "RoleBinding", "subjects"), (RBAC, "ClusterRoleBinding", "subjects")]);
     accounts.extend(scheduled("serviceAccountName"));
     all.push(references("", "v1", "ServiceAccount", accounts));
-    all.push(references("", "v1", "PersistentVolumeClaim", scheduled("volumes/persistentVolumeClaim/claimName")));
+    all.push(references(
+        "",
+        "v1",
+        "PersistentVolumeClaim",
+        scheduled("volumes/persistentVolumeClaim/claimName"),
+    ));
     all.push(references(
         "",
         "v1",
         "PersistentVolume",
-        of(&[("", "PersistentVolumeClaim", "spec/volumeName"), ("", "ClusterRole", "rules/resourceNames")]),
+        of(&[
+            ("", "PersistentVolumeClaim", "spec/volumeName"),
+            ("", "ClusterRole", "rules/resourceNames"),
+        ]),
     ));
     all.push(references(
         "storage.k8s.io",
@@ -232,9 +260,19 @@ fn name_references() -> Vec<NameReferences> {
             ("", "StatefulSet", "spec/volumeClaimTemplates/spec/storageClassName"),
         ]),
     ));
-    all.push(references("scheduling.k8s.io", "v1", "PriorityClass", scheduled("priorityClassName")));
+    all.push(references(
+        "scheduling.k8s.io",
+        "v1",
+        "PriorityClass",
+        scheduled("priorityClassName"),
+    ));
     // Quirk: the group of the original's entry holds the version too, so that nothing matches it.
-    all.push(references("networking.k8s.io/v1", "v1", "IngressClass", of(&[("", "Ingress", "spec/ingressClassName")])));
+    all.push(references(
+        "networking.k8s.io/v1",
+        "v1",
+        "IngressClass",
+        of(&[("", "Ingress", "spec/ingressClassName")]),
+    ));
     all.push(references(
         ADMISSION,
         "",
@@ -245,7 +283,10 @@ fn name_references() -> Vec<NameReferences> {
 }
 
 fn config_map_referrers() -> Vec<FieldSpec> {
-    let mut specs = pod_referrers(&["volumes/configMap/name", "volumes/projected/sources/configMap/name"], "configMap");
+    let mut specs = pod_referrers(
+        &["volumes/configMap/name", "volumes/projected/sources/configMap/name"],
+        "configMap",
+    );
     for (kind, path) in [
         ("Node", "spec/configSource/configMap"),
         ("Role", "rules/resourceNames"),
@@ -258,7 +299,11 @@ fn config_map_referrers() -> Vec<FieldSpec> {
 }
 
 fn secret_referrers() -> Vec<FieldSpec> {
-    let volumes = ["volumes/secret/secretName", "imagePullSecrets/name", "volumes/projected/sources/secret/name"];
+    let volumes = [
+        "volumes/secret/secretName",
+        "imagePullSecrets/name",
+        "volumes/projected/sources/secret/name",
+    ];
     let mut specs = pod_referrers(&volumes, "secret");
     for (kind, path) in [
         ("Ingress", "spec/tls/secretName"),
@@ -290,7 +335,9 @@ fn pod_referrers(volumes: &[&str], what: &str) -> Vec<FieldSpec> {
     }
     PODS.iter()
         .flat_map(|(version, kind, at)| {
-            fields.iter().map(move |field| spec("", version, kind, &format!("{at}spec/{field}"), false))
+            fields
+                .iter()
+                .map(move |field| spec("", version, kind, &format!("{at}spec/{field}"), false))
         })
         .collect()
 }
@@ -305,7 +352,8 @@ mod tests {
         assert_eq!(config.common_labels.len(), 32);
         assert_eq!(config.common_annotations.len(), 9);
         assert_eq!(config.name_reference.len(), 16);
-        let config_maps = config.name_reference.iter().find(|r| r.target.kind == "ConfigMap").unwrap();
+        let config_maps =
+            config.name_reference.iter().find(|r| r.target.kind == "ConfigMap").unwrap();
         assert_eq!(config_maps.referrers.len(), 8 * 6 + 4);
     }
 }

@@ -2,22 +2,24 @@
 //!
 //! Follows kustomize's `api/filters/fieldspec`.
 
-use gitops_yaml::{Content, Mapping, Node, Scalar, ScalarStyle, ScalarType};
+use std::sync::Arc;
+
+use gitops_yaml::{Content, Mapping, Node, Scalar, ScalarStyle, ScalarType, Text};
 
 use crate::{
     error::{Error, ErrorKind, Result},
     resource::{Gvk, Resource},
 };
 
-/// A path into objects of a kind.
+/// A path into objects of a kind. A clone shares the parts of the path.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FieldSpec {
     pub(crate) gvk: Gvk,
     /// As written: parts between `/`, where `\/` is a slash within a part.
-    pub(crate) path: String,
+    pub(crate) path: Text,
     /// Whether a missing field is made.
     pub(crate) create: bool,
-    segments: Vec<Segment>,
+    segments: Arc<[Segment]>,
 }
 
 /// One part of a path.
@@ -60,12 +62,22 @@ impl FieldSpec {
                 None => Segment { name: part, list: false },
             })
             .collect();
-        Self { gvk, path: path.to_owned(), create, segments }
+        Self { gvk, path: path.into(), create, segments }
+    }
+
+    /// The same path into objects of any kind.
+    pub(crate) fn for_any_kind(&self) -> Self {
+        Self { gvk: Gvk::default(), ..self.clone() }
     }
 
     /// Calls `visit` on each field of the object that the path leads to, if the object is of the
     /// specification's kind. Lists on the way are entered without a part of their own.
-    pub(crate) fn apply(&self, resource: &mut Resource, creates: Creates, visit: Visit<'_>) -> Result<()> {
+    pub(crate) fn apply(
+        &self,
+        resource: &mut Resource,
+        creates: Creates,
+        visit: Visit<'_>,
+    ) -> Result<()> {
         if !resource.id().gvk.is_selected_by(&self.gvk) {
             return Ok(());
         }
@@ -88,7 +100,8 @@ fn walk(node: &mut Node, path: &[Segment], creates: Creates, visit: Visit<'_>) -
         Content::Sequence(_) => {
             for item in node.as_sequence_mut().into_iter().flatten() {
                 walk(item, path, creates, visit).map_err(|error| {
-                    let names: Vec<&str> = path.iter().map(|segment| segment.name.as_str()).collect();
+                    let names: Vec<&str> =
+                        path.iter().map(|segment| segment.name.as_str()).collect();
                     error.context(format!("visit traversal on path: [{}]", names.join(" ")))
                 })?;
             }
@@ -96,7 +109,10 @@ fn walk(node: &mut Node, path: &[Segment], creates: Creates, visit: Visit<'_>) -
         }
         Content::Mapping(mapping) => {
             if segment.name.is_empty() {
-                return Err(Error::new(ErrorKind::Field, "cannot set or create an empty field name"));
+                return Err(Error::new(
+                    ErrorKind::Field,
+                    "cannot set or create an empty field name",
+                ));
             }
             let made = if creates == Creates::Nothing || segment.list {
                 None
@@ -149,7 +165,10 @@ mod tests {
 
     #[test]
     fn splits_and_keeps_escaped_delimiters() {
-        assert_eq!(split("metadata/annotations/a.b\\/c", '/'), ["metadata", "annotations", "a.b/c"]);
+        assert_eq!(
+            split("metadata/annotations/a.b\\/c", '/'),
+            ["metadata", "annotations", "a.b/c"]
+        );
         assert_eq!(split("/a/b", '/'), ["a", "b"]);
     }
 }

@@ -65,7 +65,8 @@ impl TransformerConfig {
             common_labels: fields.list("commonLabels", read_field_spec)?,
             labels: fields.list("labels", read_field_spec)?,
             template_labels: fields.list("templateLabels", read_field_spec)?,
-            volume_claim_template_labels: fields.list("volumeClaimTemplateLabels", read_field_spec)?,
+            volume_claim_template_labels: fields
+                .list("volumeClaimTemplateLabels", read_field_spec)?,
             common_annotations: fields.list("commonAnnotations", read_field_spec)?,
             name_reference: fields.list("nameReference", NameReferences::read)?,
             var_reference: fields.list("varReference", read_field_spec)?,

@@ -34,7 +34,10 @@ impl<'n> Fields<'n> {
             _ => {
                 return Err(at(
                     node,
-                    format!("json: cannot unmarshal {} into Go value of type types.{type_name}", json_kind(node)),
+                    format!(
+                        "json: cannot unmarshal {} into Go value of type types.{type_name}",
+                        json_kind(node)
+                    ),
                 ));
             }
         };
@@ -89,7 +92,9 @@ impl<'n> Fields<'n> {
         };
         items
             .iter()
-            .map(|item| if item.is_null() { Ok(String::new()) } else { self.text_of(item, name, "string") })
+            .map(|item| {
+                if item.is_null() { Ok(String::new()) } else { self.text_of(item, name, "string") }
+            })
             .collect()
     }
 
@@ -101,7 +106,11 @@ impl<'n> Fields<'n> {
         mapping
             .iter()
             .map(|(key, value)| {
-                let text = if value.is_null() { String::new() } else { self.text_of(value, name, "string")? };
+                let text = if value.is_null() {
+                    String::new()
+                } else {
+                    self.text_of(value, name, "string")?
+                };
                 Ok((key.to_owned(), text))
             })
             .collect()
@@ -152,7 +161,10 @@ impl<'n> Fields<'n> {
         match (node.text(), self.dialect) {
             (Some(text), Dialect::Lenient) => Ok(text.to_owned()),
             (Some(text), Dialect::Strict)
-                if matches!(node.as_scalar().map(gitops_yaml::Scalar::kind), Some(ScalarType::Str | ScalarType::Timestamp)) =>
+                if matches!(
+                    node.as_scalar().map(gitops_yaml::Scalar::kind),
+                    Some(ScalarType::Str | ScalarType::Timestamp)
+                ) =>
             {
                 Ok(text.to_owned())
             }

@@ -51,6 +51,7 @@ pub(crate) fn read_gvk(fields: &mut Fields<'_>) -> Result<Gvk> {
 }
 
 /// Which objects a patch or replacement is for.
+#[expect(clippy::struct_field_names, reason = "the names of the file")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selector {
     pub(crate) gvk: Gvk,
@@ -81,6 +82,7 @@ impl Selector {
 }
 
 /// A strategic merge or JSON 6902 patch.
+#[expect(clippy::struct_field_names, reason = "the names of the file")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Patch {
     pub(crate) path: String,

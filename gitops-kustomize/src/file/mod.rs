@@ -7,8 +7,9 @@ pub(crate) mod decode;
 mod fields;
 
 pub(crate) use fields::{
-    FieldOptions, GeneratorArgs, GeneratorOptions, Image, Label, Patch, Replacement, ReplacementSource,
-    ReplacementTarget, Replica, Selector, SortOptions, Variable, read_field_spec, read_gvk,
+    FieldOptions, GeneratorArgs, GeneratorOptions, Image, Label, Patch, Replacement,
+    ReplacementSource, ReplacementTarget, Replica, Selector, SortOptions, Variable,
+    read_field_spec, read_gvk,
 };
 
 use std::collections::BTreeMap;
@@ -22,7 +23,8 @@ use crate::{
 use decode::{Dialect, Fields};
 
 /// The names of a kustomization file, in the order in which they are looked for.
-pub(crate) const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub(crate) const FILE_NAMES: [&str; 3] =
+    ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 pub(crate) const KUSTOMIZATION: &str = "Kustomization";
 pub(crate) const COMPONENT: &str = "Component";
@@ -76,19 +78,28 @@ impl Kustomization {
     }
 
     /// Reads a document, which may be empty.
-    pub(crate) fn read_as(document: &Node, dialect: Dialect, warn: &mut dyn FnMut(Warning)) -> Result<Self> {
+    pub(crate) fn read_as(
+        document: &Node,
+        dialect: Dialect,
+        warn: &mut dyn FnMut(Warning),
+    ) -> Result<Self> {
         let mut file = Self::read_fields(document, dialect, warn)?;
         if file.kind.is_empty() {
             KUSTOMIZATION.clone_into(&mut file.kind);
         }
         if file.api_version.is_empty() {
-            let version = if file.kind == COMPONENT { COMPONENT_VERSION } else { KUSTOMIZATION_VERSION };
+            let version =
+                if file.kind == COMPONENT { COMPONENT_VERSION } else { KUSTOMIZATION_VERSION };
             version.clone_into(&mut file.api_version);
         }
         Ok(file)
     }
 
-    fn read_fields(document: &Node, dialect: Dialect, warn: &mut dyn FnMut(Warning)) -> Result<Self> {
+    fn read_fields(
+        document: &Node,
+        dialect: Dialect,
+        warn: &mut dyn FnMut(Warning),
+    ) -> Result<Self> {
         let mut fields = Fields::new(document, "Kustomization", dialect)?;
         let mut file = Self {
             api_version: fields.string("apiVersion")?,
@@ -126,7 +137,8 @@ impl Kustomization {
         // Older spellings.
         file.resources.extend(fields.strings("bases")?);
         file.images.extend(fields.list("imageTags", Image::read)?);
-        file.helm_charts.extend(fields.list("helmChartInflationGenerator", |node, _| Ok(node.clone()))?);
+        file.helm_charts
+            .extend(fields.list("helmChartInflationGenerator", |node, _| Ok(node.clone()))?);
         warn_about_old_fields(&mut fields, warn);
         fields.finish()?;
         Ok(file)
@@ -138,14 +150,16 @@ impl Kustomization {
         if self.kind != KUSTOMIZATION && self.kind != COMPONENT {
             wrong.push("kind should be Kustomization or Component".to_owned());
         }
-        let version = if self.kind == COMPONENT { COMPONENT_VERSION } else { KUSTOMIZATION_VERSION };
+        let version =
+            if self.kind == COMPONENT { COMPONENT_VERSION } else { KUSTOMIZATION_VERSION };
         if self.api_version != version {
             wrong.push(format!("apiVersion for {} should be {version}", self.kind));
         }
         if wrong.is_empty() {
             return Ok(());
         }
-        let message = format!("Failed to read kustomization file under {directory}:\n{}", wrong.join("\n"));
+        let message =
+            format!("Failed to read kustomization file under {directory}:\n{}", wrong.join("\n"));
         Err(Error::new(ErrorKind::Field, message))
     }
 

@@ -36,7 +36,12 @@ type Result<T> = std::result::Result<T, ExpandError>;
 const MAX_DEPTH: usize = 100;
 
 /// Replaces all variables of a text.
-pub(super) fn expand(text: &str, vars: &BTreeMap<String, String>, strict: bool, limit: usize) -> Result<String> {
+pub(super) fn expand(
+    text: &str,
+    vars: &BTreeMap<String, String>,
+    strict: bool,
+    limit: usize,
+) -> Result<String> {
     let parts = Parser { rest: text, depth: 0 }.parse_text()?;
     let mut evaluation = Evaluation { vars, strict, limit, size: 0 };
     let mut out = String::with_capacity(text.len());
@@ -52,7 +57,7 @@ pub(super) fn expand(text: &str, vars: &BTreeMap<String, String>, strict: bool, 
 #[derive(Debug)]
 enum Part {
     Text(String),
-    Variable { name: String, function: Function, arguments: Vec<Part> },
+    Variable { name: String, function: Function, arguments: Vec<Self> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,8 +150,12 @@ impl<'t> Parser<'t> {
             Some('^') => self.parse_case(&name, "^", Function::UpperFirst, Function::Upper),
             Some(',') => self.parse_case(&name, ",", Function::LowerFirst, Function::Lower),
             Some('/') => self.parse_replace(&name),
-            Some('#') => self.parse_trim(&name, "#", Function::ShortestPrefix, Function::LongestPrefix),
-            Some('%') => self.parse_trim(&name, "%", Function::ShortestSuffix, Function::LongestSuffix),
+            Some('#') => {
+                self.parse_trim(&name, "#", Function::ShortestPrefix, Function::LongestPrefix)
+            }
+            Some('%') => {
+                self.parse_trim(&name, "%", Function::ShortestSuffix, Function::LongestSuffix)
+            }
             Some('}') => self.close(&name, Function::Value, Vec::new()),
             _ => Err(ExpandError::MissingBrace),
         }
@@ -174,13 +183,25 @@ impl<'t> Parser<'t> {
     }
 
     /// A mark once or twice.
-    fn parse_case(&mut self, name: &str, mark: &str, once: Function, twice: Function) -> Result<Part> {
+    fn parse_case(
+        &mut self,
+        name: &str,
+        mark: &str,
+        once: Function,
+        twice: Function,
+    ) -> Result<Part> {
         self.take_if(mark);
         let function = if self.take_if(mark) { twice } else { once };
         self.close(name, function, Vec::new())
     }
 
-    fn parse_trim(&mut self, name: &str, mark: &str, once: Function, twice: Function) -> Result<Part> {
+    fn parse_trim(
+        &mut self,
+        name: &str,
+        mark: &str,
+        once: Function,
+        twice: Function,
+    ) -> Result<Part> {
         self.take_if(mark);
         let function = if self.take_if(mark) { twice } else { once };
         let argument = self.parse_parameter(|c| c != '}', false)?;
@@ -220,8 +241,9 @@ impl<'t> Parser<'t> {
             if any && self.rest.starts_with("${") {
                 break;
             }
-            let escaped = escapes && ["$$", "\\/", "\\\\"].iter().any(|pair| self.rest.starts_with(pair));
-            if escaped {
+            let pair =
+                escapes && ["$$", "\\/", "\\\\"].iter().any(|pair| self.rest.starts_with(pair));
+            if pair {
                 text.push_str(&self.rest[1..2]);
                 self.rest = &self.rest[2..];
             } else if accept(c) {
@@ -305,13 +327,19 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    fn call(&self, name: &str, function: Function, value: &str, arguments: &[String]) -> Result<String> {
+    fn call(
+        &self,
+        name: &str,
+        function: Function,
+        value: &str,
+        arguments: &[String],
+    ) -> Result<String> {
         let first = arguments.first().map(String::as_str).unwrap_or_default();
         let second = arguments.get(1).map(String::as_str);
         Ok(match function {
-            Function::Value => value.to_owned(),
-            Function::Default if value.is_empty() => arguments.concat(),
-            Function::Default => value.to_owned(),
+            Function::Value | Function::Default if !value.is_empty() => value.to_owned(),
+            Function::Value => String::new(),
+            Function::Default => arguments.concat(),
             Function::Length => value.len().to_string(),
             Function::Upper => value.to_uppercase(),
             Function::Lower => value.to_lowercase(),
@@ -320,12 +348,17 @@ impl Evaluation<'_> {
             Function::Substring => substring(name, value, first, second)?,
             Function::ShortestPrefix => trim(value, first, <[usize]>::first).to_owned(),
             Function::LongestPrefix => trim(value, first, <[usize]>::last).to_owned(),
-            Function::ShortestSuffix => reversed(trim(&reversed(value), &reversed(first), <[usize]>::first)),
-            Function::LongestSuffix => reversed(trim(&reversed(value), &reversed(first), <[usize]>::last)),
+            Function::ShortestSuffix => {
+                reversed(trim(&reversed(value), &reversed(first), <[usize]>::first))
+            }
+            Function::LongestSuffix => {
+                reversed(trim(&reversed(value), &reversed(first), <[usize]>::last))
+            }
             Function::ReplaceFirst => value.replacen(first, second.unwrap_or_default(), 1),
             Function::ReplaceAll => {
                 let new = second.unwrap_or_default();
-                let matches = if first.is_empty() { value.len() + 1 } else { value.matches(first).count() };
+                let matches =
+                    if first.is_empty() { value.len() + 1 } else { value.matches(first).count() };
                 if matches.saturating_mul(new.len()) > self.limit {
                     return Err(ExpandError::TooLarge(self.limit));
                 }
@@ -356,14 +389,17 @@ fn substring(name: &str, text: &str, start: &str, length: Option<&str>) -> Resul
     let Some(start) = number(start) else { return Ok(text.to_owned()) };
     let start = match usize::try_from(start) {
         Ok(start) => start,
-        Err(_) => text.len().saturating_sub(usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX)),
+        Err(_) => {
+            text.len().saturating_sub(usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX))
+        }
     };
     let end = match length {
         None => text.len(),
         Some(length) => match number(length) {
             None => return Ok(text.to_owned()),
             Some(length) => {
-                let length = usize::try_from(length).map_err(|_| ExpandError::NegativeLength(name.to_owned()))?;
+                let length = usize::try_from(length)
+                    .map_err(|_| ExpandError::NegativeLength(name.to_owned()))?;
                 start.saturating_add(length).min(text.len())
             }
         },
@@ -371,7 +407,9 @@ fn substring(name: &str, text: &str, start: &str, length: Option<&str>) -> Resul
     if start >= end {
         return Ok(String::new());
     }
-    text.get(start..end).map(str::to_owned).ok_or_else(|| ExpandError::CutCharacter(name.to_owned()))
+    text.get(start..end)
+        .map(str::to_owned)
+        .ok_or_else(|| ExpandError::CutCharacter(name.to_owned()))
 }
 
 /// The text without one of its beginnings that match.
@@ -408,30 +446,39 @@ mod tests {
 
     #[test]
     fn plain_texts_and_escapes() {
-        check(true, &[
-            ("$v $(v) {{ $x }} $ }", Ok("$v $(v) {{ $x }} $ }")),
-            ("a$$b $$$$ $${v}", Ok("a$b $$ ${v}")),
-            ("${v}", Ok("value")),
-            ("\\\\x ${v}", Ok("\\\\x value")),
-            ("${v:-a$$b}", Ok("value")),
-            ("${none:-a$$b}", Ok("a$$b")),
-        ]);
+        check(
+            true,
+            &[
+                ("$v $(v) {{ $x }} $ }", Ok("$v $(v) {{ $x }} $ }")),
+                ("a$$b $$$$ $${v}", Ok("a$b $$ ${v}")),
+                ("${v}", Ok("value")),
+                ("\\\\x ${v}", Ok("\\\\x value")),
+                ("${v:-a$$b}", Ok("value")),
+                ("${none:-a$$b}", Ok("a$$b")),
+            ],
+        );
     }
 
     #[test]
     fn defaults() {
         for operator in [":-", ":=", "=", ":?", ":+"] {
-            check(true, &[
-                (&format!("${{v{operator}d}}"), Ok("value")),
-                (&format!("${{none{operator}d e:\"f\"}}"), Ok("d e:\"f\"")),
-                (&format!("${{empty{operator}d}}"), Ok("d")),
-                (&format!("${{none{operator}}}"), Ok("")),
-            ]);
+            check(
+                true,
+                &[
+                    (&format!("${{v{operator}d}}"), Ok("value")),
+                    (&format!("${{none{operator}d e:\"f\"}}"), Ok("d e:\"f\"")),
+                    (&format!("${{empty{operator}d}}"), Ok("d")),
+                    (&format!("${{none{operator}}}"), Ok("")),
+                ],
+            );
         }
-        check(true, &[
-            ("${none:-a${v}-b}", Ok("avalue-b")),
-            ("${v:-${none}}", Err(ExpandError::NotSet("none".into()))),
-        ]);
+        check(
+            true,
+            &[
+                ("${none:-a${v}-b}", Ok("avalue-b")),
+                ("${v:-${none}}", Err(ExpandError::NotSet("none".into()))),
+            ],
+        );
         check(false, &[("${none}|${none^^}|${#none}", Ok("||0"))]);
     }
 
@@ -446,37 +493,79 @@ mod tests {
         for text in ["${v:}", "${v::3}", "${v#}", "${v%%}", "${none:-"] {
             check(true, &[(text, Err(ExpandError::BadParameter))]);
         }
-        check(true, &[
-            ("${v/p}", Err(ExpandError::BadSubstitution)),
-            ("${v:0:-1}", Err(ExpandError::NegativeLength("v".into()))),
-            ("${uni:1}", Err(ExpandError::CutCharacter("uni".into()))),
-        ]);
-        for text in ["${no}", "${no^^}", "${#no}", "${no:0:9}", "${no/a/b}", "${no#a}", "${no%%a}", "${no,}"] {
+        check(
+            true,
+            &[
+                ("${v/p}", Err(ExpandError::BadSubstitution)),
+                ("${v:0:-1}", Err(ExpandError::NegativeLength("v".into()))),
+                ("${uni:1}", Err(ExpandError::CutCharacter("uni".into()))),
+            ],
+        );
+        for text in [
+            "${no}",
+            "${no^^}",
+            "${#no}",
+            "${no:0:9}",
+            "${no/a/b}",
+            "${no#a}",
+            "${no%%a}",
+            "${no,}",
+        ] {
             check(true, &[(text, Err(ExpandError::NotSet("no".into())))]);
         }
     }
 
     #[test]
     fn functions() {
-        check(true, &[
-            ("${#v} ${#uni}", Ok("5 6")),
-            ("${v^} ${v^^} ${z,} ${z,,} ${uni^}", Ok("Value VALUE abcABC123ABCabc abcabc123abcabc Äöü")),
-            ("${path:6} ${path:6:4} ${path:99} ${path:x} ${v:-1}", Ok("bozo/ideas bozo  /home/bozo/ideas value")),
-            ("${file#*.} ${file##*.} ${file%.*} ${file%%.*}", Ok("string.txt txt bash.string bash")),
-            ("${z/abc/x} ${z//abc/x} ${z/#abc/x} ${z/%abc/x}", Ok("xABC123ABCabc xABC123ABCx xABC123ABCabc abcABC123ABCx")),
-            ("${path/\\//-} ${path//\\//-} ${v/a/} ${v/${v}/x}", Ok("-home/bozo/ideas -home-bozo-ideas vlue x")),
-        ]);
+        check(
+            true,
+            &[
+                ("${#v} ${#uni}", Ok("5 6")),
+                (
+                    "${v^} ${v^^} ${z,} ${z,,} ${uni^}",
+                    Ok("Value VALUE abcABC123ABCabc abcabc123abcabc Äöü"),
+                ),
+                (
+                    "${path:6} ${path:6:4} ${path:99} ${path:x} ${v:-1}",
+                    Ok("bozo/ideas bozo  /home/bozo/ideas value"),
+                ),
+                (
+                    "${file#*.} ${file##*.} ${file%.*} ${file%%.*}",
+                    Ok("string.txt txt bash.string bash"),
+                ),
+                (
+                    "${z/abc/x} ${z//abc/x} ${z/#abc/x} ${z/%abc/x}",
+                    Ok("xABC123ABCabc xABC123ABCx xABC123ABCabc abcABC123ABCx"),
+                ),
+                (
+                    "${path/\\//-} ${path//\\//-} ${v/a/} ${v/${v}/x}",
+                    Ok("-home/bozo/ideas -home-bozo-ideas vlue x"),
+                ),
+            ],
+        );
     }
 
     #[test]
     fn hostile_texts_are_bounded() {
         let deep = "${a:-".repeat(10_000) + &"}".repeat(10_000);
-        let vars = BTreeMap::from([("a".to_owned(), "x".repeat(1 << 16)), ("l".to_owned(), "${l:=${l}}".to_owned())]);
+        let vars = BTreeMap::from([
+            ("a".to_owned(), "x".repeat(1 << 16)),
+            ("l".to_owned(), "${l:=${l}}".to_owned()),
+        ]);
         assert_eq!(expand(&deep, &vars, false, 1 << 20), Err(ExpandError::TooDeep(MAX_DEPTH)));
-        assert_eq!(expand(&"${a}".repeat(100), &vars, false, 1 << 20), Err(ExpandError::TooLarge(1 << 20)));
-        assert_eq!(expand("${a//x/${a}}", &vars, false, 1 << 20), Err(ExpandError::TooLarge(1 << 20)));
+        assert_eq!(
+            expand(&"${a}".repeat(100), &vars, false, 1 << 20),
+            Err(ExpandError::TooLarge(1 << 20))
+        );
+        assert_eq!(
+            expand("${a//x/${a}}", &vars, false, 1 << 20),
+            Err(ExpandError::TooLarge(1 << 20))
+        );
         // Values are not expanded again.
         assert_eq!(expand("${l}", &vars, true, 1 << 20).as_deref(), Ok("${l:=${l}}"));
-        assert_eq!(expand("${a##*y*y*y*y*y*y}", &vars, true, 1 << 20).map(|text| text.len()), Ok(1 << 16));
+        assert_eq!(
+            expand("${a##*y*y*y*y*y*y}", &vars, true, 1 << 20).map(|text| text.len()),
+            Ok(1 << 16)
+        );
     }
 }

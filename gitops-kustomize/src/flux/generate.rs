@@ -28,8 +28,11 @@ pub(super) fn find_or_generate(
             continue;
         }
         let content = loader.read(name)?;
-        let document = read_document(&content)
-            .map_err(|error| Error::from(error).reword(|text| format!("error converting YAML to JSON: {text}")).in_file(place.as_str()))?;
+        let document = read_document(&content).map_err(|error| {
+            Error::from(error)
+                .reword(|text| format!("error converting YAML to JSON: {text}"))
+                .in_file(place.as_str())
+        })?;
         let mut file = Kustomization::read_as(&document, Dialect::Lenient, &mut |_| {})
             .map_err(|error| error.in_file(place.as_str()))?;
         // Quirk: a kustomization without `resources` would count as empty; Flux asks for origins to
@@ -66,11 +69,12 @@ fn scan(
 ) -> Result<()> {
     scope.check()?;
     let place = loader.name_of(below);
-    let entries = tree
-        .list(Path::new(&place))
-        .map_err(|error| Error::new(kind_of_tree_error(&error), error.kind.to_string()).in_file(place.as_str()))?;
+    let entries = tree.list(Path::new(&place)).map_err(|error| {
+        Error::new(kind_of_tree_error(&error), error.kind.to_string()).in_file(place.as_str())
+    })?;
     for entry in entries {
-        let path = if below.is_empty() { entry.name.clone() } else { format!("{below}/{}", entry.name) };
+        let path =
+            if below.is_empty() { entry.name.clone() } else { format!("{below}/{}", entry.name) };
         if entry.is_dir() {
             let own = FILE_NAMES.iter().any(|name| {
                 let file = loader.name_of(&format!("{path}/{name}"));
@@ -83,13 +87,15 @@ fn scan(
             }
             continue;
         }
-        if !path.ends_with(".yaml") && !path.ends_with(".yml") {
+        if !matches!(path.rsplit_once('.'), Some((_, "yaml" | "yml"))) {
             continue;
         }
         let content = loader.read(&path)?;
         let name = loader.name_of(&path);
         read_resources(&content, &name, &options.schema).map_err(|error| {
-            error.context(format!("failed to decode Kubernetes YAML from {}", loader.shown(&name))).in_file(name.as_str())
+            error
+                .context(format!("failed to decode Kubernetes YAML from {}", loader.shown(&name)))
+                .in_file(name.as_str())
         })?;
         resources.push(format!("./{path}"));
     }

@@ -33,7 +33,11 @@ impl Glob {
                             break;
                         }
                         let low = class_char(&mut rest)?;
-                        let high = if rest.next_if_eq(&'-').is_some() { class_char(&mut rest)? } else { low };
+                        let high = if rest.next_if_eq(&'-').is_some() {
+                            class_char(&mut rest)?
+                        } else {
+                            low
+                        };
                         ranges.push((low, high));
                     }
                     Token::Class { negated, ranges }

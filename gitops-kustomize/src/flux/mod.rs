@@ -155,10 +155,16 @@ pub fn render(
     let loader = Loader::open(&*tree, &directory, &options)?;
     let (mut file, name) = generate::find_or_generate(&*tree, &loader, &options, scope)?;
     inject(&mut file, flux, &*tree, &loader)?;
-    build_from(loader, file, name, &options, scope).map_err(|error| error.context("kustomize build failed"))
+    build_from(loader, file, name, &options, scope)
+        .map_err(|error| error.context("kustomize build failed"))
 }
 
-fn inject(file: &mut Kustomization, flux: &FluxOptions, tree: &dyn Tree, loader: &Loader<'_>) -> Result<(), Error> {
+fn inject(
+    file: &mut Kustomization,
+    flux: &FluxOptions,
+    tree: &dyn Tree,
+    loader: &Loader<'_>,
+) -> Result<(), Error> {
     for (field, value) in [
         (&mut file.namespace, &flux.target_namespace),
         (&mut file.name_prefix, &flux.name_prefix),

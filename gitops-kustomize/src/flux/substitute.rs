@@ -1,6 +1,6 @@
 //! Post-build substitution: variables in the text of each object, which is then read anew.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use gitops_yaml::{Content, Node};
 
@@ -70,13 +70,19 @@ const SWITCH: &str = "kustomize.toolkit.fluxcd.io/substitute";
 /// # Errors
 /// [`ErrorKind::Substitution`] in Flux's words: `post build failed for '…': envsubst error: …`. The
 /// objects before the failing one are substituted then.
-pub fn substitute(manifests: &mut Manifests, substitution: &Substitution) -> Result<Vec<Warning>, Error> {
+pub fn substitute(
+    manifests: &mut Manifests,
+    substitution: &Substitution,
+) -> Result<Vec<Warning>, Error> {
     let mut warnings = Vec::new();
     if substitution.vars.is_empty() && substitution.strategy == Strategy::WithVariables {
         return Ok(warnings);
     }
-    let vars: BTreeMap<String, String> =
-        substitution.vars.iter().map(|(name, value)| (name.clone(), value.replace('\n', ""))).collect();
+    let vars: BTreeMap<String, String> = substitution
+        .vars
+        .iter()
+        .map(|(name, value)| (name.clone(), value.replace('\n', "")))
+        .collect();
     for manifest in manifests.items_mut() {
         if is_disabled(manifest.node()) {
             continue;
@@ -100,17 +106,22 @@ pub fn substitute(manifests: &mut Manifests, substitution: &Substitution) -> Res
 }
 
 /// The object with its variables substituted; `None` where the text stays as it is.
-fn reread(text: &str, vars: &BTreeMap<String, String>, substitution: &Substitution) -> Result<Option<Node>, Error> {
+fn reread(
+    text: &str,
+    vars: &BTreeMap<String, String>,
+    substitution: &Substitution,
+) -> Result<Option<Node>, Error> {
     if !text.contains('$') {
         return Ok(None);
     }
-    let expanded = expand(text, vars, substitution.strict, substitution.limits.object).map_err(|error| {
-        let kind = match error {
-            ExpandError::TooLarge(_) | ExpandError::TooDeep(_) => ErrorKind::Limit,
-            _ => ErrorKind::Substitution,
-        };
-        Error::new(kind, error.to_string()).context("variable substitution failed")
-    })?;
+    let expanded =
+        expand(text, vars, substitution.strict, substitution.limits.object).map_err(|error| {
+            let kind = match error {
+                ExpandError::TooLarge(_) | ExpandError::TooDeep(_) => ErrorKind::Limit,
+                _ => ErrorKind::Substitution,
+            };
+            Error::new(kind, error.to_string()).context("variable substitution failed")
+        })?;
     if expanded == text {
         return Ok(None);
     }
@@ -125,7 +136,11 @@ fn reread(text: &str, vars: &BTreeMap<String, String>, substitution: &Substituti
     let node = read_document(expanded.as_bytes()).map_err(failed)?;
     let json = node.to_json_v2().map_err(failed)?;
     if !json.is_object() {
-        return Err(Error::new(ErrorKind::Substitution, "the object is no mapping after substitution").context("UnmarshalJSON"));
+        return Err(Error::new(
+            ErrorKind::Substitution,
+            "the object is no mapping after substitution",
+        )
+        .context("UnmarshalJSON"));
     }
     Ok(Some(Node::from_json(json)))
 }
@@ -139,7 +154,9 @@ fn check_names(vars: &BTreeMap<String, String>) -> Result<(), Error> {
         None => Ok(()),
         Some(name) => Err(Error::new(
             ErrorKind::Substitution,
-            format!("'{name}' var name is invalid, must match '^[_[:alpha:]][_[:alpha:][:digit:]]*$'"),
+            format!(
+                "'{name}' var name is invalid, must match '^[_[:alpha:]][_[:alpha:][:digit:]]*$'"
+            ),
         )),
     }
 }
@@ -162,9 +179,9 @@ fn in_object(error: Error, manifest: &Manifest) -> Error {
 }
 
 fn is_disabled(node: &Node) -> bool {
-    ["labels", "annotations"].iter().any(|field| {
-        node.at(["metadata", field, SWITCH]).and_then(Node::text) == Some("disabled")
-    })
+    ["labels", "annotations"]
+        .iter()
+        .any(|field| node.at(["metadata", field, SWITCH]).and_then(Node::text) == Some("disabled"))
 }
 
 /// Calls `report` for each string that is no string any more.
@@ -184,9 +201,13 @@ fn compare(before: &Node, after: &Node, path: &mut String, report: &mut dyn FnMu
             }
         }
         (Content::Sequence(_), Content::Sequence(_)) => {
-            let pairs = before.as_sequence().into_iter().flatten().zip(after.as_sequence().into_iter().flatten());
+            let pairs = before
+                .as_sequence()
+                .into_iter()
+                .flatten()
+                .zip(after.as_sequence().into_iter().flatten());
             for (index, (value, other)) in pairs.enumerate() {
-                path.push_str(&format!("[{index}]"));
+                let _ = write!(path, "[{index}]");
                 compare(value, other, path, report);
                 path.truncate(depth);
             }

@@ -30,9 +30,13 @@ pub(super) fn parse(content: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
 
 /// A literal `key=value`; one pair of quotes around the value is taken off.
 pub(super) fn parse_literal(source: &str) -> Result<(String, Vec<u8>)> {
-    let (key, value) = source.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
-        Error::new(ErrorKind::Field, format!("invalid literal source {source}, expected key=value"))
-    })?;
+    let (key, value) =
+        source.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Field,
+                format!("invalid literal source {source}, expected key=value"),
+            )
+        })?;
     let unquoted = ['"', '\'']
         .iter()
         .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
@@ -56,8 +60,10 @@ mod tests {
     #[test]
     fn env_lines() {
         let pairs = parse(b"\xef\xbb\xbfA=1\r\n  # comment\n B =x=y \n\nC").unwrap();
-        let texts: Vec<_> =
-            pairs.iter().map(|(key, value)| (key.as_str(), std::str::from_utf8(value).unwrap())).collect();
+        let texts: Vec<_> = pairs
+            .iter()
+            .map(|(key, value)| (key.as_str(), std::str::from_utf8(value).unwrap()))
+            .collect();
         assert_eq!(texts, [("A", "1"), ("B ", "x=y "), ("C", "")]);
         let error = parse(b"A=1\nB=\xff").unwrap_err();
         assert_eq!(error.line(), Some(2));
@@ -65,8 +71,14 @@ mod tests {
 
     #[test]
     fn literals() {
-        for (source, value) in [("a=b=c", "b=c"), ("a='b'", "b"), ("a=\"b\"", "b"), ("a='", "'"), ("a=", "")] {
-            assert_eq!(parse_literal(source).unwrap(), ("a".to_owned(), value.as_bytes().to_vec()), "{source}");
+        for (source, value) in
+            [("a=b=c", "b=c"), ("a='b'", "b"), ("a=\"b\"", "b"), ("a='", "'"), ("a=", "")]
+        {
+            assert_eq!(
+                parse_literal(source).unwrap(),
+                ("a".to_owned(), value.as_bytes().to_vec()),
+                "{source}"
+            );
         }
         assert!(parse_literal("=a").is_err() && parse_literal("a").is_err());
     }

@@ -40,7 +40,8 @@ fn content_of(object: &Node, kind: &str, fields: &[&str], optional: &str) -> Res
     if let Some(node) = object.get(optional).filter(|node| node.is_mapping()) {
         content.insert(optional, sorted(gitops_yaml::to_json(node)?));
     }
-    Ok(Value::Object(content.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()).to_string())
+    Ok(Value::Object(content.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        .to_string())
 }
 
 fn sorted(value: Value) -> Value {

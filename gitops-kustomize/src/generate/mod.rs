@@ -58,7 +58,8 @@ fn generate(
     }
     for (field, pairs) in [("labels", &options.labels), ("annotations", &options.annotations)] {
         if !pairs.is_empty() {
-            let pairs: Mapping = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            let pairs: Mapping =
+                pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
             metadata.insert(field, pairs);
         }
     }
@@ -69,8 +70,10 @@ fn generate(
     if kind == "Secret" {
         let secret_type = if args.secret_type.is_empty() { "Opaque" } else { &args.secret_type };
         object.insert("type", secret_type);
-        let data: Mapping =
-            data.into_iter().map(|(key, value)| (key, Node::string(wrapped_base64(&value)))).collect();
+        let data: Mapping = data
+            .into_iter()
+            .map(|(key, value)| (key, Node::string(wrapped_base64(&value))))
+            .collect();
         object.insert("data", data);
     } else {
         for (key, value) in data {
@@ -102,7 +105,10 @@ pub(crate) fn merge_data(resource: &mut Resource, old: &Resource) {
         let mut merged: IndexMap<String, Node> = IndexMap::new();
         let is_secret = old.id().gvk.kind == "Secret";
         for side in [old.node(), resource.node()] {
-            if field == "data" && is_secret && let Some(plain) = side.get("stringData").and_then(Node::as_mapping) {
+            if field == "data"
+                && is_secret
+                && let Some(plain) = side.get("stringData").and_then(Node::as_mapping)
+            {
                 for (key, value) in plain.iter() {
                     let text = wrapped_base64(value.text().unwrap_or_default().as_bytes());
                     merged.insert(key.to_owned(), Node::string(text));
@@ -123,8 +129,13 @@ pub(crate) fn merge_data(resource: &mut Resource, old: &Resource) {
 }
 
 /// All pairs: of env files, then literals, then files. Keys must be valid and differ.
-fn read_data(args: &GeneratorArgs, loader: &Loader<'_>) -> Result<std::collections::BTreeMap<String, Vec<u8>>> {
-    let fail = |what: &str, sources: &[String]| format!("loading KV pairs: {what} [{}]", sources.join(" "));
+fn read_data(
+    args: &GeneratorArgs,
+    loader: &Loader<'_>,
+) -> Result<std::collections::BTreeMap<String, Vec<u8>>> {
+    let fail = |what: &str, sources: &[String]| {
+        format!("loading KV pairs: {what} [{}]", sources.join(" "))
+    };
     let mut pairs: Vec<(String, Vec<u8>)> = Vec::new();
     for file in &args.envs {
         let read = loader.read(file).and_then(|content| env::parse(&content));

@@ -109,10 +109,13 @@ impl<'t> Loader<'t> {
         if path::is_remote_file(file) {
             return self.remotes.file(file);
         }
-        let full = if file.starts_with('/') { path::clean(file) } else { path::join(&self.root, file) };
+        let full =
+            if file.starts_with('/') { path::clean(file) } else { path::join(&self.root, file) };
         let tree = self.tree();
         if self.restriction == LoadRestriction::RootOnly {
-            let real = tree.resolve(Path::new(&full)).map_err(|error| self.open_error("lstat", &full, &error))?;
+            let real = tree
+                .resolve(Path::new(&full))
+                .map_err(|error| self.open_error("lstat", &full, &error))?;
             let real = real.to_string_lossy().into_owned();
             if tree.stat(Path::new(&real)).is_ok_and(|entry| entry.is_dir()) {
                 let message = format!("'{}' must resolve to a file", self.shown(&full));
@@ -145,7 +148,10 @@ impl<'t> Loader<'t> {
         if self.depth >= MAX_DEPTH {
             return Err(Error::new(
                 ErrorKind::Cycle,
-                format!("kustomizations nest more than {MAX_DEPTH} deep at '{}'", self.shown_root()),
+                format!(
+                    "kustomizations nest more than {MAX_DEPTH} deep at '{}'",
+                    self.shown_root()
+                ),
             ));
         }
         if path::is_remote(target) {
@@ -175,8 +181,7 @@ impl<'t> Loader<'t> {
     }
 
     fn enter_remote(&self, target: &str) -> Result<Self> {
-        let Remote { tree, path: directory } =
-            self.remotes.directory(target)?;
+        let Remote { tree, path: directory } = self.remotes.directory(target)?;
         let mut next = Self {
             files: Files::Fetched { tree, url: target.into() },
             // What was fetched never reads outside its directories.
@@ -218,7 +223,9 @@ impl<'t> Loader<'t> {
     }
 
     fn confirm_directory(&self, directory: &str) -> Result<String> {
-        let fail = |kind, message: String| Err(Error::new(kind, format!("must build at directory: {message}")));
+        let fail = |kind, message: String| {
+            Err(Error::new(kind, format!("must build at directory: {message}")))
+        };
         let tree = self.tree();
         let real = match tree.resolve(Path::new(directory)) {
             Ok(real) => real,
@@ -233,16 +240,23 @@ impl<'t> Loader<'t> {
         };
         match tree.stat(&real) {
             Ok(entry) if entry.is_dir() => Ok(real.to_string_lossy().into_owned()),
-            Ok(_) => fail(ErrorKind::NotFound, format!("'{}': file is not directory", self.shown(directory))),
-            Err(error) => {
-                fail(kind_of_tree_error(&error), self.open_error("lstat", directory, &error).to_string())
-            }
+            Ok(_) => fail(
+                ErrorKind::NotFound,
+                format!("'{}': file is not directory", self.shown(directory)),
+            ),
+            Err(error) => fail(
+                kind_of_tree_error(&error),
+                self.open_error("lstat", directory, &error).to_string(),
+            ),
         }
     }
 
     /// `open /file: no such file or directory`, as Go puts it.
     fn open_error(&self, verb: &str, file: &str, error: &gitops_core::TreeError) -> Error {
-        Error::new(kind_of_tree_error(error), format!("{verb} {}: {}", self.shown(file), error.kind))
+        Error::new(
+            kind_of_tree_error(error),
+            format!("{verb} {}: {}", self.shown(file), error.kind),
+        )
     }
 
     /// A path of the tree as messages show it.

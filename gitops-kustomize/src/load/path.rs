@@ -59,7 +59,17 @@ pub(crate) fn is_remote_file(path: &str) -> bool {
 /// local path is never one.
 fn is_repository(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    let schemes = ["git::", "gh:", "ssh://", "https://", "http://", "file://", "git@", "github.com:", "github.com/"];
+    let schemes = [
+        "git::",
+        "gh:",
+        "ssh://",
+        "https://",
+        "http://",
+        "file://",
+        "git@",
+        "github.com:",
+        "github.com/",
+    ];
     if schemes.iter().any(|scheme| lower.len() > scheme.len() && lower.starts_with(scheme)) {
         return true;
     }
@@ -94,7 +104,14 @@ mod tests {
 
     #[test]
     fn tells_remote_places() {
-        for remote in ["https://a/b.yaml", "github.com/a/b", "git@github.com:a/b", "ssh://git@h/p", "git::https://h/p", "org-1@h:x"] {
+        for remote in [
+            "https://a/b.yaml",
+            "github.com/a/b",
+            "git@github.com:a/b",
+            "ssh://git@h/p",
+            "git::https://h/p",
+            "org-1@h:x",
+        ] {
             assert!(is_remote(remote), "{remote}");
         }
         for local in ["../base", "a.yaml", "github.com", "./github.com/x", "/abs", "a@b/c"] {

@@ -35,12 +35,7 @@ impl Gvk {
     }
 
     fn sort_text(&self) -> String {
-        format!(
-            "{}_{}_{}",
-            or(&self.group, "~G"),
-            or(&self.version, "~V"),
-            or(&self.kind, "~K")
-        )
+        format!("{}_{}_{}", or(&self.group, "~G"), or(&self.version, "~V"), or(&self.kind, "~K"))
     }
 
     /// The order in which field specifications are kept: kinds that others depend on come first.
@@ -143,7 +138,11 @@ mod tests {
 
     #[test]
     fn prints_what_is_missing() {
-        let id = ResourceId { gvk: Gvk::new("v1", "ConfigMap"), name: "a".into(), ..ResourceId::default() };
+        let id = ResourceId {
+            gvk: Gvk::new("v1", "ConfigMap"),
+            name: "a".into(),
+            ..ResourceId::default()
+        };
         assert_eq!(id.to_string(), "ConfigMap.v1.[noGrp]/a.[noNs]");
         assert_eq!(Gvk::new("apps/v1", "").to_string(), "[noKind].v1.apps");
     }

@@ -102,7 +102,8 @@ impl Origin {
 
 /// A value as a plain scalar, or in single quotes where it would not be read as a string.
 fn quoted(value: &str) -> String {
-    let plain = gitops_yaml::resolve(value, gitops_yaml::Flavour::V2) == gitops_yaml::ScalarType::Str
+    let plain = gitops_yaml::resolve(value, gitops_yaml::Flavour::V2)
+        == gitops_yaml::ScalarType::Str
         && !value.contains(": ")
         && !value.contains(" #")
         && !value.ends_with(':')

@@ -15,7 +15,7 @@ use crate::{
 
 /// Changes references to one image.
 ///
-/// Every object but a CustomResourceDefinition is searched twice: first for `containers` and
+/// Every object but a `CustomResourceDefinition` is searched twice: first for `containers` and
 /// `initContainers` wherever they stand, then by field specification.
 #[derive(Debug)]
 pub(crate) struct Images {
@@ -78,7 +78,9 @@ impl Images {
                     self.search(value)?;
                     if containers && let Some(items) = value.as_sequence_mut() {
                         for item in items {
-                            if let Some(image) = item.get_mut("image").filter(|image| !image.is_null()) {
+                            if let Some(image) =
+                                item.get_mut("image").filter(|image| !image.is_null())
+                            {
                                 self.update(image)?;
                             }
                         }
@@ -147,7 +149,10 @@ mod tests {
 
     #[test]
     fn a_broken_name_matches_nothing() {
-        let images = Images::new(Image { name: "[".into(), new_tag: "1".into(), ..Image::default() }, Vec::new());
+        let images = Images::new(
+            Image { name: "[".into(), new_tag: "1".into(), ..Image::default() },
+            Vec::new(),
+        );
         let mut node = Node::string("[:2");
         images.update(&mut node).unwrap();
         assert_eq!(node.text(), Some("[:2"));

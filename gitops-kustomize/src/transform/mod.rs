@@ -17,8 +17,8 @@ pub(crate) mod variables;
 
 use std::{fmt::Debug, sync::Arc};
 
-pub(crate) use images::Images;
 use gitops_yaml::{Node, Schema};
+pub(crate) use images::Images;
 pub(crate) use labels::{AddPairs, label_specs};
 pub(crate) use namespace::{Namespace, SubjectMode};
 pub(crate) use patches::{Json6902, PatchStep, StrategicMerge};
@@ -28,8 +28,8 @@ pub(crate) use replicas::Replicas;
 pub(crate) use value_add::{AddTarget, ValueAdd};
 
 use crate::{
-    build::Build, config::TransformerConfig, error::Result, file::Kustomization, load::Loader, resource::Origin,
-    set::ResourceSet,
+    build::Build, config::TransformerConfig, error::Result, file::Kustomization, load::Loader,
+    resource::Origin, set::ResourceSet,
 };
 
 /// A change of a set of resources, ready to run.
@@ -74,7 +74,8 @@ pub(crate) fn steps(
         steps.push(("LabelTransformer", Box::new(step)));
     }
     if !file.common_annotations.is_empty() {
-        let step = AddPairs::new(file.common_annotations.clone(), config.common_annotations.clone());
+        let step =
+            AddPairs::new(file.common_annotations.clone(), config.common_annotations.clone());
         steps.push(("AnnotationsTransformer", Box::new(step)));
     }
     for patch in &file.patches_json6902 {
@@ -113,7 +114,9 @@ pub(crate) fn remove_label(node: &mut Node, key: &str) {
 
 /// Takes a label or annotation off an object; false when it was not there.
 pub(crate) fn remove_pair(node: &mut Node, field: &str, key: &str) -> bool {
-    let Some(metadata) = node.get_mut("metadata").and_then(Node::as_mapping_mut) else { return false };
+    let Some(metadata) = node.get_mut("metadata").and_then(Node::as_mapping_mut) else {
+        return false;
+    };
     let Some(pairs) = metadata.get_mut(field).and_then(Node::as_mapping_mut) else { return false };
     if pairs.remove(key).is_none() {
         return false;

@@ -16,13 +16,18 @@ use crate::{
 };
 
 /// Renames what refers to renamed objects.
-pub(crate) fn fix(set: &mut ResourceSet, config: &TransformerConfig, build: &Build<'_>) -> Result<()> {
+pub(crate) fn fix(
+    set: &mut ResourceSet,
+    config: &TransformerConfig,
+    build: &Build<'_>,
+) -> Result<()> {
     let index = Index::new(set);
     if index.by_name.is_empty() {
         // Nothing was renamed; what is wrong with role bindings is told all the same.
-        return set.iter().filter(|resource| resource.id().gvk.kind == "RoleBinding").try_for_each(|resource| {
-            Referrer::new(resource).map(drop)
-        });
+        return set
+            .iter()
+            .filter(|resource| resource.id().gvk.kind == "RoleBinding")
+            .try_for_each(|resource| Referrer::new(resource).map(drop));
     }
     let mut plans: HashMap<Gvk, Vec<(FieldSpec, &Gvk)>> = HashMap::new();
     for place in 0..set.len() {
@@ -31,10 +36,11 @@ pub(crate) fn fix(set: &mut ResourceSet, config: &TransformerConfig, build: &Bui
         let plan = plans.entry(original.clone()).or_insert_with(|| {
             let mut plan = Vec::new();
             for references in &config.name_reference {
-                for spec in references.referrers.iter().filter(|spec| original.is_selected_by(&spec.gvk)) {
+                for spec in
+                    references.referrers.iter().filter(|spec| original.is_selected_by(&spec.gvk))
+                {
                     // The object may have changed its kind since; the path counts for it all the same.
-                    let spec = FieldSpec::new(Gvk::default(), &spec.path, spec.create);
-                    plan.push((spec, &references.target));
+                    plan.push((spec.for_any_kind(), &references.target));
                 }
             }
             plan
@@ -46,9 +52,13 @@ pub(crate) fn fix(set: &mut ResourceSet, config: &TransformerConfig, build: &Bui
         for (spec, target) in plan {
             let fix = Fix { referrer: &referrer, target, spec, index: &index };
             let id = set.get(place).id().clone();
-            spec.apply(set.content_mut(place), Creates::Nothing, &mut |node| fix.apply(node)).map_err(|error| {
-                error.context(format!("updating name reference in '{}' field of '{id}'", spec.path))
-            })?;
+            spec.apply(set.content_mut(place), Creates::Nothing, &mut |node| fix.apply(node))
+                .map_err(|error| {
+                    error.context(format!(
+                        "updating name reference in '{}' field of '{id}'",
+                        spec.path
+                    ))
+                })?;
         }
     }
     Ok(())
@@ -92,7 +102,11 @@ impl Index {
                 let names: BTreeSet<&Text> = resource.former_names().collect();
                 for name in names {
                     index.by_name.entry(name.clone()).or_default().push(place);
-                    index.by_name_and_namespace.entry((name.clone(), effective.clone())).or_default().push(place);
+                    index
+                        .by_name_and_namespace
+                        .entry((name.clone(), effective.clone()))
+                        .or_default()
+                        .push(place);
                 }
             }
             index.entries.push(Candidate {
@@ -112,7 +126,7 @@ struct Referrer {
     id: ResourceId,
     prefixes: Vec<Text>,
     suffixes: Vec<Text>,
-    /// The namespaces of the service accounts that a RoleBinding names.
+    /// The namespaces of the service accounts that a `RoleBinding` names.
     account_namespaces: Vec<Text>,
     /// What `roleRef` says about its target.
     role: Option<Gvk>,
@@ -124,7 +138,8 @@ impl Referrer {
         let id = resource.id().clone();
         let mut account_namespaces = Vec::new();
         if id.gvk.kind == "RoleBinding" {
-            let subjects = resource.node().get("subjects").and_then(Node::as_sequence).unwrap_or_default();
+            let subjects =
+                resource.node().get("subjects").and_then(Node::as_sequence).unwrap_or_default();
             for subject in subjects {
                 if subject.get("kind").and_then(Node::text) != Some("ServiceAccount") {
                     continue;
@@ -135,7 +150,10 @@ impl Referrer {
                         account_namespaces.push(namespace.text().unwrap_or_default().into());
                     }
                     Some(_) => {
-                        let message = format!("Invalid Input: namespace is blank for resource {:?}\n", id.to_string());
+                        let message = format!(
+                            "Invalid Input: namespace is blank for resource {:?}\n",
+                            id.to_string()
+                        );
                         return Err(Error::new(ErrorKind::Field, message).about(id.to_object_id()));
                     }
                 }
@@ -203,7 +221,9 @@ impl Fix<'_> {
 
     fn set_scalar(&self, node: &mut Node) -> Result<()> {
         let name = node.text().unwrap_or_default();
-        let Some(found) = self.select(name, None, |candidate| candidate.id.name.clone())? else { return Ok(()) };
+        let Some(found) = self.select(name, None, |candidate| candidate.id.name.clone())? else {
+            return Ok(());
+        };
         if found.id.name != name {
             set_untagged(node, &found.id.name);
         }
@@ -216,8 +236,10 @@ impl Fix<'_> {
             return Err(Error::new(ErrorKind::Field, "path config error; no 'name' field in node"));
         };
         let name = name.text().unwrap_or_default().to_owned();
-        let namespace = node.get("namespace").map(|namespace| Text::from(namespace.text().unwrap_or_default()));
-        let same = |candidate: &Candidate| (candidate.id.name.clone(), candidate.id.namespace.clone());
+        let namespace =
+            node.get("namespace").map(|namespace| Text::from(namespace.text().unwrap_or_default()));
+        let same =
+            |candidate: &Candidate| (candidate.id.name.clone(), candidate.id.namespace.clone());
         let Some(found) = self.select(&name, namespace.as_ref(), same)? else { return Ok(()) };
         let Some(mapping) = node.as_mapping_mut() else { return Ok(()) };
         if found.id.name != name.as_str() {
@@ -225,7 +247,10 @@ impl Fix<'_> {
         }
         // No namespace stands for any; it is not written over one that is there.
         if !found.id.namespace.is_empty() {
-            set_untagged(mapping.get_or_insert_with("namespace", || Node::string("")), &found.id.namespace);
+            set_untagged(
+                mapping.get_or_insert_with("namespace", || Node::string("")),
+                &found.id.namespace,
+            );
         }
         Ok(())
     }
@@ -241,7 +266,9 @@ impl Fix<'_> {
             .places(name)
             .into_iter()
             .map(|place| &self.index.entries[place])
-            .filter(|candidate| self.referrer.reaches(&candidate.id) && self.is_candidate(candidate))
+            .filter(|candidate| {
+                self.referrer.reaches(&candidate.id) && self.is_candidate(candidate)
+            })
             .collect();
         if let Some(namespace) = namespace {
             // An original namespace of that name wins over a current one.
@@ -256,7 +283,8 @@ impl Fix<'_> {
                 if original {
                     candidate.original_namespace == *namespace
                 } else {
-                    !candidate.id.cluster_scoped && candidate.id.effective_namespace() == namespace.as_str()
+                    !candidate.id.cluster_scoped
+                        && candidate.id.effective_namespace() == namespace.as_str()
                 }
             });
         }
@@ -273,27 +301,34 @@ impl Fix<'_> {
             return Ok(Some(first));
         }
         let ids: Vec<String> = found.iter().map(|candidate| candidate.id.to_string()).collect();
-        Err(Error::new(ErrorKind::Reference, format!("found multiple possible referrals: {}", ids.join(", ")))
-            .about(self.referrer.id.to_object_id())
-            .with_hint(format!(
-                "{:?} in {} may mean each of them; line {} of the referring object",
-                name,
-                self.spec.path,
-                self.referrer.text.place().line(),
-            )))
+        Err(Error::new(
+            ErrorKind::Reference,
+            format!("found multiple possible referrals: {}", ids.join(", ")),
+        )
+        .about(self.referrer.id.to_object_id())
+        .with_hint(format!(
+            "{:?} in {} may mean each of them; line {} of the referring object",
+            name,
+            self.spec.path,
+            self.referrer.text.place().line(),
+        )))
     }
 
     /// The places of the objects that once had the name, in order.
     fn places(&self, name: &str) -> Vec<usize> {
         let Some(all) = self.index.by_name.get(name) else { return Vec::new() };
         // Few objects share a name; where many do, the namespaces that can be reached are looked up.
-        if self.referrer.id.cluster_scoped || !self.referrer.account_namespaces.is_empty() || all.len() < 8 {
+        if self.referrer.id.cluster_scoped
+            || !self.referrer.account_namespaces.is_empty()
+            || all.len() < 8
+        {
             return all.clone();
         }
         let mut places = Vec::new();
         for namespace in [self.referrer.id.effective_namespace(), crate::resource::NO_NAMESPACE] {
             let key = (Text::from(name), Text::from(namespace));
-            places.extend(self.index.by_name_and_namespace.get(&key).into_iter().flatten().copied());
+            places
+                .extend(self.index.by_name_and_namespace.get(&key).into_iter().flatten().copied());
         }
         places.sort_unstable();
         places
@@ -318,7 +353,8 @@ impl Fix<'_> {
         let same = |own: &[Text], other: &[Text]| {
             (allow_none && (own.is_empty() || other.is_empty())) || same_ending(own, other)
         };
-        same(&self.referrer.prefixes, &candidate.prefixes) && same(&self.referrer.suffixes, &candidate.suffixes)
+        same(&self.referrer.prefixes, &candidate.prefixes)
+            && same(&self.referrer.suffixes, &candidate.suffixes)
     }
 }
 

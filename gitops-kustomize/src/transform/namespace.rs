@@ -41,6 +41,7 @@ impl SubjectMode {
 }
 
 /// Puts objects into a namespace.
+#[expect(clippy::struct_field_names, reason = "the namespace is its own name")]
 #[derive(Debug)]
 pub(crate) struct Namespace {
     namespace: Text,
@@ -68,7 +69,10 @@ impl Namespace {
         let id = resource.id().clone();
         let mut set = |node: &mut Node| {
             if node.is_mapping() || node.is_sequence() {
-                return Err(Error::new(ErrorKind::Field, "namespace field specs must target scalar nodes"));
+                return Err(Error::new(
+                    ErrorKind::Field,
+                    "namespace field specs must target scalar nodes",
+                ));
             }
             if !self.unset_only || node.is_null() || node.text() == Some("") {
                 set_string(node, &self.namespace);
@@ -96,13 +100,18 @@ impl Namespace {
         Ok(())
     }
 
-    fn set_subjects(&self, resource: &mut Resource, set: &mut dyn FnMut(&mut Node) -> Result<()>) -> Result<()> {
+    fn set_subjects(
+        &self,
+        resource: &mut Resource,
+        set: &mut dyn FnMut(&mut Node) -> Result<()>,
+    ) -> Result<()> {
         let (field, wanted) = match self.subjects {
             SubjectMode::Nothing => return Ok(()),
             SubjectMode::DefaultOnly => ("name", "default"),
             SubjectMode::AllServiceAccounts => ("kind", "ServiceAccount"),
         };
-        let Some(subjects) = resource.node_mut().get_mut("subjects").filter(|node| !node.is_null()) else {
+        let Some(subjects) = resource.node_mut().get_mut("subjects").filter(|node| !node.is_null())
+        else {
             return Ok(());
         };
         let Some(subjects) = subjects.as_sequence_mut() else {

@@ -22,20 +22,27 @@ pub(crate) struct StrategicMerge {
 
 impl StrategicMerge {
     /// Reads the entries of `patchesStrategicMerge`: each a patch itself, or a file of them.
-    pub(crate) fn from_entries(entries: &[String], loader: &Loader<'_>, schema: &Schema) -> Result<Self> {
+    pub(crate) fn from_entries(
+        entries: &[String],
+        loader: &Loader<'_>,
+        schema: &Schema,
+    ) -> Result<Self> {
         let mut patches = Vec::new();
         for entry in entries {
-            match read_resources(entry.as_bytes(), "", schema) {
-                Ok(read) => patches.extend(read),
-                Err(_) => {
-                    let name = loader.name_of(entry);
-                    let content = loader.read(entry).map_err(|error| error.in_file(name.as_str()))?;
-                    patches.extend(read_resources(&content, &name, schema).map_err(|error| {
-                        let malformed = error.to_string().starts_with("MalformedYAMLError");
-                        let error = error.in_file(name.as_str());
-                        if malformed { error.reword(|text| format!("{text} in File: {entry}")) } else { error }
-                    })?);
-                }
+            if let Ok(read) = read_resources(entry.as_bytes(), "", schema) {
+                patches.extend(read);
+            } else {
+                let name = loader.name_of(entry);
+                let content = loader.read(entry).map_err(|error| error.in_file(name.as_str()))?;
+                patches.extend(read_resources(&content, &name, schema).map_err(|error| {
+                    let malformed = error.to_string().starts_with("MalformedYAMLError");
+                    let error = error.in_file(name.as_str());
+                    if malformed {
+                        error.reword(|text| format!("{text} in File: {entry}"))
+                    } else {
+                        error
+                    }
+                })?);
             }
         }
         Self::new(patches)
@@ -53,7 +60,8 @@ impl Transform for StrategicMerge {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         for patch in &self.patches {
             let index = set.find_any(&patch.original_id()).map_err(|error| locate(error, patch))?;
-            merge_into(set, index, patch.node(), Allowed::default(), &build.schema).map_err(|error| locate(error, patch))?;
+            merge_into(set, index, patch.node(), Allowed::default(), &build.schema)
+                .map_err(|error| locate(error, patch))?;
         }
         drop_empty(set);
         Ok(())
@@ -95,17 +103,19 @@ impl PatchStep {
 
     pub(crate) fn read(patch: &Patch, loader: &Loader<'_>, schema: &Schema) -> Result<Self> {
         let inline = patch.patch.trim();
-        let fail = |message: &str| Err(Error::new(ErrorKind::Field, format!("{message}\n{}", describe(patch))));
+        let fail = |message: &str| {
+            Err(Error::new(ErrorKind::Field, format!("{message}\n{}", describe(patch))))
+        };
         let (text, source, file) = match (inline, patch.path.as_str()) {
             ("", "") => return fail("must specify one of patch and path in"),
-            ("", path) => {
-                let name = loader.name_of(path);
-                let content = loader.read(path).map_err(|error| {
+            ("", file_path) => {
+                let name = loader.name_of(file_path);
+                let content = loader.read(file_path).map_err(|error| {
                     error
-                        .context(format!("failed to get the patch file from path({path})"))
+                        .context(format!("failed to get the patch file from path({file_path})"))
                         .in_file(name.as_str())
                 })?;
-                (content.to_vec(), format!("[path: {path:?}]"), name)
+                (content.to_vec(), format!("[path: {file_path:?}]"), name)
             }
             (text, "") => (text.as_bytes().to_vec(), format!("[patch: {text:?}]"), String::new()),
             _ => return fail("patch and path can't be set at the same time"),
@@ -142,14 +152,26 @@ impl PatchStep {
         Ok(Self { source, target, allowed, content })
     }
 
-    fn merge_strategic(&self, patches: &[Resource], set: &mut ResourceSet, schema: &Schema) -> Result<()> {
+    fn merge_strategic(
+        &self,
+        patches: &[Resource],
+        set: &mut ResourceSet,
+        schema: &Schema,
+    ) -> Result<()> {
         let Some(matcher) = &self.target else {
             for patch in patches {
                 let id = patch.original_id();
                 let index = set.find_any(&id).map_err(|error| {
-                    locate(error.context(format!("no resource matches strategic merge patch {:?}", id.to_string())), patch)
+                    locate(
+                        error.context(format!(
+                            "no resource matches strategic merge patch {:?}",
+                            id.to_string()
+                        )),
+                        patch,
+                    )
                 })?;
-                merge_into(set, index, patch.node(), self.allowed, schema).map_err(|error| locate(error, patch))?;
+                merge_into(set, index, patch.node(), self.allowed, schema)
+                    .map_err(|error| locate(error, patch))?;
             }
             return Ok(());
         };
@@ -173,7 +195,8 @@ impl PatchStep {
             if let Some(mapping) = node.as_mapping_mut() {
                 mapping.insert("apiVersion", set.get(index).id().gvk.api_version());
             }
-            renamed |= merge_into(set, index, &node, self.allowed, schema).map_err(|error| locate(error, patch))?;
+            renamed |= merge_into(set, index, &node, self.allowed, schema)
+                .map_err(|error| locate(error, patch))?;
         }
         if renamed {
             set.check_unique(already_registered)?;
@@ -189,7 +212,9 @@ fn already_registered(resource: &Resource) -> String {
 impl Transform for PatchStep {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         match &self.content {
-            PatchContent::Strategic(patches) => self.merge_strategic(patches, set, &build.schema)?,
+            PatchContent::Strategic(patches) => {
+                self.merge_strategic(patches, set, &build.schema)?;
+            }
             PatchContent::Json(patch) => {
                 let Some(matcher) = &self.target else {
                     let message = format!("must specify a target for JSON patch {}", self.source);
@@ -232,10 +257,12 @@ impl Json6902 {
         let text = match (patch.path.as_str(), patch.patch.as_str()) {
             ("", "") => return fail("empty file path and empty jsonOp".to_owned()),
             ("", text) => text.as_bytes().to_vec(),
-            (path, "") => {
-                let content = loader.read(path).map_err(|error| error.in_file(loader.name_of(path)))?;
+            (file_path, "") => {
+                let content = loader
+                    .read(file_path)
+                    .map_err(|error| error.in_file(loader.name_of(file_path)))?;
                 if content.is_empty() {
-                    return fail(format!("patch file '{path}' empty seems to be empty"));
+                    return fail(format!("patch file '{file_path}' empty seems to be empty"));
                 }
                 content.to_vec()
             }
@@ -243,7 +270,10 @@ impl Json6902 {
         };
         let decoded = read_json_patch(&text)?;
         if decoded.is_empty() {
-            return fail(format!("patch appears to be empty; file={}, JsonOp={}", patch.path, patch.patch));
+            return fail(format!(
+                "patch appears to be empty; file={}, JsonOp={}",
+                patch.path, patch.patch
+            ));
         }
         Ok(Self { matcher: Matcher::new(target)?, patch: decoded })
     }
@@ -273,7 +303,13 @@ fn apply_json(resource: &mut Resource, patch: &JsonPatch, schema: &Schema) -> Re
 
 /// Merges a patch into a resource. Kind, name and namespace stay, unless a change is allowed.
 /// Returns whether the identity changed.
-fn merge_into(set: &mut ResourceSet, index: usize, patch: &Node, allowed: Allowed, schema: &Schema) -> Result<bool> {
+fn merge_into(
+    set: &mut ResourceSet,
+    index: usize,
+    patch: &Node,
+    allowed: Allowed,
+    schema: &Schema,
+) -> Result<bool> {
     let may_rename = allowed.name || allowed.kind;
     if may_rename {
         set.get_mut(index).remember_id();
@@ -285,12 +321,15 @@ fn merge_into(set: &mut ResourceSet, index: usize, patch: &Node, allowed: Allowe
         .map(|key| resource.node().at(["metadata", key]).cloned())
         .collect();
     let kind = resource.node().get("kind").cloned();
-    gitops_yaml::merge_strategic(resource.node_mut(), patch, schema).map_err(|error| Error::from(error).about(id))?;
+    gitops_yaml::merge_strategic(resource.node_mut(), patch, schema)
+        .map_err(|error| Error::from(error).about(id))?;
     if resource.node().is_empty() {
         return Ok(false);
     }
     let object = resource.node_mut().make_mapping();
-    if !allowed.kind && let Some(kind) = kind {
+    if !allowed.kind
+        && let Some(kind) = kind
+    {
         object.insert("kind", kind);
     }
     let metadata = object.mapping_or_insert("metadata");
@@ -335,7 +374,12 @@ fn describe(patch: &Patch) -> String {
     let mut text = String::new();
     if !patch.patch.is_empty() {
         text.push_str("patch: ");
-        text.push_str(&Node::string(patch.patch.as_str()).text().map(|text| format!("{text:?}")).unwrap_or_default());
+        text.push_str(
+            &Node::string(patch.patch.as_str())
+                .text()
+                .map(|text| format!("{text:?}"))
+                .unwrap_or_default(),
+        );
         text.push('\n');
     }
     if !patch.path.is_empty() {

@@ -10,10 +10,7 @@ use crate::{
     build::Build,
     config::split,
     error::{Error, ErrorKind, Result},
-    file::{
-        FieldOptions, Replacement, ReplacementSource, ReplacementTarget,
-        decode::Dialect,
-    },
+    file::{FieldOptions, Replacement, ReplacementSource, ReplacementTarget, decode::Dialect},
     load::Loader,
     read::read_document,
     resource::{Resource, ResourceId},
@@ -37,15 +34,24 @@ impl Replacements {
                 replacements.push(entry.clone());
                 continue;
             }
-            if entry.source.is_some() || entry.targets.as_ref().is_some_and(|targets| !targets.is_empty()) {
-                return Err(Error::new(ErrorKind::Field, "cannot specify both path and inline replacement"));
+            if entry.source.is_some()
+                || entry.targets.as_ref().is_some_and(|targets| !targets.is_empty())
+            {
+                return Err(Error::new(
+                    ErrorKind::Field,
+                    "cannot specify both path and inline replacement",
+                ));
             }
             let name = loader.name_of(&entry.path);
             let read = loader.read(&entry.path).and_then(|content| {
                 let document = read_document(&content)?;
                 match document.as_sequence() {
-                    Some(items) => items.iter().map(|item| Replacement::read(item, Dialect::Lenient)).collect(),
-                    None if document.is_mapping() => Ok(vec![Replacement::read(&document, Dialect::Lenient)?]),
+                    Some(items) => {
+                        items.iter().map(|item| Replacement::read(item, Dialect::Lenient)).collect()
+                    }
+                    None if document.is_mapping() => {
+                        Ok(vec![Replacement::read(&document, Dialect::Lenient)?])
+                    }
                     None => Err(Error::new(
                         ErrorKind::Field,
                         "unsupported replacement type encountered within replacement path: invalid",
@@ -62,9 +68,10 @@ impl Replacements {
 impl Transform for Replacements {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         for replacement in &self.replacements {
-            let (Some(targets), true) =
-                (&replacement.targets, replacement.source.is_some() || replacement.source_value.is_some())
-            else {
+            let (Some(targets), true) = (
+                &replacement.targets,
+                replacement.source.is_some() || replacement.source_value.is_some(),
+            ) else {
                 let message = "replacements must specify a source and at least one target";
                 return Err(Error::new(ErrorKind::Field, message));
             };
@@ -81,7 +88,10 @@ impl Transform for Replacements {
 fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Node> {
     let source = match (&replacement.source, &replacement.source_value) {
         (Some(_), Some(_)) => {
-            return Err(Error::new(ErrorKind::Field, "value and resource selectors are mutually exclusive"));
+            return Err(Error::new(
+                ErrorKind::Field,
+                "value and resource selectors are mutually exclusive",
+            ));
         }
         (None, Some(text)) => {
             let kind = resolve(text, Flavour::V3);
@@ -123,30 +133,44 @@ fn ids_of(resource: &Resource) -> impl Iterator<Item = ResourceId> {
 fn find_source<'s>(source: &ReplacementSource, set: &'s ResourceSet) -> Result<&'s Resource> {
     let selector = id_of(source);
     let shown = || {
-        let path = if source.field_path.is_empty() { String::new() } else { format!(":{}", source.field_path) };
+        let path = if source.field_path.is_empty() {
+            String::new()
+        } else {
+            format!(":{}", source.field_path)
+        };
         let options = source
             .options
             .as_ref()
             .filter(|options| !options.delimiter.is_empty() || options.create)
-            .map(|options| format!(":{}({}), create={}", options.delimiter, options.index, options.create))
+            .map(|options| {
+                format!(":{}({}), create={}", options.delimiter, options.index, options.create)
+            })
             .unwrap_or_default();
         format!("{selector}{path}{options}")
     };
-    let mut found = set.iter().filter(|resource| ids_of(resource).any(|id| id.is_selected_by(&selector)));
+    let mut found =
+        set.iter().filter(|resource| ids_of(resource).any(|id| id.is_selected_by(&selector)));
     match (found.next(), found.next()) {
         (Some(resource), None) => Ok(resource),
-        (Some(_), Some(_)) => {
-            Err(Error::new(ErrorKind::Reference, format!("multiple matches for selector {}", shown())))
+        (Some(_), Some(_)) => Err(Error::new(
+            ErrorKind::Reference,
+            format!("multiple matches for selector {}", shown()),
+        )),
+        (None, _) => {
+            Err(Error::new(ErrorKind::Reference, format!("nothing selected by {}", shown())))
         }
-        (None, _) => Err(Error::new(ErrorKind::Reference, format!("nothing selected by {}", shown()))),
     }
 }
 
 /// The part of a value that the options name.
 fn refined(options: Option<&FieldOptions>, value: &Node) -> Result<Node> {
-    let Some(options) = options.filter(|options| !options.delimiter.is_empty()) else { return Ok(value.clone()) };
+    let Some(options) = options.filter(|options| !options.delimiter.is_empty()) else {
+        return Ok(value.clone());
+    };
     let Some(text) = value.text() else { return Err(scalar_only()) };
-    let part = usize::try_from(options.index).ok().and_then(|index| text.split(&options.delimiter).nth(index));
+    let part = usize::try_from(options.index)
+        .ok()
+        .and_then(|index| text.split(&options.delimiter).nth(index));
     match part {
         Some(part) => {
             let mut node = value.clone();
@@ -164,7 +188,12 @@ fn scalar_only() -> Error {
     Error::new(ErrorKind::Field, "delimiter option can only be used with scalar nodes")
 }
 
-fn write(target: &ReplacementTarget, value: &Node, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
+fn write(
+    target: &ReplacementTarget,
+    value: &Node,
+    set: &mut ResourceSet,
+    build: &Build<'_>,
+) -> Result<()> {
     let Some(select) = &target.select else {
         return Err(Error::new(ErrorKind::Field, "target must specify resources to select"));
     };
@@ -192,14 +221,20 @@ fn write(target: &ReplacementTarget, value: &Node, set: &mut ResourceSet, build:
         let id = resource.id().to_object_id();
         let resource = set.get_mut(place);
         for path in paths {
-            copy_to(resource.node_mut(), path, value, target.options.as_ref()).map_err(|error| error.about(&id))?;
+            copy_to(resource.node_mut(), path, value, target.options.as_ref())
+                .map_err(|error| error.about(&id))?;
         }
         resource.refresh(&build.schema);
     }
     Ok(())
 }
 
-fn copy_to(object: &mut Node, path: &str, value: &Node, options: Option<&FieldOptions>) -> Result<()> {
+fn copy_to(
+    object: &mut Node,
+    path: &str,
+    value: &Node,
+    options: Option<&FieldOptions>,
+) -> Result<()> {
     let parts = split_path(path);
     if copy_into_structured_text(object, &parts, value, options) {
         return Ok(());
@@ -358,19 +393,22 @@ fn look_up<'n>(node: &'n Node, path: &[String]) -> Result<Option<&'n Node>> {
             "-" => node.as_sequence().ok_or_else(|| wrong_kind(node, "SequenceNode"))?.last(),
             _ => match part_of(part)? {
                 Part::Every => {
-                    return Err(Error::new(ErrorKind::Field, "wildcard is not supported in PathGetter"));
+                    return Err(Error::new(
+                        ErrorKind::Field,
+                        "wildcard is not supported in PathGetter",
+                    ));
                 }
                 Part::Index(index) => {
                     node.as_sequence().ok_or_else(|| wrong_kind(node, "SequenceNode"))?.get(index)
                 }
-                Part::Element(key, value) => node
-                    .as_sequence()
-                    .ok_or_else(|| wrong_kind(node, "SequenceNode"))?
-                    .iter()
-                    .find(|item| {
-                        let field = if key.is_empty() { Some(*item) } else { item.get(key) };
-                        field.and_then(Node::text) == Some(value)
-                    }),
+                Part::Element(key, value) => {
+                    node.as_sequence().ok_or_else(|| wrong_kind(node, "SequenceNode"))?.iter().find(
+                        |item| {
+                            let field = if key.is_empty() { Some(*item) } else { item.get(key) };
+                            field.and_then(Node::text) == Some(value)
+                        },
+                    )
+                }
                 Part::Field(name) => {
                     node.as_mapping().ok_or_else(|| wrong_kind(node, "MappingNode"))?.get(name)
                 }
@@ -386,6 +424,7 @@ fn look_up<'n>(node: &'n Node, path: &[String]) -> Result<Option<&'n Node>> {
 
 /// Calls `act` on every field that the path leads to. With `create`, a missing one is made of the
 /// kind of that value.
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of part")]
 fn visit(
     node: &mut Node,
     path: &[String],
@@ -398,11 +437,15 @@ fn visit(
             if node.is_null() {
                 return Ok(());
             }
-            let Some(items) = node.as_sequence_mut() else { return Err(wrong_kind(node, "SequenceNode")) };
+            let Some(items) = node.as_sequence_mut() else {
+                return Err(wrong_kind(node, "SequenceNode"));
+            };
             items.iter_mut().try_for_each(|item| visit(item, rest, create, act))
         }
         Part::Index(index) => {
-            let Some(items) = node.as_sequence_mut() else { return Err(wrong_kind(node, "SequenceNode")) };
+            let Some(items) = node.as_sequence_mut() else {
+                return Err(wrong_kind(node, "SequenceNode"));
+            };
             if items.len() == index
                 && let Some(value) = create
             {
@@ -421,9 +464,12 @@ fn visit(
             if node.is_null() {
                 return Ok(());
             }
-            let Some(items) = node.as_sequence_mut() else { return Err(wrong_kind(node, "SequenceNode")) };
-            let regex = Regex::new(pattern)
-                .map_err(|error| Error::new(ErrorKind::Field, format!("error parsing regexp: {error}")))?;
+            let Some(items) = node.as_sequence_mut() else {
+                return Err(wrong_kind(node, "SequenceNode"));
+            };
+            let regex = Regex::new(pattern).map_err(|error| {
+                Error::new(ErrorKind::Field, format!("error parsing regexp: {error}"))
+            })?;
             let mut reached = 0;
             let mut count = |node: &mut Node| {
                 reached += 1;
@@ -433,7 +479,11 @@ fn visit(
                 let field = if key.is_empty() { Some(&*item) } else { item.get(key) };
                 if field.and_then(printed).is_some_and(|text| regex.is_match(&text)) {
                     // Quirk: an element that is a value itself ends the path.
-                    if key.is_empty() { count(item)? } else { visit(item, rest, create, &mut count)? }
+                    if key.is_empty() {
+                        count(item)?;
+                    } else {
+                        visit(item, rest, create, &mut count)?;
+                    }
                 }
             }
             let Some(value) = create.filter(|_| reached == 0) else { return Ok(()) };
@@ -450,7 +500,9 @@ fn visit(
             if node.is_null() && create.is_none() {
                 return Ok(());
             }
-            let Some(mapping) = node.as_mapping_mut() else { return Err(wrong_kind(node, "MappingNode")) };
+            let Some(mapping) = node.as_mapping_mut() else {
+                return Err(wrong_kind(node, "MappingNode"));
+            };
             match (mapping.contains_key(name), create) {
                 (false, None) => return Ok(()),
                 (false, Some(value)) => {
@@ -486,7 +538,9 @@ fn made(rest: &[String], value: &Node) -> Node {
         None if value.is_sequence() => Node::from(Vec::new()),
         // Nothing yet, so that the text of the value decides on the type.
         None => Node::null(),
-        Some(part) if part.starts_with('[') && part.ends_with(']') || part.parse::<usize>().is_ok() => {
+        Some(part)
+            if part.starts_with('[') && part.ends_with(']') || part.parse::<usize>().is_ok() =>
+        {
             Node::from(Vec::new())
         }
         Some(_) => Node::from(Mapping::new()),
@@ -509,12 +563,19 @@ fn printed(node: &Node) -> Option<String> {
 
 /// Writes into a document that a scalar on the way of the path holds as text. False where there is
 /// none, or nothing in it was found.
-fn copy_into_structured_text(object: &mut Node, parts: &[String], value: &Node, options: Option<&FieldOptions>) -> bool {
+fn copy_into_structured_text(
+    object: &mut Node,
+    parts: &[String],
+    value: &Node,
+    options: Option<&FieldOptions>,
+) -> bool {
     let holder = (1..parts.len()).find(|end| {
         matches!(look_up(object, &parts[..*end]), Ok(Some(node)) if node.as_scalar().is_some() && !node.is_null())
     });
     let Some(end) = holder else { return false };
-    let Ok(Some(text)) = look_up(object, &parts[..end]).map(|node| node.and_then(Node::text).map(str::to_owned)) else {
+    let Ok(Some(text)) =
+        look_up(object, &parts[..end]).map(|node| node.and_then(Node::text).map(str::to_owned))
+    else {
         return false;
     };
     let Ok(mut document) = gitops_yaml::read(&text) else { return false };
@@ -530,7 +591,9 @@ fn copy_into_structured_text(object: &mut Node, parts: &[String], value: &Node, 
     let Some(text) = print_like(&document, &text) else { return false };
     visit(object, &parts[..end], None, &mut |node| {
         *node.content_mut() = match node.as_scalar() {
-            Some(scalar) => Content::Scalar(Scalar::new(text.as_str(), ScalarType::Str, scalar.style())),
+            Some(scalar) => {
+                Content::Scalar(Scalar::new(text.as_str(), ScalarType::Str, scalar.style()))
+            }
             None => return Ok(()),
         };
         Ok(())
@@ -571,7 +634,10 @@ mod tests {
     #[test]
     fn paths() {
         assert_eq!(split_path("a.[name=b.c].d"), ["a", "[name=b.c]", "d"]);
-        assert_eq!(split_path("metadata.annotations.[a.b/c]"), ["metadata", "annotations", "a.b/c"]);
+        assert_eq!(
+            split_path("metadata.annotations.[a.b/c]"),
+            ["metadata", "annotations", "a.b/c"]
+        );
         assert_eq!(split_path("a\\.b.c"), ["a.b", "c"]);
     }
 }

@@ -29,11 +29,12 @@ impl Transform for Replicas {
         let name = self.replica.name.as_str();
         let mut found = false;
         for resource in set.contents_mut() {
-            if resource.id().name != name && !resource.former_names().any(|former| former == &name) {
+            if resource.id().name != name && !resource.former_names().any(|former| former == name) {
                 continue;
             }
             for spec in &self.specs {
-                if resource.all_ids().any(|id| id.name == name && id.gvk.is_selected_by(&spec.gvk)) {
+                if resource.all_ids().any(|id| id.name == name && id.gvk.is_selected_by(&spec.gvk))
+                {
                     found = true;
                     spec.apply(resource, Creates::Scalar, &mut |node| {
                         *node = Node::number(self.replica.count);

@@ -51,18 +51,22 @@ impl Matcher {
             return false;
         }
         let original = resource.original_id();
-        (self.namespace.matches(original.effective_namespace()) || self.namespace.matches(id.effective_namespace()))
+        (self.namespace.matches(original.effective_namespace())
+            || self.namespace.matches(id.effective_namespace()))
             && (self.name.matches(&original.name) || self.name.matches(&id.name))
     }
 
     /// Whether one identity matches, its namespace as it is written.
     pub(crate) fn matches_id(&self, id: &ResourceId) -> bool {
-        self.matches_kind(&id.gvk) && self.name.matches(&id.name) && self.namespace.matches(&id.namespace)
+        self.matches_kind(&id.gvk)
+            && self.name.matches(&id.name)
+            && self.namespace.matches(&id.namespace)
     }
 
     /// Whether labels and annotations match.
     pub(crate) fn matches_pairs(&self, resource: &Resource) -> bool {
-        self.labels.matches(pairs(resource, "labels")) && self.annotations.matches(pairs(resource, "annotations"))
+        self.labels.matches(pairs(resource, "labels"))
+            && self.annotations.matches(pairs(resource, "annotations"))
     }
 
     /// Whether there is a selector of labels or annotations at all.
@@ -71,7 +75,9 @@ impl Matcher {
     }
 
     fn matches_kind(&self, gvk: &Gvk) -> bool {
-        self.kind.matches(&gvk.kind) && self.group.matches(&gvk.group) && self.version.matches(&gvk.version)
+        self.kind.matches(&gvk.kind)
+            && self.group.matches(&gvk.group)
+            && self.version.matches(&gvk.version)
     }
 }
 
@@ -95,7 +101,10 @@ impl Pattern {
         if pattern.is_empty() {
             return Ok(Self::Anything);
         }
-        if pattern.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b':')) {
+        if pattern
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b':'))
+        {
             return Ok(Self::Exactly(pattern.to_owned()));
         }
         RegexBuilder::new(&format!("^(?:{pattern})$"))
@@ -105,7 +114,8 @@ impl Pattern {
             .map_err(|error| {
                 let shown = gitops_core::truncate(pattern, 200);
                 let why = error.to_string();
-                let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                let why =
+                    why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
                 Error::new(ErrorKind::Field, format!("error parsing regexp: {why}: `{shown}`"))
             })
     }
@@ -153,18 +163,24 @@ impl PairSelector {
     }
 
     fn matches(&self, pairs: Option<&Mapping>) -> bool {
-        let value = |key: &str| pairs.and_then(|pairs| pairs.get(key)).map(|node| node.text().unwrap_or_default());
+        let value = |key: &str| {
+            pairs.and_then(|pairs| pairs.get(key)).map(|node| node.text().unwrap_or_default())
+        };
         self.requirements.iter().all(|requirement| match requirement {
-            Requirement::In(key, values) => value(key).is_some_and(|value| values.iter().any(|v| v == value)),
-            Requirement::NotIn(key, values) => value(key).is_none_or(|value| values.iter().all(|v| v != value)),
+            Requirement::In(key, values) => {
+                value(key).is_some_and(|value| values.iter().any(|v| v == value))
+            }
+            Requirement::NotIn(key, values) => {
+                value(key).is_none_or(|value| values.iter().all(|v| v != value))
+            }
             Requirement::Exists(key) => value(key).is_some(),
             Requirement::Absent(key) => value(key).is_none(),
-            Requirement::Greater(key, bound) => {
-                value(key).and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value > *bound)
-            }
-            Requirement::Less(key, bound) => {
-                value(key).and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value < *bound)
-            }
+            Requirement::Greater(key, bound) => value(key)
+                .and_then(|value| value.parse::<i64>().ok())
+                .is_some_and(|value| value > *bound),
+            Requirement::Less(key, bound) => value(key)
+                .and_then(|value| value.parse::<i64>().ok())
+                .is_some_and(|value| value < *bound),
         })
     }
 }
@@ -193,12 +209,16 @@ fn parse_requirement(part: &str) -> Option<Requirement> {
         let text = text.trim();
         let valid = !text.is_empty()
             && text.len() <= 317
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'));
+            && text.bytes().all(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')
+            });
         valid.then(|| text.to_owned())
     };
     let plain = |text: &str| {
         let text = text.trim();
-        let valid = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        let valid = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
         valid.then(|| text.to_owned())
     };
     if let Some(rest) = part.strip_prefix('!') {
@@ -217,7 +237,11 @@ fn parse_requirement(part: &str) -> Option<Requirement> {
     for (operator, negated) in [("!=", true), ("==", false), ("=", false)] {
         if let Some((name, value)) = part.split_once(operator) {
             let values = vec![plain(value)?];
-            return Some(if negated { Requirement::NotIn(key(name)?, values) } else { Requirement::In(key(name)?, values) });
+            return Some(if negated {
+                Requirement::NotIn(key(name)?, values)
+            } else {
+                Requirement::In(key(name)?, values)
+            });
         }
     }
     if let Some((name, bound)) = part.split_once('>') {

@@ -96,7 +96,11 @@ fn sort_by_rank(set: &mut ResourceSet, rank: impl Fn(&str) -> i32) {
         rank(&a.kind).cmp(&rank(&b.kind)).then_with(|| {
             let order = kind_text(a).cmp(&kind_text(b));
             let namespaces = a.kind == "Namespace" && b.kind == "Namespace";
-            if namespaces && (a.group.is_empty() || b.group.is_empty()) { order.reverse() } else { order }
+            if namespaces && (a.group.is_empty() || b.group.is_empty()) {
+                order.reverse()
+            } else {
+                order
+            }
         })
     });
     for (place, gvk) in kinds.into_iter().enumerate() {

@@ -55,7 +55,10 @@ impl AddTarget {
         let parts = split(&self.field_path, '/');
         for (at, part) in parts.iter().enumerate() {
             let Some(mapping) = node.as_mapping_mut() else {
-                return Err(Error::new(ErrorKind::Field, format!("wrong node kind at '{}'", self.field_path)));
+                return Err(Error::new(
+                    ErrorKind::Field,
+                    format!("wrong node kind at '{}'", self.field_path),
+                ));
             };
             let last = at + 1 == parts.len();
             node = mapping.get_or_insert_with(part, || {
@@ -63,7 +66,10 @@ impl AddTarget {
             });
         }
         if node.as_scalar().is_none() {
-            return Err(Error::new(ErrorKind::Field, format!("wrong node kind at '{}'", self.field_path)));
+            return Err(Error::new(
+                ErrorKind::Field,
+                format!("wrong node kind at '{}'", self.field_path),
+            ));
         }
         let old = node.text().unwrap_or_default();
         let new = match self.file_path_position {

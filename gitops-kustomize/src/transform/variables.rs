@@ -29,29 +29,43 @@ pub(crate) fn resolve(accumulated: &mut Accumulator, build: &mut Build<'_>) -> R
     let mut used = BTreeSet::new();
     for resource in accumulated.set.iter_mut() {
         for spec in &config.var_reference {
-            spec.apply(resource, Creates::Nothing, &mut |node| replace_in(node, &values, &mut used))?;
+            spec.apply(resource, Creates::Nothing, &mut |node| {
+                replace_in(node, &values, &mut used)
+            })?;
         }
         resource.refresh(&build.schema);
     }
-    let unused: Vec<&str> = values.keys().map(String::as_str).filter(|name| !used.contains(*name)).collect();
+    let unused: Vec<&str> =
+        values.keys().map(String::as_str).filter(|name| !used.contains(*name)).collect();
     if !unused.is_empty() {
-        build.warnings.push(Warning::new(format!("well-defined vars that were never replaced: {}", unused.join(","))));
+        build.warnings.push(Warning::new(format!(
+            "well-defined vars that were never replaced: {}",
+            unused.join(",")
+        )));
     }
     Ok(())
 }
 
 fn value_of(variable: &Variable, set: &ResourceSet) -> Result<Node> {
-    let holder = set.iter().find(|resource| resource.variables.iter().any(|name| name == &variable.name.as_str()));
+    let holder = set
+        .iter()
+        .find(|resource| resource.variables.iter().any(|name| name == variable.name.as_str()));
     let Some(holder) = holder else {
         return Err(Error::new(
             ErrorKind::Reference,
-            format!("var '{}' cannot be mapped to a field in the set of known resources", describe(variable)),
+            format!(
+                "var '{}' cannot be mapped to a field in the set of known resources",
+                describe(variable)
+            ),
         ));
     };
     field(holder.node(), &variable.field_path).cloned().ok_or_else(|| {
         Error::new(
             ErrorKind::Reference,
-            format!("field specified in var '{}' not found in corresponding resource", describe(variable)),
+            format!(
+                "field specified in var '{}' not found in corresponding resource",
+                describe(variable)
+            ),
         )
         .about(holder.id().to_object_id())
     })
@@ -75,7 +89,9 @@ fn field<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
     let mut node = node;
     for part in super::replacements::split_path(path) {
         let (name, index) = match part.strip_suffix(']').and_then(|part| part.rsplit_once('[')) {
-            Some((name, index)) if index.bytes().all(|byte| byte.is_ascii_digit()) && !index.is_empty() => {
+            Some((name, index))
+                if index.bytes().all(|byte| byte.is_ascii_digit()) && !index.is_empty() =>
+            {
                 (name, Some(index))
             }
             _ => (part.as_str(), None),
@@ -118,8 +134,14 @@ fn replace_in(node: &mut Node, values: &Values, used: &mut BTreeSet<String>) -> 
 fn replace_scalar(node: &mut Node, values: &Values, used: &mut BTreeSet<String>) {
     let Some(text) = node.as_str().filter(|text| text.contains('$')) else { return };
     // A variable alone keeps the type of its value.
-    let alone = text.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')')).filter(|name| !name.contains(')'));
-    if let Some((name, value)) = alone.and_then(|name| values.get_key_value(name)).filter(|(_, value)| value.as_scalar().is_some()) {
+    let alone = text
+        .strip_prefix("$(")
+        .and_then(|rest| rest.strip_suffix(')'))
+        .filter(|name| !name.contains(')'));
+    if let Some((name, value)) = alone
+        .and_then(|name| values.get_key_value(name))
+        .filter(|(_, value)| value.as_scalar().is_some())
+    {
         used.insert(name.clone());
         *node = typed(value);
         return;
@@ -157,14 +179,15 @@ fn expand(text: &str, value: &mut dyn FnMut(&str) -> Option<String>) -> String {
         if let Some(more) = after.strip_prefix('$') {
             out.push('$');
             rest = more;
-        } else if let Some((name, more)) = after.strip_prefix('(').and_then(|after| after.split_once(')')) {
-            match value(name) {
-                Some(value) => out.push_str(&value),
-                None => {
-                    out.push_str("$(");
-                    out.push_str(name);
-                    out.push(')');
-                }
+        } else if let Some((name, more)) =
+            after.strip_prefix('(').and_then(|after| after.split_once(')'))
+        {
+            if let Some(value) = value(name) {
+                out.push_str(&value);
+            } else {
+                out.push_str("$(");
+                out.push_str(name);
+                out.push(')');
             }
             rest = more;
         } else {
@@ -183,7 +206,9 @@ mod tests {
     #[test]
     fn expands_and_escapes() {
         let mut value = |name: &str| (name == "A").then(|| "1".to_owned());
-        for (text, expanded) in [("$(A)-$(B)", "1-$(B)"), ("$$(A)", "$(A)"), ("$(A", "$(A"), ("a$", "a$"), ("$x", "$x")] {
+        for (text, expanded) in
+            [("$(A)-$(B)", "1-$(B)"), ("$$(A)", "$(A)"), ("$(A", "$(A"), ("a$", "a$"), ("$x", "$x")]
+        {
             assert_eq!(expand(text, &mut value), expanded, "{text}");
         }
     }
