@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 
 use gitops_core::ObjectId;
 use indexmap::IndexMap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -57,8 +57,11 @@ pub struct Record(Arc<Shared>);
 struct Shared {
     options: RecordOptions,
     live: Live,
-    owners: Mutex<IndexMap<Owner, IndexMap<ObjectId, Known>>>,
+    /// By owner, so that owners do not wait for each other.
+    owners: RwLock<IndexMap<Owner, Arc<Mutex<Objects>>>>,
 }
+
+type Objects = IndexMap<ObjectId, Known>;
 
 /// The state of an object after our last apply or dry run.
 #[derive(Clone, Debug)]
@@ -77,19 +80,19 @@ impl Record {
     /// is current when the first object is recorded.
     pub fn new(cluster: Cluster, options: RecordOptions) -> Self {
         let live = Live::new(cluster, options.trust_watch_for);
-        Self(Arc::new(Shared { options, live, owners: Mutex::default() }))
+        Self(Arc::new(Shared { options, live, owners: RwLock::default() }))
     }
 
     /// Forgets an owner that went.
     pub fn forget(&self, owner: &Owner) {
-        self.0.owners.lock().swap_remove(owner);
+        self.0.owners.write().swap_remove(owner);
     }
 
     /// Forgets everything that is not in a list of an owner's objects.
     pub(crate) fn retain(&self, owner: &Owner, objects: &[ObjectId]) {
-        if let Some(known) = self.0.owners.lock().get_mut(owner)
-            && known.len() > objects.len()
-        {
+        let Some(known) = self.objects(owner) else { return };
+        let mut known = known.lock();
+        if known.len() > objects.len() {
             let kept: std::collections::BTreeSet<&ObjectId> = objects.iter().collect();
             known.retain(|object, _| kept.contains(object));
         }
@@ -104,15 +107,8 @@ impl Record {
         resource: &Resource,
         payload: &[u8; 32],
     ) -> bool {
-        let known = {
-            let owners = self.0.owners.lock();
-            owners.get(owner).and_then(|objects| objects.get(object)).cloned()
-        };
-        known.is_some_and(|known| {
-            *known.identity == *identity
-                && known.payload == *payload
-                && known.checked_at.elapsed() < self.0.options.full_check_every
-                && self.0.live.is_at(resource, object, &known.uid, &known.resource_version)
+        self.is_known(owner, object, |known| {
+            known.payload == *payload && self.is_current(known, identity, object, resource)
         })
     }
 
@@ -138,14 +134,16 @@ impl Record {
             return self.drop_object(owner, object);
         }
         self.0.live.watch(resource, &owner.key("name"));
-        let mut owners = self.0.owners.lock();
-        owners.entry(owner.clone()).or_default().insert(object.clone(), known);
+        let objects = self
+            .objects(owner)
+            .unwrap_or_else(|| Arc::clone(self.0.owners.write().entry(owner.clone()).or_default()));
+        objects.lock().insert(object.clone(), known);
     }
 
     /// Notes that an object is ready in the state in which it was read.
     pub(crate) fn note_ready(&self, owner: &Owner, object: &ObjectId, live: &Value) {
-        if let Some(known) =
-            self.0.owners.lock().get_mut(owner).and_then(|objects| objects.get_mut(object))
+        let Some(objects) = self.objects(owner) else { return };
+        if let Some(known) = objects.lock().get_mut(object)
             && known.uid == metadata(live, "uid")
             && known.resource_version == metadata(live, "resourceVersion")
         {
@@ -161,23 +159,42 @@ impl Record {
         object: &ObjectId,
         resource: &Resource,
     ) -> bool {
-        let known = {
-            let owners = self.0.owners.lock();
-            owners.get(owner).and_then(|objects| objects.get(object)).cloned()
-        };
-        known.is_some_and(|known| {
-            known.is_ready
-                && *known.identity == *identity
-                && known.checked_at.elapsed() < self.0.options.full_check_every
-                && self.0.live.is_at(resource, object, &known.uid, &known.resource_version)
+        self.is_known(owner, object, |known| {
+            known.is_ready && self.is_current(known, identity, object, resource)
         })
     }
 
     /// Forgets an object whose state is not known any more.
     pub(crate) fn drop_object(&self, owner: &Owner, object: &ObjectId) {
-        if let Some(known) = self.0.owners.lock().get_mut(owner) {
-            known.swap_remove(object);
+        if let Some(objects) = self.objects(owner) {
+            objects.lock().swap_remove(object);
         }
+    }
+
+    /// Whether what was recorded still holds: for the identity, by time, and by the watch.
+    fn is_current(
+        &self,
+        known: &Known,
+        identity: &str,
+        object: &ObjectId,
+        resource: &Resource,
+    ) -> bool {
+        *known.identity == *identity
+            && known.checked_at.elapsed() < self.0.options.full_check_every
+            && self.0.live.is_at(resource, object, &known.uid, &known.resource_version)
+    }
+
+    fn is_known(
+        &self,
+        owner: &Owner,
+        object: &ObjectId,
+        condition: impl FnOnce(&Known) -> bool,
+    ) -> bool {
+        self.objects(owner).is_some_and(|objects| objects.lock().get(object).is_some_and(condition))
+    }
+
+    fn objects(&self, owner: &Owner) -> Option<Arc<Mutex<Objects>>> {
+        self.0.owners.read().get(owner).map(Arc::clone)
     }
 }
 

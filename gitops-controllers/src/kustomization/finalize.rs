@@ -5,7 +5,7 @@ use gitops_api::{
     meta::condition_type,
 };
 use gitops_apply::Applier;
-use gitops_core::{Classify as _, ObjectId, Stage, one_line};
+use gitops_core::{Class, Classify as _, ObjectId, Stage, one_line};
 
 use super::{connect, pipeline::Pipeline, problem::Problem, spec, turn::inventory};
 use crate::runtime::{Attempt, Notice};
@@ -43,12 +43,21 @@ impl Pipeline {
             None => otherwise.to_owned(),
         };
         let error = |message: String| Notice::error(reason("error"), message);
-        if !connect::can_impersonate(&self.cluster, object, &self.options).await {
+        let cluster = if connect::can_impersonate(&self.cluster, object, &self.options).await {
+            match connect::cluster(&self.cluster, object, &self.options).await {
+                // The Secret with the kubeconfig is gone for good, too.
+                Err(problem) if problem.class == Class::NotFound => None,
+                connected => Some(connected?),
+            }
+        } else {
+            None
+        };
+        let Some(cluster) = cluster else {
+            // Nobody may delete the objects any more: waiting would keep the namespace for ever.
             let shown: Vec<String> = objects.iter().map(ObjectId::to_string).collect();
             attempt.tell(error(format!("unable to prune objects: \n{}", shown.join("\n"))));
             return Ok(());
-        }
-        let cluster = connect::cluster(&self.cluster, object, &self.options).await?;
+        };
         let applier = Applier::new(cluster);
         let deletion = applier.delete(&objects, &spec::owner(object), &attempt.scope).await;
         if let Some(cause) = deletion.error {

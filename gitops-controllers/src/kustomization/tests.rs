@@ -374,6 +374,24 @@ async fn a_first_turn_costs_two_requests_per_object_and_three_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_source_is_held() {
+    let Some(world) = World::new("hold").await else { return };
+    let files: Vec<_> = (0..10).map(|n| world.config_map(&format!("c{n}"), json!({}))).collect();
+    world.push("main@sha1:aaaa", &files).await;
+    world.kustomization("app", json!({})).await;
+    world.wait("app", "True").await;
+    world.push("main@sha1:bbbb", &[]).await;
+    let status = world.wait("app", "False PruneFailed: the source has no objects any more").await;
+    assert_eq!(inventory(&status).len(), 10);
+    assert!(world.get("ConfigMap", "c9").await.is_some());
+    // A changed spec says that it is meant.
+    world.kustomization("app", json!({"timeout": "1m"})).await;
+    let status = world.wait("app", "main@sha1:bbbb").await;
+    assert!(inventory(&status).is_empty());
+    assert!(world.get("ConfigMap", "c9").await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dependencies_are_waited_for() {
     let Some(world) = World::new("deps").await else {
         return;

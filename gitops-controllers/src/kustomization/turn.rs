@@ -326,10 +326,11 @@ impl Journal for StatusJournal<'_> {
     async fn about_to_apply(&self, objects: &[ObjectId]) -> Result<(), String> {
         let union = {
             let stored = self.stored.lock();
-            if objects.iter().all(|object| stored.contains(object)) {
+            let union = stored.union(objects.iter().cloned());
+            if union.len() == stored.len() {
                 return Ok(());
             }
-            stored.union(objects.iter().cloned())
+            union
         };
         let key = (spec::namespace(self.object).to_owned(), spec::name(self.object).to_owned());
         let patch = json!({"status": {"inventory": wire(&union)}});
