@@ -22,7 +22,9 @@ pub(super) struct Composer<'s> {
     text: &'s str,
     options: &'s ReadOptions,
     anchors: HashMap<&'s str, Anchor>,
+    /// How much aliases have added, and how much anchors keep for them.
     expanded: usize,
+    kept: usize,
 }
 
 /// What comes next in a stream.
@@ -37,10 +39,33 @@ pub(super) enum Next {
 enum Anchor {
     /// Its node is being read.
     Open,
-    Known {
-        node: Node,
-        size: usize,
-    },
+    Known(Node, Weight),
+    /// More than all aliases together may add.
+    TooLarge,
+}
+
+/// What a node adds to the document when an alias repeats it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weight {
+    /// In nodes; long texts count as several.
+    size: usize,
+    /// How deep it nests.
+    height: usize,
+}
+
+impl Weight {
+    /// This many bytes of text weigh as much as a node.
+    const TEXT: usize = 256;
+
+    fn leaf(text: &str) -> Self {
+        Self { size: 1 + text.len() / Self::TEXT, height: 0 }
+    }
+
+    /// A collection weighs as much as what it holds, and itself.
+    fn add(&mut self, part: Self) {
+        self.size = self.size.saturating_add(part.size);
+        self.height = self.height.max(part.height + 1);
+    }
 }
 
 /// A collection that is being read.
@@ -48,6 +73,7 @@ struct Frame<'s> {
     start: Mark,
     anchor: Option<&'s str>,
     tag: Option<Box<str>>,
+    weight: Weight,
     body: Body,
 }
 
@@ -58,7 +84,7 @@ enum Body {
 
 impl<'s> Composer<'s> {
     pub(super) fn new(text: &'s str, options: &'s ReadOptions) -> Self {
-        Self { parser: Parser::new(text), text, options, anchors: HashMap::new(), expanded: 0 }
+        Self { parser: Parser::new(text), text, options, anchors: HashMap::new(), expanded: 0, kept: 0 }
     }
 
     /// The next document.
@@ -71,6 +97,7 @@ impl<'s> Composer<'s> {
             }
         }
         self.anchors.clear();
+        self.kept = 0;
         let node = self.node()?;
         // go-yaml decodes a document only after it saw its end.
         self.next_event()?;
@@ -87,10 +114,11 @@ impl<'s> Composer<'s> {
             let done = match event {
                 Event::Scalar(scalar, properties) => {
                     let node = self.scalar(scalar, properties.tag.as_deref(), place(start, end))?;
-                    self.remember(properties.anchor, &node);
-                    node
+                    let weight = Weight::leaf(node.text().unwrap_or_default());
+                    self.remember(properties.anchor, &node, weight);
+                    (node, weight)
                 }
-                Event::Alias(anchor) => self.alias(anchor, start)?,
+                Event::Alias(anchor) => self.alias(anchor, start, stack.len())?,
                 Event::SequenceStart { flow, properties } => {
                     let items = Vec::new();
                     self.open(&mut stack, start, properties, Body::Sequence { items, flow })?;
@@ -111,7 +139,7 @@ impl<'s> Composer<'s> {
                 }
             };
             match stack.last_mut() {
-                None => return Ok(done),
+                None => return Ok(done.0),
                 Some(frame) => frame.put(done),
             }
         }
@@ -125,8 +153,7 @@ impl<'s> Composer<'s> {
         body: Body,
     ) -> Result<(), Error> {
         if stack.len() >= self.options.max_depth {
-            let message = format!("yaml: exceeded max depth of {}", self.options.max_depth);
-            return Err(self.error(ErrorKind::Limit, message, start));
+            return Err(self.too_deep(start));
         }
         let Properties { anchor, tag } = properties;
         if let Some(anchor) = anchor {
@@ -135,11 +162,12 @@ impl<'s> Composer<'s> {
         let own =
             |tag: &std::borrow::Cow<'_, str>| !tag.starts_with("tag:yaml.org,2002:") && tag != "!";
         let tag = tag.filter(own).map(Into::into);
-        stack.push(Frame { start, anchor, tag, body });
+        let weight = Weight { size: 1, height: 0 };
+        stack.push(Frame { start, anchor, tag, weight, body });
         Ok(())
     }
 
-    fn close(&mut self, frame: Frame<'s>, end: Mark) -> Result<Node, Error> {
+    fn close(&mut self, frame: Frame<'s>, end: Mark) -> Result<(Node, Weight), Error> {
         let place = place(frame.start, end);
         let content = match frame.body {
             Body::Sequence { items, flow } => Content::Sequence(Sequence { items, flow }),
@@ -150,36 +178,51 @@ impl<'s> Composer<'s> {
             }
         };
         let node = Node::from(content).at_place(place).with_tag(frame.tag);
-        self.remember(frame.anchor, &node);
-        Ok(node)
+        self.remember(frame.anchor, &node, frame.weight);
+        Ok((node, frame.weight))
     }
 
-    fn remember(&mut self, anchor: Option<&'s str>, node: &Node) {
-        if let Some(anchor) = anchor {
-            let known = Anchor::Known { node: node.clone(), size: node.count() };
-            self.anchors.insert(anchor, known);
-        }
+    /// Keeps a copy of an anchored node for its aliases. Anchors may nest, so the copies count.
+    fn remember(&mut self, anchor: Option<&'s str>, node: &Node, weight: Weight) {
+        let Some(anchor) = anchor else { return };
+        let kept = self.kept.saturating_add(weight.size);
+        let known = if kept <= self.options.max_expansion {
+            self.kept = kept;
+            Anchor::Known(node.clone(), weight)
+        } else {
+            Anchor::TooLarge
+        };
+        self.anchors.insert(anchor, known);
     }
 
-    fn alias(&mut self, name: &str, at: Mark) -> Result<Node, Error> {
-        let node = match self.anchors.get(name) {
+    fn alias(&mut self, name: &str, at: Mark, depth: usize) -> Result<(Node, Weight), Error> {
+        let max = self.options.max_expansion;
+        match self.anchors.get(name) {
             None => {
                 let message = format!("yaml: unknown anchor '{name}' referenced");
-                return Err(self.error(ErrorKind::Anchor, message, at));
+                Err(self.error(ErrorKind::Anchor, message, at))
             }
             Some(Anchor::Open) => {
                 let message = format!("yaml: anchor '{name}' value contains itself");
-                return Err(self.error(ErrorKind::Anchor, message, at));
+                Err(self.error(ErrorKind::Anchor, message, at))
             }
-            Some(Anchor::Known { node, size }) => {
-                self.expanded = self.expanded.saturating_add(*size);
-                (self.expanded <= self.options.max_expansion).then(|| node.clone())
+            Some(Anchor::Known(_, weight)) if depth + weight.height > self.options.max_depth => {
+                Err(self.too_deep(at))
             }
-        };
-        node.ok_or_else(|| {
-            let message = "yaml: document contains excessive aliasing".to_owned();
-            self.error(ErrorKind::Limit, message, at)
-        })
+            Some(Anchor::Known(node, weight)) if self.expanded.saturating_add(weight.size) <= max => {
+                self.expanded += weight.size;
+                Ok((node.clone(), *weight))
+            }
+            Some(Anchor::Known(..) | Anchor::TooLarge) => {
+                let message = "yaml: document contains excessive aliasing".to_owned();
+                Err(self.error(ErrorKind::Limit, message, at))
+            }
+        }
+    }
+
+    fn too_deep(&self, at: Mark) -> Error {
+        let message = format!("yaml: exceeded max depth of {}", self.options.max_depth);
+        self.error(ErrorKind::Limit, message, at)
     }
 
     /// Merges `<<` and looks for keys that stand twice.
@@ -354,7 +397,8 @@ impl<'s> Composer<'s> {
 }
 
 impl Frame<'_> {
-    fn put(&mut self, node: Node) {
+    fn put(&mut self, (node, weight): (Node, Weight)) {
+        self.weight.add(weight);
         match &mut self.body {
             Body::Sequence { items, .. } => items.push(node),
             Body::Mapping { entries, key, .. } => match key.take() {

@@ -1,0 +1,79 @@
+//! What holds for every text and every tree.
+
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
+
+use gitops_yaml::{Flavour, Node, ReadOptions, read, read_all, to_yaml};
+use proptest::{collection::vec, prelude::*};
+use serde_json::{Map, Value};
+
+/// Strings that are easily taken for something else.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ -~]{0,12}",
+        "[a-z:#,\\-?!&*|>'\"%@`{}\\[\\] \n\t.0-9]{0,20}",
+        "(word |  |\n|é|😀|\u{2028}|'|\"|\\\\|\t){0,40}",
+        prop::sample::select(vec![
+            "", "~", "null", "yes", "n", "1.5", "0x1f", "1e3", "1:30", "2020-01-01", "<<", "=", "-",
+            "...", "--- x", "\u{a0}", "\u{feff}", "a\n", "\n", " a", "a ", "a\n\n",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+fn tree() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-1e12..1e12_f64).prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..6).prop_map(Value::from),
+            // Quirk: go-yaml prints a key `<<` as if it were a merge.
+            vec((text().prop_filter("a merge key", |key| key != "<<"), inner), 0..6)
+                .prop_map(|entries| Value::from(entries.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn what_is_printed_is_read_as_it_was(value in tree()) {
+        let node = Node::from_json(value);
+        let printed = to_yaml(&node).unwrap();
+        let again = read(&printed);
+        prop_assert!(again.is_ok(), "{}\n{:#}", printed, again.unwrap_err());
+        let again = again.unwrap();
+        prop_assert_eq!(&again.to_json().unwrap(), &node.to_json().unwrap(), "{}", printed);
+        prop_assert_eq!(&to_yaml(&again).unwrap(), &printed);
+        let v2 = gitops_yaml::read_first(&printed, Flavour::V2).unwrap();
+        prop_assert_eq!(v2.to_json_v2().unwrap(), node.to_json().unwrap());
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "(\\PC|[ \n\t:,\\-?\\[\\]{}&*!|>'\"%@#~.0a]){0,80}") {
+        for node in read_all(&text).into_iter().flatten() {
+            let _ = to_yaml(&node);
+        }
+        let _ = gitops_yaml::read_first(&text, Flavour::V2);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..60)) {
+        let _ = ReadOptions::default().read_all(&bytes);
+    }
+
+    #[test]
+    fn places_lead_to_the_text(value in tree()) {
+        let printed = to_yaml(&Node::from_json(value)).unwrap();
+        let node = read(&printed).unwrap();
+        let span = node.place().span();
+        prop_assert!(span.end <= printed.len());
+        prop_assert!(printed.get(span).is_some());
+    }
+}
