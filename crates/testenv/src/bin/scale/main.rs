@@ -10,16 +10,19 @@ mod process;
 mod requests;
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use gitops_testenv::{Access, GitRepo, GitServer};
+use futures::StreamExt;
 use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::{ApiResource, GroupVersionKind},
+    runtime::watcher::{self, Event, watcher},
 };
 use serde_json::{Value, json};
 
@@ -280,15 +283,40 @@ async fn wait(
     what: &str,
     done: impl Fn(&[DynamicObject]) -> bool,
 ) -> anyhow::Result<u64> {
-    let api = api(client, "Kustomization");
+    // A watch, because listing a thousand objects again and again is a load of its own.
+    let events = watcher(api(client, "Kustomization"), watcher::Config::default());
+    let mut events = std::pin::pin!(events);
+    let mut known = BTreeMap::new();
+    let mut complete = false;
+    let mut looked = Instant::now();
     let began = Instant::now();
-    let mut requests = 0;
     while began.elapsed() < LIMIT {
-        requests += 1;
-        if done(&list(&api).await?) {
-            return Ok(requests);
+        let event = tokio::time::timeout(Duration::from_millis(50), events.next()).await;
+        match event {
+            Ok(Some(Ok(Event::Apply(item) | Event::InitApply(item)))) => {
+                known.insert(item.metadata.name.clone(), item);
+            }
+            Ok(Some(Ok(Event::Delete(item)))) => {
+                known.remove(&item.metadata.name);
+            }
+            Ok(Some(Ok(Event::Init))) => known.clear(),
+            Ok(Some(Ok(Event::InitDone))) => complete = true,
+            Ok(Some(Err(error))) => return Err(error.into()),
+            Ok(None) => bail!("{what}: the watch ended"),
+            Err(_) => {}
         }
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        if complete && (event_is_late(looked) || known.is_empty()) {
+            looked = Instant::now();
+            let items: Vec<DynamicObject> = known.values().cloned().collect();
+            if done(&items) {
+                return Ok(2);
+            }
+        }
     }
     bail!("{what}: not done after {LIMIT:?}")
+}
+
+/// Whether it is time for another look at all objects.
+fn event_is_late(looked: Instant) -> bool {
+    looked.elapsed() >= Duration::from_millis(100)
 }
