@@ -42,6 +42,16 @@ pub const GIT_REPOSITORY: Profile = Profile {
     always_unknown: false,
 };
 
+/// OCIRepository.
+pub const OCI_REPOSITORY: Profile = Profile {
+    controller: "ocirepository",
+    reason: |stage, class| match stage {
+        Stage::Fetch | Stage::Resolve => reason::OCI_ARTIFACT_PULL_FAILED,
+        stage => source_reason(stage, class),
+    },
+    ..GIT_REPOSITORY
+};
+
 /// Kustomization.
 pub const KUSTOMIZATION: Profile = Profile {
     controller: "kustomization",

@@ -12,7 +12,7 @@ use crate::{
     args::{FeatureGates, KUSTOMIZE_GATES, KustomizeArgs, SourceArgs},
     kustomization::{self, Build, Parts},
     runtime::{Context, Controller},
-    source::{GitRepositoryReconciler, Storage},
+    source::{GitRepositoryReconciler, OciRepositoryReconciler, Storage},
 };
 
 /// How many bytes of unpacked artifacts a kustomize-controller keeps.
@@ -131,15 +131,34 @@ impl SourceSettings {
 }
 
 /// The controllers of a source-controller.
+#[derive(Debug)]
+pub struct SourceControllers {
+    git: Controller<GitRepositoryReconciler>,
+    oci: Controller<OciRepositoryReconciler>,
+}
+
+impl SourceControllers {
+    /// Works until the scope ends.
+    pub async fn run(self) {
+        tokio::join!(self.git.run(), self.oci.run());
+    }
+}
+
+/// The controllers of a source-controller.
 pub fn source_controllers(
     context: &Context,
     settings: &SourceSettings,
     store: Arc<dyn ArtifactStore>,
     address: String,
-) -> Controller<GitRepositoryReconciler> {
+) -> SourceControllers {
     let storage = Storage { store, address, retention: settings.retention };
-    let reconciler = GitRepositoryReconciler::new(context.client.clone(), storage);
-    Controller::new(reconciler, context.clone(), settings.selector.as_deref(), settings.workers)
+    let (client, selector) = (&context.client, settings.selector.as_deref());
+    let git = GitRepositoryReconciler::new(client.clone(), storage.clone());
+    let oci = OciRepositoryReconciler::new(client.clone(), storage);
+    SourceControllers {
+        git: Controller::new(git, context.clone(), selector, settings.workers),
+        oci: Controller::new(oci, context.clone(), selector, settings.workers),
+    }
 }
 
 /// The settings of a kustomize-controller.

@@ -32,6 +32,12 @@ pub enum SourceError {
         /// Why it failed.
         source: Box<Self>,
     },
+    /// Of all versions that are there, none could be chosen.
+    #[error(transparent)]
+    Choice(Box<Self>),
+    /// What was fetched does not hold the layer, or the layer no files.
+    #[error(transparent)]
+    Layer(Box<Self>),
     /// Fetched files cannot be read.
     #[error(transparent)]
     Tree(Box<TreeError>),
@@ -80,7 +86,9 @@ impl Classify for SourceError {
             Self::NotFound(_) => Class::NotFound,
             Self::Denied(_) => Class::Denied,
             Self::Invalid(_) | Self::Content(_) => Class::Invalid,
-            Self::Step { source, .. } => source.class(),
+            Self::Step { source, .. } | Self::Choice(source) | Self::Layer(source) => {
+                source.class()
+            }
             Self::Tree(error) => error.class(),
             Self::Cancelled(error) => error.class(),
         }

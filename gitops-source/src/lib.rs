@@ -14,6 +14,7 @@ mod fetch_artifact;
 mod git;
 mod go;
 mod ignore;
+mod oci;
 mod serve;
 mod source;
 #[cfg(feature = "testing")]
@@ -28,6 +29,7 @@ pub use git::{
     GitCredentials, GitLimits, GitReference, GitSource, GitTransport, GitTransports, Tls,
 };
 pub use ignore::IgnoreRules;
+pub use oci::{DockerConfig, OciReference, OciSource};
 pub use serve::artifact_router;
 pub use source::{Fetched, Resolved, Source, Subject, TagObject};
 pub use store::{

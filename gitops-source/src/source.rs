@@ -63,6 +63,13 @@ pub enum Subject {
         /// The annotated tag.
         tag: Option<TagObject>,
     },
+    /// An artifact of a registry.
+    Image {
+        /// The digest of its manifest.
+        digest: String,
+        /// The annotations of its manifest.
+        annotations: std::collections::BTreeMap<String, String>,
+    },
     /// Nothing that could be signed.
     Unsigned,
 }

@@ -5,7 +5,7 @@ use std::{fmt::Debug, future::Future, time::Duration};
 use gitops_api::{
     kustomize::{Kustomization, KustomizationStatus},
     meta::Condition,
-    source::{GitRepository, GitRepositoryStatus},
+    source::{GitRepository, GitRepositoryStatus, OciRepository, OciRepositoryStatus},
 };
 use kube::Resource;
 use serde::{Serialize, de::DeserializeOwned};
@@ -104,6 +104,7 @@ macro_rules! status {
 
 status!(GitRepositoryStatus);
 status!(KustomizationStatus);
+status!(OciRepositoryStatus);
 
 impl Kind for GitRepository {
     type Status = GitRepositoryStatus;
@@ -116,6 +117,21 @@ impl Kind for GitRepository {
         self.spec.interval.get()
     }
     fn status(&self) -> Option<&GitRepositoryStatus> {
+        self.status.as_ref()
+    }
+}
+
+impl Kind for OciRepository {
+    type Status = OciRepositoryStatus;
+    const PROFILE: &'static Profile = &crate::profiles::OCI_REPOSITORY;
+
+    fn suspended(&self) -> bool {
+        self.spec.suspend
+    }
+    fn interval(&self) -> Duration {
+        self.spec.interval.get()
+    }
+    fn status(&self) -> Option<&OciRepositoryStatus> {
         self.status.as_ref()
     }
 }

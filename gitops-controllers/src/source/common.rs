@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gitops_api::{meta::reason, source::Artifact as Recorded};
 use gitops_core::{Artifact, ArtifactKey, Class, Failure, Scope, Stage, one_line};
 use gitops_source::{
-    ArtifactStore, ArtifactStoreExt as _, Content, Retention, StoreError, StoredFile,
+    ArtifactStore, ArtifactStoreExt as _, Content, IgnoreRules, Retention, StoreError, StoredFile,
 };
 
 use crate::runtime::{Attempt, Fault, Kind, Notice};
@@ -171,5 +171,19 @@ pub(super) fn parsed(key: &ArtifactKey, recorded: &Recorded) -> Option<Artifact>
         digest: recorded.digest.parse().ok()?,
         size: recorded.size.and_then(|size| size.try_into().ok()).unwrap_or(0),
         stored_at: recorded.last_update_time.get(),
+    })
+}
+
+/// The ignore rules of a tree; reading them may take a while.
+pub(super) async fn blocking_rules(
+    tree: Arc<dyn gitops_core::Tree>,
+    ignore: Option<String>,
+) -> Result<IgnoreRules, Failure> {
+    let load = move || IgnoreRules::load(&*tree, ignore.as_deref());
+    let loaded = tokio::task::spawn_blocking(load).await;
+    let loaded = loaded.map_err(|_| Failure::new(Stage::Store, gitops_core::Cancelled))?;
+    loaded.map_err(|error| {
+        let message = "failed to load source ignore patterns from repository";
+        failed(Stage::Store, message, "SourceIgnoreError", error)
     })
 }

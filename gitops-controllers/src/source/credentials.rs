@@ -15,7 +15,7 @@ use url::Url;
 use super::common::failed;
 use crate::runtime::Fault;
 
-type Data = BTreeMap<String, Vec<u8>>;
+pub(super) type Data = BTreeMap<String, Vec<u8>>;
 
 /// The way to the server of a repository; `None` for a URL that no HTTP server is behind.
 pub(super) async fn transport(
@@ -176,15 +176,22 @@ async fn proxy(client: &Client, namespace: &str, name: &str) -> Result<Url, Fail
 }
 
 /// The data of a Secret, or what the API server says, e.g. `secrets "x" not found`.
-async fn secret(client: &Client, namespace: &str, name: &str) -> Result<Data, String> {
+pub(super) async fn secret(client: &Client, namespace: &str, name: &str) -> Result<Data, String> {
     let secrets: Api<SecretObject> = Api::namespaced(client.clone(), namespace);
     match secrets.get(name).await {
         Ok(secret) => {
             let data = secret.data.unwrap_or_default();
             Ok(data.into_iter().map(|(key, value)| (key, value.0)).collect())
         }
-        Err(kube::Error::Api(status)) => Err(status.message.clone()),
-        Err(error) => Err(gitops_core::one_line(&error)),
+        Err(error) => Err(api_text(error)),
+    }
+}
+
+/// What the API server said.
+pub(super) fn api_text(error: kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        error => gitops_core::one_line(&error),
     }
 }
 

@@ -19,12 +19,12 @@ use gitops_api::{
 };
 use gitops_core::{ArtifactKey, Class, Classify, Failure, Revision, Stage};
 use gitops_source::{
-    Content, GitReference, GitSource, GitTransports, IgnoreRules, Source as _, SourceError, Subject,
+    Content, GitReference, GitSource, GitTransports, Source as _, SourceError, Subject,
 };
 use kube::{Client, ResourceExt as _};
 
 use super::{
-    common::{Storage, failed},
+    common::{Storage, blocking_rules},
     credentials, include,
 };
 use crate::runtime::{Attempt, Done, Fault, Notice, Reconcile, Turn};
@@ -104,7 +104,7 @@ impl Reconcile for GitRepositoryReconciler {
         let tree = include::laid_over(fetched.tree, &self.storage, object, &includes).await?;
         let ignore = object.spec.ignore.clone();
         let rules = blocking_rules(std::sync::Arc::clone(&tree), ignore).await?;
-        let content = Content { tree, rules };
+        let content = Content { tree, rules, name: None };
         let artifact = self.storage.put(&key, &fetched.revision, content, &scope).await?;
         let recorded = self.storage.record(&artifact);
         observe_content(object, &mut attempt.status, includes);
@@ -178,19 +178,6 @@ fn refuse_unsupported(object: &GitRepository) -> Result<(), Failure> {
         return unsupported(Stage::Fetch, "the ssh transport is not supported");
     }
     Ok(())
-}
-
-async fn blocking_rules(
-    tree: std::sync::Arc<dyn gitops_core::Tree>,
-    ignore: Option<String>,
-) -> Result<IgnoreRules, Failure> {
-    let load = move || IgnoreRules::load(&*tree, ignore.as_deref());
-    let loaded = tokio::task::spawn_blocking(load).await;
-    let loaded = loaded.map_err(|_| Failure::new(Stage::Store, gitops_core::Cancelled))?;
-    loaded.map_err(|error| {
-        let message = "failed to load source ignore patterns from repository";
-        failed(Stage::Store, message, "SourceIgnoreError", error)
-    })
 }
 
 fn same_revision(artifact: &Recorded, revision: &Revision) -> bool {

@@ -4,6 +4,8 @@ mod common;
 mod credentials;
 mod git;
 mod include;
+mod oci;
 
 pub use common::Storage;
 pub use git::GitRepositoryReconciler;
+pub use oci::OciRepositoryReconciler;

@@ -17,6 +17,7 @@ pub async fn all(store: &dyn ArtifactStore) {
     keys_are_apart(store).await;
     retention(store).await;
     hostile_names(store).await;
+    aliases(store).await;
     cancelled_puts_leave_nothing(store).await;
 }
 
@@ -96,6 +97,21 @@ pub async fn hostile_names(store: &dyn ArtifactStore) {
     assert!(store.verify(&artifact).await.expect("is untouched"));
 }
 
+/// A second name opens the file and is replaced at once.
+pub async fn aliases(store: &dyn ArtifactStore) {
+    let key = ArtifactKey::new("k", "ns", "aliases");
+    for text in ["1", "2"] {
+        let artifact = put(store, &key, text).await;
+        store.alias(&key, "latest.tar.gz", &artifact.file).await.expect("makes an alias");
+        let open = store.open(&key, "latest.tar.gz").await.expect("opens");
+        assert_eq!(open.size, artifact.size);
+    }
+    assert_eq!(store.list(&key).await.expect("lists").len(), 2);
+    assert!(store.alias(&key, "../latest", "x").await.is_err());
+    assert!(store.remove_all(&key).await.expect("removes"));
+    assert!(store.open(&key, "latest.tar.gz").await.is_err());
+}
+
 /// A cancelled put leaves what was there.
 pub async fn cancelled_puts_leave_nothing(store: &dyn ArtifactStore) {
     let key = ArtifactKey::new("k", "ns", "cancelled");
@@ -122,5 +138,5 @@ async fn try_put(
     let tree = MemoryTree::from_iter([("a/f", text.to_owned()), ("a/left-out", String::new())]);
     let rules = IgnoreRules::load(&tree, Some("left-out")).expect("loads");
     let revision = Revision::new(Some("main"), "sha1", &hash(text));
-    store.put(key, &revision, Content { tree: Arc::new(tree), rules }, scope).await
+    store.put(key, &revision, Content { tree: Arc::new(tree), rules, name: None }, scope).await
 }

@@ -14,7 +14,7 @@ use gitops_core::{
 };
 use jiff::Timestamp;
 
-use super::{ArtifactStore, Content, OpenFile, StoreError, StoredFile, checked, file_name};
+use super::{ArtifactStore, Content, OpenFile, StoreError, StoredFile, checked, file_name, plain};
 
 /// The beginning of the name of a file in the making.
 const TEMPORARY: &str = ".put-";
@@ -108,7 +108,7 @@ impl ArtifactStore for DiskStore {
         content: Content,
         scope: &Scope,
     ) -> Result<Artifact, StoreError> {
-        let file = file_name(revision)?;
+        let file = file_name(revision, &content)?;
         checked(key, Some(&file))?;
         // Ends the work when this future is dropped.
         let scope = scope.child();
@@ -120,11 +120,30 @@ impl ArtifactStore for DiskStore {
         Ok(Artifact { key, file, revision, digest, size, stored_at: self.clock.now() })
     }
 
+    async fn alias(&self, key: &ArtifactKey, alias: &str, file: &str) -> Result<(), StoreError> {
+        checked(key, Some(alias))?;
+        checked(key, Some(file))?;
+        let (directory, alias) = (self.directory(key), alias.to_owned());
+        let file = file.to_owned();
+        self.blocking(move |_| {
+            let make = |temporary: &Path| std::os::unix::fs::symlink(&file, temporary);
+            tempfile::Builder::new()
+                .prefix(TEMPORARY)
+                .make_in(&directory, make)
+                .map_err(disk("create artifact alias"))?
+                .into_temp_path()
+                .persist(directory.join(alias))
+                .map_err(|error| disk("rename artifact alias")(error.error))
+        })
+        .await
+    }
+
     async fn open(&self, key: &ArtifactKey, file: &str) -> Result<OpenFile, StoreError> {
         checked(key, Some(file)).map_err(|_| StoreError::NotFound)?;
         let path = self.directory(key).join(file);
         let (file, metadata) = self
             .blocking(move |store| {
+                let path = store.followed(path);
                 store.refuse_links(&path)?;
                 let file = File::open(&path).map_err(StoreError::reading)?;
                 let metadata = file.metadata().map_err(StoreError::reading)?;
@@ -196,6 +215,16 @@ impl ArtifactStore for DiskStore {
 }
 
 impl DiskStore {
+    /// The file that an alias of ours names: a link to a plain name in the same directory.
+    fn followed(&self, path: PathBuf) -> PathBuf {
+        let target = fs::read_link(&path).ok();
+        let name = target.as_ref().and_then(|target| target.to_str());
+        match name.filter(|name| plain(name)) {
+            Some(name) => path.with_file_name(name),
+            None => path,
+        }
+    }
+
     /// A link anywhere below the root is not ours, and leads who knows where.
     fn refuse_links(&self, path: &Path) -> Result<(), StoreError> {
         for part in path.ancestors().take_while(|part| *part != &*self.root) {
@@ -226,7 +255,7 @@ fn sweep(directory: &Path, depth: usize) -> io::Result<()> {
         let kind = entry.file_type()?;
         if kind.is_dir() && depth < 3 {
             sweep(&entry.path(), depth + 1)?;
-        } else if kind.is_file() && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+        } else if !kind.is_dir() && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
             fs::remove_file(entry.path())?;
         }
     }

@@ -16,13 +16,14 @@ type Files = BTreeMap<String, (Bytes, Timestamp)>;
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     files: Arc<RwLock<BTreeMap<ArtifactKey, Files>>>,
+    aliases: Arc<RwLock<BTreeMap<(ArtifactKey, String), String>>>,
     clock: Arc<dyn Clock>,
 }
 
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { files: Arc::default(), clock }
+        Self { files: Arc::default(), aliases: Arc::default(), clock }
     }
 }
 
@@ -35,7 +36,7 @@ impl ArtifactStore for MemoryStore {
         content: Content,
         scope: &Scope,
     ) -> Result<Artifact, StoreError> {
-        let file = file_name(revision)?;
+        let file = file_name(revision, &content)?;
         checked(key, Some(&file))?;
         let mut out = Vec::new();
         let keep = |path: &Path, is_dir: bool| !content.rules.ignores(path, is_dir);
@@ -50,7 +51,15 @@ impl ArtifactStore for MemoryStore {
         Ok(Artifact { key, file, revision, digest, size, stored_at })
     }
 
+    async fn alias(&self, key: &ArtifactKey, alias: &str, file: &str) -> Result<(), StoreError> {
+        checked(key, Some(alias))?;
+        self.aliases.write().insert((key.clone(), alias.to_owned()), file.to_owned());
+        Ok(())
+    }
+
     async fn open(&self, key: &ArtifactKey, file: &str) -> Result<OpenFile, StoreError> {
+        let alias = self.aliases.read().get(&(key.clone(), file.to_owned())).cloned();
+        let file = alias.as_deref().unwrap_or(file);
         let files = self.files.read();
         let found = files.get(key).and_then(|files| files.get(file));
         let (bytes, stored_at) = found.cloned().ok_or(StoreError::NotFound)?;
@@ -78,6 +87,7 @@ impl ArtifactStore for MemoryStore {
 
     async fn remove_all(&self, key: &ArtifactKey) -> Result<bool, StoreError> {
         checked(key, None)?;
+        self.aliases.write().retain(|(of, _), _| of != key);
         Ok(self.files.write().remove(key).is_some_and(|files| !files.is_empty()))
     }
 }

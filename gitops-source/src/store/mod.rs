@@ -27,6 +27,8 @@ pub struct Content {
     pub tree: Arc<dyn Tree>,
     /// Which of them stay out.
     pub rules: IgnoreRules,
+    /// The name of the file; absent, it is `<hash of the revision>.tar.gz`.
+    pub name: Option<String>,
 }
 
 /// A file of a store.
@@ -68,7 +70,7 @@ impl<T: AsyncRead + AsyncSeek + Send + Unpin> ReadSeek for T {}
 /// that it opened.
 #[async_trait]
 pub trait ArtifactStore: Debug + Send + Sync {
-    /// Packs a tree as `<hash of the revision>.tar.gz`, in place of a file of that name.
+    /// Packs a tree as a file, in place of one of that name.
     ///
     /// # Errors
     /// When the tree cannot be read or the store cannot be written; what was there before stays.
@@ -82,6 +84,13 @@ pub trait ArtifactStore: Debug + Send + Sync {
         content: Content,
         scope: &Scope,
     ) -> Result<Artifact, StoreError>;
+
+    /// Makes a second name for a file, in place of one that is there. It is opened as the file is,
+    /// and neither listed nor collected.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    async fn alias(&self, key: &ArtifactKey, alias: &str, file: &str) -> Result<(), StoreError>;
 
     /// Opens a file.
     ///
@@ -228,8 +237,11 @@ impl Classify for StoreError {
     }
 }
 
-/// The name of a revision's file.
-fn file_name(revision: &Revision) -> Result<String, StoreError> {
+/// The name of the file that content becomes.
+fn file_name(revision: &Revision, content: &Content) -> Result<String, StoreError> {
+    if let Some(name) = &content.name {
+        return Ok(name.clone());
+    }
     let name = || StoreError::Name(revision.to_string().into());
     let hash = revision.hash().ok_or_else(name)?;
     Ok(format!("{hash}.tar.gz"))
@@ -238,12 +250,13 @@ fn file_name(revision: &Revision) -> Result<String, StoreError> {
 /// Refuses keys and names that are more than a name: nothing leads out of the store, and files in
 /// the making, which begin with a dot, are not seen.
 fn checked(key: &ArtifactKey, file: Option<&str>) -> Result<(), StoreError> {
-    let plain = |part: &str| {
-        !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\', '\0'])
-    };
     let parts = [&key.kind, &key.namespace, &key.name].into_iter().map(String::as_str);
     match parts.chain(file).find(|part| !plain(part)) {
         Some(part) => Err(StoreError::Name(part.into())),
         None => Ok(()),
     }
+}
+
+fn plain(part: &str) -> bool {
+    !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\', '\0'])
 }
