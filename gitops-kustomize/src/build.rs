@@ -6,7 +6,8 @@ use gitops_core::{Scope, Tree};
 use gitops_yaml::Schema;
 
 use crate::{
-    accumulate::{Accumulator, Target},
+    accumulate::Target,
+    accumulator::Accumulator,
     error::{Error, ErrorKind, Result},
     file::Kustomization,
     finish,

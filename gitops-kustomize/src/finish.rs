@@ -3,7 +3,7 @@
 use gitops_yaml::{Content, Mapping, Node, Scalar, ScalarStyle, Schema};
 
 use crate::{
-    accumulate::Accumulator,
+    accumulator::Accumulator,
     build::Build,
     config::TransformerConfig,
     error::{Error, ErrorKind, Result},

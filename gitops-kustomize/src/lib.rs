@@ -29,6 +29,7 @@
 //! no disk. Any number of builds may run at once.
 
 mod accumulate;
+mod accumulator;
 mod build;
 mod config;
 mod error;

@@ -174,12 +174,13 @@ impl Kustomization {
 fn says_something(document: &Node) -> bool {
     document.as_mapping().is_some_and(|mapping| {
         mapping.iter().any(|(key, value)| {
-            !key.eq_ignore_ascii_case("apiVersion")
-                && !key.eq_ignore_ascii_case("kind")
+            let is = |name: &str| key.eq_ignore_ascii_case(name);
+            let folded = value.is_empty() && (is("bases") || is("imageTags"));
+            !is("apiVersion")
+                && !is("kind")
+                && !folded
                 && !value.is_null()
                 && value.as_str() != Some("")
-                && !(key.eq_ignore_ascii_case("bases") && value.is_empty())
-                && !(key.eq_ignore_ascii_case("imageTags") && value.is_empty())
         })
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! Follows kustomize's `api/internal/builtins` and `api/filters`.
 
+mod field_path;
 mod images;
 mod labels;
 pub(crate) mod name_refs;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gitops_yaml::{Content, Node, Scalar, ScalarStyle, ScalarType, Text};
 
 use crate::{
-    accumulate::Accumulator,
+    accumulator::Accumulator,
     build::Build,
     config::Creates,
     error::{Error, ErrorKind, Result},
@@ -87,7 +87,7 @@ fn describe(variable: &Variable) -> String {
 /// The value at a path such as `spec.ports[0].port` or `data.[a.b]`.
 fn field<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
     let mut node = node;
-    for part in super::replacements::split_path(path) {
+    for part in super::field_path::split_path(path) {
         let (name, index) = match part.strip_suffix(']').and_then(|part| part.rsplit_once('[')) {
             Some((name, index))
                 if index.bytes().all(|byte| byte.is_ascii_digit()) && !index.is_empty() =>
