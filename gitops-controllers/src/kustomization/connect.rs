@@ -86,7 +86,7 @@ async fn remote(
 
 /// The condition tells the cause, the event what it led to.
 fn problem(class: Class, message: String) -> Problem {
-    let event = Some(format!("failed to build kube client: {message}"));
+    let event = Some(format!("failed to build kube client: {message}").into());
     let reason = reason::RECONCILIATION_FAILED;
     Problem { event, ..Problem::text(Stage::Connect, reason, class, message) }
 }

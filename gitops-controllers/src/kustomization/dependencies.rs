@@ -22,7 +22,7 @@ const SEARCH_LIMIT: usize = 10_000;
 pub(crate) enum DependencyError {
     /// It is not there, or cannot be read.
     #[error("dependency '{0}' not found: {1}")]
-    NotFound(String, ApiError),
+    NotFound(String, Box<ApiError>),
     /// It is not ready.
     #[error("dependency '{0}' is not ready")]
     NotReady(String),
@@ -163,11 +163,11 @@ pub(crate) fn cycle(start: &Key, depends_on: impl Fn(&Key) -> Vec<Key>) -> Optio
 
 /// Sorts Kustomizations so that each comes after those it depends on. Those that are part of a
 /// cycle come last, in order of their names: they wait in vain, but must not hold the others up.
-pub(crate) fn sorted(dependents: BTreeMap<Key, Vec<Key>>) -> Vec<Key> {
+pub(crate) fn sorted(dependents: &BTreeMap<Key, Vec<Key>>) -> Vec<Key> {
     let mut order = Vec::with_capacity(dependents.len());
     let mut waiting_for: BTreeMap<&Key, usize> = BTreeMap::new();
     let mut awaited_by: BTreeMap<&Key, Vec<&Key>> = BTreeMap::new();
-    for (key, dependencies) in &dependents {
+    for (key, dependencies) in dependents {
         let known: BTreeSet<&Key> =
             dependencies.iter().filter(|key| dependents.contains_key(*key)).collect();
         waiting_for.insert(key, known.len());
@@ -194,6 +194,7 @@ pub(crate) fn sorted(dependents: BTreeMap<Key, Vec<Key>>) -> Vec<Key> {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "literals read better")]
 mod tests {
     use gitops_core::one_line;
     use serde_json::json;
@@ -288,7 +289,7 @@ mod tests {
             edges.iter().map(|(a, b)| (key(a), b.iter().map(|b| key(b)).collect())).collect()
         };
         let names = |keys: Vec<Key>| keys.into_iter().map(|(_, name)| name).collect::<String>();
-        assert_eq!(names(sorted(graph(&[("a", &["c"]), ("b", &[]), ("c", &["b", "x"])]))), "bca");
-        assert_eq!(names(sorted(graph(&[("a", &["b"]), ("b", &["a"]), ("c", &[])]))), "cab");
+        assert_eq!(names(sorted(&graph(&[("a", &["c"]), ("b", &[]), ("c", &["b", "x"])]))), "bca");
+        assert_eq!(names(sorted(&graph(&[("a", &["b"]), ("b", &["a"]), ("c", &[])]))), "cab");
     }
 }

@@ -63,7 +63,7 @@ impl Pipeline {
         if let Some(cause) = deletion.error {
             let reason = gitops_api::meta::reason::RECONCILIATION_FAILED;
             let problem = Problem::text(Stage::Finalize, reason, cause.class(), one_line(&cause));
-            let event = Some("pruning for deleted resource failed".to_owned());
+            let event = Some("pruning for deleted resource failed".into());
             return Err(Problem { event, ..problem });
         }
         if deletion.changes.is_empty() {

@@ -50,6 +50,11 @@ mod seams;
 mod source;
 mod spec;
 #[cfg(test)]
+#[allow(
+    clippy::needless_pass_by_value,
+    clippy::disallowed_methods,
+    reason = "literals read better; the environment chooses the cluster"
+)]
 mod tests;
 pub mod triggers;
 mod turn;
@@ -65,6 +70,7 @@ pub use seams::{Build, Built};
 pub use wire::{Parts, controller};
 
 /// The controller's flags, as far as Kustomizations are concerned.
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag or a gate of Flux")]
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The field manager of applied objects.

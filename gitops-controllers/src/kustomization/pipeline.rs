@@ -94,7 +94,7 @@ impl Pipeline {
             let event = format!("Dependencies do not meet ready condition, retrying in {pause}");
             let reason = reason::DEPENDENCY_NOT_READY;
             return Err(Problem {
-                event: Some(event),
+                event: Some(event.into()),
                 tell: Tell::Info,
                 retry: Retry::Dependency,
                 ..Problem::failed(Stage::Dependencies, reason, &error)
@@ -123,7 +123,7 @@ impl Pipeline {
             return Ok(());
         }
         let found = self.cluster.get(&kustomization_id(key)).await;
-        let missing = |error| DependencyError::NotFound(shown.clone(), error);
+        let missing = |error| DependencyError::NotFound(shown.clone(), Box::new(error));
         let dependency = found.map_err(missing)?.ok_or_else(|| {
             let plural = "kustomizations.kustomize.toolkit.fluxcd.io";
             missing(ApiError::not_found(plural, &key.1))

@@ -41,9 +41,9 @@ pub(crate) struct Problem {
     /// The reason of the Ready condition.
     pub(crate) reason: &'static str,
     /// The message of the Ready condition.
-    pub(crate) message: String,
+    pub(crate) message: Box<str>,
     /// The message of the event, where it differs.
-    pub(crate) event: Option<String>,
+    pub(crate) event: Option<Box<str>>,
     /// Whether there is an event.
     pub(crate) tell: Tell,
     /// When to come back.
@@ -63,7 +63,7 @@ impl Problem {
         Self {
             stage,
             reason,
-            message,
+            message: message.into(),
             event: None,
             tell: Tell::Error,
             retry: Retry::Interval,
@@ -112,7 +112,7 @@ impl Classify for Problem {
     }
 
     fn notice(&self) -> Option<String> {
-        self.event.clone()
+        self.event.as_deref().map(str::to_owned)
     }
 }
 
@@ -127,9 +127,9 @@ impl From<Problem> for Stop {
             Retry::Interval => Again::Retry,
             Retry::Dependency => Again::Dependency,
         };
-        let waiting = Waiting::new(problem.reason, problem.message).again(again);
+        let waiting = Waiting::new(problem.reason, String::from(problem.message)).again(again);
         Self::Waiting(match (problem.tell, problem.event) {
-            (Tell::Info, Some(event)) => waiting.with_event(event),
+            (Tell::Info, Some(event)) => waiting.with_event(String::from(event)),
             _ => waiting,
         })
     }

@@ -143,6 +143,7 @@ pub(crate) fn prepare(object: &Kustomization, objects: &mut [Value]) {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "literals read better")]
 mod tests {
     use serde_json::json;
 

@@ -83,10 +83,11 @@ fn depends_on(object: &Kustomization) -> Vec<Key> {
 }
 
 fn queue<'a>(objects: impl Iterator<Item = &'a Kustomization>) -> Vec<Key> {
-    sorted(objects.map(|object| (own_key(object), depends_on(object))).collect())
+    sorted(&objects.map(|object| (own_key(object), depends_on(object))).collect())
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "literals read better")]
 mod tests {
     use serde_json::{Value, json};
 

@@ -51,7 +51,7 @@ impl Turn<'_> {
         let Pipeline { cluster, options, .. } = self.pipeline;
         let applier = self.applier(connect::cluster(cluster, self.object, options).await?);
         let Built { digest, mut objects } = self.build(tree, &attempt.scope).await?;
-        let applied = Applied {
+        let entry = Applied {
             digest,
             revision: revision.clone(),
             origin_revision: resolved.origin_revision.clone(),
@@ -67,16 +67,16 @@ impl Turn<'_> {
         wait.owner = Some(spec::owner(self.object));
         wait.full_check = self.wants_full_check();
         let result = self.apply_and_prune(&applier, objects, attempt).await;
-        let changes = noted(result, &applied, attempt)?;
+        let changes = noted(result, &entry, attempt)?;
 
         let result = self.check_health(&applier, &changes, revision, &wait, attempt).await;
-        if let Some(by) = noted(result, &applied, attempt)? {
+        if let Some(by) = noted(result, &entry, attempt)? {
             return Err(Stop::Superseded { by });
         }
         attempt.status.last_applied_revision = Some(revision.clone());
         attempt.status.last_applied_origin_revision.clone_from(&resolved.origin_revision);
         let now = attempt.now();
-        applied.note(&mut attempt.status.history, reason::RECONCILIATION_SUCCEEDED, now);
+        entry.note(&mut attempt.status.history, reason::RECONCILIATION_SUCCEEDED, now);
         Ok(())
     }
 
@@ -122,7 +122,7 @@ impl Turn<'_> {
         });
         match work.await {
             Ok(_) if scope.is_cancelled() => Err(failed(Class::Cancelled, "cancelled".to_owned())),
-            Ok(built) => built.map_err(|message| failed(class, message)),
+            Ok(result) => result.map_err(|message| failed(class, message)),
             Err(_) => {
                 let message = "recovered from kustomize build panic: the build crashed".to_owned();
                 Err(failed(Class::Internal, message))
@@ -155,7 +155,7 @@ impl Turn<'_> {
             stored: Mutex::new(old.clone()),
             written: Mutex::default(),
         };
-        let applied = applier.apply(objects, &options, &journal, &attempt.scope).await;
+        let result = applier.apply(objects, &options, &journal, &attempt.scope).await;
         if let Some(written) = journal.written.into_inner() {
             attempt.wrote(written);
         }
@@ -163,7 +163,7 @@ impl Turn<'_> {
         if !stored.is_empty() || attempt.status.inventory.is_some() {
             set_inventory(&mut attempt.status, &stored);
         }
-        let changes = applied.map_err(|failure| failed(failure.class(), failure.to_string()))?;
+        let changes = result.map_err(|failure| failed(failure.class(), failure.to_string()))?;
         let log = changes.change_log();
         if !log.is_empty() {
             attempt.tell(Notice::info(reason::PROGRESSING, log));
@@ -218,8 +218,8 @@ impl Turn<'_> {
         attempt: &mut Attempt<Kustomization>,
     ) -> Result<Option<ObjectId>, Problem> {
         let objects: Vec<ObjectId> = if self.object.spec.wait {
-            let applied = changes.entries.iter().filter(|change| change.action != Action::Skipped);
-            applied.map(|change| change.object.clone()).collect()
+            let kept = changes.entries.iter().filter(|change| change.action != Action::Skipped);
+            kept.map(|change| change.object.clone()).collect()
         } else {
             spec::checked_objects(self.object)
         };

@@ -25,7 +25,7 @@ pub(crate) enum VariablesError {
         /// Its name.
         name: String,
         /// What the API server said.
-        error: ApiError,
+        error: Box<ApiError>,
     },
     /// They are too large.
     #[error("variables are larger than {SIZE_LIMIT} bytes")]
@@ -63,7 +63,11 @@ pub(crate) async fn load(
     for reference in &post_build.substitute_from {
         let kind = reference.kind.as_str();
         let id = ObjectId::new("v1", kind, namespace, &reference.name);
-        let failed = |error| VariablesError::From { kind, name: reference.name.clone(), error };
+        let failed = |error: ApiError| VariablesError::From {
+            kind,
+            name: reference.name.clone(),
+            error: Box::new(error),
+        };
         let Some(found) = cluster.get(&id).await.map_err(failed)? else {
             if reference.optional {
                 continue;

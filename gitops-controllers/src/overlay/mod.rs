@@ -136,6 +136,7 @@ fn expand(object: serde_json::Value) -> Vec<serde_json::Value> {
 }
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "literals read better")]
 mod tests {
     use serde_json::{Value, json};
 
