@@ -101,7 +101,12 @@ impl Known {
         let Some((_, queue)) = self.0.own.get() else {
             return;
         };
-        for key in triggers::waiting_for(&self.all(), object) {
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        let waiting = self.those(|other| {
+            let depends_on = other.data["spec"]["dependsOn"].as_array();
+            depends_on.into_iter().flatten().any(|known| known["name"] == name)
+        });
+        for key in triggers::waiting_for(&waiting, object) {
             queue.add_after(&Key::new(key.0, key.1), SETTLE_TIME);
         }
     }
@@ -121,7 +126,10 @@ impl Known {
             if filled.load(Ordering::Acquire) {
                 let Key { namespace, name } = &change.key;
                 let id = ObjectId::new("v1", kind.as_str(), namespace, name);
-                this.queue(triggers::for_config(&this.all(), kind, namespace, name), &id);
+                let readers = this.those(|object| {
+                    object.metadata.namespace.as_deref() == Some(namespace)
+                });
+                this.queue(triggers::for_config(&readers, kind, namespace, name), &id);
             }
         });
         tokio::spawn(async move {
@@ -157,7 +165,9 @@ impl Known {
         }
         let Key { namespace, name } = &change.key;
         let id = ObjectId { namespace: namespace.clone(), name: name.clone(), ..of.clone() };
-        let mut keys = triggers::for_revision(&self.all(), &id, &new);
+        let dependents =
+            self.those(|object| object.data["spec"]["sourceRef"]["name"] == name.as_str());
+        let mut keys = triggers::for_revision(&dependents, &id, &new);
         {
             let begun = self.0.begun.lock();
             keys.retain(|key| begun.get(key) != Some(&new));
@@ -174,12 +184,15 @@ impl Known {
         }
     }
 
-    /// All Kustomizations that can be read.
-    fn all(&self) -> Vec<Kustomization> {
+    /// The Kustomizations that can be read and that `concern` picks. It looks at the untyped
+    /// objects: reading a thousand of them at every turn of one would be most of the work.
+    fn those(&self, concern: impl Fn(&DynamicObject) -> bool) -> Vec<Kustomization> {
         let Some((cache, _)) = self.0.own.get() else {
             return Vec::new();
         };
-        cache.all().iter().filter_map(|object| decode(object).ok()).collect()
+        let all = cache.all();
+        let concerned = all.iter().filter(|object| concern(object));
+        concerned.filter_map(|object| decode(object).ok()).collect()
     }
 }
 
