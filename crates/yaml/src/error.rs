@@ -67,10 +67,7 @@ impl Error {
     #[must_use]
     pub(crate) fn with_source(mut self, source: &str) -> Self {
         if self.0.line > 0 && self.0.snippet.is_none() {
-            let line = source
-                .lines()
-                .nth(self.0.line as usize - 1)
-                .unwrap_or_default();
+            let line = source.lines().nth(self.0.line as usize - 1).unwrap_or_default();
             self.0.snippet = Some(gitops_core::truncate(line, 240).into());
         }
         self
@@ -113,14 +110,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Repr {
-            message,
-            file,
-            line,
-            column,
-            snippet,
-            ..
-        } = &*self.0;
+        let Repr { message, file, line, column, snippet, .. } = &*self.0;
         if !f.alternate() {
             return f.write_str(message);
         }

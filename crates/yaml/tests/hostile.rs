@@ -44,7 +44,8 @@ fn aliases_cannot_multiply() {
 
 #[test]
 fn anchors_must_be_there_and_not_within_themselves() {
-    for text in ["a: &a [*a]", "a: &a {b: *a}", "a: &a\n  <<: *a", "- *none", "a: &x 1\n---\nb: *x"] {
+    for text in ["a: &a [*a]", "a: &a {b: *a}", "a: &a\n  <<: *a", "- *none", "a: &x 1\n---\nb: *x"]
+    {
         assert_eq!(kind(text), ErrorKind::Anchor, "{text}");
     }
 }
@@ -109,8 +110,7 @@ fn keys_that_stand_twice_name_both_lines() {
 
 #[test]
 fn size_and_number_of_documents_are_limited() {
-    let options =
-        ReadOptions { max_bytes: 1 << 20, max_documents: 1000, ..ReadOptions::default() };
+    let options = ReadOptions { max_bytes: 1 << 20, max_documents: 1000, ..ReadOptions::default() };
     let large = format!("a: {}", "x".repeat(1 << 20));
     assert_eq!(options.read_all(large.as_bytes()).unwrap_err().kind(), ErrorKind::Limit);
     for document in ["---\n", "---\na\n", "---\n...\n"] {
@@ -174,8 +174,7 @@ fn bytes_that_are_no_text_are_refused() {
         let error = ReadOptions::default().read_all(bytes).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Encoding, "{bytes:?}: {error}");
     }
-    let utf16: Vec<u8> =
-        "\u{feff}a: ä😀\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> = "\u{feff}a: ä😀\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for bytes in [&utf16[..], "\u{feff}a: ä😀\n".as_bytes()] {
         let node = ReadOptions::default().read_first(bytes).unwrap();
         assert_eq!(node.get("a").and_then(Node::as_str), Some("ä😀"));
@@ -190,12 +189,18 @@ fn bytes_that_are_no_text_are_refused() {
 fn types_follow_the_flavour_and_unknown_tags_do_nothing() {
     let v2 = |text: &str| gitops_yaml::read_first(text, Flavour::V2).unwrap().to_json_v2().unwrap();
     let v3 = |text: &str| read(text).unwrap().to_json().unwrap();
-    assert_eq!(v2("[y, yes, on, off, 1:30, !!str yes]").to_string(),
-        r#"[true,true,true,false,"1:30","yes"]"#);
-    assert_eq!(v3("[y, yes, on, off, 1:30, !!str 5]").to_string(),
-        r#"["y","yes","on","off","1:30","5"]"#);
-    assert_eq!(v3("[!!python/object:os.system x, !x 5, !!binary aGk=]").to_string(),
-        r#"["x","5","hi"]"#);
+    assert_eq!(
+        v2("[y, yes, on, off, 1:30, !!str yes]").to_string(),
+        r#"[true,true,true,false,"1:30","yes"]"#
+    );
+    assert_eq!(
+        v3("[y, yes, on, off, 1:30, !!str 5]").to_string(),
+        r#"["y","yes","on","off","1:30","5"]"#
+    );
+    assert_eq!(
+        v3("[!!python/object:os.system x, !x 5, !!binary aGk=]").to_string(),
+        r#"["x","5","hi"]"#
+    );
     for text in ["!!int x", "!!bool x", "!!float x", "!!null x", "!!binary '?'"] {
         assert_eq!(kind(text), ErrorKind::Type, "{text}");
     }

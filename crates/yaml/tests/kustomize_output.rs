@@ -62,18 +62,10 @@ fn outputs(tree: &dyn Tree) -> Vec<String> {
 
 fn difference(path: &str, printed: &str, text: &[u8]) -> String {
     let wanted = String::from_utf8_lossy(text);
-    let differs = printed
-        .lines()
-        .zip(wanted.lines())
-        .position(|(a, b)| a != b);
+    let differs = printed.lines().zip(wanted.lines()).position(|(a, b)| a != b);
     let Some(line) = differs else {
         return format!("{path}: the lengths differ");
     };
     let show = |text: &str| text.lines().nth(line).unwrap_or_default().to_owned();
-    format!(
-        "{path}:{}: printed {:?}, wanted {:?}",
-        line + 1,
-        show(printed),
-        show(&wanted)
-    )
+    format!("{path}:{}: printed {:?}, wanted {:?}", line + 1, show(printed), show(&wanted))
 }

@@ -8,16 +8,39 @@ use serde_json::{Map, Value};
 
 /// Strings that are easily taken for something else.
 fn text() -> impl Strategy<Value = String> {
+    // Quirk: go-yaml loses the difference between line breaks and line separators in `|` scalars.
+    let mixed = |text: &String| !(text.contains('\n') && text.contains('\u{2028}'));
     prop_oneof![
         "[ -~]{0,12}",
         "[a-z:#,\\-?!&*|>'\"%@`{}\\[\\] \n\t.0-9]{0,20}",
         "(word |  |\n|é|😀|\u{2028}|'|\"|\\\\|\t){0,40}",
         prop::sample::select(vec![
-            "", "~", "null", "yes", "n", "1.5", "0x1f", "1e3", "1:30", "2020-01-01", "<<", "=", "-",
-            "...", "--- x", "\u{a0}", "\u{feff}", "a\n", "\n", " a", "a ", "a\n\n",
+            "",
+            "~",
+            "null",
+            "yes",
+            "n",
+            "1.5",
+            "0x1f",
+            "1e3",
+            "1:30",
+            "2020-01-01",
+            "<<",
+            "=",
+            "-",
+            "...",
+            "--- x",
+            "\u{a0}",
+            "\u{feff}",
+            "a\n",
+            "\n",
+            " a",
+            "a ",
+            "a\n\n",
         ])
         .prop_map(str::to_owned),
     ]
+    .prop_filter("line breaks of two kinds", mixed)
 }
 
 fn tree() -> impl Strategy<Value = Value> {

@@ -9,9 +9,7 @@ use std::cmp::Ordering;
 pub(crate) fn natural(a: &str, b: &str) -> Ordering {
     let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     // A difference within a character is a difference of that character.
-    let start = a
-        .floor_char_boundary(common)
-        .min(b.floor_char_boundary(common));
+    let start = a.floor_char_boundary(common).min(b.floor_char_boundary(common));
     let (left, right) = (&a[start..], &b[start..]);
     let (Some(first), Some(second)) = (left.chars().next(), right.chars().next()) else {
         return left.len().cmp(&right.len());
@@ -27,20 +25,14 @@ pub(crate) fn natural(a: &str, b: &str) -> Ordering {
     let before = a[..start].bytes().rev().take_while(u8::is_ascii_digit);
     let lead = u64::from(within && before.into_iter().any(|b| b != b'0'));
     let (left, right) = (run(lead, left), run(lead, right));
-    left.0
-        .cmp(&right.0)
-        .then(left.1.cmp(&right.1))
-        .then(first.cmp(&second))
+    left.0.cmp(&right.0).then(left.1.cmp(&right.1)).then(first.cmp(&second))
 }
 
 /// Value and length of the digits at the front.
 fn run(lead: u64, text: &str) -> (u64, usize) {
     let digits = text.bytes().take_while(u8::is_ascii_digit);
     digits.fold((lead, 0), |(value, length), digit| {
-        (
-            value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')),
-            length + 1,
-        )
+        (value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')), length + 1)
     })
 }
 
@@ -50,9 +42,7 @@ mod tests {
 
     #[test]
     fn known_order() {
-        let sorted = [
-            "9", "10", "B", "a1", "a01", "a2", "a10", "aB", "ab", "b", "ä",
-        ];
+        let sorted = ["9", "10", "B", "a1", "a01", "a2", "a10", "aB", "ab", "b", "ä"];
         for pair in sorted.windows(2) {
             assert_eq!(natural(pair[0], pair[1]), Ordering::Less, "{pair:?}");
             assert_eq!(natural(pair[1], pair[0]), Ordering::Greater, "{pair:?}");

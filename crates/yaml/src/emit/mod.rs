@@ -28,10 +28,7 @@ const LONGEST_KEY: usize = 128;
 /// # Errors
 /// For values without a form in JSON: NaN, the infinities, and keys that are no strings.
 pub fn to_yaml(node: &Node) -> Result<String, Error> {
-    let mut writer = Writer {
-        out: Output::default(),
-        flavour: Flavour::V3,
-    };
+    let mut writer = Writer { out: Output::default(), flavour: Flavour::V3 };
     match node.content() {
         Content::Mapping(mapping) if !mapping.is_empty() => writer.mapping(mapping, 0)?,
         Content::Sequence(sequence) if !sequence.items.is_empty() => {
@@ -55,10 +52,7 @@ impl Writer {
     fn mapping(&mut self, mapping: &Mapping, indent: usize) -> Result<(), Error> {
         let mut entries: Vec<(Cow<'_, str>, &Node)> = Vec::with_capacity(mapping.len());
         for entry in mapping {
-            entries.push((
-                json_key(&entry.key, &entry.value, self.flavour)?,
-                &entry.value,
-            ));
+            entries.push((json_key(&entry.key, &entry.value, self.flavour)?, &entry.value));
         }
         entries.sort_by(|(a, _), (b, _)| natural(a, b));
         for (number, (key, value)) in entries.into_iter().enumerate() {
@@ -142,6 +136,7 @@ impl Writer {
             ScalarType::Null => "null".into(),
             ScalarType::Bool if scalar.as_bool() == Some(true) => "true".into(),
             ScalarType::Bool => "false".into(),
+            ScalarType::Int if is_canonical(scalar.text()) => scalar.text().into(),
             ScalarType::Int | ScalarType::Float => match scalar.as_number() {
                 Some(Number::Float(value)) if !value.is_finite() => {
                     return Err(unsupported_float(node, value));
@@ -170,6 +165,11 @@ impl Writer {
     }
 }
 
+/// Whether an integer is printed as it was written: no sign, no base, no leading zero.
+fn is_canonical(text: &str) -> bool {
+    text == "0" || (!text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// What is left of a string that goes through JSON and is read as YAML: a next-line character
 /// folds to a space, and control characters are refused.
 fn through_json<'t>(node: &Node, text: &'t str) -> Result<Cow<'t, str>, Error> {
@@ -180,10 +180,7 @@ fn through_json<'t>(node: &Node, text: &'t str) -> Result<Cow<'t, str>, Error> {
     let refused =
         |c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}'..='\u{ffff}');
     if text.contains(refused) {
-        return Err(unrepresentable(
-            node,
-            "yaml: control characters are not allowed".to_owned(),
-        ));
+        return Err(unrepresentable(node, "yaml: control characters are not allowed".to_owned()));
     }
     if !text.contains(NEXT_LINE) {
         return Ok(text.into());
@@ -192,11 +189,7 @@ fn through_json<'t>(node: &Node, text: &'t str) -> Result<Cow<'t, str>, Error> {
     let mut breaks = 0;
     for (number, piece) in text.split(NEXT_LINE).enumerate() {
         breaks += usize::from(number > 0);
-        let piece = if number > 0 {
-            piece.trim_start_matches([' ', '\t'])
-        } else {
-            piece
-        };
+        let piece = if number > 0 { piece.trim_start_matches([' ', '\t']) } else { piece };
         if piece.is_empty() {
             continue;
         }
@@ -236,11 +229,7 @@ fn style_of(text: &str) -> Style {
 /// integer where that fits 64 bits.
 fn float(value: f64) -> String {
     let whole = value.fract() == 0.0 && value.abs() < 1e21;
-    let digits = if whole {
-        format!("{value}")
-    } else {
-        String::new()
-    };
+    let digits = if whole { format!("{value}") } else { String::new() };
     if digits == "-0" {
         return "0".to_owned();
     }
@@ -263,10 +252,7 @@ mod tests {
     #[test]
     fn prints_as_kustomize_does() {
         for (text, printed) in [
-            (
-                "{b: 1, a: [x, {y: z}], c: {}, d: []}",
-                "a:\n- x\n- \"y\": z\nb: 1\nc: {}\nd: []\n",
-            ),
+            ("{b: 1, a: [x, {y: z}], c: {}, d: []}", "a:\n- x\n- \"y\": z\nb: 1\nc: {}\nd: []\n"),
             ("{a10: 1, a2: 1, B: 1}", "B: 1\na2: 1\na10: 1\n"),
             (
                 "{a: 1.10, b: 010, c: 0x1F, d: 1e20, e: 1e6}",
@@ -276,10 +262,7 @@ mod tests {
                 "{a: 'yes', b: '1', c: '', d: ~, e: 'null'}",
                 "a: \"yes\"\nb: \"1\"\nc: \"\"\nd: null\ne: \"null\"\n",
             ),
-            (
-                "a: \"x: y\"\nb: '*c'\nc: |\n  l1\n  l2\n",
-                "a: 'x: y'\nb: '*c'\nc: |\n  l1\n  l2\n",
-            ),
+            ("a: \"x: y\"\nb: '*c'\nc: |\n  l1\n  l2\n", "a: 'x: y'\nb: '*c'\nc: |\n  l1\n  l2\n"),
             ("a: 2020-01-01", "a: \"2020-01-01T00:00:00Z\"\n"),
         ] {
             assert_eq!(again(text), printed, "{text}");

@@ -28,11 +28,7 @@ impl Output {
     /// Writes text without line breaks.
     pub(super) fn push(&mut self, text: &str) {
         self.text.push_str(text);
-        self.column += if text.is_ascii() {
-            text.len()
-        } else {
-            text.chars().count()
-        };
+        self.column += if text.is_ascii() { text.len() } else { text.chars().count() };
     }
 
     fn push_char(&mut self, c: char) {
@@ -51,14 +47,20 @@ impl Output {
 
     /// Goes on to a column in the same line.
     pub(super) fn pad(&mut self, column: usize) {
+        const SPACES: &str = "                                                                ";
         while self.column < column {
-            self.push_char(' ');
+            let step = (column - self.column).min(SPACES.len());
+            self.text.push_str(&SPACES[..step]);
+            self.column += step;
         }
     }
 
     /// A string in the style that comes nearest to `wanted`. `indent` is that of further lines; a
     /// key has none.
     pub(super) fn scalar(&mut self, text: &str, wanted: Style, indent: Option<usize>) {
+        if wanted == Style::Plain && is_word(text) {
+            return self.plain(text, indent);
+        }
         let shape = Shape::of(text);
         match shape.style(wanted, indent.is_none()) {
             Style::Plain => self.plain(text, indent),
@@ -192,7 +194,13 @@ impl Output {
         }
         self.text.push('\n');
         self.column = 0;
-        for line in text.split_inclusive(is_break) {
+        // Other line breaks than this one are rare, and never ASCII or would have been escaped.
+        let lines: &mut dyn Iterator<Item = &str> = if text.is_ascii() {
+            &mut text.split_inclusive('\n')
+        } else {
+            &mut text.split_inclusive(is_break)
+        };
+        for line in lines {
             if !line.starts_with(is_break) {
                 self.pad(indent);
             }
@@ -207,10 +215,7 @@ impl Output {
 }
 
 /// What a text allows.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an answer about the same text"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an answer about the same text")]
 #[derive(Debug)]
 struct Shape {
     empty: bool,
@@ -249,11 +254,7 @@ impl Shape {
     }
 
     fn style(&self, wanted: Style, is_key: bool) -> Style {
-        let mut style = if is_key && self.multiline {
-            Style::DoubleQuoted
-        } else {
-            wanted
-        };
+        let mut style = if is_key && self.multiline { Style::DoubleQuoted } else { wanted };
         if style == Style::Plain && (!self.plain || (self.empty && is_key)) {
             style = Style::SingleQuoted;
         }
@@ -267,10 +268,7 @@ impl Shape {
     }
 }
 
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an answer about the same text"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an answer about the same text")]
 #[derive(Debug, Default)]
 struct Scan {
     /// Something that means more than itself in a plain scalar.
@@ -293,6 +291,11 @@ impl Scan {
         let mut before = None;
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
+            // Most characters mean nothing anywhere.
+            if c.is_ascii_alphanumeric() {
+                before = Some(c);
+                continue;
+            }
             let ends_word = chars.peek().is_none_or(|&next| is_blank(next));
             scan.indicators |= match c {
                 '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"'
@@ -317,6 +320,12 @@ impl Scan {
         }
         scan
     }
+}
+
+/// Whether a text is one word that is plain in any place.
+fn is_word(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/' | b'_' | b'-'))
 }
 
 pub(super) fn is_break(c: char) -> bool {
@@ -369,18 +378,9 @@ mod tests {
     #[test]
     fn long_lines_fold_at_a_space() {
         let word = "x".repeat(81);
-        assert_eq!(
-            written(&format!("{word} y z"), Style::Plain),
-            format!("{word}\n  y z")
-        );
-        assert_eq!(
-            written(&format!("{word}  y"), Style::Plain),
-            format!("{word}  y")
-        );
-        assert_eq!(
-            written(&format!("{word} y"), Style::DoubleQuoted),
-            format!("\"{word}\n  y\"")
-        );
+        assert_eq!(written(&format!("{word} y z"), Style::Plain), format!("{word}\n  y z"));
+        assert_eq!(written(&format!("{word}  y"), Style::Plain), format!("{word}  y"));
+        assert_eq!(written(&format!("{word} y"), Style::DoubleQuoted), format!("\"{word}\n  y\""));
         let mut key = Output::default();
         key.scalar(&format!("{word} y"), Style::Plain, None);
         assert_eq!(key.text, format!("{word} y"));

@@ -41,10 +41,7 @@ impl JsonPatch {
     /// When the node is no such list; the error names the line.
     pub fn from_node(node: &Node) -> Result<Self, Error> {
         let items = node.as_sequence().ok_or_else(|| {
-            malformed(
-                node,
-                "cannot unmarshal object into Go value of type jsonpatch.Patch",
-            )
+            malformed(node, "cannot unmarshal object into Go value of type jsonpatch.Patch")
         })?;
         let operations = items.iter().map(operation).collect::<Result<_, _>>()?;
         Ok(Self { operations })
@@ -72,23 +69,13 @@ impl JsonPatch {
 
 fn operation(node: &Node) -> Result<Operation, Error> {
     let text = |key: &str| node.get(key).and_then(Node::text);
-    let path = text("path")
-        .ok_or_else(|| malformed(node, "missing path"))?
-        .to_owned();
+    let path = text("path").ok_or_else(|| malformed(node, "missing path"))?.to_owned();
     let value = || {
-        let value = node
-            .get("value")
-            .cloned()
-            .ok_or_else(|| malformed(node, "missing value"))?;
+        let value = node.get("value").cloned().ok_or_else(|| malformed(node, "missing value"))?;
         Ok::<_, Error>(through_float(value))
     };
-    let from = || {
-        Ok::<_, Error>(
-            text("from")
-                .ok_or_else(|| malformed(node, "missing from"))?
-                .to_owned(),
-        )
-    };
+    let from =
+        || Ok::<_, Error>(text("from").ok_or_else(|| malformed(node, "missing from"))?.to_owned());
     let action = match text("op").unwrap_or("unknown") {
         "add" => Action::Add(value().unwrap_or_default()),
         "replace" => Action::Replace(value().unwrap_or_default()),
@@ -114,9 +101,7 @@ impl Operation {
                     return Ok(());
                 }
                 let slot = child_mut(parent, &key).ok_or_else(|| {
-                    missing(format!(
-                        "replace operation does not apply: doc is missing key: {path}"
-                    ))
+                    missing(format!("replace operation does not apply: doc is missing key: {path}"))
                 })?;
                 *slot = value.clone();
                 Ok(())
@@ -156,11 +141,7 @@ fn add(document: &mut Node, path: &str, value: Node, name: &str) -> Result<(), E
         }
         Content::Sequence(sequence) => {
             let length = sequence.items.len();
-            let at = if key == "-" {
-                Some(length)
-            } else {
-                index(&key, length + 1)
-            };
+            let at = if key == "-" { Some(length) } else { index(&key, length + 1) };
             let at = at.filter(|at| *at <= length).ok_or_else(|| {
                 patch_error(format!(
                     "error in {name} for path: '{path}': Unable to access invalid index: {key}: invalid index referenced"
@@ -193,11 +174,7 @@ fn remove(document: &mut Node, path: &str, name: &str) -> Result<Node, Error> {
 fn test(document: &mut Node, path: &str, wanted: &Node) -> Result<(), Error> {
     let failed = || patch_error(format!("testing value {path} failed: test failed"));
     if path.is_empty() {
-        return if document == wanted {
-            Ok(())
-        } else {
-            Err(failed())
-        };
+        return if document == wanted { Ok(()) } else { Err(failed()) };
     }
     let (parent, key) = target(document, path, "test")?;
     match child_mut(parent, &key) {
@@ -318,26 +295,11 @@ mod tests {
     fn operations() {
         let document = "{a: {b/c: 1}, l: [1, 2]}";
         for (patch, expected) in [
-            (
-                "[{op: add, path: /a/x, value: n}]",
-                "a:\n  b/c: 1\n  x: \"n\"\nl:\n- 1\n- 2\n",
-            ),
-            (
-                "[{op: replace, path: /a/b~1c, value: 2}]",
-                "a:\n  b/c: 2\nl:\n- 1\n- 2\n",
-            ),
-            (
-                "[{op: remove, path: /a}, {op: add, path: /l/-, value: 3}]",
-                "l:\n- 1\n- 2\n- 3\n",
-            ),
-            (
-                "[{op: remove, path: /a}, {op: add, path: /l/-1, value: 3}]",
-                "l:\n- 1\n- 2\n- 3\n",
-            ),
-            (
-                "[{op: remove, path: /a}, {op: remove, path: /l/-1}]",
-                "l:\n- 1\n",
-            ),
+            ("[{op: add, path: /a/x, value: n}]", "a:\n  b/c: 1\n  x: \"n\"\nl:\n- 1\n- 2\n"),
+            ("[{op: replace, path: /a/b~1c, value: 2}]", "a:\n  b/c: 2\nl:\n- 1\n- 2\n"),
+            ("[{op: remove, path: /a}, {op: add, path: /l/-, value: 3}]", "l:\n- 1\n- 2\n- 3\n"),
+            ("[{op: remove, path: /a}, {op: add, path: /l/-1, value: 3}]", "l:\n- 1\n- 2\n- 3\n"),
+            ("[{op: remove, path: /a}, {op: remove, path: /l/-1}]", "l:\n- 1\n"),
             (
                 "[{op: move, from: /l, path: /a/l}, {op: test, path: /a/l/0, value: 1}]",
                 "a:\n  b/c: 1\n  l:\n  - 1\n  - 2\n",
@@ -366,18 +328,9 @@ mod tests {
                 "[{op: remove, path: /x}]",
                 "error in remove for path: '/x': Unable to remove nonexistent key: x: missing value",
             ),
-            (
-                "[{op: test, path: /a, value: 2}]",
-                "testing value /a failed: test failed",
-            ),
-            (
-                "[{op: add, path: /l/2147483648, value: 1}]",
-                "invalid index referenced",
-            ),
-            (
-                "[{op: add, path: /l/-9, value: 1}]",
-                "invalid index referenced",
-            ),
+            ("[{op: test, path: /a, value: 2}]", "testing value /a failed: test failed"),
+            ("[{op: add, path: /l/2147483648, value: 1}]", "invalid index referenced"),
+            ("[{op: add, path: /l/-9, value: 1}]", "invalid index referenced"),
             ("[{op: grow, path: /a}]", "Unexpected kind: grow"),
         ] {
             let error = patched("{a: 1, l: []}", patch).unwrap_err();
@@ -387,17 +340,13 @@ mod tests {
 
     #[test]
     fn doubling_is_bounded() {
-        let patch: Vec<String> = (0..40)
-            .map(|n| format!("{{op: copy, from: '', path: /x{n}}}"))
-            .collect();
-        let doubling = patched(
-            "{a: [1]}",
-            &format!("[{}]", patch.join(", ")).replace("from: ''", "from: /a"),
-        );
+        let patch: Vec<String> =
+            (0..40).map(|n| format!("{{op: copy, from: '', path: /x{n}}}")).collect();
+        let doubling =
+            patched("{a: [1]}", &format!("[{}]", patch.join(", ")).replace("from: ''", "from: /a"));
         assert!(doubling.is_ok(), "copies of a small value are fine");
-        let patch: Vec<String> = (0..40)
-            .map(|n| format!("{{op: copy, from: /a, path: /a/x{n}}}"))
-            .collect();
+        let patch: Vec<String> =
+            (0..40).map(|n| format!("{{op: copy, from: /a, path: /a/x{n}}}")).collect();
         let error = patched("{a: {b: 1}}", &format!("[{}]", patch.join(", "))).unwrap_err();
         assert!(error.contains("too large"), "{error}");
     }

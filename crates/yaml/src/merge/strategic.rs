@@ -23,17 +23,12 @@ pub fn merge_strategic(base: &mut Node, patch: &Node, schema: &Schema) -> Result
         return Ok(());
     }
     // An object of a kind that the schema lacks is merged as the patch's kind has it.
-    let root = [&*base, patch].into_iter().find_map(|node| {
-        schema.root(node.get("apiVersion")?.text()?, node.get("kind")?.text()?)
-    });
-    let field = Field {
-        of: root,
-        merge: None,
-    };
+    let root = [&*base, patch]
+        .into_iter()
+        .find_map(|node| schema.root(node.get("apiVersion")?.text()?, node.get("kind")?.text()?));
+    let field = Field { of: root, merge: None };
     let old = std::mem::take(base);
-    *base = Merger { schema }
-        .node(Some(old), Some(patch), &field)?
-        .unwrap_or_default();
+    *base = Merger { schema }.node(Some(old), Some(patch), &field)?.unwrap_or_default();
     Ok(())
 }
 
@@ -96,10 +91,7 @@ impl Merger<'_> {
                     _ => (shell, Mapping::new()),
                 }
             }
-            None => (
-                patch_node.clone_empty(),
-                Mapping::with_capacity(patch.len()),
-            ),
+            None => (patch_node.clone_empty(), Mapping::with_capacity(patch.len())),
         };
         for entry in patch {
             let Some(key) = entry.key.text() else {
@@ -110,9 +102,7 @@ impl Merger<'_> {
                 continue;
             }
             let unknown = Field::default();
-            let field = of
-                .and_then(|of| self.schema.field(of, key))
-                .unwrap_or(&unknown);
+            let field = of.and_then(|of| self.schema.field(of, key)).unwrap_or(&unknown);
             match merged.get_mut(key) {
                 Some(value) => {
                     let old = std::mem::take(value);
@@ -167,7 +157,8 @@ impl Merger<'_> {
             Content::Sequence(sequence) if field.merge.is_some() => {
                 let element = Field { of: field.of, merge: None };
                 let items = std::mem::take(&mut sequence.items);
-                sequence.items = items.into_iter().filter_map(|item| self.settle(item, &element)).collect();
+                sequence.items =
+                    items.into_iter().filter_map(|item| self.settle(item, &element)).collect();
                 Some(node)
             }
             _ => Some(node),
@@ -186,24 +177,19 @@ impl Merger<'_> {
         if directive == Directive::Delete {
             return Ok(None);
         }
-        let base = base
-            .filter(|_| directive == Directive::Merge)
-            .and_then(into_items);
+        let base = base.filter(|_| directive == Directive::Merge).and_then(into_items);
         let mut old = base.unwrap_or_else(|| patch_items.clone());
         let element = Field { of, merge: None };
         let identities = Identities::of(keys, patch_items.iter().chain(&old));
         let mut merged = Elements::default();
         for values in &identities.values {
-            let wanted: Vec<(&str, &str)> = identities
-                .pairs(values)
-                .filter(|(_, value)| !value.is_empty())
-                .collect();
+            let wanted: Vec<(&str, &str)> =
+                identities.pairs(values).filter(|(_, value)| !value.is_empty()).collect();
             let at = old.iter().position(|item| has_all(item, &wanted));
             let patch_item = patch_items.iter().find(|item| has_all(item, &wanted));
             let old_item = at.map(|at| old[at].clone());
-            let Some(mut node) = self
-                .node(old_item, patch_item, &element)?
-                .filter(|node| !is_hollow(node))
+            let Some(mut node) =
+                self.node(old_item, patch_item, &element)?.filter(|node| !is_hollow(node))
             else {
                 let mut rest = Elements(std::mem::take(&mut old));
                 rest.remove(&identities, values);
@@ -243,12 +229,7 @@ impl<'k> Identities<'k> {
         for item in items {
             let own: Vec<String> = keys
                 .iter()
-                .map(|key| {
-                    item.get(key)
-                        .and_then(Node::text)
-                        .unwrap_or_default()
-                        .to_owned()
-                })
+                .map(|key| item.get(key).and_then(Node::text).unwrap_or_default().to_owned())
                 .collect();
             if seen.insert(own.clone()) {
                 values.push(own);
@@ -263,22 +244,13 @@ impl<'k> Identities<'k> {
             indices = (0..keys.len()).collect();
         }
         for own in &mut values {
-            *own = indices
-                .iter()
-                .map(|&index| std::mem::take(&mut own[index]))
-                .collect();
+            *own = indices.iter().map(|&index| std::mem::take(&mut own[index])).collect();
         }
-        Self {
-            keys: indices.iter().map(|&index| &*keys[index]).collect(),
-            values,
-        }
+        Self { keys: indices.iter().map(|&index| &*keys[index]).collect(), values }
     }
 
     fn pairs<'v>(&self, values: &'v [String]) -> impl Iterator<Item = (&'k str, &'v str)> {
-        self.keys
-            .iter()
-            .copied()
-            .zip(values.iter().map(String::as_str))
+        self.keys.iter().copied().zip(values.iter().map(String::as_str))
     }
 }
 
@@ -372,17 +344,8 @@ fn is_hollow(node: &Node) -> bool {
 fn union(base: Option<Node>, patch: &Node) -> Node {
     let mut items: Vec<Node> = Vec::new();
     let old = base.and_then(into_items).unwrap_or_default();
-    for item in patch
-        .as_sequence()
-        .into_iter()
-        .flatten()
-        .cloned()
-        .chain(old)
-    {
-        if !items
-            .iter()
-            .any(|other| other.text().is_some() && other.text() == item.text())
-        {
+    for item in patch.as_sequence().into_iter().flatten().cloned().chain(old) {
+        if !items.iter().any(|other| other.text().is_some() && other.text() == item.text()) {
             items.push(item);
         }
     }
@@ -465,9 +428,7 @@ mod tests {
         let mut node = crate::read(format!("{head}{base}")).unwrap();
         let patch = crate::read(format!("{head}{patch}")).unwrap();
         merge_strategic(&mut node, &patch, &Schema::builtin()).unwrap();
-        crate::to_yaml(&node)
-            .unwrap()
-            .replace("apiVersion: apps/v1\nkind: Deployment\n", "")
+        crate::to_yaml(&node).unwrap().replace("apiVersion: apps/v1\nkind: Deployment\n", "")
     }
 
     #[test]
@@ -489,21 +450,9 @@ mod tests {
                 "spec: {a: {$patch: replace, y: 2}}",
                 "spec:\n  a:\n    \"y\": 2\n",
             ),
-            (
-                "spec: {a: {x: 1}, b: 1}",
-                "spec: {a: {$patch: delete}}",
-                "spec:\n  b: 1\n",
-            ),
-            (
-                "spec: {b: 1}",
-                "spec: {a: {x: null, z: 1}}",
-                "spec:\n  a:\n    z: 1\n  b: 1\n",
-            ),
-            (
-                "spec: {l: [1, 2]}",
-                "spec: {l: [3]}",
-                "spec:\n  l:\n  - 3\n",
-            ),
+            ("spec: {a: {x: 1}, b: 1}", "spec: {a: {$patch: delete}}", "spec:\n  b: 1\n"),
+            ("spec: {b: 1}", "spec: {a: {x: null, z: 1}}", "spec:\n  a:\n    z: 1\n  b: 1\n"),
+            ("spec: {l: [1, 2]}", "spec: {l: [3]}", "spec:\n  l:\n  - 3\n"),
             (
                 "spec: {template: {spec: {containers: [{name: a}, {name: b}]}}}",
                 "spec: {template: {spec: {containers: [{name: a, $patch: delete}]}}}",
@@ -524,11 +473,6 @@ mod tests {
         let mut node = crate::read("spec: {a: {b: 1}}").unwrap();
         let patch = crate::read("spec: {a: text}").unwrap();
         let error = merge_strategic(&mut node, &patch, &Schema::builtin()).unwrap_err();
-        assert!(
-            error
-                .message()
-                .contains("expected MappingNode but got ScalarNode"),
-            "{error}"
-        );
+        assert!(error.message().contains("expected MappingNode but got ScalarNode"), "{error}");
     }
 }

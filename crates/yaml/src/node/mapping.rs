@@ -31,10 +31,16 @@ impl Mapping {
 
     /// A mapping with room for some entries.
     pub fn with_capacity(entries: usize) -> Self {
-        Self {
-            entries: Vec::with_capacity(entries),
-            flow: false,
-        }
+        Self { entries: Vec::with_capacity(entries), flow: false }
+    }
+
+    /// A mapping of entries whose keys are known to differ.
+    pub(crate) fn from_entries(entries: Vec<Entry>) -> Self {
+        Self { entries, flow: false }
+    }
+
+    pub(crate) fn value_at_mut(&mut self, index: usize) -> Option<&mut Node> {
+        self.entries.get_mut(index).map(|entry| &mut entry.value)
     }
 
     /// The number of entries.
@@ -94,9 +100,7 @@ impl Mapping {
 
     /// The place of a key among the entries.
     pub fn position(&self, key: &str) -> Option<usize> {
-        self.entries
-            .iter()
-            .position(|entry| entry.key.text() == Some(key))
+        self.entries.iter().position(|entry| entry.key.text() == Some(key))
     }
 
     /// Sets a key. An entry that is there keeps its place and its key; a new one goes to the end.
@@ -107,10 +111,7 @@ impl Mapping {
         if let Some(at) = self.position(&key) {
             return Some(std::mem::replace(&mut self.entries[at].value, value));
         }
-        self.entries.push(Entry {
-            key: Node::string(key),
-            value,
-        });
+        self.entries.push(Entry { key: Node::string(key), value });
         None
     }
 
@@ -119,13 +120,7 @@ impl Mapping {
         let key = key.into();
         self.remove(&key);
         let index = index.min(self.entries.len());
-        self.entries.insert(
-            index,
-            Entry {
-                key: Node::string(key),
-                value: value.into(),
-            },
-        );
+        self.entries.insert(index, Entry { key: Node::string(key), value: value.into() });
     }
 
     /// Appends an entry whose key the caller knows to be new.
@@ -136,10 +131,7 @@ impl Mapping {
     /// The value of a key, which is set first if it is not there.
     pub fn get_or_insert_with(&mut self, key: &str, default: impl FnOnce() -> Node) -> &mut Node {
         let at = self.position(key).unwrap_or_else(|| {
-            self.entries.push(Entry {
-                key: Node::string(key),
-                value: default(),
-            });
+            self.entries.push(Entry { key: Node::string(key), value: default() });
             self.entries.len() - 1
         });
         &mut self.entries[at].value
@@ -174,16 +166,12 @@ impl Mapping {
 
     /// Keys and values in order; a key that is no scalar is skipped.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
-        self.entries
-            .iter()
-            .filter_map(|entry| Some((entry.key.text()?, &entry.value)))
+        self.entries.iter().filter_map(|entry| Some((entry.key.text()?, &entry.value)))
     }
 
     /// Keys and values in order, the values to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Node)> {
-        self.entries
-            .iter_mut()
-            .filter_map(|entry| Some((entry.key.text()?, &mut entry.value)))
+        self.entries.iter_mut().filter_map(|entry| Some((entry.key.text()?, &mut entry.value)))
     }
 
     /// The texts of the keys in order.

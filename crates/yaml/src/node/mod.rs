@@ -70,20 +70,12 @@ impl Place {
 
 impl Node {
     fn new(content: Content) -> Self {
-        Self {
-            content,
-            tag: None,
-            place: Place::default(),
-        }
+        Self { content, tag: None, place: Place::default() }
     }
 
     /// `null`
     pub fn null() -> Self {
-        Self::from(Scalar::new(
-            Text::from_static("null"),
-            ScalarType::Null,
-            ScalarStyle::Plain,
-        ))
+        Self::from(Scalar::new(Text::from_static("null"), ScalarType::Null, ScalarStyle::Plain))
     }
 
     /// A string.
@@ -140,16 +132,11 @@ impl Node {
                 empty.set_flow(mapping.is_flow());
                 Content::Mapping(empty)
             }
-            Content::Sequence(list) => Content::Sequence(Sequence {
-                items: Vec::new(),
-                flow: list.flow,
-            }),
+            Content::Sequence(list) => {
+                Content::Sequence(Sequence { items: Vec::new(), flow: list.flow })
+            }
         };
-        Self {
-            content,
-            tag: self.tag.clone(),
-            place: self.place,
-        }
+        Self { content, tag: self.tag.clone(), place: self.place }
     }
 
     pub(crate) fn with_items(mut self, items: Vec<Self>) -> Self {
@@ -183,9 +170,7 @@ impl Node {
 
     /// The text of a string.
     pub fn as_str(&self) -> Option<&str> {
-        self.as_scalar()
-            .filter(|scalar| scalar.kind == ScalarType::Str)
-            .map(Scalar::text)
+        self.as_scalar().filter(|scalar| scalar.kind == ScalarType::Str).map(Scalar::text)
     }
 
     /// The truth value of a boolean.
@@ -208,8 +193,7 @@ impl Node {
 
     /// Whether it is `null`.
     pub fn is_null(&self) -> bool {
-        self.as_scalar()
-            .is_some_and(|scalar| scalar.kind == ScalarType::Null)
+        self.as_scalar().is_some_and(|scalar| scalar.kind == ScalarType::Null)
     }
 
     /// Whether it is a string.
@@ -311,19 +295,16 @@ impl Node {
 
     /// The value under a chain of keys, to change it.
     pub fn at_mut<'k>(&mut self, keys: impl IntoIterator<Item = &'k str>) -> Option<&mut Self> {
-        keys.into_iter()
-            .try_fold(self, |node, key| node.get_mut(key))
+        keys.into_iter().try_fold(self, |node, key| node.get_mut(key))
     }
 
     /// The number of nodes in this tree, keys included.
     pub fn count(&self) -> usize {
         1 + match &self.content {
             Content::Scalar(_) => 0,
-            Content::Mapping(mapping) => mapping
-                .entries()
-                .iter()
-                .map(|e| e.key.count() + e.value.count())
-                .sum(),
+            Content::Mapping(mapping) => {
+                mapping.entries().iter().map(|e| e.key.count() + e.value.count()).sum()
+            }
             Content::Sequence(sequence) => sequence.items.iter().map(Self::count).sum(),
         }
     }

@@ -68,11 +68,7 @@ impl Scalar {
     /// A scalar of a known type. The text of a number, boolean or timestamp must be one that
     /// go-yaml reads as such; it is kept as it is.
     pub fn new(text: impl Into<Text>, kind: ScalarType, style: ScalarStyle) -> Self {
-        Self {
-            text: text.into(),
-            kind,
-            style,
-        }
+        Self { text: text.into(), kind, style }
     }
 
     /// A string.

@@ -84,7 +84,14 @@ enum Body {
 
 impl<'s> Composer<'s> {
     pub(super) fn new(text: &'s str, options: &'s ReadOptions) -> Self {
-        Self { parser: Parser::new(text), text, options, anchors: HashMap::new(), expanded: 0, kept: 0 }
+        Self {
+            parser: Parser::new(text),
+            text,
+            options,
+            anchors: HashMap::new(),
+            expanded: 0,
+            kept: 0,
+        }
     }
 
     /// The next document.
@@ -209,7 +216,9 @@ impl<'s> Composer<'s> {
             Some(Anchor::Known(_, weight)) if depth + weight.height > self.options.max_depth => {
                 Err(self.too_deep(at))
             }
-            Some(Anchor::Known(node, weight)) if self.expanded.saturating_add(weight.size) <= max => {
+            Some(Anchor::Known(node, weight))
+                if self.expanded.saturating_add(weight.size) <= max =>
+            {
                 self.expanded += weight.size;
                 Ok((node.clone(), *weight))
             }
@@ -231,35 +240,44 @@ impl<'s> Composer<'s> {
             entry.key.as_scalar().is_some_and(|key| key.kind() == ScalarType::Merge)
         };
         let merges = entries.iter().any(is_merge);
+        if !merges && are_distinct(&entries) {
+            return Ok(Mapping::from_entries(entries));
+        }
         let mut mapping = Mapping::with_capacity(entries.len());
-        let mut known = Keys::new(entries.len());
+        let mut known: HashMap<Text, usize> = HashMap::new();
         let mut sources = Vec::new();
         for entry in entries {
             if merges && is_merge(&entry) {
                 sources.push(entry.value);
-            } else if known.insert(&entry.key, &mapping) {
-                mapping.push(entry.key, entry.value);
-            } else {
-                self.duplicate(&mut mapping, entry)?;
+                continue;
             }
+            let first = entry.key.text().and_then(|text| known.get(text).copied());
+            if let Some(first) = first {
+                self.duplicate(&mut mapping, first, entry)?;
+                continue;
+            }
+            if let Some(text) = entry.key.text() {
+                known.insert(text.into(), mapping.len());
+            }
+            mapping.push(entry.key, entry.value);
         }
         for value in sources {
-            self.merge(&mut mapping, value)?;
+            self.merge(&mut mapping, &mut known, value)?;
         }
         Ok(mapping)
     }
 
-    fn duplicate(&self, mapping: &mut Mapping, entry: Entry) -> Result<(), Error> {
-        let text = entry.key.text().unwrap_or_default();
+    fn duplicate(&self, mapping: &mut Mapping, first: usize, entry: Entry) -> Result<(), Error> {
         match self.options.duplicates {
             Duplicates::First => {}
             Duplicates::Last => {
-                if let Some(value) = mapping.get_mut(text) {
+                if let Some(value) = mapping.value_at_mut(first) {
                     *value = entry.value;
                 }
             }
             Duplicates::Refuse => {
-                let first = mapping.entry(text).map_or(0, |entry| entry.key.place().line());
+                let text = entry.key.text().unwrap_or_default();
+                let first = mapping.entries()[first].key.place().line();
                 let place = entry.key.place();
                 let line = place.line();
                 let message = format!(
@@ -273,7 +291,12 @@ impl<'s> Composer<'s> {
     }
 
     /// The keys of a `<<` go behind those that stand there; of several, the first one wins.
-    fn merge(&self, mapping: &mut Mapping, value: Node) -> Result<(), Error> {
+    fn merge(
+        &self,
+        mapping: &mut Mapping,
+        known: &mut HashMap<Text, usize>,
+        value: Node,
+    ) -> Result<(), Error> {
         let place = value.place();
         let wrong = || {
             let message = "yaml: map merge requires map or sequence of maps as the value";
@@ -292,9 +315,13 @@ impl<'s> Composer<'s> {
                 .collect::<Result<_, _>>()?,
             Content::Scalar(_) => return Err(wrong()),
         };
-        let mut seen = Keys::of(mapping);
         for entry in sources.into_iter().flatten() {
-            if seen.insert(&entry.key, mapping) {
+            let Some(text) = entry.key.text() else {
+                mapping.push(entry.key, entry.value);
+                continue;
+            };
+            if !known.contains_key(text) {
+                known.insert(text.into(), mapping.len());
                 mapping.push(entry.key, entry.value);
             }
         }
@@ -409,29 +436,17 @@ impl Frame<'_> {
     }
 }
 
-/// The keys of a mapping. Small mappings, which are nearly all, are searched as they are.
-enum Keys {
-    Few,
-    Many(HashSet<Text>),
-}
-
-impl Keys {
-    fn new(entries: usize) -> Self {
-        if entries <= 16 { Self::Few } else { Self::Many(HashSet::with_capacity(entries)) }
+/// Whether no key stands twice. A key that is no scalar is never taken for another.
+fn are_distinct(entries: &[Entry]) -> bool {
+    // Nearly all mappings are so small that comparing is faster than hashing.
+    if entries.len() <= 16 {
+        return entries.iter().enumerate().all(|(at, entry)| {
+            let text = entry.key.text();
+            text.is_none() || entries[..at].iter().all(|former| former.key.text() != text)
+        });
     }
-
-    fn of(mapping: &Mapping) -> Self {
-        Self::Many(mapping.keys().map(Text::from).collect())
-    }
-
-    /// False when the key is there already. A key that is no scalar is never taken for another.
-    fn insert(&mut self, key: &Node, mapping: &Mapping) -> bool {
-        let Some(text) = key.text() else { return true };
-        match self {
-            Self::Few => !mapping.contains_key(text),
-            Self::Many(seen) => seen.insert(Text::from(text)),
-        }
-    }
+    let mut seen = HashSet::with_capacity(entries.len());
+    entries.iter().filter_map(|entry| entry.key.text()).all(|text| seen.insert(text))
 }
 
 fn place(start: Mark, end: Mark) -> Place {
