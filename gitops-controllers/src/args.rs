@@ -52,7 +52,7 @@ pub struct CommonArgs {
     /// Where /healthz and /readyz answer.
     #[arg(long, default_value = ":9440", value_name = "ADDRESS")]
     pub health_addr: String,
-    /// Where events are posted, e.g. http://notification-controller.flux-system.svc/; empty for
+    /// Where events are posted, e.g. `http://notification-controller.flux-system.svc/`; empty for
     /// nowhere.
     #[arg(long, default_value = "", value_name = "URL")]
     pub events_addr: String,
@@ -62,7 +62,7 @@ pub struct CommonArgs {
     /// How a line of the log is written.
     #[arg(long, default_value = "json", value_enum)]
     pub log_encoding: LogEncoding,
-    /// Watch all namespaces; otherwise only $RUNTIME_NAMESPACE.
+    /// Watch all namespaces; otherwise only $`RUNTIME_NAMESPACE`.
     #[arg(long, default_value = "true", value_parser = boolean, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub watch_all_namespaces: bool,

@@ -1,5 +1,7 @@
 //! The judge: what every outcome makes of conditions, events and the next turn.
 
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
+
 use std::time::Duration;
 
 use gitops_api::meta::{Condition, ConditionStatus, condition_type as condition, reason};

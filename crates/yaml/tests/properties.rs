@@ -1,6 +1,6 @@
 //! What holds for every text and every tree.
 
-#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
+#![allow(clippy::unwrap_used, reason = "a failure is the test's")]
 
 use gitops_yaml::{Flavour, Node, ReadOptions, read, read_all, to_yaml};
 use proptest::{collection::vec, prelude::*};

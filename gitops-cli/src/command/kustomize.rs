@@ -15,16 +15,20 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("'{}' doesn't exist", args.directory.display()))?;
     // Bases may stand anywhere on this machine; what may be loaded is the restrictor's to say.
     let tree = DiskTree::open("/")?;
-    let mut options = BuildOptions::default();
-    options.load_restriction = match args.load_restrictor {
+    let load_restriction = match args.load_restrictor {
         LoadRestrictor::LoadRestrictionsRootOnly => LoadRestriction::RootOnly,
         LoadRestrictor::LoadRestrictionsNone => LoadRestriction::None,
     };
-    options.reorder = match args.reorder {
+    let reorder = match args.reorder {
         Reorder::Legacy => gitops_kustomize::Reorder::Legacy,
         Reorder::None => gitops_kustomize::Reorder::None,
     };
-    options.enable_managed_by_label = args.enable_managedby_label;
+    let options = BuildOptions {
+        load_restriction,
+        reorder,
+        enable_managed_by_label: args.enable_managedby_label,
+        ..BuildOptions::default()
+    };
     let rendered = build(&tree, &directory, &options, &Scope::background())?;
     for warning in &rendered.warnings {
         anstream::eprintln!("# Warning: {warning}");

@@ -500,6 +500,7 @@ impl<S: Status> Base<S> {
         }
     }
 
+    #[expect(clippy::extra_unused_type_parameters, reason = "the kind says which controller asks")]
     fn before<'a, K: Kind>(
         &'a self,
         progress: Option<&'a str>,
@@ -525,6 +526,7 @@ impl<S: Status> Base<S> {
 
     /// What the turn changes in the status. `reported` says that conditions were written while
     /// it ran, so that they must be written again whatever they are.
+    #[expect(clippy::extra_unused_type_parameters, reason = "the kind says which controller asks")]
     fn changes<K: Kind<Status = S>>(
         &self,
         mut draft: S,

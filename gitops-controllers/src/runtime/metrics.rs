@@ -260,7 +260,7 @@ fn queue_buckets() -> Histogram {
     Histogram::new((0..10).map(|n| 1e-8 * 10_f64.powi(n)))
 }
 
-/// OpenMetrics to the older text format: counters carry `_total` in their family's name, and there
+/// `OpenMetrics` to the older text format: counters carry `_total` in their family's name, and there
 /// is no end mark.
 fn prometheus_text(open: &str) -> String {
     let mut text = String::with_capacity(open.len());

@@ -525,7 +525,7 @@ impl<'s> Parser<'s> {
 
     fn at_any(&mut self, kinds: &[TokenKind<'_>]) -> Parse<bool> {
         let token = self.scanner.peek()?;
-        Ok(kinds.iter().any(|kind| token.kind == *kind))
+        Ok(kinds.contains(&token.kind))
     }
 }
 
