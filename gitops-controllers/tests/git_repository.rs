@@ -82,7 +82,7 @@ impl World {
         GitRepositoryReconciler::new(client(objects), storage)
     }
 
-    fn object(&self, spec: Value) -> GitRepository {
+    fn object(&self, spec: &Value) -> GitRepository {
         let mut all = json!({"url": self.server.url("app.git"), "interval": "1m",
             "ref": {"branch": "main"}});
         all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
@@ -153,7 +153,7 @@ fn reasons(settled: &Settled) -> Vec<&str> {
 async fn a_repository_becomes_an_artifact_and_stays_one() {
     let mut world = World::new(Access::Open).await;
     let reconciler = world.reconciler(Objects::new());
-    let mut object = world.object(json!({}));
+    let mut object = world.object(&json!({}));
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     let first = world.repo.resolve("refs/heads/main").unwrap();
     let message = format!("stored artifact for revision 'main@sha1:{first}'");
@@ -193,8 +193,8 @@ async fn a_repository_becomes_an_artifact_and_stays_one() {
 async fn a_failing_server_leaves_the_artifact_and_recovery_is_told() {
     let world = World::new(Access::Open).await;
     let reconciler = world.reconciler(Objects::new());
-    let mut object = world.object(json!({"timeout": "5s"}));
-    world.turn(&reconciler, &mut object).await;
+    let mut object = world.object(&json!({"timeout": "5s"}));
+    world.turn(&reconciler, &mut object).await.0.unwrap();
     let artifact = object.status.as_ref().unwrap().artifact.clone();
     world.server.set_fault(Fault::Status(503));
     let (turn, settled) = world.turn(&reconciler, &mut object).await;
@@ -217,8 +217,8 @@ async fn a_failing_server_leaves_the_artifact_and_recovery_is_told() {
 async fn a_missing_artifact_is_built_anew() {
     let world = World::new(Access::Open).await;
     let reconciler = world.reconciler(Objects::new());
-    let mut object = world.object(json!({}));
-    world.turn(&reconciler, &mut object).await;
+    let mut object = world.object(&json!({}));
+    world.turn(&reconciler, &mut object).await.0.unwrap();
     world.store.remove_all(&key()).await.unwrap();
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     assert_eq!(ready(&settled).0, ConditionStatus::True);
@@ -249,11 +249,11 @@ async fn secrets_open_doors() {
         "data": {"username": "Z2l0", "password": "czNjcmV0"}});
     let path = "/api/v1/namespaces/ns/secrets/auth".to_owned();
     let reconciler = world.reconciler(Objects::from([(path, secret)]));
-    let mut object = world.object(json!({"secretRef": {"name": "auth"}}));
+    let mut object = world.object(&json!({"secretRef": {"name": "auth"}}));
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     assert_eq!(ready(&settled).0, ConditionStatus::True);
 
-    let mut object = world.object(json!({"secretRef": {"name": "none"}}));
+    let mut object = world.object(&json!({"secretRef": {"name": "none"}}));
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     let message = "failed to get secret 'ns/none': failed to get secret 'ns/none': secrets \"none\" not found";
     assert_eq!(ready(&settled), (ConditionStatus::False, "AuthenticationFailed", message));
@@ -274,7 +274,7 @@ async fn what_is_not_supported_is_refused() {
         ),
         (json!({"provider": "aws"}), "provider 'aws' is not supported", true),
     ] {
-        let mut object = world.object(spec.clone());
+        let mut object = world.object(&spec);
         let (_, settled) = world.turn(&reconciler, &mut object).await;
         let (status, _, message) = ready(&settled);
         assert_eq!(status, ConditionStatus::False, "{spec}");
@@ -287,24 +287,24 @@ async fn what_is_not_supported_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn includes_are_laid_over() {
     let world = World::new(Access::Open).await;
-    let mut inner = world.object(json!({}));
+    let mut inner = world.object(&json!({}));
     inner.metadata.name = Some("inner".into());
-    world.turn(&world.reconciler(Objects::new()), &mut inner).await;
+    world.turn(&world.reconciler(Objects::new()), &mut inner).await.0.unwrap();
     let path = "/apis/source.toolkit.fluxcd.io/v1/namespaces/ns/gitrepositories/inner".to_owned();
     let reconciler =
         world.reconciler(Objects::from([(path, serde_json::to_value(&inner).unwrap())]));
     let include = |from: &str, to: &str| json!({"include": [{"repository": {"name": "inner"}, "fromPath": from, "toPath": to}]});
-    let mut object = world.object(include("", "../../sub/x"));
+    let mut object = world.object(&include("", "../../sub/x"));
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     assert_eq!(ready(&settled).0, ConditionStatus::True, "{settled:?}");
     let files = ["a.yaml", "b.yaml", "sub/x/a.yaml", "sub/x/b.yaml"];
     assert_eq!(world.stored(&object).await, files);
 
-    let mut object = world.object(include("nodir", "x"));
+    let mut object = world.object(&include("nodir", "x"));
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     assert_eq!(ready(&settled).1, "CopyFailure");
     let absent = json!({"include": [{"repository": {"name": "absent"}}]});
-    let (turn, settled) = world.turn(&reconciler, &mut world.object(absent)).await;
+    let (turn, settled) = world.turn(&reconciler, &mut world.object(&absent)).await;
     assert!(matches!(turn, Err(Stop::Waiting(_))));
     assert_eq!(ready(&settled).1, "NotFound");
     assert!(condition(&settled, condition_type::INCLUDE_UNAVAILABLE).is_some());

@@ -17,8 +17,7 @@ use gitops_api::{
 };
 use gitops_core::{ArtifactKey, Class, Classify, Failure, Revision, Stage};
 use gitops_source::{
-    ArtifactStore as _, Content, DockerConfig, OciReference, OciSource, Source as _, SourceError,
-    Subject,
+    Content, DockerConfig, OciReference, OciSource, Source as _, SourceError, Subject,
 };
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client, ResourceExt as _};
@@ -125,10 +124,10 @@ impl Reconcile for OciRepositoryReconciler {
                 format!("artifact up-to-date with remote revision: '{}'", current.revision);
             let done =
                 Done::default().with_event(Notice::trace(reason::ARTIFACT_UP_TO_DATE, message));
-            return Ok(match recovering {
-                true => done.with_event(told(object, reason::SUCCEEDED, current)),
-                false => done,
-            });
+            if recovering {
+                return Ok(done.with_event(told(object, reason::SUCCEEDED, current)));
+            }
+            return Ok(done);
         }
         if !current.as_ref().is_some_and(|current| same_revision(current, &resolved.revision)) {
             let message = format!(
@@ -256,7 +255,7 @@ fn told(object: &OciRepository, reason: &str, artifact: &Recorded) -> Notice {
     let about = |key: &str| artifact.metadata.get(&format!("org.opencontainers.image.{key}"));
     for (key, what) in [("source", "origin source"), ("revision", "origin revision")] {
         if let Some(value) = about(key) {
-            message.push_str(&format!(", {what} '{value}'"));
+            message.extend([", ", what, " '", value.as_str(), "'"]);
         }
     }
     Notice::info(reason, message)

@@ -70,7 +70,7 @@ impl Repository {
         match name.trim_matches(['[', ']']).parse() {
             Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private(),
             Ok(IpAddr::V6(ip)) => ip.is_loopback(),
-            Err(_) => name == "localhost" || name.ends_with(".local"),
+            Err(_) => name == "localhost" || name.rsplit('.').next() == Some("local"),
         }
     }
 }

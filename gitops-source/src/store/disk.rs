@@ -143,7 +143,7 @@ impl ArtifactStore for DiskStore {
         let path = self.directory(key).join(file);
         let (file, metadata) = self
             .blocking(move |store| {
-                let path = store.followed(path);
+                let path = followed(path);
                 store.refuse_links(&path)?;
                 let file = File::open(&path).map_err(StoreError::reading)?;
                 let metadata = file.metadata().map_err(StoreError::reading)?;
@@ -215,16 +215,6 @@ impl ArtifactStore for DiskStore {
 }
 
 impl DiskStore {
-    /// The file that an alias of ours names: a link to a plain name in the same directory.
-    fn followed(&self, path: PathBuf) -> PathBuf {
-        let target = fs::read_link(&path).ok();
-        let name = target.as_ref().and_then(|target| target.to_str());
-        match name.filter(|name| plain(name)) {
-            Some(name) => path.with_file_name(name),
-            None => path,
-        }
-    }
-
     /// A link anywhere below the root is not ours, and leads who knows where.
     fn refuse_links(&self, path: &Path) -> Result<(), StoreError> {
         for part in path.ancestors().take_while(|part| *part != &*self.root) {
@@ -245,6 +235,16 @@ impl DiskStore {
             }
         }
         Ok(())
+    }
+}
+
+/// The file that an alias of ours names: a link to a plain name in the same directory.
+fn followed(path: PathBuf) -> PathBuf {
+    let target = fs::read_link(&path).ok();
+    let name = target.as_ref().and_then(|target| target.to_str());
+    match name.filter(|name| plain(name)) {
+        Some(name) => path.with_file_name(name),
+        None => path,
     }
 }
 
