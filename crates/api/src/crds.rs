@@ -33,11 +33,7 @@ pub fn crds() -> Vec<Value> {
         definition::<source::HelmRepository>(),
         definition::<source::OciRepository>(),
     ];
-    all.sort_by(|a, b| {
-        a["metadata"]["name"]
-            .as_str()
-            .cmp(&b["metadata"]["name"].as_str())
-    });
+    all.sort_by(|a, b| a["metadata"]["name"].as_str().cmp(&b["metadata"]["name"].as_str()));
     all
 }
 
@@ -47,14 +43,9 @@ pub fn crds() -> Vec<Value> {
 /// let text = gitops_api::crd_yaml("GitRepository").expect("GitRepository is one of the kinds");
 /// assert!(text.starts_with("apiVersion: apiextensions.k8s.io/v1\n"));
 /// ```
-#[expect(
-    clippy::missing_panics_doc,
-    reason = "every JSON object can be written as YAML"
-)]
+#[expect(clippy::missing_panics_doc, reason = "every JSON object can be written as YAML")]
 pub fn crd_yaml(kind: &str) -> Option<String> {
-    let crd = crds()
-        .into_iter()
-        .find(|crd| crd["spec"]["names"]["kind"] == kind)?;
+    let crd = crds().into_iter().find(|crd| crd["spec"]["names"]["kind"] == kind)?;
     Some(gitops_yaml::to_yaml(&crd.into()).expect("JSON objects can be written as YAML"))
 }
 
@@ -138,9 +129,7 @@ fn tidy(schema: &mut Value) {
 
 fn drop_empty(parent: &mut Value, name: &str) {
     if let Some(parent) = parent.as_object_mut()
-        && parent
-            .get(name)
-            .is_some_and(|list| list.as_array().is_some_and(Vec::is_empty))
+        && parent.get(name).is_some_and(|list| list.as_array().is_some_and(Vec::is_empty))
     {
         parent.remove(name);
     }
@@ -149,15 +138,9 @@ fn drop_empty(parent: &mut Value, name: &str) {
 /// The annotations of a definition. Variables in a CRD are never meant for substitution.
 fn annotations(kind: &str) -> Value {
     let mut annotations = Map::new();
-    annotations.insert(
-        "controller-gen.kubebuilder.io/version".into(),
-        "v0.21.0".into(),
-    );
+    annotations.insert("controller-gen.kubebuilder.io/version".into(), "v0.21.0".into());
     if !matches!(kind, "ImagePolicy" | "ImageRepository") {
-        annotations.insert(
-            annotation::KUSTOMIZE_SUBSTITUTE.into(),
-            annotation::DISABLED.into(),
-        );
+        annotations.insert(annotation::KUSTOMIZE_SUBSTITUTE.into(), annotation::DISABLED.into());
     }
     Value::Object(annotations)
 }

@@ -28,10 +28,7 @@
 //!
 //! Invariant: no logic. The types say what may be written; the controllers say what it does.
 
-#![allow(
-    clippy::struct_excessive_bools,
-    reason = "the flags are those of the API"
-)]
+#![allow(clippy::struct_excessive_bools, reason = "the flags are those of the API")]
 
 pub mod helm;
 pub mod image;

@@ -23,10 +23,7 @@ pub(crate) fn anything(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// For `skip_serializing_if` of flags that are off unless set.
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 pub(crate) fn is_false(flag: &bool) -> bool {
     !flag
 }

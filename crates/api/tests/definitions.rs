@@ -12,10 +12,7 @@ use serde_json::{Map, Value, json};
 #[test]
 fn committed_files_are_up_to_date() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crds");
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a switch for the person who runs the test"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "a switch for the person who runs the test")]
     let update = std::env::var_os("UPDATE_CRDS").is_some();
     let mut expected = Vec::new();
     for crd in gitops_api::crds() {
@@ -28,10 +25,7 @@ fn committed_files_are_up_to_date() {
             fs::write(folder.join(&file), &text).unwrap();
         }
         let committed = fs::read_to_string(folder.join(&file)).unwrap_or_default();
-        assert!(
-            committed == text,
-            "crds/{file} is out of date; run with UPDATE_CRDS=1"
-        );
+        assert!(committed == text, "crds/{file} is out of date; run with UPDATE_CRDS=1");
         expected.push(file);
     }
     let mut found: Vec<String> = fs::read_dir(&folder)
@@ -72,11 +66,8 @@ fn check<K: DeserializeOwned + Serialize>(kind: &str) {
         .unwrap_or_else(|| panic!("{kind} has no definition"));
     let version = &crd["spec"]["versions"][0];
     let schema = &version["schema"]["openAPIV3Schema"]["properties"];
-    let api_version = format!(
-        "{}/{}",
-        crd["spec"]["group"].as_str().unwrap(),
-        version["name"].as_str().unwrap()
-    );
+    let api_version =
+        format!("{}/{}", crd["spec"]["group"].as_str().unwrap(), version["name"].as_str().unwrap());
     let object = |fill: Fill| {
         let mut object = json!({
             "apiVersion": api_version, "kind": kind, "metadata": { "name": "a", "namespace": "b" },
@@ -97,21 +88,13 @@ fn check<K: DeserializeOwned + Serialize>(kind: &str) {
     assert_eq!(round_trip(&full), full, "{kind}");
     let mut unknown = full.clone();
     unknown["spec"]["fieldOfTheFuture"] = json!({ "a": [1] });
-    assert_eq!(
-        round_trip(&unknown),
-        full,
-        "{kind}: unknown fields are skipped"
-    );
+    assert_eq!(round_trip(&unknown), full, "{kind}: unknown fields are skipped");
 
     let minimal = object(Fill::Required);
     let mut with_defaults = minimal.clone();
     apply_defaults(&mut with_defaults["spec"], &schema["spec"]);
     let read = round_trip(&minimal);
-    assert_eq!(
-        without_false(read.clone()),
-        without_false(with_defaults),
-        "{kind}"
-    );
+    assert_eq!(without_false(read.clone()), without_false(with_defaults), "{kind}");
     assert_eq!(round_trip(&read), read, "{kind}");
 }
 
@@ -163,9 +146,7 @@ fn apply_defaults(value: &mut Value, schema: &Value) {
                 }
             }
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|i| apply_defaults(i, &schema["items"])),
+        Value::Array(items) => items.iter_mut().for_each(|i| apply_defaults(i, &schema["items"])),
         _ => {}
     }
 }
@@ -201,9 +182,6 @@ fn wrong_types_are_errors() {
             "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
             "metadata": { "name": "a" }, "spec": spec,
         });
-        assert!(
-            serde_json::from_value::<source::GitRepository>(object).is_err(),
-            "{spec}"
-        );
+        assert!(serde_json::from_value::<source::GitRepository>(object).is_err(), "{spec}");
     }
 }

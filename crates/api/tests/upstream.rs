@@ -20,27 +20,14 @@ fn definitions_equal_the_published_ones() {
     let names = |all: &[Value]| -> BTreeSet<String> {
         all.iter().map(|crd| name(crd).to_owned()).collect()
     };
-    assert_eq!(
-        names(&ours),
-        names(&published),
-        "the kinds themselves differ"
-    );
+    assert_eq!(names(&ours), names(&published), "the kinds themselves differ");
     for theirs in &published {
         let own = ours.iter().find(|own| name(own) == name(theirs)).unwrap();
         let mut differences = Vec::new();
         compare("", own, theirs, &mut differences);
-        report.extend(
-            differences
-                .iter()
-                .map(|line| format!("{}{line}", name(theirs))),
-        );
+        report.extend(differences.iter().map(|line| format!("{}{line}", name(theirs))));
     }
-    assert!(
-        report.is_empty(),
-        "{} differences:\n{}",
-        report.len(),
-        report.join("\n")
-    );
+    assert!(report.is_empty(), "{} differences:\n{}", report.len(), report.join("\n"));
 }
 
 #[test]
@@ -56,10 +43,7 @@ fn comparison_sees_each_kind_of_difference() {
     };
     assert!(differences(|v| v["description"] = "b".into()).is_empty());
     assert!(differences(|v| v["required"] = serde_json::json!(["b", "a"])).is_empty());
-    assert_eq!(
-        differences(|v| v["required"] = serde_json::json!(["a"])).len(),
-        1
-    );
+    assert_eq!(differences(|v| v["required"] = serde_json::json!(["a"])).len(), 1);
     assert_eq!(
         differences(|v| v["properties"]["description"]["type"] = "integer".into()),
         ["/properties/description/type: ours \"string\", theirs \"integer\""],
@@ -71,26 +55,17 @@ fn comparison_sees_each_kind_of_difference() {
 }
 
 fn published() -> Option<Vec<Value>> {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "tests find their data through the environment"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "tests find their data through the environment")]
     let shared = std::env::var("GITOPS_SHARED").map_or_else(
         |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
         PathBuf::from,
     );
-    let mut files: Vec<_> = fs::read_dir(shared.join("crds"))
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
+    let mut files: Vec<_> =
+        fs::read_dir(shared.join("crds")).ok()?.flatten().map(|entry| entry.path()).collect();
     files.sort();
     let crds: Vec<Value> = files
         .iter()
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "yaml")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .map(|path| {
             let text = fs::read_to_string(path).unwrap();
             gitops_yaml::read(&text).unwrap().to_json().unwrap()

@@ -18,11 +18,7 @@ pub struct ArtifactKey {
 impl ArtifactKey {
     /// A key; the kind is lower-cased.
     pub fn new(kind: &str, namespace: &str, name: &str) -> Self {
-        Self {
-            kind: kind.to_lowercase(),
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { kind: kind.to_lowercase(), namespace: namespace.into(), name: name.into() }
     }
 
     /// The directory of this key, relative to the store's root.

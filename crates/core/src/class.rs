@@ -58,10 +58,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of a stage.
     pub fn new(stage: Stage, error: impl Classify) -> Self {
-        Self {
-            stage,
-            error: Box::new(error),
-        }
+        Self { stage, error: Box::new(error) }
     }
 }
 

@@ -102,10 +102,7 @@ impl FromStr for Digest {
         if hex.len() != algorithm.hex_len() || !lower_hex {
             return Err(DigestError(format!("digest '{text}' is malformed")));
         }
-        Ok(Self {
-            algorithm,
-            hex: hex.to_owned(),
-        })
+        Ok(Self { algorithm, hex: hex.to_owned() })
     }
 }
 
@@ -186,14 +183,7 @@ mod tests {
 
     #[test]
     fn malformed_digests_are_refused() {
-        for bad in [
-            "",
-            "sha256",
-            "sha256:",
-            "sha256:zz",
-            "md5:00",
-            "sha256:ABCD",
-        ] {
+        for bad in ["", "sha256", "sha256:", "sha256:zz", "md5:00", "sha256:ABCD"] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
         for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {

@@ -109,10 +109,7 @@ mod tests {
     fn inventory_ids_round_trip() {
         for (id, shown) in [
             ("flux_app__ConfigMap", "ConfigMap/flux/app"),
-            (
-                "_system__node_rbac.authorization.k8s.io_ClusterRole",
-                "ClusterRole/system:node",
-            ),
+            ("_system__node_rbac.authorization.k8s.io_ClusterRole", "ClusterRole/system:node"),
             ("apps_web_apps_Deployment", "Deployment/apps/web"),
         ] {
             let object = ObjectId::from_inventory(id, "v1").unwrap();

@@ -46,10 +46,7 @@ mod tests {
 
     #[test]
     fn chains_are_joined() {
-        assert_eq!(
-            one_line(&Outer(Inner)),
-            "unable to clone: connection refused"
-        );
+        assert_eq!(one_line(&Outer(Inner)), "unable to clone: connection refused");
     }
 
     #[test]

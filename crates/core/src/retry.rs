@@ -13,10 +13,8 @@ pub struct Backoff {
 
 impl Backoff {
     /// Flux's `--min-retry-delay` and `--max-retry-delay`.
-    pub const FLUX: Self = Self {
-        first: Duration::from_millis(750),
-        limit: Duration::from_mins(15),
-    };
+    pub const FLUX: Self =
+        Self { first: Duration::from_millis(750), limit: Duration::from_mins(15) };
 
     /// The delay after a number of failures in a row; zero failures give no delay.
     pub fn delay(self, failures: u32) -> Duration {

@@ -16,18 +16,12 @@ pub struct Revision {
 impl Revision {
     /// `name@algorithm:hash`, or `algorithm:hash` without a name.
     pub fn new(name: Option<&str>, algorithm: &str, hash: &str) -> Self {
-        Self {
-            name: name.map(str::to_owned),
-            hash: Some((algorithm.to_owned(), hash.to_owned())),
-        }
+        Self { name: name.map(str::to_owned), hash: Some((algorithm.to_owned(), hash.to_owned())) }
     }
 
     /// A revision that is only a name, such as a chart version.
     pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            name: Some(name.into()),
-            hash: None,
-        }
+        Self { name: Some(name.into()), hash: None }
     }
 
     /// The branch, tag or reference, where there is one.
@@ -114,37 +108,17 @@ mod tests {
     fn forms() {
         let hex = "8f5c0dcee7db53fd69db16ac54c3fea893204bd3";
         for (text, name, hash, shown) in [
-            (
-                format!("main@sha1:{hex}"),
-                Some("main"),
-                Some(hex),
-                format!("main@sha1:{hex}"),
-            ),
-            (
-                format!("main/{hex}"),
-                Some("main"),
-                Some(hex),
-                format!("main@sha1:{hex}"),
-            ),
+            (format!("main@sha1:{hex}"), Some("main"), Some(hex), format!("main@sha1:{hex}")),
+            (format!("main/{hex}"), Some("main"), Some(hex), format!("main@sha1:{hex}")),
             (hex.to_owned(), None, Some(hex), format!("sha1:{hex}")),
-            (
-                format!("sha1:{hex}"),
-                None,
-                Some(hex),
-                format!("sha1:{hex}"),
-            ),
+            (format!("sha1:{hex}"), None, Some(hex), format!("sha1:{hex}")),
             (
                 format!("refs/pull/1/head@sha1:{hex}"),
                 Some("refs/pull/1/head"),
                 Some(hex),
                 format!("refs/pull/1/head@sha1:{hex}"),
             ),
-            (
-                "1.2.3+1".to_owned(),
-                Some("1.2.3+1"),
-                None,
-                "1.2.3+1".to_owned(),
-            ),
+            ("1.2.3+1".to_owned(), Some("1.2.3+1"), None, "1.2.3+1".to_owned()),
         ] {
             let revision: Revision = text.parse().unwrap();
             assert_eq!(revision.name(), name, "{text}");

@@ -38,9 +38,7 @@ impl fmt::Display for SafeUrl {
         }
         if url.query().is_some() {
             let keys: Vec<String> = url.query_pairs().map(|(key, _)| key.into_owned()).collect();
-            url.query_pairs_mut()
-                .clear()
-                .extend_pairs(keys.iter().map(|key| (key, "redacted")));
+            url.query_pairs_mut().clear().extend_pairs(keys.iter().map(|key| (key, "redacted")));
         }
         f.write_str(url.as_str())
     }
@@ -58,13 +56,8 @@ mod tests {
 
     #[test]
     fn secrets_are_masked() {
-        let url: SafeUrl = "https://git:s3cret@host/r.git?sig=t0ken&v=1"
-            .parse()
-            .unwrap();
-        assert_eq!(
-            url.to_string(),
-            "https://git:redacted@host/r.git?sig=redacted&v=redacted"
-        );
+        let url: SafeUrl = "https://git:s3cret@host/r.git?sig=t0ken&v=1".parse().unwrap();
+        assert_eq!(url.to_string(), "https://git:redacted@host/r.git?sig=redacted&v=redacted");
         assert!(!format!("{url:?}").contains("s3cret"));
     }
 }

@@ -34,11 +34,7 @@ impl Scope {
     /// # Errors
     /// [`Cancelled`] when the scope is.
     pub fn check(&self) -> Result<(), Cancelled> {
-        if self.cancel.is_cancelled() {
-            Err(Cancelled)
-        } else {
-            Ok(())
-        }
+        if self.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
     }
 
     /// For asynchronous code: runs `work` until it ends or the scope is cancelled; then `work` is
@@ -53,19 +49,13 @@ impl Scope {
     /// A scope that ends with this one and can be cancelled alone.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self {
-            cancel: self.cancel.child_token(),
-            progress: Arc::clone(&self.progress),
-        }
+        Self { cancel: self.cancel.child_token(), progress: Arc::clone(&self.progress) }
     }
 
     /// The same scope with another watcher.
     #[must_use]
     pub fn with_progress(&self, progress: Arc<dyn Progress>) -> Self {
-        Self {
-            cancel: self.cancel.clone(),
-            progress,
-        }
+        Self { cancel: self.cancel.clone(), progress }
     }
 
     /// Cancels this scope and its children.

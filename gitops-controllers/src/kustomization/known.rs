@@ -126,9 +126,8 @@ impl Known {
             if filled.load(Ordering::Acquire) {
                 let Key { namespace, name } = &change.key;
                 let id = ObjectId::new("v1", kind.as_str(), namespace, name);
-                let readers = this.those(|object| {
-                    object.metadata.namespace.as_deref() == Some(namespace)
-                });
+                let readers =
+                    this.those(|object| object.metadata.namespace.as_deref() == Some(namespace));
                 this.queue(triggers::for_config(&readers, kind, namespace, name), &id);
             }
         });

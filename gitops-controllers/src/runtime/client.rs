@@ -285,6 +285,7 @@ mod tests {
         assert_eq!(bucket.take(), Duration::ZERO);
     }
 
+    #[expect(clippy::type_complexity, reason = "a service and what it saw")]
     fn guarded(
         codes: Vec<u16>,
         fence: Fence,

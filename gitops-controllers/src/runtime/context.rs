@@ -74,13 +74,16 @@ impl Timing {
     }
 }
 
+/// API version, kind and label selector.
+type CacheKey = (String, String, String);
+
 /// The caches of a process, one per kind and label selector; all see one namespace or all.
 #[derive(Clone)]
 pub struct Caches {
     client: Client,
     namespace: Option<String>,
     scope: Scope,
-    known: Arc<Mutex<HashMap<(String, String, String), Arc<Cache>>>>,
+    known: Arc<Mutex<HashMap<CacheKey, Arc<Cache>>>>,
 }
 
 impl Caches {

@@ -22,11 +22,7 @@ pub struct Install {
     #[serde(default, skip_serializing_if = "is_false")]
     pub disable_hooks: bool,
     /// Whether rendered objects are applied without a check against the schema of the cluster.
-    #[serde(
-        rename = "disableOpenAPIValidation",
-        default,
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(rename = "disableOpenAPIValidation", default, skip_serializing_if = "is_false")]
     pub disable_open_api_validation: bool,
     /// Whether values are used without a check against the schema of the chart.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -133,11 +129,7 @@ pub struct Upgrade {
     #[serde(default, skip_serializing_if = "is_false")]
     pub disable_hooks: bool,
     /// Whether rendered objects are applied without a check against the schema of the cluster.
-    #[serde(
-        rename = "disableOpenAPIValidation",
-        default,
-        skip_serializing_if = "is_false"
-    )]
+    #[serde(rename = "disableOpenAPIValidation", default, skip_serializing_if = "is_false")]
     pub disable_open_api_validation: bool,
     /// Whether values are used without a check against the schema of the chart.
     #[serde(default, skip_serializing_if = "is_false")]

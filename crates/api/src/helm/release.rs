@@ -224,10 +224,7 @@ pub struct ValuesReference {
     /// Where in the values the one value is set, for example `image.tag`. Without it, the entry
     /// is a YAML document that is merged.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 250),
-        regex(pattern = r"^([a-zA-Z0-9_\-.\\\/]|\[[0-9]{1,5}\])+$")
-    )]
+    #[schemars(length(max = 250), regex(pattern = r"^([a-zA-Z0-9_\-.\\\/]|\[[0-9]{1,5}\])+$"))]
     pub target_path: Option<String>,
     /// The entry of the object; `values.yaml` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -64,10 +64,7 @@ impl Duration {
 
 impl Default for Duration {
     fn default() -> Self {
-        Self {
-            text: Cow::Borrowed("0s"),
-            nanoseconds: 0,
-        }
+        Self { text: Cow::Borrowed("0s"), nanoseconds: 0 }
     }
 }
 
@@ -83,13 +80,8 @@ impl From<time::Duration> for Duration {
     /// Durations beyond the bound become the longest one.
     fn from(value: time::Duration) -> Self {
         let longest = i64::MAX.unsigned_abs();
-        let nanoseconds = u64::try_from(value.as_nanos())
-            .unwrap_or(longest)
-            .min(longest);
-        Self {
-            text: Cow::Owned(go_text(nanoseconds)),
-            nanoseconds,
-        }
+        let nanoseconds = u64::try_from(value.as_nanos()).unwrap_or(longest).min(longest);
+        Self { text: Cow::Owned(go_text(nanoseconds)), nanoseconds }
     }
 }
 
@@ -109,10 +101,7 @@ impl FromStr for Duration {
     type Err = DurationError;
 
     fn from_str(text: &str) -> Result<Self, DurationError> {
-        Ok(Self {
-            nanoseconds: parse(text)?,
-            text: Cow::Owned(text.to_owned()),
-        })
+        Ok(Self { nanoseconds: parse(text)?, text: Cow::Owned(text.to_owned()) })
     }
 }
 
@@ -190,22 +179,15 @@ fn parse(text: &str) -> Result<u64, DurationError> {
         if whole.is_empty() && fraction.is_empty() {
             return Err(invalid());
         }
-        let end = after
-            .find(|c: char| c == '.' || c.is_ascii_digit())
-            .unwrap_or(after.len());
+        let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
         if unit.is_empty() {
             return Err(DurationError::MissingUnit { text: cut(text) });
         }
-        let scale = nanoseconds_of(unit).ok_or_else(|| DurationError::UnknownUnit {
-            unit: cut(unit),
-            text: cut(text),
-        })?;
-        let whole = if whole.is_empty() {
-            0
-        } else {
-            whole.parse::<u64>().map_err(|_| invalid())?
-        };
+        let scale = nanoseconds_of(unit)
+            .ok_or_else(|| DurationError::UnknownUnit { unit: cut(unit), text: cut(text) })?;
+        let whole =
+            if whole.is_empty() { 0 } else { whole.parse::<u64>().map_err(|_| invalid())? };
         total = whole
             .checked_mul(scale)
             .and_then(|part| part.checked_add(fraction_of(fraction, scale)))
@@ -218,10 +200,7 @@ fn parse(text: &str) -> Result<u64, DurationError> {
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
-    text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    )
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
 /// The nanoseconds of the digits behind the point; digits below a nanosecond are dropped.
@@ -261,11 +240,7 @@ fn go_text(nanoseconds: u64) -> String {
         MILLISECOND..SECOND => decimal(nanoseconds, MILLISECOND, "ms"),
         SECOND..MINUTE => decimal(nanoseconds, SECOND, "s"),
         MINUTE..HOUR => {
-            format!(
-                "{}m{}",
-                nanoseconds / MINUTE,
-                decimal(nanoseconds % MINUTE, SECOND, "s")
-            )
+            format!("{}m{}", nanoseconds / MINUTE, decimal(nanoseconds % MINUTE, SECOND, "s"))
         }
         _ => format!(
             "{}h{}m{}",
@@ -312,9 +287,7 @@ mod tests {
             ("0.3333333333333333333h", "19m59.999999999s"),
             ("2562047h47m16.854775807s", "2562047h47m16.854775807s"),
         ] {
-            let duration: Duration = text
-                .parse()
-                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            let duration: Duration = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(duration.to_string(), printed, "{text}");
             assert_eq!(duration.as_text(), text);
             assert_eq!(printed.parse::<Duration>().unwrap(), duration);
@@ -334,14 +307,8 @@ mod tests {
             ("1d", "time: unknown unit \"d\" in duration \"1d\""),
             ("1e99s", "time: unknown unit \"e\" in duration \"1e99s\""),
             ("9999999h", "time: invalid duration \"9999999h\""),
-            (
-                "2562047h47m16.854775808s",
-                "time: invalid duration \"2562047h47m16.854775808s\"",
-            ),
-            (
-                "99999999999999999999ns",
-                "time: invalid duration \"99999999999999999999ns\"",
-            ),
+            ("2562047h47m16.854775808s", "time: invalid duration \"2562047h47m16.854775808s\""),
+            ("99999999999999999999ns", "time: invalid duration \"99999999999999999999ns\""),
             ("1 h", "time: unknown unit \" h\" in duration \"1 h\""),
             ("١s", "time: invalid duration \"١s\""),
         ] {
@@ -355,10 +322,7 @@ mod tests {
         let duration: Duration = serde_json::from_str("\"60s\"").unwrap();
         assert_eq!(duration, Duration::from_secs(60));
         assert_eq!(serde_json::to_string(&duration).unwrap(), "\"60s\"");
-        assert_eq!(
-            serde_json::to_string(&Duration::from_secs(60)).unwrap(),
-            "\"1m0s\""
-        );
+        assert_eq!(serde_json::to_string(&Duration::from_secs(60)).unwrap(), "\"1m0s\"");
         assert!(serde_json::from_str::<Duration>("60").is_err());
         let longest = Duration::from(time::Duration::MAX);
         assert_eq!(longest.to_string(), "2562047h47m16.854775807s");

@@ -24,9 +24,7 @@ impl From<Timestamp> for Time {
     fn from(at: Timestamp) -> Self {
         // Seconds since the epoch, rounded down, are always in range again.
         let seconds = at.as_nanosecond().div_euclid(1_000_000_000);
-        let second = i64::try_from(seconds)
-            .ok()
-            .and_then(|s| Timestamp::from_second(s).ok());
+        let second = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok());
         Self(second.unwrap_or(at))
     }
 }
@@ -76,18 +74,12 @@ mod tests {
     #[test]
     fn whole_seconds_on_the_wire() {
         let read: Time = serde_json::from_str("\"2026-01-31T09:30:00.987654Z\"").unwrap();
-        assert_eq!(
-            serde_json::to_string(&read).unwrap(),
-            "\"2026-01-31T09:30:00Z\""
-        );
+        assert_eq!(serde_json::to_string(&read).unwrap(), "\"2026-01-31T09:30:00Z\"");
         let offset: Time = serde_json::from_str("\"2026-01-31T10:30:00+01:00\"").unwrap();
         assert_eq!(offset, read);
         let before_epoch = Time::from(Timestamp::new(-2, -500_000_000).unwrap());
         assert_eq!(before_epoch.to_string(), "1969-12-31T23:59:57Z");
-        assert_eq!(
-            Time::from(Timestamp::MIN).get().as_second(),
-            Timestamp::MIN.as_second()
-        );
+        assert_eq!(Time::from(Timestamp::MIN).get().as_second(), Timestamp::MIN.as_second());
         assert!(serde_json::from_str::<Time>("\"yesterday\"").is_err());
     }
 }

@@ -40,10 +40,7 @@ pub struct ArtifactGeneratorSpec {
     /// `@<alias>/<path>` with parts in braces, for example `@repo/apps/{app}`. Every directory
     /// that fits gives one set of artifacts, in which `{app}` stands for the name found.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 1024),
-        regex(pattern = "^@([a-z0-9]([a-z0-9_-]*[a-z0-9])?)/(.*)$")
-    )]
+    #[schemars(length(max = 1024), regex(pattern = "^@([a-z0-9]([a-z0-9_-]*[a-z0-9])?)/(.*)$"))]
     pub path_pattern: Option<String>,
     /// The sources to take files from.
     #[schemars(length(min = 1, max = 1000))]
@@ -62,18 +59,12 @@ pub struct OutputArtifact {
     pub name: String,
     /// `@<alias>` of the source whose origin revision is passed on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 64),
-        regex(pattern = "^@([a-z0-9]([a-z0-9_-]*[a-z0-9])?)$")
-    )]
+    #[schemars(length(max = 64), regex(pattern = "^@([a-z0-9]([a-z0-9_-]*[a-z0-9])?)$"))]
     pub origin_revision: Option<String>,
     /// `@<alias>` of the source whose revision the artifact gets. Without it, the revision is
     /// the digest of the content.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 64),
-        regex(pattern = "^@([a-z0-9]([a-z0-9_-]*[a-z0-9])?)$")
-    )]
+    #[schemars(length(max = 64), regex(pattern = "^@([a-z0-9]([a-z0-9_-]*[a-z0-9])?)$"))]
     pub revision: Option<String>,
 }
 
@@ -126,10 +117,7 @@ pub struct SourceReference {
     pub name: String,
     /// The namespace of the source; without it, that of the generator.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-    )]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub namespace: Option<String>,
 }
 

@@ -12,11 +12,7 @@ use crate::meta::LocalReference;
 pub struct SignatureVerification {
     /// Who must have signed, for signatures without a key; any of these is enough. Without any,
     /// everybody with a valid certificate is.
-    #[serde(
-        rename = "matchOIDCIdentity",
-        default,
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(rename = "matchOIDCIdentity", default, skip_serializing_if = "Vec::is_empty")]
     pub match_oidc_identity: Vec<OidcIdentityMatch>,
     /// The tool that made the signature.
     #[serde(default)]
@@ -37,11 +33,7 @@ pub struct SignatureVerification {
 pub struct ChartVerification {
     /// Who must have signed, for signatures without a key; any of these is enough. Without any,
     /// everybody with a valid certificate is.
-    #[serde(
-        rename = "matchOIDCIdentity",
-        default,
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(rename = "matchOIDCIdentity", default, skip_serializing_if = "Vec::is_empty")]
     pub match_oidc_identity: Vec<OidcIdentityMatch>,
     /// The tool that made the signature.
     #[serde(default)]

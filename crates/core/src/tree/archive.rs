@@ -28,11 +28,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 512 MiB, 100 000 entries, 128 components.
     fn default() -> Self {
-        Self {
-            bytes: 512 << 20,
-            entries: 100_000,
-            depth: 128,
-        }
+        Self { bytes: 512 << 20, entries: 100_000, depth: 128 }
     }
 }
 
@@ -49,10 +45,7 @@ pub fn pack(
     out: &mut dyn Write,
     scope: &Scope,
 ) -> Result<(), TreeError> {
-    let gzip = GzBuilder::new()
-        .mtime(0)
-        .operating_system(255)
-        .write(out, Compression::new(6));
+    let gzip = GzBuilder::new().mtime(0).operating_system(255).write(out, Compression::new(6));
     let mut archive = tar::Builder::new(gzip);
     append(&mut archive, Path::new("."), EntryKind::Directory, &[])
         .map_err(|error| TreeError::new("", TreeErrorKind::Io(error)))?;
@@ -71,19 +64,13 @@ fn pack_directory<W: Write>(
     for entry in tree.list(dir)? {
         let path = dir.join(&entry.name);
         let fail = |error| TreeError::new(&path, TreeErrorKind::Io(error));
-        scope
-            .check()
-            .map_err(|error| fail(io::Error::other(error)))?;
+        scope.check().map_err(|error| fail(io::Error::other(error)))?;
         if matches!(entry.kind, EntryKind::Link | EntryKind::Special) {
             continue;
         }
         let is_dir = entry.is_dir();
         if keep(&path, is_dir) {
-            let content = if is_dir {
-                Bytes::new()
-            } else {
-                tree.read(&path)?
-            };
+            let content = if is_dir { Bytes::new() } else { tree.read(&path)? };
             append(archive, &path, entry.kind, &content).map_err(fail)?;
         }
         if is_dir {
@@ -131,18 +118,12 @@ pub fn unpack(archive: impl Read, limits: &Limits) -> Result<MemoryTree, TreeErr
     for (count, entry) in archive.entries().map_err(fail)?.enumerate() {
         let mut entry = entry.map_err(fail)?;
         if count >= limits.entries {
-            return Err(limit(
-                Path::new(""),
-                format!("more than {} entries", limits.entries),
-            ));
+            return Err(limit(Path::new(""), format!("more than {} entries", limits.entries)));
         }
         let path: PathBuf = entry.path().map_err(fail)?.into_owned();
         let path = clean_path(&path)?;
         if path.components().count() > limits.depth {
-            return Err(limit(
-                &path,
-                format!("more than {} components", limits.depth),
-            ));
+            return Err(limit(&path, format!("more than {} components", limits.depth)));
         }
         let kind = entry.header().entry_type();
         if kind.is_dir() {
@@ -153,10 +134,7 @@ pub fn unpack(archive: impl Read, limits: &Limits) -> Result<MemoryTree, TreeErr
         }
         bytes = bytes.saturating_add(entry.size());
         if bytes > limits.bytes {
-            return Err(limit(
-                &path,
-                format!("more than {} bytes unpacked", limits.bytes),
-            ));
+            return Err(limit(&path, format!("more than {} bytes unpacked", limits.bytes)));
         }
         let mut content = Vec::new();
         entry
@@ -197,13 +175,7 @@ mod tests {
 
     fn packed(tree: &dyn Tree) -> Vec<u8> {
         let mut out = Vec::new();
-        pack(
-            tree,
-            &|path, _| !path.ends_with("left-out"),
-            &mut out,
-            &Scope::background(),
-        )
-        .unwrap();
+        pack(tree, &|path, _| !path.ends_with("left-out"), &mut out, &Scope::background()).unwrap();
         out
     }
 
@@ -215,10 +187,7 @@ mod tests {
         let first = packed(&tree);
         assert_eq!(Digest::sha256(&first), Digest::sha256(&packed(&tree)));
         let back = unpack(&first[..], &Limits::default()).unwrap();
-        let names: Vec<_> = back
-            .files()
-            .map(|(path, _)| path.display().to_string())
-            .collect();
+        let names: Vec<_> = back.files().map(|(path, _)| path.display().to_string()).collect();
         assert_eq!(names, ["a.yaml", "b/c.yaml", "b/run.sh"]);
         let kind = back.stat("b/run.sh".as_ref()).unwrap().kind;
         assert_eq!(kind, EntryKind::File { executable: true });
@@ -230,26 +199,10 @@ mod tests {
         let tree = MemoryTree::from_iter([("zeros", vec![0_u8; 4 << 20]), ("b", vec![1])]);
         let bomb = packed(&tree);
         assert!(bomb.len() < 16 << 10);
-        let small = Limits {
-            bytes: 1 << 20,
-            ..Limits::default()
-        };
-        assert!(
-            unpack(&bomb[..], &small)
-                .unwrap_err()
-                .to_string()
-                .contains("bytes unpacked")
-        );
-        let few = Limits {
-            entries: 1,
-            ..Limits::default()
-        };
-        assert!(
-            unpack(&bomb[..], &few)
-                .unwrap_err()
-                .to_string()
-                .contains("entries")
-        );
+        let small = Limits { bytes: 1 << 20, ..Limits::default() };
+        assert!(unpack(&bomb[..], &small).unwrap_err().to_string().contains("bytes unpacked"));
+        let few = Limits { entries: 1, ..Limits::default() };
+        assert!(unpack(&bomb[..], &few).unwrap_err().to_string().contains("entries"));
         assert!(unpack(&bomb[..100], &Limits::default()).is_err());
         assert!(unpack(&b"not gzip"[..], &Limits::default()).is_err());
     }
@@ -261,10 +214,8 @@ mod tests {
         let name = b"../evil";
         header.as_mut_bytes()[..name.len()].copy_from_slice(name);
         header.set_cksum();
-        let mut raw = tar::Builder::new(flate2::write::GzEncoder::new(
-            Vec::new(),
-            Compression::fast(),
-        ));
+        let mut raw =
+            tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), Compression::fast()));
         raw.append(&header, &b"x"[..]).unwrap();
         let bytes = raw.into_inner().unwrap().finish().unwrap();
         let error = unpack(&bytes[..], &Limits::default()).unwrap_err();

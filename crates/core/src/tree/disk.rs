@@ -42,11 +42,7 @@ impl DiskTree {
         let path = root.as_ref();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = fs::open(path, flags, Mode::empty()).map_err(|errno| from_errno(path, errno))?;
-        Ok(Self {
-            root: Arc::new(root),
-            path: path.to_owned(),
-            max_file: 1 << 30,
-        })
+        Ok(Self { root: Arc::new(root), path: path.to_owned(), max_file: 1 << 30 })
     }
 
     /// The same tree that refuses to read files over `bytes`; the default is 1 GiB.
@@ -67,18 +63,13 @@ impl DiskTree {
         let mut todo: VecDeque<OsString> = VecDeque::new();
         push_front(&mut todo, path).map_err(|kind| TreeError::new(path, kind))?;
         let mut above: Vec<OwnedFd> = Vec::new();
-        let mut here = self
-            .root
-            .try_clone()
-            .map_err(|error| from_io(path, error))?;
+        let mut here = self.root.try_clone().map_err(|error| from_io(path, error))?;
         let mut stat = fs::fstat(&here).map_err(fail)?;
         let mut links = 0;
         let mut real = PathBuf::new();
         while let Some(part) = todo.pop_front() {
             if part == ".." {
-                here = above
-                    .pop()
-                    .ok_or_else(|| TreeError::new(path, TreeErrorKind::Escapes))?;
+                here = above.pop().ok_or_else(|| TreeError::new(path, TreeErrorKind::Escapes))?;
                 stat = fs::fstat(&here).map_err(fail)?;
                 real.pop();
                 continue;
@@ -119,9 +110,7 @@ impl Tree for DiskTree {
         let kind = match kind_of(&stat) {
             EntryKind::File { .. } => None,
             EntryKind::Directory => Some(TreeErrorKind::IsADirectory),
-            _ => Some(TreeErrorKind::Unreadable(
-                "is not a regular file".to_owned(),
-            )),
+            _ => Some(TreeErrorKind::Unreadable("is not a regular file".to_owned())),
         };
         if let Some(kind) = kind {
             return Err(TreeError::new(path, kind));
@@ -137,8 +126,7 @@ impl Tree for DiskTree {
         let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         // One byte more than allowed shows a file that grew after it was looked at.
         let mut file = File::from(file).take(self.max_file.saturating_add(1));
-        file.read_to_end(&mut content)
-            .map_err(|error| from_io(path, error))?;
+        file.read_to_end(&mut content).map_err(|error| from_io(path, error))?;
         if content.len() as u64 > self.max_file {
             return Err(too_large());
         }
@@ -176,12 +164,7 @@ impl Tree for DiskTree {
 
     fn stat(&self, path: &Path) -> Result<Entry, TreeError> {
         let (_, stat, _) = self.walk(path)?;
-        Ok(entry_of(
-            clean_path(path)
-                .map(|path| file_name(&path))
-                .unwrap_or_default(),
-            &stat,
-        ))
+        Ok(entry_of(clean_path(path).map(|path| file_name(&path)).unwrap_or_default(), &stat))
     }
 
     fn resolve(&self, path: &Path) -> Result<PathBuf, TreeError> {
@@ -203,20 +186,14 @@ fn push_front(todo: &mut VecDeque<OsString>, path: &Path) -> Result<(), TreeErro
 
 fn entry_of(name: String, stat: &Stat) -> Entry {
     let kind = kind_of(stat);
-    let size = if kind == EntryKind::Directory {
-        0
-    } else {
-        size_of(stat)
-    };
+    let size = if kind == EntryKind::Directory { 0 } else { size_of(stat) };
     Entry { name, kind, size }
 }
 
 fn kind_of(stat: &Stat) -> EntryKind {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => EntryKind::Directory,
-        FileType::RegularFile => EntryKind::File {
-            executable: stat.st_mode & 0o100 != 0,
-        },
+        FileType::RegularFile => EntryKind::File { executable: stat.st_mode & 0o100 != 0 },
         FileType::Symlink => EntryKind::Link,
         _ => EntryKind::Special,
     }
@@ -270,19 +247,13 @@ mod tests {
         let tree = DiskTree::open(root).unwrap();
         assert_eq!(&tree.read("a/b/inside".as_ref()).unwrap()[..], b"content");
         assert_eq!(&tree.read("dirlink/file".as_ref()).unwrap()[..], b"content");
-        assert_eq!(
-            &tree.read("dirlink/b/../file".as_ref()).unwrap()[..],
-            b"content"
-        );
+        assert_eq!(&tree.read("dirlink/b/../file".as_ref()).unwrap()[..], b"content");
         let escapes = "path leaves the root of the tree";
         assert_eq!(tree.resolve("dirlink/b/../file".as_ref()).unwrap(), Path::new("a/file"));
         assert_eq!(kind(tree.read("absolute".as_ref())), escapes);
         assert_eq!(kind(tree.read("a/b/up/etc/passwd".as_ref())), escapes);
         assert_eq!(kind(tree.read("../secret".as_ref())), escapes);
-        assert_eq!(
-            kind(tree.read("loop".as_ref())),
-            "too many levels of symbolic links"
-        );
+        assert_eq!(kind(tree.read("loop".as_ref())), "too many levels of symbolic links");
         assert_eq!(kind(tree.read("a".as_ref())), "is a directory");
         assert_eq!(kind(tree.read("a/file/x".as_ref())), "not a directory");
         assert!(tree.read("none".as_ref()).unwrap_err().is_not_found());

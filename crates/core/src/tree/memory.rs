@@ -24,21 +24,12 @@ enum Node {
 impl Node {
     fn entry(&self, name: String) -> Entry {
         match self {
-            Self::File {
-                content,
-                executable,
-            } => Entry {
+            Self::File { content, executable } => Entry {
                 name,
-                kind: EntryKind::File {
-                    executable: *executable,
-                },
+                kind: EntryKind::File { executable: *executable },
                 size: content.len() as u64,
             },
-            Self::Directory => Entry {
-                name,
-                kind: EntryKind::Directory,
-                size: 0,
-            },
+            Self::Directory => Entry { name, kind: EntryKind::Directory, size: 0 },
         }
     }
 }
@@ -58,10 +49,7 @@ impl MemoryTree {
         path: impl AsRef<Path>,
         content: impl Into<Bytes>,
     ) -> Result<(), TreeError> {
-        let node = Node::File {
-            content: content.into(),
-            executable: false,
-        };
+        let node = Node::File { content: content.into(), executable: false };
         self.nodes.insert(clean_path(path.as_ref())?, node);
         Ok(())
     }
@@ -75,10 +63,7 @@ impl MemoryTree {
         path: impl AsRef<Path>,
         content: impl Into<Bytes>,
     ) -> Result<(), TreeError> {
-        let node = Node::File {
-            content: content.into(),
-            executable: true,
-        };
+        let node = Node::File { content: content.into(), executable: true };
         self.nodes.insert(clean_path(path.as_ref())?, node);
         Ok(())
     }
@@ -116,10 +101,7 @@ impl<P: AsRef<Path>, C: Into<Bytes>> FromIterator<(P, C)> for MemoryTree {
         for (path, content) in files {
             let path = path.as_ref();
             let clean = clean_path(path).unwrap_or_else(|_| PathBuf::from(file_name(path)));
-            let node = Node::File {
-                content: content.into(),
-                executable: false,
-            };
+            let node = Node::File { content: content.into(), executable: false };
             tree.nodes.insert(clean, node);
         }
         tree
@@ -152,11 +134,7 @@ impl Tree for MemoryTree {
                 continue;
             }
             entries.push(if parts.next().is_some() {
-                Entry {
-                    name,
-                    kind: EntryKind::Directory,
-                    size: 0,
-                }
+                Entry { name, kind: EntryKind::Directory, size: 0 }
             } else {
                 node.entry(name)
             });
@@ -174,11 +152,7 @@ impl Tree for MemoryTree {
         let inside = self.nodes.range(clean.clone()..).next();
         if clean.as_os_str().is_empty() || inside.is_some_and(|(file, _)| file.starts_with(&clean))
         {
-            return Ok(Entry {
-                name,
-                kind: EntryKind::Directory,
-                size: 0,
-            });
+            return Ok(Entry { name, kind: EntryKind::Directory, size: 0 });
         }
         Err(TreeError::new(path, TreeErrorKind::NotFound))
     }
@@ -192,11 +166,7 @@ mod tests {
     fn lists_reads_and_confines() {
         let tree = MemoryTree::from_iter([("a/b/c.yaml", "1"), ("a/d", "22"), ("e", "")]);
         let names = |dir: &str| -> Vec<String> {
-            tree.list(dir.as_ref())
-                .unwrap()
-                .into_iter()
-                .map(|entry| entry.name)
-                .collect()
+            tree.list(dir.as_ref()).unwrap().into_iter().map(|entry| entry.name).collect()
         };
         assert_eq!(names(""), ["a", "e"]);
         assert_eq!(names("./a/"), ["b", "d"]);
@@ -214,12 +184,8 @@ mod tests {
         let mut tree = MemoryTree::from_iter([("a/b", "1")]);
         tree.insert_directory("a").unwrap();
         tree.insert_directory("vendor/app").unwrap();
-        let names: Vec<_> = tree
-            .list("".as_ref())
-            .unwrap()
-            .into_iter()
-            .map(|entry| entry.name)
-            .collect();
+        let names: Vec<_> =
+            tree.list("".as_ref()).unwrap().into_iter().map(|entry| entry.name).collect();
         assert_eq!(names, ["a", "vendor"]);
         assert!(tree.stat("vendor/app".as_ref()).unwrap().is_dir());
         assert_eq!(tree.list("vendor/app".as_ref()).unwrap(), []);

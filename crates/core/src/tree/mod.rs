@@ -100,10 +100,7 @@ pub struct TreeError {
 impl TreeError {
     /// An error at a path.
     pub fn new(path: impl Into<PathBuf>, kind: TreeErrorKind) -> Self {
-        Self {
-            path: path.into(),
-            kind,
-        }
+        Self { path: path.into(), kind }
     }
 
     /// Whether nothing stands at the path.
@@ -172,7 +169,5 @@ pub fn clean_path(path: &Path) -> Result<PathBuf, TreeError> {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -46,10 +46,7 @@ impl Tree for OverlayTree {
         let mut entries = over;
         let added = entries.len();
         for entry in base {
-            if !entries[..added]
-                .iter()
-                .any(|other| other.name == entry.name)
-            {
+            if !entries[..added].iter().any(|other| other.name == entry.name) {
                 entries.push(entry);
             }
         }
@@ -94,12 +91,8 @@ mod tests {
         let tree = OverlayTree::new(base, over);
         assert_eq!(&tree.read("a/x".as_ref()).unwrap()[..], b"over");
         assert_eq!(&tree.read("a/y".as_ref()).unwrap()[..], b"base");
-        let names: Vec<_> = tree
-            .list("a".as_ref())
-            .unwrap()
-            .into_iter()
-            .map(|entry| entry.name)
-            .collect();
+        let names: Vec<_> =
+            tree.list("a".as_ref()).unwrap().into_iter().map(|entry| entry.name).collect();
         assert_eq!(names, ["x", "y"]);
         assert!(tree.stat("b".as_ref()).unwrap().is_dir());
     }

@@ -16,8 +16,8 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use gitops_testenv::{Access, GitRepo, GitServer};
 use futures::StreamExt;
+use gitops_testenv::{Access, GitRepo, GitServer};
 use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
