@@ -74,7 +74,7 @@ impl Timing {
     }
 }
 
-/// API version, kind and label selector.
+/// API group, kind and label selector.
 type CacheKey = (String, String, String);
 
 /// The caches of a process, one per kind and label selector; all see one namespace or all.
