@@ -34,7 +34,7 @@
 //! Dependencies that wait for each other never become ready; the cycle is shown in the message.
 //!
 //! # Errors
-//! Every failure is a [`Problem`](problem::Problem): reason and words of Flux, and when to come
+//! Every failure is a `Problem`: reason and words of Flux, and when to come
 //! back. Only mistakes in expressions, forbidden references and disabled features stall.
 
 mod connect;

@@ -2,10 +2,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -13,20 +10,20 @@ use futures::FutureExt;
 use gitops_api::meta::{annotation, condition_type::READY, condition_type::STALLED};
 use gitops_core::{Class, Failure, ObjectId, Stage};
 use kube::api::{ApiResource, DynamicObject};
-use parking_lot::Mutex;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::{
     Attempt, Before, Cache, Change, Context, Done, Fault, Happening, Involved, Key, Kind, Notice,
-    Queue, Reconcile, Requeue, Settled, Status, Stop, Told, Turn, TurnResult,
+    Queue, Reconcile, Requeue, Settled, Stop, Told, Turn, TurnResult,
     attempt::ProgressNote,
+    base::{Base, Report},
     cache::decode,
     in_progress,
     queue::{Job, Next},
     settle,
-    status::{Writer, merge_patch, raw_conditions},
+    status::{Writer, raw_conditions},
     suspended,
 };
 
@@ -208,9 +205,9 @@ impl<R: Reconcile> Controller<R> {
             None => object,
         };
         let progress = progress.get();
-        let before = base.before::<R::Kind>(progress.message.as_deref(), self.context.clock.now());
+        let before = base.before(progress.message.as_deref(), self.context.clock.now());
         let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
-        let changes = base.changes::<R::Kind>(attempt.status.clone(), &settled, reported);
+        let changes = base.changes(attempt.status.clone(), &settled, reported);
         let mut written = Arc::clone(&object);
         if !changes.is_empty() {
             match self.writer().status(&object, changes).await? {
@@ -260,7 +257,7 @@ impl<R: Reconcile> Controller<R> {
             if shown.as_ref() == Some(&state) {
                 continue;
             }
-            let before = base.before::<R::Kind>(state.message.as_deref(), self.context.clock.now());
+            let before = base.before(state.message.as_deref(), self.context.clock.now());
             if let Some(conditions) = in_progress(R::Kind::PROFILE, before, state.drifted) {
                 let mut changes = Map::new();
                 changes.insert("conditions".into(), json!(conditions));
@@ -296,7 +293,7 @@ impl<R: Reconcile> Controller<R> {
         typed: &R::Kind,
     ) -> Result<(Next, TurnResult), kube::Error> {
         let base = Base::new(object, typed, &self.context);
-        let before = base.before::<R::Kind>(None, self.context.clock.now());
+        let before = base.before(None, self.context.clock.now());
         if let Some(conditions) = suspended(R::Kind::PROFILE, before) {
             let mut changes = Map::new();
             changes.insert("conditions".into(), json!(conditions));
@@ -322,14 +319,14 @@ impl<R: Reconcile> Controller<R> {
         let mut attempt = self.attempt(&base.status, &progress, job);
         let turn = catch(self.reconciler.finalize(typed, &mut attempt)).await;
         let turn = turn.unwrap_or_else(|panic| Err(panic.into()));
-        let before = base.before::<R::Kind>(None, self.context.clock.now());
+        let before = base.before(None, self.context.clock.now());
         let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
         if turn.is_ok() {
             self.send_events(object, &settled, attempt.metadata());
             self.writer().finalizer(object, self.finalizer, false).await?;
             return Ok((Next::Rest, TurnResult::Success));
         }
-        let changes = base.changes::<R::Kind>(attempt.status.clone(), &settled, false);
+        let changes = base.changes(attempt.status.clone(), &settled, false);
         if !changes.is_empty() {
             self.writer().status(object, changes).await?;
         }
@@ -460,97 +457,6 @@ fn log(notice: &Notice) {
         tracing::error!(reason = notice.reason, "{}", notice.message);
     } else {
         tracing::info!(reason = notice.reason, "{}", notice.message);
-    }
-}
-
-/// What was written while a turn ran.
-#[derive(Default)]
-struct Report {
-    /// A write was begun; whether it arrived is not known when the turn ends meanwhile.
-    tried: AtomicBool,
-    latest: Mutex<Option<DynamicObject>>,
-}
-
-/// What stood when the turn began.
-struct Base<S> {
-    status: S,
-    conditions: Vec<gitops_api::meta::Condition>,
-    generation: i64,
-    request: Option<String>,
-    interval: Duration,
-    retry_interval: Duration,
-    dependency_interval: Duration,
-}
-
-impl<S: Status> Base<S> {
-    fn new<K: Kind<Status = S>>(object: &DynamicObject, typed: &K, context: &Context) -> Self {
-        let status = typed.status().cloned().unwrap_or_default();
-        let interval = typed.interval();
-        let annotations = object.metadata.annotations.as_ref();
-        Self {
-            conditions: status.conditions().to_vec(),
-            status,
-            generation: object.metadata.generation.unwrap_or_default(),
-            request: annotations
-                .and_then(|all| all.get(annotation::RECONCILE_REQUESTED_AT))
-                .cloned(),
-            interval,
-            retry_interval: typed.retry_interval().unwrap_or(interval),
-            dependency_interval: context.timing.dependency,
-        }
-    }
-
-    #[expect(clippy::extra_unused_type_parameters, reason = "the kind says which controller asks")]
-    fn before<'a, K: Kind>(
-        &'a self,
-        progress: Option<&'a str>,
-        now: jiff::Timestamp,
-    ) -> Before<'a> {
-        Before {
-            generation: self.generation,
-            conditions: &self.conditions,
-            progress,
-            interval: self.interval,
-            retry_interval: self.retry_interval,
-            dependency_interval: self.dependency_interval,
-            now,
-        }
-    }
-
-    /// The first step of a turn of a new generation.
-    fn announcement<K: Kind>(&self) -> Option<String> {
-        let observed = self.status.observed_generation().unwrap_or(-1);
-        (K::PROFILE.announces_generation && observed != self.generation)
-            .then(|| format!("processing object: new generation {observed} -> {}", self.generation))
-    }
-
-    /// What the turn changes in the status. `reported` says that conditions were written while
-    /// it ran, so that they must be written again whatever they are.
-    #[expect(clippy::extra_unused_type_parameters, reason = "the kind says which controller asks")]
-    fn changes<K: Kind<Status = S>>(
-        &self,
-        mut draft: S,
-        settled: &Settled,
-        reported: bool,
-    ) -> Map<String, Value> {
-        draft.set_conditions(settled.conditions.clone());
-        if settled.observe_generation {
-            draft.observe_generation(self.generation);
-        } else if let Some(observed) = self.status.observed_generation() {
-            draft.observe_generation(observed);
-        }
-        if let Some(request) = &self.request {
-            draft.handle_request(request);
-        }
-        let object = |status: &S| match serde_json::to_value(status) {
-            Ok(Value::Object(map)) => map,
-            _ => Map::new(),
-        };
-        let mut changes = merge_patch(&object(&self.status), &object(&draft));
-        if reported {
-            changes.insert("conditions".into(), json!(settled.conditions));
-        }
-        changes
     }
 }
 

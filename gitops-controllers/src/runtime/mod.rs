@@ -7,6 +7,7 @@
 //! objects of a [`Cache`], as its [`Queue`] says.
 
 mod attempt;
+mod base;
 mod cache;
 mod client;
 mod context;

@@ -1,6 +1,7 @@
 //! From tokens to events.
 //!
 //! A machine of states with a stack of its own: nesting costs memory and never the call stack.
+// One idea: a state machine reads best in one piece.
 
 use std::borrow::Cow;
 
