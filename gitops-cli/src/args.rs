@@ -19,12 +19,15 @@ pub(crate) struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
+  gitops run . --context kind-dev --once
   gitops kustomize build overlays/prod
   source <(gitops completion bash)";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Reconcile a working tree in a cluster and watch it become ready
+    Run(Run),
     /// Render kustomize overlays
     #[command(subcommand)]
     Kustomize(Kustomize),
@@ -59,6 +62,68 @@ pub(crate) enum Format {
     /// One YAML document
     Yaml,
 }
+
+/// Arguments of `gitops run`.
+#[derive(Debug, Args)]
+#[command(long_about = RUN_ABOUT, after_long_help = RUN_EXAMPLES)]
+pub(crate) struct Run {
+    /// The repository's directory
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) target: PathBuf,
+
+    /// The cluster's directory, where the repository holds several
+    #[arg(long, value_name = "DIR")]
+    pub(crate) path: Option<PathBuf>,
+
+    /// End when everything has settled: exit 0 when all is ready, 1 when something is not
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// For machines: one JSON report at the end
+    #[arg(short, long, value_name = "FORMAT", requires = "once")]
+    pub(crate) output: Option<Format>,
+
+    /// With --once, how many seconds to wait until everything has settled
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) timeout: u64,
+
+    /// A kubeconfig file; without it, the usual ones are read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// The kubeconfig's context to use; always named, so that no cluster is changed by accident
+    #[arg(long, value_name = "NAME", required_unless_present = "kubeconfig")]
+    pub(crate) context: Option<String>,
+
+    /// Install the custom resource definitions that the cluster lacks
+    #[arg(long)]
+    pub(crate) install_crds: bool,
+
+    /// Do it although Flux's controllers run there, and would reconcile the same objects
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+const RUN_ABOUT: &str = "Reconcile a working tree in a cluster and watch it become ready.
+
+Runs the source and kustomize reconcilers in this process. Applies the repository's own sync objects \
+(GitRepository and Kustomization, as `flux bootstrap` wrote them) to the cluster that --kubeconfig or \
+--context names, and serves PATH, uncommitted edits included, in place of the sync's own URL and of \
+the repository's remotes; deploy keys are not needed for those. What .gitignore excludes is left out. \
+A saved edit is reconciled within a second.
+
+Objects stay in the cluster when the run ends.";
+
+const RUN_EXAMPLES: &str = "Examples:
+  gitops run . --context kind-dev --install-crds
+  gitops run . --context kind-dev --path clusters/prod    one of several clusters
+  gitops run . --context kind-dev --once                  for CI: ends when everything has settled
+  gitops run . --kubeconfig dev.yaml --once -o json
+
+Exit codes:
+  0  everything is ready (--once), or the run was ended with Ctrl-C
+  1  something is not ready; the causes stand at the end of the output
+  2  the command line is wrong";
 
 /// The commands below `gitops kustomize`.
 #[derive(Debug, Subcommand)]

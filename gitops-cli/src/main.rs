@@ -2,6 +2,8 @@
 
 mod args;
 mod command;
+mod repository;
+mod session;
 
 use std::process::ExitCode;
 

@@ -12,7 +12,7 @@ use crate::{
     args::{FeatureGates, KUSTOMIZE_GATES, KustomizeArgs, SourceArgs},
     kustomization::{self, Build, Parts},
     runtime::{Context, Controller},
-    source::{GitRepositoryReconciler, OciRepositoryReconciler, Storage},
+    source::{GitRepositoryReconciler, OciRepositoryReconciler, SourceOverride, Storage},
 };
 
 /// How many bytes of unpacked artifacts a kustomize-controller keeps.
@@ -92,6 +92,8 @@ pub struct SourceSettings {
     pub retention: Retention,
     /// Only objects with these labels.
     pub selector: Option<String>,
+    /// Which repositories are served from elsewhere.
+    pub overrides: Option<Arc<dyn SourceOverride>>,
 }
 
 impl Default for SourceSettings {
@@ -103,6 +105,7 @@ impl Default for SourceSettings {
             algorithm: Algorithm::default(),
             retention: Retention::default(),
             selector: None,
+            overrides: None,
         }
     }
 }
@@ -126,6 +129,7 @@ impl SourceSettings {
                 records: args.artifact_retention_records,
             },
             selector: some(&args.common.watch_label_selector),
+            overrides: None,
         })
     }
 }
@@ -153,7 +157,8 @@ pub fn source_controllers(
 ) -> SourceControllers {
     let storage = Storage { store, address, retention: settings.retention };
     let (client, selector) = (&context.client, settings.selector.as_deref());
-    let git = GitRepositoryReconciler::new(client.clone(), storage.clone());
+    let git = GitRepositoryReconciler::new(client.clone(), storage.clone())
+        .with_overrides(settings.overrides.clone());
     let oci = OciRepositoryReconciler::new(client.clone(), storage);
     SourceControllers {
         git: Controller::new(git, context.clone(), selector, settings.workers),

@@ -36,6 +36,13 @@ pub struct Resolved {
     pub(crate) target: String,
 }
 
+impl Resolved {
+    /// For sources of your own: what `fetch` will be asked for.
+    pub fn new(revision: Revision) -> Self {
+        Self { target: revision.to_string(), revision }
+    }
+}
+
 /// What was fetched.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -46,6 +53,13 @@ pub struct Fetched {
     pub tree: Arc<dyn Tree>,
     /// What a signature would be about, with what to tell people of it.
     pub subject: Subject,
+}
+
+impl Fetched {
+    /// For sources of your own: files that nobody signed.
+    pub fn unsigned(revision: Revision, tree: Arc<dyn Tree>) -> Self {
+        Self { revision, tree, subject: Subject::Unsigned }
+    }
 }
 
 /// The signed thing behind fetched files.

@@ -2,6 +2,7 @@
 
 mod completion;
 mod kustomize;
+mod run;
 mod version;
 
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use crate::args::{Cli, Command, Kustomize};
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Run(args) => run::run(&args),
         Command::Kustomize(Kustomize::Build(args)) => kustomize::run(&args),
         Command::Completion { shell } => completion::run(shell),
         Command::Version(args) => version::run(&args),

@@ -13,19 +13,22 @@
 //! # Caveats
 //! Signatures, submodules, SSH and the cloud providers are refused, never silently left out.
 
+use std::sync::Arc;
+
 use gitops_api::{
     meta::{ConditionStatus, condition_type, reason},
     source::{Artifact as Recorded, GitRepository, GitRepositoryReference, GitRepositoryStatus},
 };
 use gitops_core::{ArtifactKey, Class, Classify, Failure, Revision, Stage};
 use gitops_source::{
-    Content, GitReference, GitSource, GitTransports, Source as _, SourceError, Subject,
+    Content, GitReference, GitSource, GitTransports, Source, SourceError, Subject,
 };
 use kube::{Client, ResourceExt as _};
 
 use super::{
     common::{Storage, blocking_rules},
     credentials, include,
+    instead::SourceOverride,
 };
 use crate::runtime::{Attempt, Done, Fault, Notice, Reconcile, Turn};
 
@@ -34,6 +37,7 @@ pub struct GitRepositoryReconciler {
     client: Client,
     storage: Storage,
     transports: GitTransports,
+    overrides: Option<Arc<dyn SourceOverride>>,
 }
 
 impl std::fmt::Debug for GitRepositoryReconciler {
@@ -47,7 +51,18 @@ impl std::fmt::Debug for GitRepositoryReconciler {
 impl GitRepositoryReconciler {
     /// A reconciler that reads Secrets and includes with a client.
     pub fn new(client: Client, storage: Storage) -> Self {
-        Self { client, storage, transports: GitTransports::default() }
+        Self { client, storage, transports: GitTransports::default(), overrides: None }
+    }
+
+    /// Asks `overrides` first where a repository's files come from.
+    #[must_use]
+    pub fn with_overrides(mut self, overrides: Option<Arc<dyn SourceOverride>>) -> Self {
+        self.overrides = overrides;
+        self
+    }
+
+    fn instead(&self, object: &GitRepository) -> Option<Arc<dyn Source>> {
+        self.overrides.as_ref().and_then(|overrides| overrides.source(&object.spec.url))
     }
 }
 
@@ -70,15 +85,24 @@ impl Reconcile for GitRepositoryReconciler {
             attempt.clear(condition_type::ARTIFACT_IN_STORAGE);
         }
 
-        let transport = credentials::transport(&self.client, &self.transports, object).await?;
+        let instead = self.instead(object);
+        let transport = match instead {
+            Some(_) => None,
+            None => credentials::transport(&self.client, &self.transports, object).await?,
+        };
         let includes = include::artifacts(&self.client, object).await?;
         attempt.clear(condition_type::INCLUDE_UNAVAILABLE);
-        refuse_unsupported(object)?;
-        let observed = current.as_ref().filter(|_| in_storage);
-        let mut source = source(object, observed);
-        if let Some(transport) = transport {
-            source = source.with_transport(transport);
-        }
+        let source = if let Some(instead) = instead {
+            instead
+        } else {
+            refuse_unsupported(object)?;
+            let observed = current.as_ref().filter(|_| in_storage);
+            let source = source(object, observed);
+            Arc::new(match transport {
+                Some(transport) => source.with_transport(transport),
+                None => source,
+            })
+        };
         let scope = attempt.scope.clone();
         let resolved = source.resolve(&scope).await.map_err(failure)?;
         attempt.clear(condition_type::FETCH_FAILED);

@@ -4,8 +4,10 @@ mod common;
 mod credentials;
 mod git;
 mod include;
+mod instead;
 mod oci;
 
 pub use common::Storage;
 pub use git::GitRepositoryReconciler;
+pub use instead::SourceOverride;
 pub use oci::OciRepositoryReconciler;
