@@ -1,14 +1,16 @@
 //! Writes the table of built-in kinds of `gitops-apiserver` from Kubernetes' own descriptions.
 //!
 //! `cargo run -p xtask -- builtin-kinds --openapi-v3 FILE` reads aggregated discovery and OpenAPI
-//! v2 from `$GITOPS_SHARED/schema` (or `../shared/schema`). What v2 does not say (enumerations, which
-//! fields are always written) comes from FILE: the `components.schemas` of the OpenAPI v3 documents
-//! of a server of the same version, merged into one object.
+//! v2 from `$GITOPS_SHARED/schema` (or `../shared/schema`). What v2 does not say comes from two other
+//! places: enumerations and defaults from FILE, the `components.schemas` of the OpenAPI v3 documents
+//! of a server of the same version, merged into one object; pointers, names of Go types and which
+//! fields are always written from the Go types themselves (`go_types/`, which needs Go).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context as _, bail};
@@ -29,7 +31,8 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> anyhow::Result<std::proc
     let schema = |name: &str| read(&shared.join("schema").join(name));
     let v2 = schema("kubernetes-1.36-openapi-v2.json")?;
     let v3 = read(Path::new(v3))?;
-    let mut types = Types::new(&v2["definitions"], &v3);
+    let go = go_types()?;
+    let mut types = Types::new(&v2["definitions"], &v3, &go);
     let mut out = String::from(
         "# Kubernetes 1.36: resources, then types. Written by `cargo run -p xtask -- builtin-kinds`.\n",
     );
@@ -40,6 +43,23 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> anyhow::Result<std::proc
     std::fs::write(root.join(TABLE), &out)?;
     println!("{TABLE}: {} bytes, {} types", out.len(), types.order.len());
     Ok(std::process::ExitCode::SUCCESS)
+}
+
+/// What the Go program says, by definition and field: `{type, pointer, always}`.
+fn go_types() -> anyhow::Result<Value> {
+    let directory = std::env::temp_dir().join(format!("go-types-{}", std::process::id()));
+    std::fs::create_dir_all(&directory)?;
+    std::fs::write(directory.join("go.mod"), include_str!("go_types/go.mod.txt"))?;
+    std::fs::write(directory.join("main.go"), include_str!("go_types/main.go.txt"))?;
+    let output = Command::new("go")
+        .args(["run", "."])
+        .env("GOFLAGS", "-mod=mod")
+        .current_dir(&directory)
+        .output()
+        .context("go run")?;
+    std::fs::remove_dir_all(&directory)?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// `R group version plural singular Kind N|C verbs shortNames categories type` and, below each,
@@ -91,13 +111,14 @@ fn resources(discovery: &Value, types: &mut Types<'_>, out: &mut String) -> anyh
 struct Types<'d> {
     v2: &'d Value,
     v3: &'d Value,
+    go: &'d Value,
     kinds: BTreeMap<(String, String, String), &'d str>,
     numbers: BTreeMap<&'d str, usize>,
     order: Vec<&'d str>,
 }
 
 impl<'d> Types<'d> {
-    fn new(v2: &'d Value, v3: &'d Value) -> Self {
+    fn new(v2: &'d Value, v3: &'d Value, go: &'d Value) -> Self {
         let mut kinds = BTreeMap::new();
         for (name, definition) in v2.as_object().into_iter().flatten() {
             let named = array(&definition["x-kubernetes-group-version-kind"]);
@@ -107,7 +128,7 @@ impl<'d> Types<'d> {
                 kinds.insert(key.into(), name.as_str());
             }
         }
-        Self { v2, v3, kinds, numbers: BTreeMap::new(), order: Vec::new() }
+        Self { v2, v3, go, kinds, numbers: BTreeMap::new(), order: Vec::new() }
     }
 
     fn of_kind(&mut self, group: &str, version: &str, kind: &str) -> anyhow::Result<usize> {
@@ -125,7 +146,10 @@ impl<'d> Types<'d> {
         })
     }
 
-    /// `T GoName[!]`, `!` for an atomic one, then a line of fields.
+    /// `T GoName[!][@package]`, `!` for an atomic one, the package if it is not `v1`, then the
+    /// fields: the name, `*` if required, `!` if always written, `?` if a pointer, `@` and the Go
+    /// type if it does not follow from the expression, `&` and the embedded struct that has the
+    /// field, `:` and the expression.
     fn write(&mut self, out: &mut String) -> anyhow::Result<()> {
         let mut next = 0;
         while let Some(name) = self.order.get(next).copied() {
@@ -137,11 +161,32 @@ impl<'d> Types<'d> {
             let go_name = name.rsplit('.').next().unwrap_or(name);
             let atomic = if definition["x-kubernetes-map-type"] == "atomic" { "!" } else { "" };
             write!(out, "T {go_name}{atomic}")?;
+            match package(name) {
+                "v1" => {}
+                package => write!(out, "@{package}")?,
+            }
             for (field, schema) in definition["properties"].as_object().into_iter().flatten() {
                 let more = &v3[name]["properties"][field];
                 let star = if required.contains(field.as_str()) { "*" } else { "" };
-                let written = if more.get("default").is_some() { "!" } else { "" };
-                write!(out, " {field}{star}{written}:{}", self.expression(schema, more)?)?;
+                let go = &self.go[name][field];
+                let written = match go["always"].as_bool() {
+                    Some(true) => "!",
+                    None if go.is_null() && more.get("default").is_some() => "!",
+                    _ => "",
+                };
+                let pointer = if go["pointer"] == true { "?" } else { "" };
+                write!(out, " {field}{star}{written}{pointer}")?;
+                let expression = self.expression(schema, more)?;
+                match text(&go["type"]) {
+                    "" => {}
+                    named if named == self.go_type(&expression) => {}
+                    named => write!(out, "@{named}")?,
+                }
+                match text(&go["within"]) {
+                    "" | "TypeMeta" => {}
+                    within => write!(out, "&{within}")?,
+                }
+                write!(out, ":{expression}")?;
                 match &more["default"] {
                     Value::String(text) if !text.is_empty() => write!(out, "={text}")?,
                     Value::Number(number) if number.as_i64() != Some(0) => {
@@ -153,6 +198,40 @@ impl<'d> Types<'d> {
             out.push('\n');
         }
         Ok(())
+    }
+
+    /// The Go type that an expression stands for, if nothing else is said.
+    fn go_type(&self, expression: &str) -> String {
+        let expression = match expression.strip_prefix('~') {
+            Some(rest) => rest.split_once(')').map_or(rest, |(_, rest)| rest),
+            None => expression,
+        };
+        let inner = |rest: &str| self.go_type(rest.trim_start_matches(['=', '-', '+']));
+        match expression.as_bytes() {
+            [b'[', b'%', ..] => {
+                let (_, rest) = expression.split_once(')').unwrap_or_default();
+                format!("[]{}", self.go_type(rest))
+            }
+            [b'[', ..] => format!("[]{}", inner(&expression[1..])),
+            [b'{', ..] => format!("map[string]{}", inner(&expression[1..])),
+            [b'!' | b'#', ..] => {
+                let number = expression.trim_start_matches(['!', '#']).parse::<usize>();
+                let name = number.ok().and_then(|n| self.order.get(n)).copied().unwrap_or_default();
+                format!("{}.{}", package(name), name.rsplit('.').next().unwrap_or(name))
+            }
+            [b's', ..] => "string".to_owned(),
+            b"b" => "bool".to_owned(),
+            b"i" => "int32".to_owned(),
+            b"l" => "int64".to_owned(),
+            b"d" => "float64".to_owned(),
+            b"y" => "[]uint8".to_owned(),
+            b"t" => "v1.Time".to_owned(),
+            b"u" => "v1.MicroTime".to_owned(),
+            b"q" => "resource.Quantity".to_owned(),
+            b"o" => "intstr.IntOrString".to_owned(),
+            b"r" => "runtime.RawExtension".to_owned(),
+            _ => String::new(),
+        }
     }
 
     fn expression(&mut self, schema: &'d Value, more: &'d Value) -> anyhow::Result<String> {
@@ -213,6 +292,11 @@ impl<'d> Types<'d> {
             other => bail!("type {other:?} is not known"),
         })
     }
+}
+
+/// The Go package of a definition such as `io.k8s.api.core.v1.Pod`.
+fn package(definition: &str) -> &str {
+    definition.rsplit('.').nth(1).unwrap_or_default()
 }
 
 fn array(value: &Value) -> &[Value] {

@@ -8,6 +8,7 @@
 //! Invariant: knows nothing of any client, and keeps no state outside its own storage.
 #![expect(dead_code, reason = "the verbs that use the foundation follow")]
 
+mod admit;
 mod object;
 mod registry;
 mod request;

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{Registry, Resource, Subresource};
 use crate::{
-    schema::{Schema, Table, Text},
+    schema::{NodeId, Schema, Table, Text},
     storage::Store,
 };
 
@@ -25,6 +25,14 @@ fn table() -> &'static Builtin {
         let table = Table::read(TABLE);
         Builtin { schema: Arc::new(table.schema), lines: table.resources }
     })
+}
+
+/// The type of `metadata`, which custom resources have as well.
+pub(crate) fn object_meta() -> (&'static Schema, NodeId) {
+    static FOUND: OnceLock<NodeId> = OnceLock::new();
+    let schema = &*table().schema;
+    let find = || schema.named("ObjectMeta").expect("the table has it");
+    (schema, *FOUND.get_or_init(find))
 }
 
 pub(super) fn registry(store: &Store) -> Registry {

@@ -6,6 +6,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use indexmap::IndexMap;
 
+pub(crate) use builtin::object_meta;
+
 use crate::{
     schema::{NodeId, Schema, Text},
     storage::{Store, Table},

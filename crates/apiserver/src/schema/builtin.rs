@@ -114,6 +114,8 @@ impl Reader {
         } else {
             Kind::Struct { fields, rest: None }
         });
+        let (name, package) = name.split_once('@').unwrap_or((name, "v1"));
+        node.package = Text::Borrowed(package);
         node.atomic = name.ends_with('!');
         node.name = Text::Borrowed(name.trim_end_matches('!'));
         node
@@ -121,6 +123,10 @@ impl Reader {
 
     fn field(&mut self, word: &'static str) -> Field {
         let (name, expression) = word.split_once(':').expect("name:type");
+        let (name, within) = name.split_once('&').unwrap_or((name, ""));
+        let (name, go_type) = name.split_once('@').unwrap_or((name, ""));
+        let pointer = name.ends_with('?');
+        let name = name.trim_end_matches('?');
         let always = name.ends_with('!');
         let name = name.trim_end_matches('!');
         let required = name.ends_with('*');
@@ -131,7 +137,8 @@ impl Reader {
         };
         let node = self.expression(expression);
         let name = Text::Borrowed(name.trim_end_matches('*'));
-        Field { name, node, required, always, default }
+        let (go_type, within) = (Text::Borrowed(go_type), Text::Borrowed(within));
+        Field { name, node, required, always, pointer, go_type, within, default }
     }
 
     fn expression(&mut self, text: &'static str) -> NodeId {

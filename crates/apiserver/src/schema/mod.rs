@@ -33,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) atomic: bool,
     /// The name of the Go type; empty for custom resources.
     pub(crate) name: Text,
+    /// The package of the Go type, which errors of the decoder name.
+    pub(crate) package: Text,
     /// How strategic merge patches treat it.
     pub(crate) patch: Patch,
     /// What only custom resource definitions can say.
@@ -93,8 +95,14 @@ pub(crate) struct Field {
     pub(crate) name: Text,
     pub(crate) node: NodeId,
     pub(crate) required: bool,
-    /// A Go value, not a pointer, and written even when it is empty.
+    /// Written even when it is empty.
     pub(crate) always: bool,
+    /// A Go pointer: an empty value is not an absent one.
+    pub(crate) pointer: bool,
+    /// The name of the Go type, if it does not follow from the node.
+    pub(crate) go_type: Text,
+    /// The embedded Go struct that has the field.
+    pub(crate) within: Text,
     /// The default of a key field of an associative list.
     pub(crate) default: Option<Text>,
 }
@@ -114,6 +122,12 @@ impl Schema {
         &self.nodes[id.0 as usize]
     }
 
+    /// The type with a Go name.
+    pub(crate) fn named(&self, name: &str) -> Option<NodeId> {
+        let place = self.nodes.iter().position(|node| node.name == name)?;
+        u32::try_from(place).ok().map(NodeId)
+    }
+
     pub(crate) fn add(&mut self, node: Node) -> NodeId {
         let id = u32::try_from(self.nodes.len()).expect("a schema is bounded by the request size");
         self.nodes.push(node);
@@ -121,9 +135,32 @@ impl Schema {
     }
 }
 
+impl Field {
+    /// A field of a custom resource.
+    pub(crate) fn new(name: Text, node: NodeId, required: bool) -> Self {
+        Self {
+            name,
+            node,
+            required,
+            always: false,
+            pointer: false,
+            go_type: Text::default(),
+            within: Text::default(),
+            default: None,
+        }
+    }
+}
+
 impl Node {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, atomic: false, name: Text::default(), patch: Patch::default(), rules: None }
+        Self {
+            kind,
+            atomic: false,
+            name: Text::default(),
+            package: Text::default(),
+            patch: Patch::default(),
+            rules: None,
+        }
     }
 
     /// The named field of a struct.

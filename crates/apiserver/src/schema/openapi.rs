@@ -161,13 +161,13 @@ fn identify(schema: &mut Schema, fields: &mut Vec<Field>, metadata: Option<NodeI
         if fields.iter().all(|field| field.name != name) {
             let node = schema.add(Node::new(Kind::Scalar(Scalar::String(Vec::new()))));
             let name = Text::Borrowed(name);
-            fields.push(Field { name, node, required: false, always: false, default: None });
+            fields.push(Field::new(name, node, false));
         }
     }
     if fields.iter().all(|field| field.name != "metadata") {
         let node = metadata.unwrap_or_else(|| schema.add(Node::new(Kind::Any)));
         let name = Text::Borrowed("metadata");
-        fields.push(Field { name, node, required: false, always: false, default: None });
+        fields.push(Field::new(name, node, false));
     }
 }
 
@@ -178,7 +178,7 @@ fn child(schema: &mut Schema, definition: &Value, depth: usize) -> Result<NodeId
 
 fn field(rules: &Rules, name: &str, node: NodeId) -> Field {
     let required = rules.required.iter().any(|field| field == name);
-    Field { name: Text::Owned(name.to_owned()), node, required, always: false, default: None }
+    Field::new(Text::Owned(name.to_owned()), node, required)
 }
 
 /// The type of fields without a name in the schema.
