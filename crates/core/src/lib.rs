@@ -44,7 +44,9 @@ pub use safe_url::SafeUrl;
 pub use scope::{Cancelled, NoProgress, Progress, Scope};
 pub use secret::Secret;
 pub use stage::Stage;
+#[cfg(not(target_family = "wasm"))]
+pub use tree::DiskTree;
 pub use tree::archive::{Limits, pack, unpack};
 pub use tree::{
-    DiskTree, Entry, EntryKind, MemoryTree, OverlayTree, Tree, TreeError, TreeErrorKind, clean_path,
+    Entry, EntryKind, MemoryTree, OverlayTree, Tree, TreeError, TreeErrorKind, clean_path,
 };

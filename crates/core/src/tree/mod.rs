@@ -1,6 +1,7 @@
 //! Read-only file trees: the only way in which renderers and packers see files.
 
 pub(crate) mod archive;
+#[cfg(not(target_family = "wasm"))]
 mod disk;
 mod memory;
 mod overlay;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 
 use crate::{Class, Classify};
 
+#[cfg(not(target_family = "wasm"))]
 pub use disk::DiskTree;
 pub use memory::MemoryTree;
 pub use overlay::OverlayTree;
