@@ -7,7 +7,7 @@
 //!    warning or a refusal; numbers, times and quantities get their canonical form;
 //! 2. [`default`] for custom resources, [`default_builtin`] for built-in kinds: absent fields that
 //!    have a default get it;
-//! 3. `prepare`: what the server decides itself, whatever the client sends (a status that is not
+//! 3. [`prepare`]: what the server decides itself, whatever the client sends (a status that is not
 //!    the client's to set, addresses of services, selectors of jobs);
 //! 4. [`validate`]: the rules, with the server's own texts.
 //!
@@ -16,10 +16,15 @@
 
 mod decode;
 mod default;
+mod prepare;
 mod quantity;
 mod time;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use decode::decode;
 pub(crate) use default::{default, default_builtin};
+pub(crate) use prepare::prepare;
 pub(crate) use validate::validate;

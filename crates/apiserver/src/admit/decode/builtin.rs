@@ -209,7 +209,7 @@ impl<'d> Decoder<'d> {
 }
 
 /// The empty value of a Go type.
-fn zero(schema: &Schema, id: NodeId) -> Value {
+pub(in crate::admit) fn zero(schema: &Schema, id: NodeId) -> Value {
     match &schema.node(id).kind {
         Kind::Struct { fields, .. } => {
             let fields = fields.iter().filter(|field| field.always).map(|field| {

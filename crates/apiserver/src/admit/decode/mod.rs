@@ -5,6 +5,7 @@ mod custom;
 mod mismatch;
 mod trail;
 
+pub(super) use builtin::zero;
 use serde_json::Value;
 
 use crate::{

@@ -1,5 +1,6 @@
 //! Built-in types: one walk along the schema, with the defaults of each Go type.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD as STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -20,6 +21,11 @@ type Object = Map<String, Value>;
 /// from absent ones are absent.
 pub(crate) fn default_builtin(resource: &Resource, value: &mut Value) {
     walk(&resource.schema, resource.node, value, 0);
+}
+
+/// The same for one member of an object.
+pub(in crate::admit) fn default_member(schema: &Schema, node: NodeId, value: &mut Value) {
+    walk(schema, node, value, 0);
 }
 
 /// Parents first: what a parent puts in gets its own defaults.
@@ -88,6 +94,8 @@ fn special(node: &Node, object: &mut Object) {
         "Volume" => volume(node, object),
         "ImageVolumeSource" => image_volume(object),
         "Pod" => pod(object),
+        "PodSpec" => pod_spec(object),
+        "Secret" => secret(object),
         "Service" => service(object),
         "Namespace" => namespace(object),
         "Deployment" => deployment(object),
@@ -105,6 +113,9 @@ fn special(node: &Node, object: &mut Object) {
             object.entry("name").or_insert_with(|| "".into());
         }
         "HorizontalPodAutoscalerSpec" if node.package == "v2" => autoscaler(object),
+        "HorizontalPodAutoscalerSpec" => {
+            object.entry("targetCPUUtilizationPercentage").or_insert_with(|| 80.into());
+        }
         "HorizontalPodAutoscalerBehavior" => scaling_behavior(object),
         "LimitRangeItem" => limit_range(object),
         "NodeStatus" => {
@@ -163,6 +174,27 @@ fn pod(object: &mut Object) {
         }
     }
     spec.entry("enableServiceLinks").or_insert(Value::Bool(true));
+}
+
+/// The old and the new name of the service account say the same.
+fn pod_spec(spec: &mut Object) {
+    let (new, old) = (spec.get("serviceAccountName"), spec.get("serviceAccount"));
+    if let Some(name) = new.or(old).cloned() {
+        spec.insert("serviceAccountName".to_owned(), name.clone());
+        spec.insert("serviceAccount".to_owned(), name);
+    }
+}
+
+/// Texts become data.
+fn secret(object: &mut Object) {
+    let Some(Value::Object(texts)) = object.shift_remove("stringData") else { return };
+    let data = object.entry("data").or_insert_with(|| json!({}));
+    if let Value::Object(data) = data {
+        for (key, text) in texts {
+            let text = text.as_str().unwrap_or_default();
+            data.insert(key, STANDARD.encode(text).into());
+        }
+    }
 }
 
 fn service(object: &mut Object) {

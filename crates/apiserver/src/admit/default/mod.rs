@@ -7,6 +7,7 @@ mod table;
 use serde_json::Value;
 
 pub(crate) use self::builtin::default_builtin;
+pub(super) use self::builtin::default_member;
 use crate::schema::{Kind, NodeId, Schema};
 
 const DEPTH_LIMIT: usize = 512;

@@ -1,0 +1,1 @@
+//! Random JSON never makes admission panic.
