@@ -39,7 +39,8 @@ fn walk(schema: &Schema, id: NodeId, value: &mut Value, depth: usize) {
             if let Kind::Struct { fields, .. } = &node.kind {
                 special(node, object);
                 for (name, literal) in table::of(&node.name) {
-                    if !object.contains_key(*name) && node.field(name).is_some() {
+                    let absent = object.get(*name).is_none_or(Value::is_null);
+                    if absent && node.field(name).is_some() {
                         object.insert((*name).to_owned(), literal_value(*literal));
                     }
                 }
@@ -104,7 +105,13 @@ fn special(node: &Node, object: &mut Object) {
         "ReplicationController" => replication_controller(object),
         "Job" => job(object),
         "NetworkPolicySpec" => network_policy(object),
-        "Subject" => subject(object),
+        "Subject" if node.field("apiGroup").is_some() => subject(object),
+        "ExactDeviceRequest" | "DeviceSubRequest" => {
+            object.entry("allocationMode").or_insert_with(|| "ExactCount".into());
+            if text(object, "allocationMode") == "ExactCount" {
+                object.entry("count").or_insert_with(|| 1.into());
+            }
+        }
         "CSIDriverSpec" => {
             object.entry("volumeLifecycleModes").or_insert_with(|| json!(["Persistent"]));
         }
@@ -303,20 +310,8 @@ fn replication_controller(object: &mut Object) {
 }
 
 fn job(object: &mut Object) {
-    let labels = object
-        .get("spec")
-        .and_then(|spec| spec.get("template")?.get("metadata")?.get("labels"))
-        .cloned();
-    if let (Some(labels), Some(metadata)) = (labels, child(object, &["metadata"])) {
-        metadata.entry("labels").or_insert(labels);
-    }
-    if let Some(spec) = child(object, &["spec"]) {
-        job_defaults(spec);
-    }
-}
-
-/// Only of jobs themselves: the template of a CronJob keeps its gaps.
-fn job_defaults(spec: &mut Object) {
+    // Only of jobs themselves: the template of a CronJob keeps its gaps.
+    let Some(spec) = child(object, &["spec"]) else { return };
     if !spec.contains_key("completions") && !spec.contains_key("parallelism") {
         spec.insert("completions".to_owned(), 1.into());
     }

@@ -34,6 +34,9 @@ pub(crate) fn prepare(
     old: Option<&Value>,
     subresource: &str,
 ) {
+    if !resource.namespaced {
+        new.remove_meta("namespace");
+    }
     if resource.schema.node(resource.node).rules.is_some() {
         return custom(resource, new, old, subresource);
     }
@@ -151,6 +154,7 @@ fn create(resource: &Resource, new: &mut Value) {
             }
         }
         ("", "persistentvolumeclaims") => add_finalizer(new, "kubernetes.io/pvc-protection"),
+        ("apps", "daemonsets") => set_template_generation(new, 1),
         ("batch", "jobs") => job(new),
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
             let versions = new["spec"]["versions"].as_array();
@@ -171,7 +175,34 @@ fn update(resource: &Resource, new: &mut Value, old: &Value) {
                 new["spec"]["finalizers"] = finalizers.clone();
             }
         }
+        ("apps", "daemonsets") => {
+            let number = template_generation(old);
+            let changed = new["spec"]["template"] != old["spec"]["template"];
+            set_template_generation(new, if changed { number + 1 } else { number });
+        }
+        ("batch", "jobs") => {
+            if let Some(labels) = new.pointer("/spec/template/metadata/labels").cloned() {
+                new.metadata_mut().entry("labels").or_insert(labels);
+            }
+        }
         _ => {}
+    }
+}
+
+/// Daemon sets count the changes of their template in an annotation.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+fn template_generation(object: &Value) -> i64 {
+    let annotations = object.metadata().and_then(|metadata| metadata.get("annotations"));
+    let text = annotations.and_then(|annotations| annotations.get(TEMPLATE_GENERATION)?.as_str());
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn set_template_generation(object: &mut Value, least: i64) {
+    let number = template_generation(object).max(least);
+    let annotations = object.metadata_mut().entry("annotations").or_insert_with(|| json!({}));
+    if let Value::Object(annotations) = annotations {
+        annotations.insert(TEMPLATE_GENERATION.to_owned(), number.to_string().into());
     }
 }
 
@@ -189,15 +220,22 @@ fn add_finalizer(object: &mut Value, finalizer: &str) {
 fn job(job: &mut Value) {
     let (name, uid) = (job.name().to_owned(), job.uid().to_owned());
     let Some(Value::Object(spec)) = job.get_mut("spec") else { return };
-    if spec.get("manualSelector") == Some(&Value::Bool(true)) {
+    let manual = spec.get("manualSelector") == Some(&Value::Bool(true));
+    let Some(Value::Object(template)) = spec.get_mut("template") else { return };
+    if manual {
+        let labels = template.get("metadata").and_then(|metadata| metadata.get("labels")).cloned();
+        if let Some(labels) = labels {
+            job.metadata_mut().entry("labels").or_insert(labels);
+        }
         return;
     }
-    let Some(Value::Object(template)) = spec.get_mut("template") else { return };
     let metadata = template.entry("metadata").or_insert_with(|| json!({}));
     let labels = metadata
         .as_object_mut()
         .map(|metadata| metadata.entry("labels").or_insert_with(|| json!({})));
+    let mut given = false;
     if let Some(Value::Object(labels)) = labels {
+        given = !labels.is_empty();
         let mut set = |key: &str, value: &str| {
             labels.entry(key).or_insert_with(|| value.into());
         };
