@@ -124,7 +124,8 @@ impl<'d> Decoder<'d> {
                 failed = Some(error);
                 return true;
             }
-            let list = matches!(self.schema.node(field.node).kind, Kind::List { .. } | Kind::Map { .. });
+            let list =
+                matches!(self.schema.node(field.node).kind, Kind::List { .. } | Kind::Map { .. });
             if list && is_empty(value) {
                 // Empty ones do not survive the storage's encoding; those that are always written
                 // come back as null.

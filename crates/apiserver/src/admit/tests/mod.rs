@@ -145,7 +145,9 @@ pub(super) fn scrub(object: &mut Value) {
 
 /// The labels of a job's pods carry its UID.
 fn scrub_job(object: &mut Value) {
-    for pointer in ["/metadata/labels", "/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
+    for pointer in
+        ["/metadata/labels", "/spec/selector/matchLabels", "/spec/template/metadata/labels"]
+    {
         for name in ["batch.kubernetes.io/controller-uid", "controller-uid"] {
             if let Some(Value::Object(labels)) = object.pointer_mut(pointer)
                 && labels.contains_key(name)
