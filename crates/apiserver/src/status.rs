@@ -29,6 +29,8 @@ pub(crate) struct Cause {
 pub(crate) enum CauseKind {
     Required,
     Invalid(Value),
+    /// Invalid, where the value is too much to show.
+    InvalidUnshown,
     TypeInvalid(Value),
     Unsupported(Value, Vec<String>),
     Duplicate(Value),
@@ -108,7 +110,9 @@ impl Refusal {
 
     /// The object breaks rules; `kind` and not the plural is named.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
-        let texts: Vec<String> = causes.iter().map(Cause::to_string).collect();
+        // The same complaint twice is told once, and listed twice.
+        let texts: indexmap::IndexSet<String> = causes.iter().map(Cause::to_string).collect();
+        let texts: Vec<String> = texts.into_iter().collect();
         let all = match &texts[..] {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
@@ -211,6 +215,15 @@ impl Cause {
         Self::new(field, CauseKind::Invalid(value.into()), detail)
     }
 
+    /// Invalid, without the value.
+    pub(crate) fn invalid_unshown(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(field, CauseKind::InvalidUnshown, detail)
+    }
+
+    pub(crate) fn not_found(field: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self::new(field, CauseKind::NotFound(value.into()), "")
+    }
+
     pub(crate) fn type_invalid(
         field: impl Into<String>,
         value: impl Into<Value>,
@@ -249,7 +262,7 @@ impl Cause {
     fn reason(&self) -> &'static str {
         match self.kind {
             CauseKind::Required => "FieldValueRequired",
-            CauseKind::Invalid(_) => "FieldValueInvalid",
+            CauseKind::Invalid(_) | CauseKind::InvalidUnshown => "FieldValueInvalid",
             CauseKind::TypeInvalid(_) => "FieldValueTypeInvalid",
             CauseKind::Unsupported(..) => "FieldValueNotSupported",
             CauseKind::Duplicate(_) => "FieldValueDuplicate",
@@ -265,6 +278,7 @@ impl Cause {
         let head = match &self.kind {
             CauseKind::Required => "Required value".to_owned(),
             CauseKind::Forbidden => "Forbidden".to_owned(),
+            CauseKind::InvalidUnshown => "Invalid value".to_owned(),
             CauseKind::TooLong => "Too long".to_owned(),
             CauseKind::TooMany(count) => format!("Too many: {count}"),
             CauseKind::Invalid(value) | CauseKind::TypeInvalid(value) => {

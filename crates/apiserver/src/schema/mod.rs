@@ -9,7 +9,7 @@ mod openapi;
 use std::borrow::Cow;
 
 pub(crate) use builtin::{Line, Table};
-pub(crate) use openapi::{Rules, structural};
+pub(crate) use openapi::{CelRule, Rules, structural};
 
 /// A string that lives in the program's table, or one from a cluster object.
 pub(crate) type Text = Cow<'static, str>;

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use kube_cel::cel::parser::Expression;
 use regex::Regex;
 use serde_json::Value;
 
@@ -9,6 +10,9 @@ use super::{Field, Kind, ListKind, Node, NodeId, Scalar, Schema, Text};
 
 /// Schemas nest no deeper; deeper ones are refused.
 const DEPTH_LIMIT: usize = 64;
+
+/// Longer rules are refused.
+const CEL_LIMIT: usize = 64 << 10;
 
 /// The validations of a `JSONSchemaProps`, beyond the shape.
 #[expect(clippy::struct_excessive_bools, reason = "as many as the API has")]
@@ -52,7 +56,6 @@ pub(crate) struct Pattern {
 }
 
 /// One of `x-kubernetes-validations`.
-#[derive(Debug)]
 pub(crate) struct CelRule {
     pub(crate) rule: String,
     pub(crate) message: String,
@@ -60,6 +63,14 @@ pub(crate) struct CelRule {
     pub(crate) reason: String,
     pub(crate) field_path: String,
     pub(crate) optional_old_self: bool,
+    parsed: OnceLock<Result<Expression, String>>,
+    parsed_message: OnceLock<Result<Expression, String>>,
+}
+
+impl std::fmt::Debug for CelRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("CelRule").field(&self.rule).finish()
+    }
 }
 
 /// A schema that cannot be used.
@@ -275,13 +286,39 @@ impl CelRule {
                 .get("optionalOldSelf")
                 .and_then(Value::as_bool)
                 .unwrap_or(false),
+            parsed: OnceLock::new(),
+            parsed_message: OnceLock::new(),
         }
+    }
+
+    /// The rule as an expression, or why it is none.
+    pub(crate) fn parsed(&self) -> Result<&Expression, &str> {
+        self.parsed.get_or_init(|| parse_cel(&self.rule)).as_ref().map_err(String::as_str)
+    }
+
+    /// The same of the message, if it is an expression.
+    pub(crate) fn parsed_message(&self) -> Option<Result<&Expression, &str>> {
+        if self.message_expression.is_empty() {
+            return None;
+        }
+        let parsed = self.parsed_message.get_or_init(|| parse_cel(&self.message_expression));
+        Some(parsed.as_ref().map_err(String::as_str))
     }
 
     /// Whether the rule compares with the former value.
     pub(crate) fn is_transition(&self) -> bool {
         self.rule.contains("oldSelf")
     }
+}
+
+fn parse_cel(text: &str) -> Result<Expression, String> {
+    if text.len() > CEL_LIMIT {
+        return Err(format!("longer than {CEL_LIMIT} bytes"));
+    }
+    kube_cel::cel::parser::Parser::default()
+        .enable_optional_syntax(true)
+        .parse(text)
+        .map_err(|error| error.to_string())
 }
 
 fn text<'v>(value: &'v Value, field: &str) -> &'v str {

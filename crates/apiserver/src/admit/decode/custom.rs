@@ -1,7 +1,7 @@
 //! Custom resources: what a structural schema does not specify is pruned, metadata is read as the
 //! server's own type.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::{DEPTH_LIMIT, Unknown, builtin, mismatch::Mismatch};
 use crate::{
@@ -26,12 +26,14 @@ pub(super) fn decode(
         }
         Some(metadata) => builtin::decode_below(types, id, metadata, unknown, "metadata")?,
     }
+    let start = unknown.paths.len();
     let mut pruner = Pruner { schema, unknown, path: Vec::new(), failed: None };
     pruner.prune(node, value, true);
     match pruner.failed {
         None => {}
         Some(error) => return Err(error),
     }
+    unknown.paths[start..].sort();
     drop_nulls(schema, node, value, 0);
     Ok(())
 }
@@ -90,6 +92,11 @@ impl Pruner<'_> {
                     self.path.pop();
                 }
             }
+            Value::Number(number) => {
+                if let Some(whole) = whole(number) {
+                    *value = whole.into();
+                }
+            }
             _ => {}
         }
     }
@@ -136,6 +143,13 @@ impl Pruner<'_> {
             }
         });
     }
+}
+
+/// A fraction without one: Go writes it as a whole number.
+fn whole(number: &Number) -> Option<i64> {
+    let value = number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0)?;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
+    (value.abs() < 9e15).then_some(value as i64)
 }
 
 /// Removes nulls that the schema does not allow, where no default takes their place.

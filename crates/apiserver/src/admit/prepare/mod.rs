@@ -254,4 +254,8 @@ fn job(job: &mut Value) {
             labels.entry("batch.kubernetes.io/controller-uid").or_insert_with(|| uid.into());
         }
     }
+    // A job without labels has those of its pods, these included.
+    if given && let Some(labels) = job.pointer("/spec/template/metadata/labels").cloned() {
+        job.metadata_mut().entry("labels").or_insert(labels);
+    }
 }

@@ -91,7 +91,9 @@ impl Server {
                     "" => format!("{object}{query}"),
                     subresource => format!("{object}/{subresource}{query}"),
                 };
-                let answer = self.call(Method::PUT, &place, &case.send).await;
+                let mut send = case.send.clone();
+                send["metadata"]["resourceVersion"] = answer["metadata"]["resourceVersion"].clone();
+                let answer = self.call(Method::PUT, &place, &send).await;
                 self.call(Method::DELETE, &object, &json!({"gracePeriodSeconds": 0})).await;
                 answer
             }

@@ -26,7 +26,7 @@ impl World {
         let store = Store::new();
         let registry = Registry::builtin(&store);
         let mut custom = HashMap::new();
-        for definition in definitions {
+        for definition in definitions.iter().chain(&gitops_api::crds()) {
             for resource in resources(definition, &store) {
                 let key = (resource.api_version.clone(), resource.kind.to_string());
                 custom.insert(key, Arc::new(resource));
@@ -70,13 +70,23 @@ pub(super) fn accepted(object: Value, warnings: Vec<String>) -> Value {
     answer
 }
 
+/// Complaints have no fixed order: Go walks maps in any.
 pub(super) fn refused(status: &Value) -> Value {
-    json!({
+    let mut answer = json!({
         "code": status["code"],
         "reason": status["reason"],
         "message": status["message"],
         "details": status["details"],
-    })
+    });
+    if let Some(Value::Array(causes)) = answer.pointer_mut("/details/causes")
+        && causes.len() > 1
+    {
+        causes.sort_by_key(Value::to_string);
+        if let Some((head, _)) = status["message"].as_str().and_then(|m| m.split_once(": [")) {
+            answer["message"] = head.into();
+        }
+    }
+    answer
 }
 
 /// Create, or update of `old`.
@@ -97,6 +107,10 @@ pub(super) fn admit(
         default(&resource.schema, resource.node, &mut value);
     } else {
         default_builtin(resource, &mut value);
+    }
+    if value.name().is_empty() && !value.meta("generateName").is_empty() {
+        let name = format!("{}abcde", value.meta("generateName"));
+        value.set_meta("name", name);
     }
     match old {
         None => value.set_meta("uid", "7c1a3f0e-0000-4000-8000-000000000000"),

@@ -1,14 +1,21 @@
 //! The rules that objects keep, in the server's own texts.
 
+mod checks;
+mod custom;
+mod metadata;
+mod names;
+mod place;
+
 use serde_json::Value;
 
+use self::checks::Checks;
 use crate::{
     object::Meta as _,
     registry::Resource,
-    status::{Cause, Refusal, Result},
+    status::{Refusal, Result},
 };
 
-/// Checks an object that has been decoded and defaulted against the rules of its kind.
+/// Checks an object that has been decoded, defaulted and prepared against the rules of its kind.
 ///
 /// `old` is the stored state of an update; `subresource` is empty for the object itself.
 ///
@@ -20,13 +27,19 @@ pub(crate) fn validate(
     old: Option<&Value>,
     subresource: &str,
 ) -> Result<()> {
-    let _ = (old, subresource);
-    let mut causes: Vec<Cause> = Vec::new();
-    if new.name().is_empty() && new.meta("generateName").is_empty() {
-        causes.push(Cause::required("metadata.name", "name or generateName is required"));
+    let mut checks = Checks::default();
+    if resource.schema.node(resource.node).rules.is_some() {
+        custom::validate(&mut checks, resource, new, old, subresource);
+    } else {
+        match old {
+            None => {
+                metadata::create(&mut checks, new, resource.namespaced, names::name_is_subdomain)
+            }
+            Some(old) => metadata::update(&mut checks, new, old, resource.namespaced),
+        }
     }
-    if causes.is_empty() {
+    if checks.causes.is_empty() {
         return Ok(());
     }
-    Err(Refusal::invalid(&resource.group, &resource.kind, new.name(), &causes))
+    Err(Refusal::invalid(&resource.group, &resource.kind, new.name(), &checks.causes))
 }
