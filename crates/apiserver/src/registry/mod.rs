@@ -1,6 +1,7 @@
 //! Which kinds are served.
 
 mod builtin;
+pub(crate) mod custom;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -6,7 +6,7 @@
 mod builtin;
 mod openapi;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 pub(crate) use builtin::{Line, Table};
 pub(crate) use openapi::{CelRule, Rules, structural};
@@ -90,7 +90,7 @@ pub(crate) enum Scalar {
     IntOrString,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Field {
     pub(crate) name: Text,
     pub(crate) node: NodeId,
@@ -132,6 +132,49 @@ impl Schema {
         let id = u32::try_from(self.nodes.len()).expect("a schema is bounded by the request size");
         self.nodes.push(node);
         NodeId(id)
+    }
+}
+
+impl Schema {
+    /// Copies a type of another schema, with all that it refers to.
+    pub(crate) fn import(&mut self, other: &Self, id: NodeId) -> NodeId {
+        self.import_once(other, id, &mut HashMap::new())
+    }
+
+    fn import_once(
+        &mut self,
+        other: &Self,
+        id: NodeId,
+        known: &mut HashMap<NodeId, NodeId>,
+    ) -> NodeId {
+        if let Some(known) = known.get(&id) {
+            return *known;
+        }
+        let node = other.node(id);
+        let place = self.add(Node::new(Kind::Any));
+        known.insert(id, place);
+        let kind = match &node.kind {
+            Kind::Any => Kind::Any,
+            Kind::Scalar(scalar) => Kind::Scalar(scalar.clone()),
+            Kind::List { items, list } => {
+                Kind::List { items: self.import_once(other, *items, known), list: list.clone() }
+            }
+            Kind::Struct { fields, rest } => Kind::Struct {
+                fields: fields
+                    .iter()
+                    .map(|field| {
+                        let node = self.import_once(other, field.node, known);
+                        Field { node, ..field.clone() }
+                    })
+                    .collect(),
+                rest: rest.map(|rest| self.import_once(other, rest, known)),
+            },
+            Kind::Map { values } => Kind::Map { values: self.import_once(other, *values, known) },
+        };
+        let (name, package) = (node.name.clone(), node.package.clone());
+        let (atomic, patch) = (node.atomic, node.patch.clone());
+        self.nodes[place.0 as usize] = Node { kind, atomic, name, package, patch, rules: None };
+        place
     }
 }
 
