@@ -60,10 +60,7 @@ scenarios! {
 }
 
 async fn play(name: &str) -> anyhow::Result<()> {
-    let Some(cluster) = Cluster::connect().await? else {
-        eprintln!("skipped: GITOPS_CLUSTER is not `real`");
-        return Ok(());
-    };
+    let cluster = Cluster::connect().await?;
     if !git_is_installed() {
         eprintln!("skipped: git is not installed");
         return Ok(());

@@ -79,8 +79,13 @@ fn impersonate(state: &State, headers: &HeaderMap, user: Arc<User>) -> Result<Ar
     let mut groups: BTreeSet<String> = BTreeSet::new();
     for group in headers.get_all("impersonate-group") {
         let group = group.to_str().unwrap_or_default();
-        let wish =
-            Wish { verb: "impersonate", group: "", resource: "groups", namespace: None, name: group };
+        let wish = Wish {
+            verb: "impersonate",
+            group: "",
+            resource: "groups",
+            namespace: None,
+            name: group,
+        };
         authorize(state, &user, &wish)?;
         groups.insert(group.to_owned());
     }
@@ -126,10 +131,13 @@ fn allowed(state: &State, user: &User, wish: &Wish<'_>) -> bool {
         })
     };
     let bound = |plural: &str, namespace: Option<&str>| {
-        let bindings = state.store.table(GROUP, plural).list(namespace, None, None, 0, &|binding| {
-            let home = binding.value.namespace();
-            list(&binding.value["subjects"]).iter().any(|subject| is_subject(subject, user, home))
-        });
+        let bindings =
+            state.store.table(GROUP, plural).list(namespace, None, None, 0, &|binding| {
+                let home = binding.value.namespace();
+                list(&binding.value["subjects"])
+                    .iter()
+                    .any(|subject| is_subject(subject, user, home))
+            });
         bindings.is_ok_and(|bindings| {
             let mut objects = bindings.objects.iter();
             objects.any(|binding| rules_allow(binding.value.namespace(), &binding.value["roleRef"]))
@@ -159,9 +167,11 @@ fn rule_allows(rule: &Value, wish: &Wish<'_>) -> bool {
     };
     let subresource = wish.resource.split_once('/').map(|(_, subresource)| subresource);
     let resource = has("resources", wish.resource)
-        || subresource.is_some_and(|sub| list(&rule["resources"]).iter().any(|value| {
-            value.as_str().and_then(|value| value.strip_prefix("*/")) == Some(sub)
-        }));
+        || subresource.is_some_and(|sub| {
+            list(&rule["resources"])
+                .iter()
+                .any(|value| value.as_str().and_then(|value| value.strip_prefix("*/")) == Some(sub))
+        });
     let names = list(&rule["resourceNames"]);
     resource
         && has("verbs", wish.verb)
@@ -180,14 +190,27 @@ pub(crate) fn default_roles() -> Vec<Value> {
     let read = ["get", "list", "watch"];
     let write = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
     let workloads = json!([
-        "bindings", "configmaps", "endpoints", "events", "limitranges", "persistentvolumeclaims",
-        "persistentvolumeclaims/status", "pods", "pods/log", "pods/status", "replicationcontrollers",
-        "replicationcontrollers/scale", "replicationcontrollers/status", "resourcequotas",
-        "resourcequotas/status", "serviceaccounts", "services", "services/status"
+        "bindings",
+        "configmaps",
+        "endpoints",
+        "events",
+        "limitranges",
+        "persistentvolumeclaims",
+        "persistentvolumeclaims/status",
+        "pods",
+        "pods/log",
+        "pods/status",
+        "replicationcontrollers",
+        "replicationcontrollers/scale",
+        "replicationcontrollers/status",
+        "resourcequotas",
+        "resourcequotas/status",
+        "serviceaccounts",
+        "services",
+        "services/status"
     ]);
-    let groups = json!([
-        "apps", "autoscaling", "batch", "discovery.k8s.io", "networking.k8s.io", "policy"
-    ]);
+    let groups =
+        json!(["apps", "autoscaling", "batch", "discovery.k8s.io", "networking.k8s.io", "policy"]);
     let namespaced = |verbs: &[&str]| {
         vec![
             json!({"apiGroups": [""], "resources": workloads, "verbs": verbs}),
@@ -197,9 +220,13 @@ pub(crate) fn default_roles() -> Vec<Value> {
     };
     let mut edit = namespaced(&write);
     edit.push(json!({"apiGroups": [""], "resources": ["secrets"], "verbs": write}));
-    edit.push(json!({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]}));
+    edit.push(
+        json!({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]}),
+    );
     let mut admin = edit.clone();
-    admin.push(json!({"apiGroups": [group], "resources": ["roles", "rolebindings"], "verbs": write}));
+    admin.push(
+        json!({"apiGroups": [group], "resources": ["roles", "rolebindings"], "verbs": write}),
+    );
     let role = |name: &str, rules: Vec<Value>| {
         json!({
             "apiVersion": format!("{group}/v1"), "kind": "ClusterRole",

@@ -160,9 +160,7 @@ fn aggregate(registry: &Registry, core: bool) -> Answer {
 }
 
 fn aggregate_version(version: &Version) -> Value {
-    let kind = |(group, version, kind): (&Text, &Text, &Text)| {
-        json!({"group": group, "version": version, "kind": kind})
-    };
+    let kind = |(group, version, kind): (&Text, &Text, &Text)| json!({"group": group, "version": version, "kind": kind});
     let resources: Vec<Value> = version
         .resources
         .values()

@@ -57,7 +57,9 @@ pub(crate) struct State {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("revision", &self.state.store.revision()).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("revision", &self.state.store.revision())
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,7 +166,8 @@ impl State {
         const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
         let base = ALPHABET.len() as u64;
         // A step that shares no factor with 27⁵ visits every suffix before one comes again.
-        let mut number = self.suffix.fetch_add(1, Ordering::Relaxed).wrapping_mul(9_350_357) + 4_782_969;
+        let mut number =
+            self.suffix.fetch_add(1, Ordering::Relaxed).wrapping_mul(9_350_357) + 4_782_969;
         (0..5)
             .map(|_| {
                 let place = usize::try_from(number % base).unwrap_or_default();
@@ -179,7 +182,9 @@ impl State {
         let registry = self.registry();
         let objects = ["default", "kube-node-lease", "kube-public", "kube-system"]
             .into_iter()
-            .map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
+            .map(
+                |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+            )
             .chain(crate::auth::default_roles());
         for object in objects {
             crate::verbs::create_system(self, &registry, object);

@@ -6,10 +6,7 @@ use gitops_testenv::{Cluster, World, check_scenario, git_is_installed};
 
 #[tokio::test]
 async fn steps_do_what_they_say() -> anyhow::Result<()> {
-    let Some(cluster) = Cluster::connect().await? else {
-        eprintln!("skipped: GITOPS_CLUSTER is not `real`");
-        return Ok(());
-    };
+    let cluster = Cluster::connect().await?;
     if !git_is_installed() {
         eprintln!("skipped: git is not installed");
         return Ok(());
@@ -34,10 +31,7 @@ async fn steps_do_what_they_say() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn vain_waits_and_unknown_steps_name_themselves() -> anyhow::Result<()> {
-    let Some(cluster) = Cluster::connect().await? else {
-        eprintln!("skipped: GITOPS_CLUSTER is not `real`");
-        return Ok(());
-    };
+    let cluster = Cluster::connect().await?;
     let mut world = World::new(&cluster, "vain").await?;
     for (text, named) in [
         ("-- wait GitRepository/none ready 100ms --", "GitRepository/none is not there"),

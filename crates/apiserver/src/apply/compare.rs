@@ -23,10 +23,10 @@ pub(crate) fn owned_by(of: Type<'_>, value: &Value) -> Set {
         Shape::Fields => {
             for (name, value) in fields(Some(value)).into_iter().flatten() {
                 let of_field = of.field(name);
-                let is_empty = value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
-                let member = is_empty
-                    || matches!(of_field.shape(value), Shape::Leaf)
-                    || !of.declares(name);
+                let is_empty =
+                    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
+                let member =
+                    is_empty || matches!(of_field.shape(value), Shape::Leaf) || !of.declares(name);
                 set.attach(Element::field(name), member, owned_by(of_field, value));
             }
         }

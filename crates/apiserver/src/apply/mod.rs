@@ -15,13 +15,13 @@ mod strategic;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+pub(crate) use self::strategic::strategic_merge;
 use self::{
     compare::{Comparison, owned_by},
     managers::{Manager, Managers, Operation},
     set::{Element, Set},
     shape::{Shape, Type},
 };
-pub(crate) use self::strategic::strategic_merge;
 use crate::{
     object::Meta as _,
     schema::{NodeId, Schema},
@@ -86,8 +86,15 @@ fn unowned() -> Set {
         set.insert(&[Element::field(name)]);
     }
     for name in [
-        "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation",
-        "managedFields", "resourceVersion",
+        "name",
+        "namespace",
+        "creationTimestamp",
+        "selfLink",
+        "uid",
+        "clusterName",
+        "generation",
+        "managedFields",
+        "resourceVersion",
     ] {
         set.insert(&[Element::field("metadata"), Element::field(name)]);
     }
@@ -184,7 +191,9 @@ fn mismatch(of: Type<'_>, value: &Value) -> Option<String> {
         Kind::List { .. } => ("list", value.is_array()),
         Kind::Scalar(scalar) => match scalar {
             Scalar::Boolean => ("boolean", value.is_boolean()),
-            Scalar::Int32 | Scalar::Int64 | Scalar::Double => ("numeric (int or float)", value.is_number()),
+            Scalar::Int32 | Scalar::Int64 | Scalar::Double => {
+                ("numeric (int or float)", value.is_number())
+            }
             Scalar::Quantity | Scalar::IntOrString => return None,
             _ => ("string", value.is_string()),
         },
@@ -211,7 +220,8 @@ fn allows_any(of: Type<'_>) -> bool {
     use crate::schema::Kind;
     of.node.is_none_or(|id| {
         let node = of.schema.node(id);
-        matches!(node.kind, Kind::Any) || node.rules.as_ref().is_some_and(|rules| rules.preserve_unknown)
+        matches!(node.kind, Kind::Any)
+            || node.rules.as_ref().is_some_and(|rules| rules.preserve_unknown)
     })
 }
 

@@ -64,7 +64,11 @@ impl<'s> Type<'s> {
     ///
     /// # Errors
     /// What an item without its keys lacks.
-    pub(crate) fn item(self, keys: &[crate::schema::Text], item: &Value) -> Result<Element, String> {
+    pub(crate) fn item(
+        self,
+        keys: &[crate::schema::Text],
+        item: &Value,
+    ) -> Result<Element, String> {
         if keys.is_empty() {
             return Ok(Element::Value(item.to_string().into()));
         }

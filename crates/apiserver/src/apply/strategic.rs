@@ -41,7 +41,8 @@ fn merge_fields(
     match patch.get(DIRECTIVE).and_then(Value::as_str) {
         Some("replace") => {
             let fields = patch.iter().filter(|(name, _)| *name != DIRECTIVE);
-            *value = Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect());
+            *value =
+                Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect());
             return Ok(());
         }
         Some("delete") => {

@@ -258,8 +258,12 @@ mod tests {
 
     #[test]
     fn versions_stand_in_the_order_of_preference() {
-        let mut names = vec!["foo", "v1alpha1", "v2", "v1beta2", "v1", "v10beta3", "v1beta10", "bar"];
+        let mut names =
+            vec!["foo", "v1alpha1", "v2", "v1beta2", "v1", "v10beta3", "v1beta10", "bar"];
         names.sort_by(|a, b| by_priority(a, b));
-        assert_eq!(names, ["v2", "v1", "v10beta3", "v1beta10", "v1beta2", "v1alpha1", "bar", "foo"]);
+        assert_eq!(
+            names,
+            ["v2", "v1", "v10beta3", "v1beta10", "v1beta2", "v1alpha1", "bar", "foo"]
+        );
     }
 }

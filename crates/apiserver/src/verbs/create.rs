@@ -88,4 +88,3 @@ fn review(call: &Call<'_>, body: &Value) -> Option<Answer> {
     };
     Some(call.show_value(http::StatusCode::CREATED, answer))
 }
-

@@ -64,7 +64,8 @@ enum Deleted {
 /// `None` if another write was faster.
 fn delete_one(call: &Call<'_>, key: &Key, live: &Arc<Object>) -> Option<Deleted> {
     let resource = call.resource;
-    let mut finalizers: Vec<String> = live.value.finalizers().into_iter().map(str::to_owned).collect();
+    let mut finalizers: Vec<String> =
+        live.value.finalizers().into_iter().map(str::to_owned).collect();
     if let Some(finalizer) = propagation(call)
         && !finalizers.iter().any(|known| known == finalizer)
     {
@@ -317,11 +318,7 @@ fn without_owner(resource: &Resource, key: &Key, live: &Object, owner: &str) -> 
     resource.table.put(key, Some(live.revision), value).is_ok()
 }
 
-fn for_dependents(
-    state: &State,
-    owner: &str,
-    each: &mut dyn FnMut(&State, &Resource, &Object),
-) {
+fn for_dependents(state: &State, owner: &str, each: &mut dyn FnMut(&State, &Resource, &Object)) {
     if owner.is_empty() {
         return;
     }

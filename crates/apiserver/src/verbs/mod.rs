@@ -194,9 +194,8 @@ pub(crate) fn parse_yaml(body: &[u8]) -> Result<Value> {
     {
         return Ok(value);
     }
-    let fail = |why: &dyn std::fmt::Display| {
-        Refusal::bad_request(format!("error decoding YAML: {why}"))
-    };
+    let fail =
+        |why: &dyn std::fmt::Display| Refusal::bad_request(format!("error decoding YAML: {why}"));
     let text = std::str::from_utf8(body).map_err(|error| fail(&error))?;
     let mut documents = gitops_yaml::read_all(text).map_err(|error| fail(&error))?;
     match (documents.pop(), documents.is_empty()) {

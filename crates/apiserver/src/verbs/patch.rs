@@ -43,9 +43,9 @@ pub(crate) fn patch(call: &Call<'_>, content_type: &str, body: &Bytes) -> Result
             merge(&mut value, &patch, 0)?;
             Ok(value)
         }),
-        STRATEGIC if !write::is_custom(call.resource) => {
-            Box::new(move |live| apply::strategic_merge(&write::target(call.resource), live, &patch))
-        }
+        STRATEGIC if !write::is_custom(call.resource) => Box::new(move |live| {
+            apply::strategic_merge(&write::target(call.resource), live, &patch)
+        }),
         _ => {
             let mut accepted = vec![JSON, MERGE, STRATEGIC, APPLY];
             if write::is_custom(call.resource) {

@@ -33,9 +33,7 @@ pub(crate) fn partial(value: &Value) -> Value {
 
 /// The rows that `kubectl get` prints: name and age.
 pub(crate) fn table(resource: &Resource, objects: &[&Value], revision: &str) -> Value {
-    let column = |name: &str, kind: &str, format: &str, text: &str| {
-        json!({"name": name, "type": kind, "format": format, "description": text, "priority": 0})
-    };
+    let column = |name: &str, kind: &str, format: &str, text: &str| json!({"name": name, "type": kind, "format": format, "description": text, "priority": 0});
     let rows: Vec<Value> = objects
         .iter()
         .map(|object| {

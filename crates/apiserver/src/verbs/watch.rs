@@ -1,11 +1,6 @@
 //! Changes as they happen.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::stream;
@@ -67,9 +62,9 @@ pub(crate) fn watch(call: &Call<'_>) -> Result<Answer> {
     };
     let from = match options.resource_version.as_str() {
         "" => 0,
-        text => text.parse().map_err(|_| {
-            Refusal::bad_request(format!("Invalid resource version {text:?}"))
-        })?,
+        text => text
+            .parse()
+            .map_err(|_| Refusal::bad_request(format!("Invalid resource version {text:?}")))?,
     };
     let initial = options.send_initial_events.unwrap_or(from == 0);
     if initial {

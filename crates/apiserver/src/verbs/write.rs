@@ -62,7 +62,8 @@ pub(super) fn decode(call: &Call<'_>, value: Value) -> Result<Decoded> {
         let is_named = api_version == resource.api_version && kind == resource.kind;
         if !is_named {
             let gvk = |group_version: &str, kind: &str| {
-                let (group, version) = group_version.rsplit_once('/').unwrap_or(("", group_version));
+                let (group, version) =
+                    group_version.rsplit_once('/').unwrap_or(("", group_version));
                 format!("{group}/{version}, Kind={kind}")
             };
             let why = format!(
@@ -109,10 +110,7 @@ pub(super) fn target(resource: &Resource) -> Target<'_> {
 }
 
 pub(super) fn endpoint<'a>(call: &'a Call<'_>) -> Endpoint<'a> {
-    Endpoint {
-        subresource: call.subresource_name(),
-        keeps_status: !call.resource.has_status(),
-    }
+    Endpoint { subresource: call.subresource_name(), keeps_status: !call.resource.has_status() }
 }
 
 /// Stores a new object that has been decoded and defaulted.
@@ -164,8 +162,9 @@ fn place(call: &Call<'_>, new: &mut Value) -> Result<()> {
     };
     if namespace.is_deleting() {
         let name = call.namespace;
-        let why =
-            format!("unable to create new content in namespace {name} because it is being terminated");
+        let why = format!(
+            "unable to create new content in namespace {name} because it is being terminated"
+        );
         let mut refusal = Refusal::forbidden(&resource.group, &resource.plural, new.name(), &why);
         if let Some(details) = &mut refusal.details {
             details["causes"] = serde_json::json!([{
@@ -182,7 +181,9 @@ fn place(call: &Call<'_>, new: &mut Value) -> Result<()> {
 /// Name, UID and time of a new object.
 fn identify(call: &Call<'_>, new: &mut Value) -> Result<()> {
     if !new.meta("resourceVersion").is_empty() {
-        return Err(Refusal::internal("resourceVersion should not be set on objects to be created"));
+        return Err(Refusal::internal(
+            "resourceVersion should not be set on objects to be created",
+        ));
     }
     if new.name().is_empty() && !new.meta("generateName").is_empty() {
         let mut name = new.meta("generateName").to_owned();
@@ -241,7 +242,9 @@ fn store(
     }
     admit::prepare(resource, &mut new, Some(&live_value), sub);
     let mut generation = live_value.generation();
-    if sub != "status" && counts_generations(resource) && is_new_generation(resource, &live_value, &new)
+    if sub != "status"
+        && counts_generations(resource)
+        && is_new_generation(resource, &live_value, &new)
     {
         generation += 1;
     }
@@ -318,7 +321,11 @@ fn keep_identity(call: &Call<'_>, new: &mut Value, live: &Value) -> Result<()> {
         ));
     }
     for field in [
-        "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
         "generateName",
     ] {
         match live.metadata().and_then(|metadata| metadata.get(field)) {
@@ -357,7 +364,10 @@ fn check_deleting(call: &Call<'_>, live: &Value, new: &Value) -> Result<()> {
 /// Whether a namespace still has the finalizer of its content.
 pub(super) fn holds_namespace(resource: &Resource, object: &Value) -> bool {
     resource.is("", "namespaces")
-        && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|l| !l.is_empty())
+        && object
+            .pointer("/spec/finalizers")
+            .and_then(Value::as_array)
+            .is_some_and(|l| !l.is_empty())
 }
 
 /// Whether the server counts the changes of what is wished for.
@@ -368,8 +378,13 @@ fn counts_generations(resource: &Resource) -> bool {
     match &*resource.group {
         "apps" => resource.plural != "controllerrevisions",
         "" => matches!(&*resource.plural, "pods" | "replicationcontrollers"),
-        "batch" | "policy" | "networking.k8s.io" | "flowcontrol.apiserver.k8s.io"
-        | "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "discovery.k8s.io"
+        "batch"
+        | "policy"
+        | "networking.k8s.io"
+        | "flowcontrol.apiserver.k8s.io"
+        | "admissionregistration.k8s.io"
+        | "apiextensions.k8s.io"
+        | "discovery.k8s.io"
         | "scheduling.k8s.io" => true,
         "storage.k8s.io" => resource.plural == "csidrivers",
         _ => false,
@@ -429,5 +444,8 @@ fn same_owners(live: &Value, new: &Value) -> bool {
     let (Some(live), Some(new)) = (live.as_array(), new.as_array()) else { return false };
     let fields = ["manager", "operation", "apiVersion", "subresource", "fieldsV1"];
     live.len() == new.len()
-        && live.iter().zip(new).all(|(a, b)| fields.iter().all(|field| a.get(field) == b.get(field)))
+        && live
+            .iter()
+            .zip(new)
+            .all(|(a, b)| fields.iter().all(|field| a.get(field) == b.get(field)))
 }
