@@ -184,8 +184,9 @@ fn list(value: &Value) -> &[Value] {
 }
 
 /// The roles that every cluster has, as far as people bind them: `cluster-admin` with its binding,
-/// and `admin`, `edit` and `view` for a namespace.
-pub(crate) fn default_roles() -> Vec<Value> {
+/// and `admin`, `edit` and `view` for a namespace. The rules of these three are put together by a
+/// controller; without one they are empty.
+pub(crate) fn default_roles(aggregated: bool) -> Vec<Value> {
     let group = "rbac.authorization.k8s.io";
     let read = ["get", "list", "watch"];
     let write = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -249,11 +250,12 @@ pub(crate) fn default_roles() -> Vec<Value> {
     }
     binding["roleRef"] = json!({"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"});
     binding["subjects"] = json!([{"apiGroup": group, "kind": "Group", "name": MASTERS}]);
+    let put_together = |rules| if aggregated { rules } else { Vec::new() };
     vec![
         role("cluster-admin", everything),
-        role("admin", admin),
-        role("edit", edit),
-        role("view", namespaced(&read)),
+        role("admin", put_together(admin)),
+        role("edit", put_together(edit)),
+        role("view", put_together(namespaced(&read))),
         binding,
     ]
 }

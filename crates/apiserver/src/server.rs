@@ -185,7 +185,7 @@ impl State {
             .map(
                 |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
             )
-            .chain(crate::auth::default_roles());
+            .chain(crate::auth::default_roles(self.built_in_controllers));
         for object in objects {
             crate::verbs::create_system(self, &registry, object);
         }

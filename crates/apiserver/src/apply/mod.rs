@@ -112,15 +112,13 @@ pub(crate) fn check(target: &Target<'_>, applied: &Value) -> Result<()> {
         return Ok(());
     }
     let (group, version) = target.api_version.rsplit_once('/').unwrap_or(("", target.api_version));
-    let group_version =
-        if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     let kind = applied["kind"].as_str().unwrap_or_default();
     let text = match &problems[..] {
         [one] => one.clone(),
         many => format!("errors:\n  {}", many.join("\n  ")),
     };
     let message = format!(
-        "failed to create typed patch object ({}/{}; {group_version}, Kind={kind}): {text}",
+        "failed to create typed patch object ({}/{}; {group}/{version}, Kind={kind}): {text}",
         applied.namespace(),
         applied.name()
     );
