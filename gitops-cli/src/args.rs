@@ -19,14 +19,14 @@ pub(crate) struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
-  gitops run . --context kind-dev --once
+  gitops run . --once
   gitops kustomize build overlays/prod
   source <(gitops completion bash)";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Reconcile a working tree in a cluster and watch it become ready
+    /// Reconcile a working tree and watch it become ready, without a cluster
     Run(Run),
     /// Render kustomize overlays
     #[command(subcommand)]
@@ -87,13 +87,19 @@ pub(crate) struct Run {
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) timeout: u64,
 
-    /// A kubeconfig file; without it, the usual ones are read
+    /// Run in the cluster of this kubeconfig file
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
 
-    /// The kubeconfig's context to use; always named, so that no cluster is changed by accident
-    #[arg(long, value_name = "NAME", required_unless_present = "kubeconfig")]
+    /// A context of the kubeconfig: run in that cluster. Without it and --kubeconfig nothing but
+    /// this process is needed, and nothing outside of it is changed
+    #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
+
+    /// Leave workloads as they were applied. Otherwise a run inside the process lets Deployments,
+    /// Jobs and claims become ready, as after a good rollout
+    #[arg(long)]
+    pub(crate) no_simulate: bool,
 
     /// Install the custom resource definitions that the cluster lacks
     #[arg(long)]
@@ -104,21 +110,23 @@ pub(crate) struct Run {
     pub(crate) force: bool,
 }
 
-const RUN_ABOUT: &str = "Reconcile a working tree in a cluster and watch it become ready.
+const RUN_ABOUT: &str = "Reconcile a working tree and watch it become ready.
 
-Runs the source and kustomize reconcilers in this process. Applies the repository's own sync objects \
-(GitRepository and Kustomization, as `flux bootstrap` wrote them) to the cluster that --kubeconfig or \
---context names, and serves PATH, uncommitted edits included, in place of the sync's own URL and of \
-the repository's remotes; deploy keys are not needed for those. What .gitignore excludes is left out. \
-A saved edit is reconciled within a second.
+Runs the source and kustomize reconcilers in this process, against a Kubernetes API in this process: \
+no cluster is needed. Applies the repository's own sync objects (GitRepository and Kustomization, as \
+`flux bootstrap` wrote them), and serves PATH, uncommitted edits included, in place of the sync's own \
+URL and of the repository's remotes; deploy keys are not needed for those. What .gitignore excludes is \
+left out. A saved edit is reconciled within a second.
 
-Objects stay in the cluster when the run ends.";
+With --context or --kubeconfig the same happens in a cluster, and the objects stay there when the run \
+ends.";
 
 const RUN_EXAMPLES: &str = "Examples:
-  gitops run . --context kind-dev --install-crds
-  gitops run . --context kind-dev --path clusters/prod    one of several clusters
-  gitops run . --context kind-dev --once                  for CI: ends when everything has settled
-  gitops run . --kubeconfig dev.yaml --once -o json
+  gitops run .                                            everything in this process
+  gitops run . --path clusters/prod                       one of several clusters
+  gitops run . --once                                     for CI: ends when everything has settled
+  gitops run . --once -o json
+  gitops run . --context kind-dev --install-crds          in a cluster
 
 Exit codes:
   0  everything is ready (--once), or the run was ended with Ctrl-C

@@ -4,6 +4,7 @@ mod args;
 mod command;
 mod repository;
 mod session;
+mod simulator;
 
 use std::process::ExitCode;
 

@@ -3,12 +3,13 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use gitops_apiserver::Server;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::{
     args::Run,
     repository::{self, WorkingTree},
-    session::{self, Console, Plan},
+    session::{self, Console, Install, Plan},
 };
 
 pub(crate) fn run(args: &Run) -> anyhow::Result<ExitCode> {
@@ -19,14 +20,20 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let sync = repository::find(&*tree.current().1, args.path.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let config = kubeconfig(args).await?;
+        let cluster = cluster(args).await?;
+        let is_embedded = cluster.is_embedded;
         let plan = Plan {
-            server: config.cluster_url.to_string(),
-            client: kube::Client::try_from(config)?,
+            server: cluster.name,
+            client: cluster.client,
             tree: Arc::new(tree),
             sync,
-            install_crds: args.install_crds,
-            force: args.force,
+            install: match (is_embedded, args.install_crds) {
+                (true, _) => Install::All,
+                (false, true) => Install::Needed,
+                (false, false) => Install::Nothing,
+            },
+            force: args.force || is_embedded,
+            simulate: is_embedded && !args.no_simulate,
             once: args.once.then(|| Duration::from_secs(args.timeout)),
         };
         let report = session::run(plan, &Console::new(args.output.is_none())).await?;
@@ -36,6 +43,28 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<ExitCode> {
         }
         let good = report.is_ready() || !args.once;
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+/// Where the objects go.
+struct Cluster {
+    /// For people.
+    name: String,
+    client: kube::Client,
+    is_embedded: bool,
+}
+
+async fn cluster(args: &Run) -> anyhow::Result<Cluster> {
+    if args.kubeconfig.is_none() && args.context.is_none() {
+        let client = kube::Client::new(Server::new().service(), "default");
+        let name = "a cluster inside this process".to_owned();
+        return Ok(Cluster { name, client, is_embedded: true });
+    }
+    let config = kubeconfig(args).await?;
+    Ok(Cluster {
+        name: config.cluster_url.to_string(),
+        client: kube::Client::try_from(config)?,
+        is_embedded: false,
     })
 }
 

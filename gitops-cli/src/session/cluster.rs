@@ -41,24 +41,34 @@ pub(super) async fn refuse_taken(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes sure that the kinds are served: installs those that are not, if that is wanted, and names
-/// them.
-pub(super) async fn ensure_kinds(client: &Client, install: bool) -> anyhow::Result<Vec<String>> {
+/// Which of Flux's kinds a cluster is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Install {
+    /// None: the run ends if one that it needs is missing.
+    Nothing,
+    /// Those that the run needs.
+    Needed,
+    /// All, so that whatever a repository holds can be applied.
+    All,
+}
+
+/// Makes sure that the kinds are served: installs those that are not, as far as that is wanted, and
+/// names them.
+pub(super) async fn ensure_kinds(client: &Client, install: Install) -> anyhow::Result<Vec<String>> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let mut installed = Vec::new();
-    for name in NEEDED {
+    for definition in gitops_api::crds() {
+        let name = definition["metadata"]["name"].as_str().unwrap_or_default();
+        if !NEEDED.contains(&name) && install != Install::All {
+            continue;
+        }
         if api.get_opt(name).await.with_context(|| format!("cannot look for {name}"))?.is_some() {
             continue;
         }
-        if !install {
+        if install == Install::Nothing {
             bail!("the cluster does not have {name}; say --install-crds to install it");
         }
-        let all = gitops_api::crds();
-        let definition = all
-            .iter()
-            .find(|definition| definition["metadata"]["name"] == name)
-            .with_context(|| format!("no definition of {name}"))?;
-        api.patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(definition))
+        api.patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&definition))
             .await
             .with_context(|| format!("cannot install {name}"))?;
         await_condition(api.clone(), name, is_crd_established()).await?;

@@ -30,8 +30,12 @@ use kube::{
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::repository::{RemoteUrl, Sync, WorkingTree};
+use crate::{
+    repository::{RemoteUrl, Sync, WorkingTree},
+    simulator,
+};
 
+pub(crate) use cluster::Install;
 pub(crate) use console::{Console, print_report, print_summary};
 use model::{Model, State, Wanted};
 
@@ -49,9 +53,11 @@ pub(crate) struct Plan {
     pub(crate) client: Client,
     pub(crate) tree: Arc<WorkingTree>,
     pub(crate) sync: Sync,
-    pub(crate) install_crds: bool,
+    pub(crate) install: Install,
     /// Also where Flux runs.
     pub(crate) force: bool,
+    /// Let workloads become ready, as if a kubelet ran.
+    pub(crate) simulate: bool,
     /// End when all has settled, at the latest after this long; absent: at Ctrl-C.
     pub(crate) once: Option<Duration>,
 }
@@ -83,8 +89,11 @@ pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<Model> 
     if !plan.force {
         cluster::refuse_taken(client).await?;
     }
-    for name in cluster::ensure_kinds(client, plan.install_crds).await? {
-        console.say(&format!("+ CustomResourceDefinition/{name}"));
+    let installed = cluster::ensure_kinds(client, plan.install).await?;
+    if plan.install == Install::Needed {
+        for name in installed {
+            console.say(&format!("+ CustomResourceDefinition/{name}"));
+        }
     }
 
     let mut urls: Vec<String> = plan.sync.urls().map(str::to_owned).collect();
@@ -105,6 +114,9 @@ pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<Model> 
     let _ = tokio::join!(view.sources.wait_until_ready(), view.kustomizations.wait_until_ready());
     for id in view.own_sources() {
         cluster::ask(client, &id, &token(0)).await?;
+    }
+    if plan.simulate {
+        tokio::spawn(simulator::run(client.clone(), scope.clone()));
     }
     let reconcilers = tokio::spawn(embed::run(client.clone(), options, scope.clone()));
 
