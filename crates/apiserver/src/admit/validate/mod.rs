@@ -2,9 +2,11 @@
 
 mod checks;
 mod custom;
+mod kinds;
 mod metadata;
 mod names;
 mod place;
+mod pod;
 
 use serde_json::Value;
 
@@ -31,12 +33,7 @@ pub(crate) fn validate(
     if resource.schema.node(resource.node).rules.is_some() {
         custom::validate(&mut checks, resource, new, old, subresource);
     } else {
-        match old {
-            None => {
-                metadata::create(&mut checks, new, resource.namespaced, names::name_is_subdomain)
-            }
-            Some(old) => metadata::update(&mut checks, new, old, resource.namespaced),
-        }
+        kinds::validate(&mut checks, resource, new, old, subresource);
     }
     if checks.causes.is_empty() {
         return Ok(());
