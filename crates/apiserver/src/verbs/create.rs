@@ -1,3 +1,5 @@
+//! New objects.
+
 use serde_json::Value;
 
 use super::{

@@ -1,3 +1,5 @@
+//! Objects that go, and what goes with them: namespaces, dependents.
+
 use std::{collections::HashSet, sync::Arc};
 
 use http::StatusCode;

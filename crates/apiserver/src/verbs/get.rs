@@ -1,3 +1,5 @@
+//! One object.
+
 use http::StatusCode;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Many objects, whole or in parts.
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use bytes::{BufMut as _, BytesMut};
 use http::StatusCode;

@@ -1,3 +1,5 @@
+//! Changes to an object: JSON patch, merge patch, strategic merge patch, server-side apply.
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value};

@@ -1,3 +1,5 @@
+//! An object in the place of another.
+
 use serde_json::Value;
 
 use super::{
