@@ -64,6 +64,7 @@ pub(crate) enum Format {
 }
 
 /// Arguments of `gitops run`.
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 #[derive(Debug, Args)]
 #[command(long_about = RUN_ABOUT, after_long_help = RUN_EXAMPLES)]
 pub(crate) struct Run {

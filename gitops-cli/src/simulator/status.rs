@@ -72,17 +72,7 @@ pub(super) fn after_rollout(kind: &str, object: &Value) -> Option<Value> {
             json!({"loadBalancer": {"ingress": [{"ip": ADDRESS, "ipMode": "VIP"}]}})
         }
         "Ingress" => json!({"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}),
-        "HorizontalPodAutoscaler" => {
-            let least = spec["minReplicas"].as_i64().unwrap_or(1);
-            json!({
-                "currentReplicas": least, "desiredReplicas": least,
-                "conditions": [
-                    condition(object, "AbleToScale", "True", "ReadyForNewScale", "recommended size matches current size"),
-                    condition(object, "ScalingActive", "True", "ValidMetricFound", "the HPA was able to successfully calculate a replica count"),
-                    condition(object, "ScalingLimited", "False", "DesiredWithinRange", "the desired count is within the acceptable range"),
-                ],
-            })
-        }
+        "HorizontalPodAutoscaler" => autoscaler(object),
         "PodDisruptionBudget" => json!({
             "observedGeneration": generation,
             "currentHealthy": 1, "desiredHealthy": 1, "disruptionsAllowed": 1, "expectedPods": 1,
@@ -92,6 +82,23 @@ pub(super) fn after_rollout(kind: &str, object: &Value) -> Option<Value> {
             "conditions": [condition(object, "Available", "True", "Passed", "all checks passed")],
         }),
         _ => return None,
+    })
+}
+
+fn autoscaler(object: &Value) -> Value {
+    let least = object.pointer("/spec/minReplicas").and_then(Value::as_i64).unwrap_or(1);
+    let (able, active, within) = (
+        "recommended size matches current size",
+        "the HPA was able to successfully calculate a replica count",
+        "the desired count is within the acceptable range",
+    );
+    json!({
+        "currentReplicas": least, "desiredReplicas": least,
+        "conditions": [
+            condition(object, "AbleToScale", "True", "ReadyForNewScale", able),
+            condition(object, "ScalingActive", "True", "ValidMetricFound", active),
+            condition(object, "ScalingLimited", "False", "DesiredWithinRange", within),
+        ],
     })
 }
 

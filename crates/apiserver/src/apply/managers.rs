@@ -84,14 +84,14 @@ impl Manager {
 
     /// As conflicts name it.
     pub(crate) fn shown(&self) -> String {
-        let mut text = format!("{:?}", self.name);
-        if !self.subresource.is_empty() {
-            text += &format!(" with subresource {:?}", self.subresource);
+        let subresource = match &*self.subresource {
+            "" => String::new(),
+            subresource => format!(" with subresource {subresource:?}"),
+        };
+        match self.operation {
+            Operation::Apply => format!("{:?}{subresource}", self.name),
+            Operation::Update => format!("{:?}{subresource} using {}", self.name, self.api_version),
         }
-        if self.operation == Operation::Update {
-            text += &format!(" using {}", self.api_version);
-        }
-        text
     }
 }
 

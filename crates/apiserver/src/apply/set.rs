@@ -30,7 +30,7 @@ struct Entry {
     below: Set,
 }
 
-/// FieldsV1 nests no deeper; deeper ones are not believed.
+/// `FieldsV1` nests no deeper; deeper ones are not believed.
 const DEPTH_LIMIT: usize = 256;
 
 impl Element {

@@ -26,6 +26,9 @@ const OPERATIONS_LIMIT: usize = 10_000;
 /// Merge patches nest no deeper.
 const DEPTH_LIMIT: usize = 512;
 
+/// What a patch makes of the live object.
+type Edit<'a> = Box<dyn Fn(&Value) -> Result<Value> + 'a>;
+
 pub(crate) fn patch(call: &Call<'_>, content_type: &str, body: &Bytes) -> Result<Answer> {
     if content_type == APPLY {
         return match call.subresource_name() {
@@ -38,7 +41,7 @@ pub(crate) fn patch(call: &Call<'_>, content_type: &str, body: &Bytes) -> Result
         return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", why));
     }
     let patch = parse_json(body)?;
-    let edit: Box<dyn Fn(&Value) -> Result<Value>> = match content_type {
+    let edit: Edit<'_> = match content_type {
         JSON => Box::new(move |live| json_patch(live, &patch)),
         MERGE => Box::new(move |live| {
             let mut value = live.clone();
