@@ -84,6 +84,11 @@ pub(crate) struct Run {
     #[arg(short, long, value_name = "FORMAT", requires = "once")]
     pub(crate) output: Option<Format>,
 
+    /// Write the objects that were applied to this directory when the run ends, one file each; the
+    /// values of Secrets are masked
+    #[arg(long, value_name = "DIR")]
+    pub(crate) write: Option<PathBuf>,
+
     /// With --once, how many seconds to wait until everything has settled
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) timeout: u64,

@@ -34,14 +34,15 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<ExitCode> {
             },
             force: args.force || is_embedded,
             simulate: is_embedded && !args.no_simulate,
+            write: args.write.clone(),
             once: args.once.then(|| Duration::from_secs(args.timeout)),
         };
-        let report = session::run(plan, &Console::new(args.output.is_none())).await?;
+        let end = session::run(plan, &Console::new(args.output.is_none())).await?;
         match args.output {
-            Some(format) => session::print_report(&report, format)?,
-            None => session::print_summary(&report)?,
+            Some(format) => session::print_report(&end, format)?,
+            None => session::print_summary(&end)?,
         }
-        let good = report.is_ready() || !args.once;
+        let good = end.model.is_ready() || !args.once;
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }

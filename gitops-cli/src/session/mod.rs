@@ -4,9 +4,11 @@ mod cluster;
 mod console;
 mod edits;
 mod model;
+mod objects;
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,13 +33,14 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::{
-    repository::{RemoteUrl, Sync, WorkingTree},
+    repository::{Places, RemoteUrl, Sync, WorkingTree},
     simulator,
 };
 
 pub(crate) use cluster::Install;
 pub(crate) use console::{Console, print_report, print_summary};
 use model::{Model, State, Wanted};
+use objects::Objects;
 
 /// How often the state is looked at even if nothing seems to happen.
 const GLANCE: Duration = Duration::from_millis(500);
@@ -58,8 +61,20 @@ pub(crate) struct Plan {
     pub(crate) force: bool,
     /// Let workloads become ready, as if a kubelet ran.
     pub(crate) simulate: bool,
+    /// Where the objects are written when the run ends.
+    pub(crate) write: Option<PathBuf>,
     /// End when all has settled, at the latest after this long; absent: at Ctrl-C.
     pub(crate) once: Option<Duration>,
+}
+
+/// What has become of everything.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) model: Model,
+    /// Objects that are not as they should be, and why.
+    pub(crate) unhealthy: BTreeMap<String, String>,
+    /// Where objects are written.
+    pub(crate) places: Places,
 }
 
 /// Which repositories the working tree stands for.
@@ -81,8 +96,8 @@ impl SourceOverride for Own {
     }
 }
 
-/// Runs a plan to its end: what has become of everything.
-pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<Model> {
+/// Runs a plan to its end.
+pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<End> {
     let client = &plan.client;
     let (directory, root) = (plan.sync.directory.display(), plan.tree.root().display());
     console.say(&format!("{directory} of {root} into {}", plan.server));
@@ -120,16 +135,34 @@ pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<Model> 
     }
     let reconcilers = tokio::spawn(embed::run(client.clone(), options, scope.clone()));
 
+    let mut objects = Objects::new(client.clone());
     let result = tokio::select! {
-        result = follow(&plan, &view, &changed, console) => result,
+        result = follow(&plan, &view, &changed, console, &mut objects) => result,
         result = tokio::signal::ctrl_c() => result.map(|()| view.model()).map_err(Into::into),
     };
+    console.clear();
+    let end = conclude(&plan, result, &objects).await;
     scope.cancel();
     // The reconcilers end their writes. A failed start is the reason of everything else.
     match tokio::time::timeout(Duration::from_secs(5), reconcilers).await {
         Ok(Ok(Err(error))) => Err(error.into()),
-        _ => result,
+        _ => end,
     }
+}
+
+async fn conclude(
+    plan: &Plan,
+    model: anyhow::Result<Model>,
+    objects: &Objects,
+) -> anyhow::Result<End> {
+    let model = model?;
+    if let Some(directory) = &plan.write {
+        objects.write(&model, directory).await?;
+    }
+    let unhealthy = objects.health(&model).await;
+    let places =
+        if model.is_ready() { Places::default() } else { Places::of(&*plan.tree.current().1) };
+    Ok(End { model, unhealthy, places })
 }
 
 /// What the watches know.
@@ -192,6 +225,7 @@ async fn follow(
     view: &View,
     changed: &Notify,
     console: &Console,
+    objects: &mut Objects,
 ) -> anyhow::Result<Model> {
     let edits = plan.once.is_none().then(|| edits::watch(plan.tree.root())).transpose()?;
     let end = plan.once.map(|timeout| Instant::now() + timeout);
@@ -207,6 +241,7 @@ async fn follow(
                 if plan.tree.refresh()? {
                     requests += 1;
                     console.say("edited");
+                    quiet_since = Instant::now();
                     for id in view.own_sources() {
                         cluster::ask(&plan.client, &id, &token(requests)).await?;
                     }
@@ -218,7 +253,13 @@ async fn follow(
             console.tell(&told, &model);
             quiet_since = Instant::now();
             told = model;
+            if plan.once.is_none() {
+                for difference in objects.look(&told).await {
+                    console.difference(&difference);
+                }
+            }
         }
+        console.draw(&told);
         let Some(end) = end else { continue };
         if Instant::now() >= end {
             console.say("time is up");

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gitops_core::ObjectId;
 use serde_json::{Value, json};
 
 /// Where an object stands.
@@ -46,8 +47,8 @@ pub(crate) struct Item {
     /// A Kustomization's source.
     pub(crate) source: Option<String>,
     pub(crate) depends_on: Vec<String>,
-    /// What a Kustomization applied: `Kind/namespace/name`.
-    pub(crate) objects: BTreeSet<String>,
+    /// What a Kustomization applied, by `Kind/namespace/name`.
+    pub(crate) objects: BTreeMap<String, ObjectId>,
 }
 
 /// All items, by id.
@@ -146,7 +147,7 @@ impl Model {
                 "revision": item.revision,
                 "source": item.source,
                 "dependsOn": item.depends_on,
-                "objects": item.objects,
+                "objects": item.objects.keys().collect::<Vec<_>>(),
                 "holdsBack": self.held_back_by(&item.id),
             })
         };
@@ -217,7 +218,7 @@ fn source_item(object: &Value, wanted: &Wanted<'_>) -> Item {
         revision: revision.to_owned(),
         source: None,
         depends_on: Vec::new(),
-        objects: BTreeSet::new(),
+        objects: BTreeMap::new(),
     }
 }
 
@@ -263,12 +264,13 @@ fn kustomization_item(object: &Value, sources: &BTreeMap<String, Item>) -> Item 
     }
 }
 
-fn objects(object: &Value) -> BTreeSet<String> {
+fn objects(object: &Value) -> BTreeMap<String, ObjectId> {
     let entries = object.pointer("/status/inventory/entries").and_then(Value::as_array);
-    let ids = entries.into_iter().flatten().filter_map(|entry| {
-        gitops_core::ObjectId::from_inventory(text(entry, "/id"), text(entry, "/v")).ok()
-    });
-    ids.map(|id| id.to_string()).collect()
+    let ids = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| ObjectId::from_inventory(text(entry, "/id"), text(entry, "/v")).ok());
+    ids.map(|id| (id.to_string(), id)).collect()
 }
 
 #[cfg(test)]
@@ -310,7 +312,7 @@ mod tests {
         let apps = [kustomization("a", &[], "True", "Ok", "r2")];
         let settled = model(source("r2", "True"), &apps);
         assert!(settled.is_settled() && settled.is_ready());
-        assert!(settled.items["Kustomization/n/a"].objects.contains("ConfigMap/n/c"));
+        assert!(settled.items["Kustomization/n/a"].objects.contains_key("ConfigMap/n/c"));
     }
 
     #[test]

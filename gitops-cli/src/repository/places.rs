@@ -1,0 +1,110 @@
+//! Where in the repository an object is written: file and line.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use gitops_core::{EntryKind, Tree};
+
+/// More objects are not remembered.
+const OBJECTS_LIMIT: usize = 100_000;
+
+/// Files over this size hold data, not manifests.
+const FILE_LIMIT: usize = 4 << 20;
+
+/// The places of all objects of a tree, by kind and name.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    known: HashMap<(String, String), Vec<(PathBuf, u32)>>,
+    count: usize,
+}
+
+impl Places {
+    /// Reads all YAML files of a tree; what cannot be read has no places.
+    pub(crate) fn of(tree: &dyn Tree) -> Self {
+        let mut places = Self::default();
+        places.directory(tree, Path::new(""), 0);
+        places
+    }
+
+    /// `file:line` of the object, if there is exactly one of that kind and name. A name may have
+    /// grown a prefix and a suffix on its way; then the longest that it contains is taken.
+    pub(crate) fn find(&self, kind: &str, name: &str) -> Option<String> {
+        let exact = self.known.get(&(kind.to_owned(), name.to_owned()));
+        let found = exact.or_else(|| {
+            let within = self.known.iter().filter(|((of, base), _)| {
+                of == kind && base.len() > 2 && name.contains(base.as_str())
+            });
+            within.max_by_key(|((_, base), _)| base.len()).map(|(_, places)| places)
+        })?;
+        match &found[..] {
+            [(file, line)] => Some(format!("{}:{line}", file.display())),
+            _ => None,
+        }
+    }
+
+    fn directory(&mut self, tree: &dyn Tree, directory: &Path, depth: usize) {
+        let Ok(entries) = tree.list(directory) else { return };
+        for entry in entries {
+            let path = directory.join(&entry.name);
+            match entry.kind {
+                EntryKind::Directory if depth < 64 => self.directory(tree, &path, depth + 1),
+                EntryKind::File { .. }
+                    if path.extension().is_some_and(|end| end == "yaml" || end == "yml") =>
+                {
+                    self.file(tree, &path);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn file(&mut self, tree: &dyn Tree, path: &Path) {
+        if self.count >= OBJECTS_LIMIT {
+            return;
+        }
+        let Ok(bytes) = tree.read(path) else { return };
+        let Ok(text) = std::str::from_utf8(&bytes) else { return };
+        if text.len() > FILE_LIMIT {
+            return;
+        }
+        for document in gitops_yaml::read_all(text).unwrap_or_default() {
+            let (Some(kind), Some(name)) = (
+                document.get("kind").and_then(gitops_yaml::Node::as_str),
+                document.at(["metadata", "name"]).and_then(gitops_yaml::Node::as_str),
+            ) else {
+                continue;
+            };
+            self.count += 1;
+            let place = (path.to_owned(), document.place().line());
+            self.known.entry((kind.to_owned(), name.to_owned())).or_default().push(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gitops_core::MemoryTree;
+
+    use super::*;
+
+    #[test]
+    fn objects_are_found_by_kind_and_name() {
+        let tree = MemoryTree::from_iter([
+            (
+                "a/b.yaml",
+                "kind: ConfigMap\nmetadata: {name: one}\n---\nkind: Secret\nmetadata: {name: web}\n",
+            ),
+            (
+                "c.yaml",
+                "kind: ConfigMap\nmetadata: {name: twice}\n---\nkind: ConfigMap\nmetadata: {name: twice}\n",
+            ),
+            ("broken.yaml", "a: [\n"),
+        ]);
+        let places = Places::of(&tree);
+        assert_eq!(places.find("ConfigMap", "one").unwrap(), "a/b.yaml:1");
+        assert_eq!(places.find("Secret", "dev-web-7f9k").unwrap(), "a/b.yaml:4");
+        assert_eq!(places.find("ConfigMap", "twice"), None, "it could be either");
+    }
+}
