@@ -53,7 +53,8 @@ pub(crate) fn find(tree: &dyn Tree, path: Option<&Path>) -> anyhow::Result<Sync>
         ),
         (0, None) => bail!(
             "the repository has no sync objects: no directory holds a GitRepository together with \
-             a Kustomization that uses it"
+             a Kustomization that uses it; write them, as `flux bootstrap` does, or name their \
+             directory with --path"
         ),
         (count, _) => {
             let choices: Vec<String> = clusters

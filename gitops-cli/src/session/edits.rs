@@ -12,8 +12,16 @@ const TOGETHER: Duration = Duration::from_millis(100);
 /// A running watch of a directory.
 #[derive(Debug)]
 pub(super) struct Edits {
-    edited: Arc<Notify>,
+    /// An edit is over.
+    over: Arc<Notify>,
     _watcher: notify::RecommendedWatcher,
+    debounce: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Edits {
+    fn drop(&mut self) {
+        self.debounce.abort();
+    }
 }
 
 pub(super) fn watch(root: &Path) -> anyhow::Result<Edits> {
@@ -31,12 +39,29 @@ pub(super) fn watch(root: &Path) -> anyhow::Result<Edits> {
     watcher
         .watch(root, RecursiveMode::Recursive)
         .with_context(|| format!("cannot watch {}", root.display()))?;
-    Ok(Edits { edited, _watcher: watcher })
+    let over = Arc::new(Notify::new());
+    // Files may have been saved between the first look at them and this watch.
+    over.notify_one();
+    let tell = Arc::clone(&over);
+    // A task of its own: whoever waits for the end of an edit may stop waiting at any time, and must
+    // not take the edit along.
+    let debounce = tokio::spawn(async move {
+        loop {
+            edited.notified().await;
+            sleep(TOGETHER).await;
+            tell.notify_one();
+        }
+    });
+    Ok(Edits { over, _watcher: watcher, debounce })
 }
 
 /// Completes when an edit is over; never without a watch.
+///
+/// # Cancel safety
+/// No edit is lost when the future is dropped.
 pub(super) async fn next(edits: Option<&Edits>) {
-    let Some(edits) = edits else { return std::future::pending().await };
-    edits.edited.notified().await;
-    sleep(TOGETHER).await;
+    match edits {
+        Some(edits) => edits.over.notified().await,
+        None => std::future::pending().await,
+    }
 }

@@ -1,0 +1,219 @@
+//! `gitops run` as a user calls it, without a cluster.
+#![expect(clippy::unwrap_used, reason = "a failure is the test's")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+const SYNC: &str = "\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: repo, namespace: flux-system}
+spec: {interval: 1m, url: https://git.invalid/fleet.git, ref: {branch: main}}
+";
+
+fn kustomization(name: &str, path: &str, more: &str) -> String {
+    format!(
+        "---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+         metadata: {{name: {name}, namespace: flux-system}}\n\
+         spec:\n  interval: 10m\n  path: {path}\n  prune: true\n  targetNamespace: default\n\
+         \x20 sourceRef: {{kind: GitRepository, name: repo}}\n{more}"
+    )
+}
+
+fn config_map(name: &str, value: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{key: {value}}}\n")
+}
+
+fn write(root: &Path, file: &str, text: &str) {
+    let file = root.join(file);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, text).unwrap();
+}
+
+fn command(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gitops"));
+    command.arg("run").arg(root).args(arguments).env_remove("KUBECONFIG").stdin(Stdio::null());
+    command
+}
+
+fn once(root: &Path, arguments: &[&str]) -> Output {
+    let mut all = vec!["--once"];
+    all.extend(arguments);
+    command(root, &all).output().unwrap()
+}
+
+fn report(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_example_fleet_becomes_ready() {
+    let fleet = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/fleet");
+    let written = tempfile::tempdir().unwrap();
+    let directory = written.path().to_str().unwrap();
+    let output = once(&fleet, &["-o", "json", "--write", directory]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report = report(&output);
+    assert_eq!((&report["ready"], &report["settled"]), (&Value::Bool(true), &Value::Bool(true)));
+    assert_eq!(report["items"].as_array().unwrap().len(), 5);
+    assert_eq!(report["unhealthy"], serde_json::json!({}));
+    let deployment = fs::read_to_string(written.path().join("apps_deployment_apps_podinfo.yaml"));
+    assert!(deployment.unwrap().contains("kustomize.toolkit.fluxcd.io/name: apps"));
+    let secrets: Vec<String> = fs::read_dir(written.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("secret_"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    assert!(!secrets.is_empty() && secrets.iter().all(|secret| secret.contains("*****")));
+}
+
+#[test]
+fn failures_name_their_cause_their_place_and_who_waits() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let after = |name: &str| format!("  dependsOn: [{{name: {name}}}]\n");
+    let all = [
+        SYNC.to_owned(),
+        kustomization("good", "./good", ""),
+        kustomization("bad", "./bad", ""),
+        kustomization("waits", "./good2", &after("bad")),
+        kustomization("waits-too", "./good3", &after("waits")),
+    ];
+    write(root, "cluster/sync.yaml", &all.concat());
+    write(root, "good/a.yaml", &config_map("a", "one"));
+    write(root, "good2/b.yaml", &config_map("b", "one"));
+    write(root, "good3/c.yaml", &config_map("c", "one"));
+    let role = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fine}\n---\n\
+                apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: broken}\nspec: {replicas: 1}\n";
+    write(root, "bad/b.yaml", role);
+    let output = once(root, &[]);
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("✗ Kustomization/flux-system/bad  ReconciliationFailed"), "{text}");
+    assert!(text.contains("Deployment/default/broken"), "{text}");
+    assert!(text.contains("at bad/b.yaml:5"), "{text}");
+    let waiting =
+        "waiting for it: Kustomization/flux-system/waits, Kustomization/flux-system/waits-too";
+    assert!(text.contains(waiting), "{text}");
+    assert!(text.contains("2 of 5 ready"), "{text}");
+    let report = report(&once(root, &["-o", "json"]));
+    assert_eq!((&report["ready"], &report["settled"]), (&Value::Bool(false), &Value::Bool(true)));
+}
+
+#[test]
+fn workloads_stay_as_they_were_applied_without_the_simulator() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let wait = "  wait: true\n";
+    write(root, "c/sync.yaml", &(SYNC.to_owned() + &kustomization("app", "./app", wait)));
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n\
+        \x20 selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n\
+        \x20   spec: {containers: [{name: web, image: web}]}\n";
+    write(root, "app/web.yaml", deployment);
+    assert_eq!(once(root, &[]).status.code(), Some(0));
+    let output = once(root, &["--no-simulate", "--timeout", "4"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("Deployment/default/web: InProgress") && text.contains("time is up"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_repository_without_sync_objects_gets_a_hint() {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "a.yaml", &config_map("a", "one"));
+    let output = once(root.path(), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("Kustomization") && text.contains("--path"), "{text}");
+}
+
+/// A run that goes on, and what it says.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Running {
+    fn start(root: &Path) -> Self {
+        let mut child = command(root, &[]).stdout(Stdio::piped()).spawn().unwrap();
+        let (tell, lines) = channel();
+        let stdout = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if tell.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    /// Waits for a line that holds the text.
+    fn wait(&mut self, text: &str) {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("no {text:?} in\n{}", self.seen.join("\n"));
+            };
+            let found = line.contains(text);
+            self.seen.push(line);
+            if found {
+                return;
+            }
+        }
+    }
+
+    /// Ctrl-C, and the code of the end.
+    fn stop(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn saved_edits_are_reconciled_shown_and_pruned() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    write(root, "c/sync.yaml", &(SYNC.to_owned() + &kustomization("app", "./app", "")));
+    write(root, "app/a.yaml", &config_map("a", "one"));
+    write(root, "app/b.yaml", &config_map("b", "one"));
+    let mut run = Running::start(root);
+    run.wait("✔ Kustomization/flux-system/app");
+
+    write(root, "app/a.yaml", &config_map("a", "two"));
+    run.wait("~ ConfigMap/default/a configured");
+    run.wait("-  key: one");
+    run.wait("+  key: two");
+
+    // What is broken leaves the last good state.
+    write(root, "app/a.yaml", "kind: [\n");
+    run.wait("✗ Kustomization/flux-system/app");
+    write(root, "app/a.yaml", &config_map("a", "three"));
+    fs::remove_file(root.join("app/b.yaml")).unwrap();
+    run.wait("✔ Kustomization/flux-system/app");
+    run.wait("+  key: three");
+    run.wait("- ConfigMap/default/b deleted");
+    assert_eq!(run.stop(), Some(0));
+}
