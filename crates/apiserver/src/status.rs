@@ -287,20 +287,9 @@ impl Cause {
             CauseKind::Duplicate(value) => format!("Duplicate value: {}", shown(value)),
             CauseKind::NotFound(value) => format!("Not found: {}", shown(value)),
             CauseKind::Unsupported(value, supported) => {
-                let mut names: Vec<String> = supported.iter().map(|s| format!("{s:?}")).collect();
-                let more = names.len().saturating_sub(10);
-                if more > 0 {
-                    names.truncate(10);
-                }
-                let mut text = format!(
-                    "Unsupported value: {}: supported values: {}",
-                    shown(value),
-                    names.join(", ")
-                );
-                if more > 0 {
-                    let _ = write!(text, ", {more} more");
-                }
-                return text;
+                let names: Vec<String> = supported.iter().map(|name| go_quote(name)).collect();
+                let (value, names) = (shown(value), names.join(", "));
+                return format!("Unsupported value: {value}: supported values: {names}");
             }
         };
         if self.detail.is_empty() { head } else { format!("{head}: {}", self.detail) }

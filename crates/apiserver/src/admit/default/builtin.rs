@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     registry::Resource,
-    schema::{Kind, Node, NodeId, Scalar, Schema},
+    schema::{Field, Kind, Node, NodeId, Scalar, Schema},
 };
 
 type Object = Map<String, Value>;
@@ -39,14 +39,14 @@ fn walk(schema: &Schema, id: NodeId, value: &mut Value, depth: usize) {
             if let Kind::Struct { fields, .. } = &node.kind {
                 special(node, object);
                 for (name, literal) in table::of(&node.name) {
-                    let absent = object.get(*name).is_none_or(Value::is_null);
-                    if absent && node.field(name).is_some() {
+                    let Some(field) = node.field(name) else { continue };
+                    if is_absent(object.get(*name), field) {
                         object.insert((*name).to_owned(), literal_value(*literal));
                     }
                 }
                 for field in fields {
                     if let Some(default) = &field.default
-                        && !object.contains_key(&*field.name)
+                        && is_absent(object.get(&*field.name), field)
                     {
                         let value = declared(&schema.node(field.node).kind, default);
                         object.insert(field.name.to_string(), value);
@@ -67,6 +67,16 @@ fn walk(schema: &Schema, id: NodeId, value: &mut Value, depth: usize) {
             }
         }
         _ => {}
+    }
+}
+
+/// Absent, or what Go does not tell from absent.
+fn is_absent(value: Option<&Value>, field: &Field) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.is_empty() && !field.pointer,
+        Some(Value::Number(number)) => number.as_i64() == Some(0) && !field.pointer,
+        Some(_) => false,
     }
 }
 
@@ -283,6 +293,12 @@ fn daemon_set(object: &mut Object) {
 }
 
 fn stateful_set(object: &mut Object) {
+    if let Some(spec) = child(object, &["spec"]) {
+        for claim in objects(spec, "volumeClaimTemplates") {
+            claim.insert("kind".to_owned(), "PersistentVolumeClaim".into());
+            claim.insert("apiVersion".to_owned(), "v1".into());
+        }
+    }
     let Some(strategy) = child(object, &["spec", "updateStrategy"]) else { return };
     if !strategy.contains_key("type") {
         strategy.insert("type".to_owned(), "RollingUpdate".into());

@@ -153,7 +153,10 @@ fn create(resource: &Resource, new: &mut Value) {
                 new["status"]["lastPhaseTransitionTime"] = created.into();
             }
         }
-        ("", "persistentvolumeclaims") => add_finalizer(new, "kubernetes.io/pvc-protection"),
+        ("", "persistentvolumeclaims") => {
+            add_finalizer(new, "kubernetes.io/pvc-protection");
+            claim_source(new);
+        }
         ("apps", "daemonsets") => set_template_generation(new, 1),
         ("batch", "jobs") => job(new),
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
@@ -206,6 +209,32 @@ fn set_template_generation(object: &mut Value, least: i64) {
     }
 }
 
+/// The old and the new field for what a claim is filled from say the same; what the old one cannot
+/// name is dropped from it.
+fn claim_source(claim: &mut Value) {
+    let Some(Value::Object(spec)) = claim.get_mut("spec") else { return };
+    let known = |source: &Value| {
+        let text = |name: &str| source.get(name).and_then(Value::as_str).unwrap_or_default();
+        matches!(
+            (text("apiGroup"), text("kind")),
+            ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
+        )
+    };
+    let named = spec.get("dataSourceRef").is_some_and(Value::is_object);
+    if !named && spec.get("dataSource").is_some_and(|source| !known(source)) {
+        spec.shift_remove("dataSource");
+    }
+    match (spec.get("dataSource").cloned(), spec.get("dataSourceRef").cloned()) {
+        (Some(source), None) => {
+            spec.insert("dataSourceRef".to_owned(), source);
+        }
+        (None, Some(source)) if source.get("namespace").is_none() => {
+            spec.insert("dataSource".to_owned(), source);
+        }
+        _ => {}
+    }
+}
+
 fn add_finalizer(object: &mut Value, finalizer: &str) {
     if object.finalizers().contains(&finalizer) {
         return;
@@ -233,9 +262,7 @@ fn job(job: &mut Value) {
     let labels = metadata
         .as_object_mut()
         .map(|metadata| metadata.entry("labels").or_insert_with(|| json!({})));
-    let mut given = false;
     if let Some(Value::Object(labels)) = labels {
-        given = !labels.is_empty();
         let mut set = |key: &str, value: &str| {
             labels.entry(key).or_insert_with(|| value.into());
         };
@@ -255,7 +282,7 @@ fn job(job: &mut Value) {
         }
     }
     // A job without labels has those of its pods, these included.
-    if given && let Some(labels) = job.pointer("/spec/template/metadata/labels").cloned() {
+    if let Some(labels) = job.pointer("/spec/template/metadata/labels").cloned() {
         job.metadata_mut().entry("labels").or_insert(labels);
     }
 }

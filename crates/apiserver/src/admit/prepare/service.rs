@@ -35,6 +35,11 @@ pub(super) fn update(resource: &Resource, service: &mut Value, old: &Value) {
     else {
         return;
     };
+    if let (Some(address), None) = (spec.get("clusterIP").cloned(), spec.get("clusterIPs"))
+        && old.get("clusterIP") != Some(&address)
+    {
+        spec.insert("clusterIPs".to_owned(), json!([address]));
+    }
     if has_address(spec) && has_address(old) {
         for name in ["clusterIP", "clusterIPs"] {
             if let (None, Some(value)) = (spec.get(name), old.get(name)) {

@@ -85,6 +85,7 @@ impl Server {
             Some(given) => {
                 let name = given["metadata"]["name"].as_str().unwrap();
                 let object = format!("{collection}/{name}");
+                self.remove(&object).await;
                 let (code, answer, _) = self.call(Method::POST, &collection, given).await;
                 assert_eq!(code, 201, "{}: {answer}", case.name);
                 let place = match &*case.subresource {
@@ -94,7 +95,7 @@ impl Server {
                 let mut send = case.send.clone();
                 send["metadata"]["resourceVersion"] = answer["metadata"]["resourceVersion"].clone();
                 let answer = self.call(Method::PUT, &place, &send).await;
-                self.call(Method::DELETE, &object, &json!({"gracePeriodSeconds": 0})).await;
+                self.remove(&object).await;
                 answer
             }
         };
@@ -106,6 +107,13 @@ impl Server {
         }
     }
 
+    /// Deletes an object, whoever would keep it.
+    async fn remove(&self, path: &str) {
+        let options = json!({"gracePeriodSeconds": 0, "propagationPolicy": "Background"});
+        self.call(Method::DELETE, path, &options).await;
+        self.call(Method::PATCH, path, &json!({"metadata": {"finalizers": null}})).await;
+    }
+
     pub(super) async fn call(
         &self,
         method: Method,
@@ -113,10 +121,14 @@ impl Server {
         body: &Value,
     ) -> (u16, Value, Vec<String>) {
         let bytes = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+        let media = match method {
+            Method::PATCH => "application/merge-patch+json",
+            _ => "application/json",
+        };
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("content-type", "application/json")
+            .header("content-type", media)
             .body(Body::from(bytes))
             .unwrap();
         let response = self.client.send(request).await.unwrap();

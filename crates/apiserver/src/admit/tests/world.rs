@@ -78,12 +78,30 @@ pub(super) fn refused(status: &Value) -> Value {
         "message": status["message"],
         "details": status["details"],
     });
+    // Structs are shown with the server's internal names, and differences by a library of Go's.
+    static STRUCT: std::sync::LazyLock<regex::Regex> =
+        std::sync::LazyLock::new(|| regex::Regex::new(r"value: (\{.*\}|\[.*\])(:|$)").unwrap());
+    for pointer in ["/message"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain((0..1000).map(|index| format!("/details/causes/{index}/message")))
+    {
+        let Some(Value::String(text)) = answer.pointer_mut(&pointer) else {
+            if pointer == "/message" {
+                continue;
+            } else {
+                break;
+            };
+        };
+        let short = text.split('\n').next().unwrap_or_default();
+        *text = STRUCT.replace(short, "value: {}$2").into_owned();
+    }
     if let Some(Value::Array(causes)) = answer.pointer_mut("/details/causes")
         && causes.len() > 1
     {
         causes.sort_by_key(Value::to_string);
         if let Some((head, _)) = status["message"].as_str().and_then(|m| m.split_once(": [")) {
-            answer["message"] = head.into();
+            answer["message"] = head.split('\n').next().unwrap_or_default().into();
         }
     }
     answer
@@ -171,6 +189,21 @@ fn resources(definition: &Value, store: &Store) -> Vec<Resource> {
 /// Lines that show where two values differ.
 pub(super) fn difference(path: &str, theirs: &Value, ours: &Value, lines: &mut Vec<String>) {
     match (theirs, ours) {
+        (Value::Array(a), Value::Array(b)) if path == ".details.causes" => {
+            let cause = |cause: &Value| {
+                format!(
+                    "{}: {}",
+                    cause["field"].as_str().unwrap_or_default(),
+                    cause["message"].as_str().unwrap_or_default()
+                )
+            };
+            for item in a.iter().filter(|item| !b.contains(item)) {
+                lines.push(format!("  only real: {}", cause(item)));
+            }
+            for item in b.iter().filter(|item| !a.contains(item)) {
+                lines.push(format!("  only ours: {}", cause(item)));
+            }
+        }
         (Value::Object(a), Value::Object(b)) => {
             for (name, value) in a {
                 difference(

@@ -65,7 +65,7 @@ pub(super) fn update(checks: &mut Checks, new: &Value, old: &Value, namespaced: 
     owners(checks, new, &place.field("ownerReferences"));
 }
 
-/// Of the template of an object that will be made.
+/// Of a template: the complaints leave out that it has metadata.
 pub(super) fn template(checks: &mut Checks, metadata: &Value, place: &Place<'_>) {
     labels(checks, metadata, &place.field("labels"));
     annotations(checks, metadata, &place.field("annotations"));

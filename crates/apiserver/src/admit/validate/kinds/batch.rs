@@ -1,6 +1,6 @@
 //! Jobs and their schedules.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     super::{
@@ -25,7 +25,7 @@ pub(super) fn job(checks: &mut Checks, subject: &Subject<'_>) {
         let text = "`selector` does not match template `labels`";
         checks.invalid(&place.field("template.metadata.labels"), labels.clone(), text);
     }
-    let Some(old) = subject.old else { return };
+    let Some(old) = subject.old else { return generated(checks, subject.new, &place) };
     let old = &old["spec"];
     let indexed = spec.text("completionMode") == "Indexed";
     for name in [
@@ -49,6 +49,25 @@ pub(super) fn job(checks: &mut Checks, subject: &Subject<'_>) {
         if !suspended {
             checks.immutable(&place.field(name), &spec[name], &old[name]);
         }
+    }
+}
+
+/// A selector that the job did not ask to choose itself is the server's.
+fn generated(checks: &mut Checks, job: &Value, place: &Place<'_>) {
+    let spec = &job["spec"];
+    if spec.flag("manualSelector") {
+        return;
+    }
+    let (uid, name) = (job["metadata"].text("uid"), job["metadata"].text("name"));
+    let expected = json!({
+        "controller-uid": uid,
+        "batch.kubernetes.io/controller-uid": uid,
+        "job-name": name,
+        "batch.kubernetes.io/job-name": name,
+    });
+    if spec["selector"].is_object() && !matches(&spec["selector"], &expected) {
+        let selector = spec["selector"].clone();
+        checks.invalid(&place.field("selector"), selector, "`selector` not auto-generated");
     }
 }
 

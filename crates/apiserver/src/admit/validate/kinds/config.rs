@@ -117,6 +117,19 @@ fn syntax(bytes: &[u8], error: &serde_json::Error) -> String {
         .lines()
         .nth(error.line().saturating_sub(1))
         .and_then(|line| line.chars().nth(error.column().saturating_sub(1)));
+    for literal in ["null", "true", "false"] {
+        let given = text.trim_start();
+        let common = given.bytes().zip(literal.bytes()).take_while(|(a, b)| a == b).count();
+        if common > 0 && common < literal.len() {
+            return match given.chars().nth(common) {
+                Some(sign) => format!(
+                    "invalid character '{sign}' in literal {literal} (expecting '{}')",
+                    &literal[common..=common]
+                ),
+                None => "unexpected end of JSON input".to_owned(),
+            };
+        }
+    }
     let first = error.line() == 1 && error.column() <= 1;
     let context = if first { "looking for beginning of value" } else { "in JSON text" };
     match sign {
@@ -164,9 +177,33 @@ pub(super) fn quota(checks: &mut Checks, subject: &Subject<'_>) {
         let counted = name.starts_with("count/");
         if !counted {
             pod::resource_name(checks, name, &at);
+            if !name.contains('/') && !is_quota_resource(name) {
+                checks.invalid(&at, &**name, "must be a standard resource for quota");
+            }
         }
         pod::amount(checks, name, value, &at);
     }
+}
+
+fn is_quota_resource(name: &str) -> bool {
+    name.starts_with("requests.")
+        || name.starts_with("limits.")
+        || name.starts_with("hugepages-")
+        || matches!(
+            name,
+            "cpu"
+                | "memory"
+                | "ephemeral-storage"
+                | "pods"
+                | "resourcequotas"
+                | "services"
+                | "replicationcontrollers"
+                | "secrets"
+                | "persistentvolumeclaims"
+                | "configmaps"
+                | "services.nodeports"
+                | "services.loadbalancers"
+        )
 }
 
 pub(super) fn limit_range(checks: &mut Checks, subject: &Subject<'_>) {

@@ -46,8 +46,8 @@ pub(super) fn definition(checks: &mut Checks, subject: &Subject<'_>) {
             checks.immutable(&at.field(name), &spec["names"][name], &old["names"][name]);
         }
         checks.immutable(&place.field("group"), &spec["group"], &old["group"]);
-        stored(checks, subject, spec);
     }
+    stored(checks, subject, spec);
     protected(checks, subject, group);
 }
 
@@ -55,10 +55,19 @@ pub(super) fn definition(checks: &mut Checks, subject: &Subject<'_>) {
 fn stored(checks: &mut Checks, subject: &Subject<'_>, spec: &Value) {
     let at = Place::ROOT.field("status");
     let at = at.field("storedVersions");
+    if subject.new["status"].list("storedVersions").is_empty() {
+        checks.invalid(&at, Value::Null, "must have at least one stored version");
+    }
+    for version in spec.list("versions").iter().filter(|version| version.flag("storage")) {
+        let name = version.text("name");
+        if !subject.new["status"].texts("storedVersions").any(|stored| stored == name) {
+            let text = format!("must have the storage version {name}");
+            checks.invalid(&at, subject.new["status"]["storedVersions"].clone(), &text);
+        }
+    }
     for (index, name) in subject.new["status"].texts("storedVersions").enumerate() {
         if !spec.list("versions").iter().any(|version| version.text("name") == name) {
-            let text = format!("must appear in spec.versions");
-            checks.invalid(&at.index(index), name, &text);
+            checks.invalid(&at.index(index), name, "must appear in spec.versions");
         }
     }
 }
@@ -93,6 +102,9 @@ fn versions(checks: &mut Checks, spec: &Value, place: &Place<'_>) {
         versions.iter().map(|version| version["schema"].get_some("openAPIV3Schema")).collect();
     // What all versions share is judged once, at the place where it once stood.
     let shared = !schemas.is_empty() && schemas.iter().all(|schema| *schema == schemas[0]);
+    let alike = versions.iter().all(|version| {
+        version["additionalPrinterColumns"] == versions[0]["additionalPrinterColumns"]
+    });
     let mut seen = std::collections::HashSet::new();
     let mut unique = true;
     for (index, version) in versions.iter().enumerate() {
@@ -102,6 +114,9 @@ fn versions(checks: &mut Checks, spec: &Value, place: &Place<'_>) {
         let complaints = names::old_label(name);
         if !complaints.is_empty() {
             checks.invalid(&at.field("name"), name, &complaints.join(","));
+            if index == 0 {
+                checks.invalid(&place.field("version"), name, &complaints.join(","));
+            }
         }
         let schema = at.field("schema");
         match version["schema"].get_some("openAPIV3Schema") {
@@ -109,9 +124,11 @@ fn versions(checks: &mut Checks, spec: &Value, place: &Place<'_>) {
             Some(found) if !shared => check_schema(checks, found, &schema.field("openAPIV3Schema")),
             Some(_) => {}
         }
-        let columns = at.field("additionalPrinterColumns");
-        for (index, column) in version.list("additionalPrinterColumns").iter().enumerate() {
-            printer_column(checks, column, &columns.index(index));
+        let columns = if alike { place } else { &at }.field("additionalPrinterColumns");
+        for (number, column) in version.list("additionalPrinterColumns").iter().enumerate() {
+            if index == 0 || !alike {
+                printer_column(checks, column, &columns.index(number));
+            }
         }
     }
     if shared && let Some(Some(schema)) = schemas.first() {
@@ -133,7 +150,13 @@ fn printer_column(checks: &mut Checks, column: &Value, place: &Place<'_>) {
         checks.required(&place.field("name"), "");
     }
     let known = ["boolean", "date", "integer", "number", "string"];
-    required_choice(checks, &place.field("type"), column.text("type"), &known);
+    let kind = column.text("type");
+    if kind.is_empty() {
+        checks.required(&place.field("type"), "");
+    } else if !known.contains(&kind) {
+        let text = format!("must be one of {}", known.join(","));
+        checks.invalid(&place.field("type"), kind, &text);
+    }
     if column.text("jsonPath").is_empty() {
         checks.required(&place.field("JSONPath"), "");
     }
@@ -371,7 +394,7 @@ fn extensions(checks: &mut Checks, schema: &Value, place: &Place<'_>) {
                 checks.invalid(&place.field("type"), kind, text);
             }
         }
-        checks.one_of(&at, list_kind, &["atomic", "map", "set"]);
+        checks.one_of(&at, list_kind, &["atomic", "set", "map"]);
     }
     let keys: Vec<&str> = schema.texts("x-kubernetes-list-map-keys").collect();
     let at = place.field("x-kubernetes-list-map-keys");
@@ -384,11 +407,9 @@ fn extensions(checks: &mut Checks, schema: &Value, place: &Place<'_>) {
             let text = "must be object if parent array's x-kubernetes-list-type is map";
             checks.invalid(&items.field("type"), schema["items"].text("type"), text);
         }
-        for (index, key) in keys.iter().enumerate() {
-            if schema["items"]["properties"].get_some(key).is_none() {
-                let text = "entries must all be names of item properties";
-                checks.invalid(&at.index(index), *key, text);
-            }
+        if keys.iter().any(|key| schema["items"]["properties"].get_some(key).is_none()) {
+            let text = "entries must all be names of item properties";
+            checks.invalid(&at, schema["x-kubernetes-list-map-keys"].clone(), text);
         }
     } else if !keys.is_empty() {
         let text = "must be map if x-kubernetes-list-map-keys is non-empty";
@@ -478,10 +499,10 @@ fn rules(checks: &mut Checks, schema: &Value, place: &Place<'_>) {
         if let Some(Value::String(message)) = rule.get("message") {
             let trimmed = message.trim();
             if trimmed.is_empty() {
-                let text = "message must be non-empty if specified";
+                let text = "must be non-empty if specified";
                 checks.invalid(&at.field("message"), &**message, text);
             } else if trimmed.contains('\n') {
-                let text = "message must not contain line breaks";
+                let text = "must not contain line breaks";
                 checks.invalid(&at.field("message"), &**message, text);
             }
         }
@@ -491,10 +512,10 @@ fn rules(checks: &mut Checks, schema: &Value, place: &Place<'_>) {
         }
         if let Some(Value::String(reason)) = rule.get("reason") {
             let known = [
-                "FieldValueInvalid",
-                "FieldValueForbidden",
-                "FieldValueRequired",
                 "FieldValueDuplicate",
+                "FieldValueForbidden",
+                "FieldValueInvalid",
+                "FieldValueRequired",
             ];
             if !known.contains(&&**reason) {
                 checks.push(Cause::unsupported(at.field("reason").to_string(), &**reason, known));

@@ -39,6 +39,13 @@ pub(super) fn validate(
     subresource: &str,
 ) {
     let kind = (&*resource.group, &*resource.plural);
+    if kind == ("policy", "poddisruptionbudgets") && old.is_none() {
+        // The only kind whose own rules come first, and alone.
+        policy::budget(checks, &Subject { new, old });
+        if !checks.causes.is_empty() {
+            return;
+        }
+    }
     match old {
         None => metadata::create(checks, new, resource.namespaced, name_rule(kind)),
         Some(old) => metadata::update(checks, new, old, resource.namespaced),
@@ -85,7 +92,7 @@ pub(super) fn validate(
         ("rbac.authorization.k8s.io", "clusterrolebindings") => {
             access::binding(checks, &subject, false);
         }
-        ("policy", "poddisruptionbudgets") => policy::budget(checks, &subject),
+        ("policy", "poddisruptionbudgets") if old.is_some() => policy::budget(checks, &subject),
         ("autoscaling", "horizontalpodautoscalers") => policy::autoscaler(checks, &subject),
         ("scheduling.k8s.io", "priorityclasses") => policy::priority(checks, &subject),
         ("coordination.k8s.io", "leases") => policy::lease(checks, &subject),
@@ -111,7 +118,9 @@ fn name_rule(kind: (&str, &str)) -> NameRule {
             names::name_is_subdomain
         }
         ("", "events") | ("events.k8s.io", "events") => |_, _| Vec::new(),
-        ("apiregistration.k8s.io", _) => names::name_is_path_segment,
+        ("apiregistration.k8s.io", _) | ("policy", "poddisruptionbudgets") => {
+            names::name_is_path_segment
+        }
         _ => names::name_is_subdomain,
     }
 }

@@ -55,16 +55,6 @@ pub(super) fn ingress(checks: &mut Checks, subject: &Subject<'_>) {
     if let Some(Value::String(class)) = spec.get("ingressClassName") {
         checks.invalids(&place.field("ingressClassName"), class, names::subdomain(class));
     }
-    let annotation = "kubernetes.io/ingress.class";
-    let annotations = &subject.new["metadata"]["annotations"];
-    if subject.old.is_none()
-        && annotations.get_some(annotation).is_some()
-        && spec.get_some("ingressClassName").is_some()
-    {
-        let at = Place::ROOT.field("metadata.annotations");
-        let text = "can not be set when the class field is also set";
-        checks.invalid(&at.key(annotation), annotations.text(annotation), text);
-    }
 }
 
 fn host(checks: &mut Checks, host: &str, place: &Place<'_>, may_lack: bool) {

@@ -60,6 +60,13 @@ pub(super) fn autoscaler(checks: &mut Checks, subject: &Subject<'_>) {
     for (index, metric) in spec.list("metrics").iter().enumerate() {
         metric_source(checks, metric, &list.index(index));
     }
+    let scales_to_zero = |metric: &Value| matches!(metric.text("type"), "Object" | "External");
+    if least == Some(0) && !spec.list("metrics").iter().any(scales_to_zero) {
+        checks.forbidden(
+            &list,
+            "must specify at least one Object or External metric to support scaling to zero replicas",
+        );
+    }
     let behavior = place.field("behavior");
     for name in ["scaleUp", "scaleDown"] {
         if let Some(rules) = spec["behavior"].get_some(name) {

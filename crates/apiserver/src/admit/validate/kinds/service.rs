@@ -21,6 +21,14 @@ pub(super) fn service(checks: &mut Checks, subject: &Subject<'_>) {
     if let Some(old) = subject.old {
         fixed(checks, spec, &old["spec"], &place);
     }
+    if kind != "ExternalName" {
+        // Addresses are settled first, and nothing else is looked at where that fails.
+        let before = checks.causes.len();
+        cluster_addresses(checks, spec, &place);
+        if checks.causes.len() > before && subject.old.is_none() {
+            return;
+        }
+    }
     let ports = spec.list("ports");
     let addresses = spec.list("clusterIPs");
     let headless = addresses.first().is_some_and(|address| address == "None");
@@ -45,9 +53,6 @@ pub(super) fn service(checks: &mut Checks, subject: &Subject<'_>) {
             let at = place.field("sessionAffinityConfig.clientIP.timeoutSeconds");
             checks.invalid(&at, seconds, "must be greater than 0 and less than 86400");
         }
-    }
-    if kind != "ExternalName" {
-        cluster_addresses(checks, spec, &place);
     }
     let list = place.field("externalIPs");
     for (index, address) in spec.texts("externalIPs").enumerate() {
@@ -299,7 +304,11 @@ pub(super) fn endpoints(checks: &mut Checks, subject: &Subject<'_>) {
             let list = at.field(name);
             for (index, address) in addresses.iter().enumerate() {
                 let at = list.index(index);
-                endpoint_address(checks, address.text("ip"), &at.field("ip"));
+                let ip = address.text("ip");
+                endpoint_address(checks, ip, &at.field("ip"));
+                if ip.parse::<IpAddr>().is_err() {
+                    checks.invalid(&at.field("ip"), ip, "must be a valid IP address");
+                }
             }
         }
         let ports = subset.list("ports");
@@ -341,6 +350,9 @@ pub(super) fn slice(checks: &mut Checks, subject: &Subject<'_>) {
         for (index, address) in endpoint.texts("addresses").enumerate() {
             let at = addresses.index(index);
             match kind {
+                "IPv4" | "IPv6" if address.parse::<IpAddr>().is_err() => {
+                    pod::ip(checks, &at, address);
+                }
                 "IPv4" if address.parse::<std::net::Ipv4Addr>().is_err() => {
                     checks.invalid(&at, address, "must be an IPv4 address");
                 }

@@ -156,9 +156,21 @@ pub(super) fn volume(checks: &mut Checks, subject: &Subject<'_>) {
                 if !positive {
                     checks.invalid(&capacity.key(name), text, "must be greater than zero");
                 }
+                if let Ok(quantity) = Quantity::parse(text)
+                    && quantity.is_negative()
+                {
+                    let whole = i64::try_from(quantity.nanos() / 1_000_000_000).unwrap_or(i64::MIN);
+                    let text = "must be a valid resource quantity";
+                    checks.invalid(&capacity.key(name), whole, text);
+                }
             }
         }
-        _ => checks.required(&capacity, ""),
+        _ => {
+            checks.required(&capacity, "");
+            let cause =
+                crate::status::Cause::unsupported(capacity.to_string(), Value::Null, ["storage"]);
+            checks.push(cause);
+        }
     }
     let policy = spec.text("persistentVolumeReclaimPolicy");
     if !policy.is_empty() {
@@ -248,15 +260,7 @@ pub(super) fn class(checks: &mut Checks, subject: &Subject<'_>) {
         checks.one_of(&Place::ROOT.field("volumeBindingMode"), mode, &known);
     }
     let Some(old) = subject.old else { return };
-    for (name, text) in [
-        ("parameters", "updates to parameters are forbidden."),
-        ("provisioner", "updates to provisioner are forbidden."),
-    ] {
-        if !same(&new[name], &old[name]) {
-            checks.forbidden(&Place::ROOT.field(name), text);
-        }
-    }
-    for name in ["reclaimPolicy", "volumeBindingMode"] {
+    for name in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
         checks.immutable(&Place::ROOT.field(name), &new[name], &old[name]);
     }
 }

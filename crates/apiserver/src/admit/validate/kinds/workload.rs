@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         checks::{Checks, Read as _, same},
-        names,
+        metadata, names,
         place::Place,
         pod,
     },
@@ -19,8 +19,12 @@ pub(super) fn deployment(checks: &mut Checks, subject: &Subject<'_>) {
     let place = Place::ROOT.field("spec");
     let spec = &subject.new["spec"];
     checks.not_negative(&place, spec, "replicas");
-    selector(checks, spec, &place, "deployment");
-    template(checks, spec, &place, "ReplicaSet");
+    if selector(checks, spec, &place, "deployment") {
+        template(checks, spec, &place, "ReplicaSet");
+    } else {
+        let text = "invalid label selector";
+        checks.invalid(&place.field("selector"), spec["selector"].clone(), text);
+    }
     let strategy = &spec["strategy"];
     let at = place.field("strategy");
     let rolling = strategy.get_some("rollingUpdate");
@@ -70,8 +74,12 @@ pub(super) fn replica_set(checks: &mut Checks, subject: &Subject<'_>) {
     let spec = &subject.new["spec"];
     checks.not_negative(&place, spec, "replicas");
     checks.not_negative(&place, spec, "minReadySeconds");
-    selector(checks, spec, &place, "deployment");
-    template(checks, spec, &place, "ReplicaSet");
+    if selector(checks, spec, &place, "deployment") {
+        template(checks, spec, &place, "ReplicaSet");
+    } else {
+        let text = "invalid label selector";
+        checks.invalid(&place.field("selector"), spec["selector"].clone(), text);
+    }
     fixed_selector(checks, subject, &place);
 }
 
@@ -162,14 +170,20 @@ pub(super) fn stateful_set(checks: &mut Checks, subject: &Subject<'_>) {
         let text = "must be greater than or equal to 0";
         checks.invalid(&place.field("ordinals.start"), start, text);
     }
-    selector(checks, spec, &place, "statefulset");
-    let template = with_claims(spec);
-    let labels = &spec["template"]["metadata"]["labels"];
-    let wanted = &spec["selector"];
-    if wanted.is_object() && !is_empty_selector(wanted) && !matches(wanted, labels) {
-        checks.invalid(&place.field("template.metadata.labels"), labels.clone(), MISMATCH);
+    if selector(checks, spec, &place, "statefulset") {
+        let labels = &spec["template"]["metadata"]["labels"];
+        let wanted = &spec["selector"];
+        let empty = wanted.is_object() && is_empty_selector(wanted);
+        if !empty && !matches(wanted, labels) {
+            checks.invalid(&place.field("template.metadata.labels"), labels.clone(), MISMATCH);
+        }
+        let at = place.field("template");
+        pod::template(checks, &with_claims(spec), &at);
+        // The server looks at these twice.
+        metadata::template(checks, &spec["template"]["metadata"], &at);
+    } else {
+        checks.invalid(&place.field("selector"), spec["selector"].clone(), "");
     }
-    pod::template(checks, &template, &place.field("template"));
     always_running(checks, spec, &place, "StatefulSet");
     let Some(old) = subject.old else { return };
     let mut clone = spec.clone();
@@ -263,17 +277,22 @@ pub(super) fn replication_controller(checks: &mut Checks, subject: &Subject<'_>)
     always_running(checks, spec, &place, "ReplicationController");
 }
 
-fn selector(checks: &mut Checks, spec: &Value, place: &Place<'_>, kind: &str) {
+/// Whether the selector can be used, or is not there.
+fn selector(checks: &mut Checks, spec: &Value, place: &Place<'_>, kind: &str) -> bool {
     let selector = &spec["selector"];
     let at = place.field("selector");
     if !selector.is_object() {
-        return checks.required(&at, "");
+        checks.required(&at, "");
+        return true;
     }
+    let before = checks.causes.len();
     pod::label_selector(checks, selector, &at);
+    let sound = checks.causes.len() == before;
     if is_empty_selector(selector) {
         let text = format!("empty selector is invalid for {kind}");
         checks.invalid(&at, selector.clone(), &text);
     }
+    sound
 }
 
 fn template(checks: &mut Checks, spec: &Value, place: &Place<'_>, kind: &str) {

@@ -26,8 +26,7 @@ use crate::status::Cause;
 
 /// A template: metadata without a name, and a specification.
 pub(super) fn template(checks: &mut Checks, template: &Value, place: &Place<'_>) {
-    let at = place.field("metadata");
-    metadata::template(checks, &template["metadata"], &at);
+    metadata::template(checks, &template["metadata"], place);
     specification(checks, &template["spec"], &place.field("spec"));
     if !template["spec"].list("ephemeralContainers").is_empty() {
         let spec = place.field("spec");
@@ -110,12 +109,6 @@ pub(super) fn specification(checks: &mut Checks, spec: &Value, place: &Place<'_>
     );
     metadata::label_map(checks, &spec["nodeSelector"], &place.field("nodeSelector"));
     security::pod(checks, &spec["securityContext"], &place.field("securityContext"));
-    for (index, secret) in spec.list("imagePullSecrets").iter().enumerate() {
-        if secret.text("name").is_empty() {
-            let list = place.field("imagePullSecrets");
-            checks.required(&list.index(index).field("name"), "");
-        }
-    }
     scheduling::affinity(checks, &spec["affinity"], &place.field("affinity"));
     dns(checks, spec, &place.field("dnsConfig"));
     for (index, gate) in spec.list("readinessGates").iter().enumerate() {

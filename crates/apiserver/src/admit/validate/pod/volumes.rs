@@ -242,9 +242,6 @@ fn projections(checks: &mut Checks, value: &Value, place: &Place<'_>) {
                 _ => {}
             }
         }
-        if count == 0 {
-            checks.required(&at, "must specify a volume type");
-        }
     }
 }
 
