@@ -105,10 +105,6 @@ impl Quantity {
         self.nanos % NANO == 0
     }
 
-    pub(crate) fn is_whole_millis(&self) -> bool {
-        self.nanos % MILLI_IN_NANO == 0
-    }
-
     /// Billionths, to compare quantities.
     pub(crate) fn nanos(&self) -> i128 {
         self.nanos

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Objects nest no deeper; deeper ones are refused.
-const DEPTH_LIMIT: usize = 512;
+const DEPTH_LIMIT: usize = 256;
 
 /// Reports no more unknown fields than this, as the API does.
 const UNKNOWN_LIMIT: usize = 100;

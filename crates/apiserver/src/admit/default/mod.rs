@@ -10,7 +10,7 @@ pub(crate) use self::builtin::default_builtin;
 pub(super) use self::builtin::default_member;
 use crate::schema::{Kind, NodeId, Schema};
 
-const DEPTH_LIMIT: usize = 512;
+const DEPTH_LIMIT: usize = 256;
 
 /// Sets the defaults that the definition of a custom resource names, everywhere in a value.
 pub(crate) fn default(schema: &Schema, node: NodeId, value: &mut Value) {

@@ -41,6 +41,14 @@ impl World {
         self.registry.of_kind(version, kind).or_else(|| self.custom.get(&key)).cloned()
     }
 
+    /// Every kind, in an order that does not change.
+    pub(super) fn all(&self) -> Vec<Arc<Resource>> {
+        let mut custom: Vec<_> = self.custom.iter().collect();
+        custom.sort_by_key(|(key, _)| (*key).clone());
+        let custom = custom.into_iter().map(|(_, resource)| Arc::clone(resource));
+        self.registry.preferred().into_iter().chain(custom).collect()
+    }
+
     /// What the server answers, in the form in which answers are recorded.
     pub(super) fn answer(&self, case: &Case) -> Value {
         let resource = self.resource(&case.send).expect("the kind is served");
@@ -100,6 +108,8 @@ pub(super) fn refused(status: &Value) -> Value {
         && causes.len() > 1
     {
         causes.sort_by_key(Value::to_string);
+        // Some rules are looked at twice; how often is not what clients see.
+        causes.dedup();
         if let Some((head, _)) = status["message"].as_str().and_then(|m| m.split_once(": [")) {
             answer["message"] = head.split('\n').next().unwrap_or_default().into();
         }
@@ -148,8 +158,10 @@ fn resources(definition: &Value, store: &Store) -> Vec<Resource> {
     for version in spec["versions"].as_array().into_iter().flatten() {
         let mut schema = Schema::default();
         let metadata = schema.add(Node::new(crate::schema::Kind::Any));
-        let node =
-            structural(&mut schema, &version["schema"]["openAPIV3Schema"], metadata).unwrap();
+        let Ok(node) = structural(&mut schema, &version["schema"]["openAPIV3Schema"], metadata)
+        else {
+            continue;
+        };
         let subresources = version["subresources"]
             .as_object()
             .into_iter()

@@ -20,10 +20,6 @@ pub(super) fn name_is_label(name: &str, prefix: bool) -> Complaints {
     if prefix { label(&mask(name)) } else { label(name) }
 }
 
-pub(super) fn name_is_old_label(name: &str, prefix: bool) -> Complaints {
-    if prefix { old_label(&mask(name)) } else { old_label(name) }
-}
-
 /// Anything that can stand between two slashes of a path.
 pub(super) fn name_is_path_segment(name: &str, prefix: bool) -> Complaints {
     if !prefix && matches!(name, "." | "..") {

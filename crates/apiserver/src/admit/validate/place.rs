@@ -34,14 +34,6 @@ impl<'p> Place<'p> {
     pub(super) fn key(&'p self, key: &'p str) -> Self {
         Place { parent: Some(self), step: Step::Key(key) }
     }
-
-    /// The last name.
-    pub(super) fn name(&self) -> &'p str {
-        match self.step {
-            Step::Field(name) | Step::Key(name) => name,
-            _ => "",
-        }
-    }
 }
 
 impl fmt::Display for Place<'_> {
