@@ -233,7 +233,7 @@ proptest! {
             },
         });
         let _ = admit(&definitions, definition.clone(), None, "", FieldValidation::Warn);
-        let world = World::new(std::slice::from_ref(&definition));
+        let world = World::of(std::slice::from_ref(&definition));
         let thing = json!({"apiVersion": "example.com/v1", "kind": "Thing"});
         let Some(resource) = world.resource(&thing) else { return Ok(()) };
         for _ in 0..3 {

@@ -22,11 +22,19 @@ pub(super) struct World {
 }
 
 impl World {
+    /// The built-in kinds, those of the project, and those of some definitions.
     pub(super) fn new(definitions: &[Value]) -> Self {
+        let mut all = definitions.to_vec();
+        all.extend(gitops_api::crds());
+        Self::of(&all)
+    }
+
+    /// The built-in kinds and those of some definitions.
+    pub(super) fn of(definitions: &[Value]) -> Self {
         let store = Store::new();
         let registry = Registry::builtin(&store);
         let mut custom = HashMap::new();
-        for definition in definitions.iter().chain(&gitops_api::crds()) {
+        for definition in definitions {
             for resource in resources(definition, &store) {
                 let key = (resource.api_version.clone(), resource.kind.to_string());
                 custom.insert(key, Arc::new(resource));

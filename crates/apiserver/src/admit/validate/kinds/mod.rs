@@ -9,6 +9,7 @@ mod config;
 mod definition;
 mod network;
 mod policy;
+mod schema;
 mod service;
 mod storage;
 mod webhook;
