@@ -65,6 +65,18 @@ pub(super) fn update(checks: &mut Checks, new: &Value, old: &Value, namespaced: 
     owners(checks, new, &place.field("ownerReferences"));
 }
 
+/// Finalizers without a domain must be the server's own.
+pub(super) fn standard_finalizers(checks: &mut Checks, object: &Value) {
+    let place = Place::ROOT.field("metadata");
+    let list = place.field("finalizers");
+    for (index, name) in object["metadata"].texts("finalizers").enumerate() {
+        if !name.contains('/') && !matches!(name, "kubernetes" | "orphan" | "foregroundDeletion") {
+            let text = "name is neither a standard finalizer name nor is it fully qualified";
+            checks.invalid(&list.index(index), name, text);
+        }
+    }
+}
+
 /// Of a template: the complaints leave out that it has metadata.
 pub(super) fn template(checks: &mut Checks, metadata: &Value, place: &Place<'_>) {
     labels(checks, metadata, &place.field("labels"));

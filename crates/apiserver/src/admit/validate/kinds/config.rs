@@ -169,6 +169,22 @@ pub(super) fn namespace(checks: &mut Checks, subject: &Subject<'_>) {
     }
 }
 
+/// Events stand beside what they tell of.
+pub(super) fn event(checks: &mut Checks, subject: &Subject<'_>) {
+    let new = subject.new;
+    let field = if new.get("involvedObject").is_some() { "involvedObject" } else { "regarding" };
+    let place = Place::ROOT.field(field);
+    let (own, told) = (new["metadata"].text("namespace"), new[field].text("namespace"));
+    let beside = match told {
+        "" => matches!(own, "default" | "kube-system"),
+        told => own == told,
+    };
+    if !beside {
+        let text = "does not match event.namespace";
+        checks.invalid(&place.field("namespace"), told, text);
+    }
+}
+
 pub(super) fn quota(checks: &mut Checks, subject: &Subject<'_>) {
     let spec = Place::ROOT.field("spec");
     let map = spec.field("hard");

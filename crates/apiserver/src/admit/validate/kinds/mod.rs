@@ -7,6 +7,7 @@ mod access;
 mod batch;
 mod config;
 mod definition;
+mod extension;
 mod network;
 mod policy;
 mod schema;
@@ -51,13 +52,22 @@ pub(super) fn validate(
         None => metadata::create(checks, new, resource.namespaced, name_rule(kind)),
         Some(old) => metadata::update(checks, new, old, resource.namespaced),
     }
+    if has_core_metadata(&resource.group) {
+        metadata::standard_finalizers(checks, new);
+    }
     if !subresource.is_empty() {
         return;
     }
     let subject = Subject { new, old };
     match kind {
         ("", "pods") => match old {
-            None => pod::pod(checks, new),
+            None => {
+                pod::pod(checks, new);
+                if !new["spec"].list("ephemeralContainers").is_empty() {
+                    let at = Place::ROOT.field("spec");
+                    checks.forbidden(&at.field("ephemeralContainers"), "cannot be set on create");
+                }
+            }
             Some(old) => {
                 pod::pod(checks, new);
                 pod::update(checks, new, old);
@@ -82,6 +92,15 @@ pub(super) fn validate(
         ("apps", "replicasets") => workload::replica_set(checks, &subject),
         ("apps", "daemonsets") => workload::daemon_set(checks, &subject),
         ("apps", "statefulsets") => workload::stateful_set(checks, &subject),
+        ("", "events") | ("events.k8s.io", "events") => config::event(checks, &subject),
+        ("apiregistration.k8s.io", "apiservices") => extension::api_service(checks, &subject),
+        ("admissionregistration.k8s.io", "validatingadmissionpolicies") => {
+            extension::admission_policy(checks, &subject);
+        }
+        ("admissionregistration.k8s.io", "validatingadmissionpolicybindings") => {
+            extension::admission_binding(checks, &subject);
+        }
+        ("node.k8s.io", "runtimeclasses") => policy::runtime_class(checks, &subject),
         ("batch", "jobs") => batch::job(checks, &subject),
         ("batch", "cronjobs") => batch::cron_job(checks, &subject),
         ("networking.k8s.io", "ingresses") => network::ingress(checks, &subject),
@@ -108,6 +127,18 @@ pub(super) fn validate(
         }
         _ => {}
     }
+}
+
+/// Kinds whose finalizers need a domain, unless they are the server's own.
+fn has_core_metadata(group: &str) -> bool {
+    !matches!(
+        group,
+        "apiextensions.k8s.io"
+            | "admissionregistration.k8s.io"
+            | "apiregistration.k8s.io"
+            | "events.k8s.io"
+            | "policy"
+    )
 }
 
 /// How objects of a kind are named.

@@ -274,6 +274,15 @@ pub(super) fn priority(checks: &mut Checks, subject: &Subject<'_>) {
     }
 }
 
+pub(super) fn runtime_class(checks: &mut Checks, subject: &Subject<'_>) {
+    let handler = subject.new.text("handler");
+    let at = Place::ROOT.field("handler");
+    checks.invalids(&at, handler, names::label(handler));
+    if let Some(old) = subject.old {
+        checks.immutable(&at, &subject.new["handler"], &old["handler"]);
+    }
+}
+
 pub(super) fn lease(checks: &mut Checks, subject: &Subject<'_>) {
     let place = Place::ROOT.field("spec");
     let spec = &subject.new["spec"];

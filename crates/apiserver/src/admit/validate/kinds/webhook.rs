@@ -77,7 +77,8 @@ fn webhook(checks: &mut Checks, hook: &Value, mutating: bool, place: &Place<'_>)
     }
 }
 
-fn rules(checks: &mut Checks, rule: &Value, place: &Place<'_>) {
+/// Which requests are meant.
+pub(super) fn rules(checks: &mut Checks, rule: &Value, place: &Place<'_>) {
     let at = place.field("operations");
     if rule.list("operations").is_empty() {
         checks.required(&at, "");

@@ -98,6 +98,7 @@ pub(super) fn update(checks: &mut Checks, new: &Value, old: &Value) {
 
 pub(super) fn specification(checks: &mut Checks, spec: &Value, place: &Place<'_>) {
     let sources = volumes::check(checks, spec.list("volumes"), &place.field("volumes"));
+    claims(checks, spec, place);
     containers::check(checks, spec, &sources, place);
     host_network_ports(checks, spec, place);
     let policy = spec.text("restartPolicy");
@@ -134,6 +135,40 @@ pub(super) fn specification(checks: &mut Checks, spec: &Value, place: &Place<'_>
         for (name, value) in overhead {
             let map = place.field("overhead");
             resources::amount(checks, name, value, &map.key(name));
+        }
+    }
+}
+
+fn claims(checks: &mut Checks, spec: &Value, place: &Place<'_>) {
+    let list = place.field("resourceClaims");
+    let mut seen = std::collections::HashSet::new();
+    for (index, claim) in spec.list("resourceClaims").iter().enumerate() {
+        let at = list.index(index);
+        let name = claim.text("name");
+        if name.is_empty() {
+            checks.required(&at.field("name"), "");
+        } else {
+            checks.invalids(&at.field("name"), name, names::label(name));
+            if !seen.insert(name) {
+                checks.duplicate(&at.field("name"), name);
+            }
+        }
+        let given = ["resourceClaimName", "resourceClaimTemplateName"]
+            .iter()
+            .filter(|name| claim.get_some(name).is_some())
+            .count();
+        match given {
+            0 => checks.invalid(
+                &at,
+                claim.clone(),
+                "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`",
+            ),
+            1 => {}
+            _ => checks.invalid(
+                &at,
+                claim.clone(),
+                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified",
+            ),
         }
     }
 }
