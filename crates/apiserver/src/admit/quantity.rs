@@ -224,7 +224,7 @@ fn keeps_text(whole: &str, fraction: &str, exponent: i32, format: Format) -> boo
             fraction.is_empty()
                 && exponent % 10 == 0
                 && value & 7 != 0
-                && digits.len() as i32 + exponent * 3 / 10 < 15
+                && i32::try_from(digits.len()).unwrap_or(i32::MAX / 2) + exponent * 3 / 10 < 15
         }
         _ => {
             let scale = exponent - i32::try_from(fraction.len()).unwrap_or(0);

@@ -77,7 +77,7 @@ impl<'d> Decoder<'d> {
         };
         match (&node.kind, value) {
             (Kind::Any, _) => Ok(()),
-            (Kind::Scalar(kind), value) => self.scalar(kind, named, owner, value, trail),
+            (Kind::Scalar(kind), value) => scalar(kind, named, owner, value, trail),
             (Kind::Struct { fields, .. }, Value::Object(object)) => {
                 self.object(node, fields, object, trail)
             }
@@ -144,74 +144,73 @@ impl<'d> Decoder<'d> {
         }
         Ok(())
     }
+}
 
-    fn scalar(
-        &self,
-        kind: &Scalar,
-        named: &str,
-        owner: &str,
-        value: &mut Value,
-        trail: &Trail<'_>,
-    ) -> Result<(), Mismatch> {
-        let expected = |fallback: &'static str| -> String {
-            if named.is_empty() { fallback.to_owned() } else { named.to_owned() }
-        };
-        let mismatch = |value: &Value, fallback: &'static str| {
-            Err(Mismatch::new(value, &expected(fallback), owner, trail))
-        };
-        match kind {
-            Scalar::String(_) if value.is_string() => Ok(()),
-            Scalar::String(_) => mismatch(value, "string"),
-            Scalar::Boolean if value.is_boolean() => Ok(()),
-            Scalar::Boolean => mismatch(value, "bool"),
-            Scalar::Int32 if fits_int32(value) => Ok(()),
-            Scalar::Int32 => mismatch(value, "int32"),
-            Scalar::Int64 if value.is_i64() => Ok(()),
-            Scalar::Int64 => mismatch(value, "int64"),
-            Scalar::Double if value.is_number() => Ok(()),
-            Scalar::Double => mismatch(value, "float64"),
-            // The type reads itself, as a string or an int32.
-            Scalar::IntOrString if value.is_string() || fits_int32(value) => Ok(()),
-            Scalar::IntOrString => Err(Mismatch::new(value, "int32", owner, trail)),
-            Scalar::Time | Scalar::MicroTime => {
-                let Value::String(text) = &*value else {
-                    return Err(Mismatch::new(value, "string", owner, trail));
-                };
-                let micro = *kind == Scalar::MicroTime;
-                let canonical = time::canonical(text, micro).map_err(Mismatch)?;
-                *value = Value::String(canonical);
-                Ok(())
-            }
-            Scalar::Quantity => {
-                let text = match &*value {
-                    Value::String(text) => text.trim().to_owned(),
-                    other => other.to_string(),
-                };
-                let quantity = Quantity::parse(&text).map_err(|e| Mismatch(e.to_string()))?;
-                let quantity = if named == RESOURCES { quantity.in_millis() } else { quantity };
-                *value = Value::String(quantity.to_string());
-                Ok(())
-            }
-            Scalar::Bytes => match value {
-                Value::String(text) => {
-                    if let Some(canonical) = canonical_base64(text)? {
-                        *text = canonical;
-                    }
-                    Ok(())
-                }
-                Value::Array(items) => {
-                    let byte = |item: &Value| item.as_u64().and_then(|n| u8::try_from(n).ok());
-                    match items.iter().map(byte).collect::<Option<Vec<u8>>>() {
-                        Some(bytes) => {
-                            *value = Value::String(BASE64.encode(bytes));
-                            Ok(())
-                        }
-                        None => Err(Mismatch::new(value, "uint8", owner, trail)),
-                    }
-                }
-                _ => mismatch(value, "[]uint8"),
-            },
+fn scalar(
+    kind: &Scalar,
+    named: &str,
+    owner: &str,
+    value: &mut Value,
+    trail: &Trail<'_>,
+) -> Result<(), Mismatch> {
+    let expected = |fallback: &'static str| -> String {
+        if named.is_empty() { fallback.to_owned() } else { named.to_owned() }
+    };
+    let mismatch = |value: &Value, fallback: &'static str| {
+        Err(Mismatch::new(value, &expected(fallback), owner, trail))
+    };
+    match kind {
+        Scalar::String(_) if value.is_string() => Ok(()),
+        Scalar::String(_) => mismatch(value, "string"),
+        Scalar::Boolean if value.is_boolean() => Ok(()),
+        Scalar::Boolean => mismatch(value, "bool"),
+        Scalar::Int32 if fits_int32(value) => Ok(()),
+        Scalar::Int32 => mismatch(value, "int32"),
+        Scalar::Int64 if value.is_i64() => Ok(()),
+        Scalar::Int64 => mismatch(value, "int64"),
+        Scalar::Double if value.is_number() => Ok(()),
+        Scalar::Double => mismatch(value, "float64"),
+        // The type reads itself, as a string or an int32.
+        Scalar::IntOrString if value.is_string() || fits_int32(value) => Ok(()),
+        Scalar::IntOrString => Err(Mismatch::new(value, "int32", owner, trail)),
+        Scalar::Time | Scalar::MicroTime => {
+            let Value::String(text) = &*value else {
+                return Err(Mismatch::new(value, "string", owner, trail));
+            };
+            let micro = *kind == Scalar::MicroTime;
+            let canonical = time::canonical(text, micro).map_err(Mismatch)?;
+            *value = Value::String(canonical);
+            Ok(())
         }
+        Scalar::Quantity => {
+            let text = match &*value {
+                Value::String(text) => text.trim().to_owned(),
+                other => other.to_string(),
+            };
+            let quantity = Quantity::parse(&text).map_err(|e| Mismatch(e.to_string()))?;
+            let quantity = if named == RESOURCES { quantity.in_millis() } else { quantity };
+            *value = Value::String(quantity.to_string());
+            Ok(())
+        }
+        Scalar::Bytes => match value {
+            Value::String(text) => {
+                if let Some(canonical) = canonical_base64(text)? {
+                    *text = canonical;
+                }
+                Ok(())
+            }
+            Value::Array(items) => {
+                let byte = |item: &Value| item.as_u64().and_then(|n| u8::try_from(n).ok());
+                match items.iter().map(byte).collect::<Option<Vec<u8>>>() {
+                    Some(bytes) => {
+                        *value = Value::String(BASE64.encode(bytes));
+                        Ok(())
+                    }
+                    None => Err(Mismatch::new(value, "uint8", owner, trail)),
+                }
+            }
+            _ => mismatch(value, "[]uint8"),
+        },
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) enum Step<'t> {
 
 #[derive(Clone, Copy)]
 pub(super) struct Trail<'t> {
-    parent: Option<&'t Trail<'t>>,
+    parent: Option<&'t Self>,
     step: Step<'t>,
     pub(super) depth: usize,
 }

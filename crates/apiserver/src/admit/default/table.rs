@@ -25,6 +25,7 @@ const WEBHOOK: Defaults = &[
 ];
 
 /// The defaults of a type's fields.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn of(name: &str) -> Defaults {
     match name {
         "Container" | "EphemeralContainer" => &[

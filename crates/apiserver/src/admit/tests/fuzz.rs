@@ -182,7 +182,7 @@ proptest! {
 
     #[test]
     fn random_objects_are_answered(seed in 1_u64..) {
-        let world = WORLD.with(|world| std::rc::Rc::clone(world));
+        let world = WORLD.with(std::rc::Rc::clone);
         let mut random = Random(seed);
         let kinds = world.all();
         let resource = &kinds[random.below(kinds.len())];
@@ -210,7 +210,7 @@ proptest! {
     #[test]
     fn random_schemas_are_read_and_judged(seed in 1_u64..) {
         let mut random = Random(seed);
-        let world = WORLD.with(|world| std::rc::Rc::clone(world));
+        let world = WORLD.with(std::rc::Rc::clone);
         let definitions = world
             .resource(&json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}))
             .unwrap();

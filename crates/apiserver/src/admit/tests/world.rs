@@ -105,9 +105,8 @@ pub(super) fn refused(status: &Value) -> Value {
         let Some(Value::String(text)) = answer.pointer_mut(&pointer) else {
             if pointer == "/message" {
                 continue;
-            } else {
-                break;
-            };
+            }
+            break;
         };
         let short = text.split('\n').next().unwrap_or_default();
         *text = STRUCT.replace(short, "value: {}$2").into_owned();
@@ -245,7 +244,7 @@ pub(super) fn difference(path: &str, theirs: &Value, ours: &Value, lines: &mut V
             }
         }
         (a, b) if a == b => {}
-        (Value::String(_), Value::Object(_)) | (Value::Null, Value::Object(_)) => {
+        (Value::String(_) | Value::Null, Value::Object(_)) => {
             lines.push(format!("  {path}: real refused, ours accepted"));
         }
         (Value::String(a), Value::String(b)) => {

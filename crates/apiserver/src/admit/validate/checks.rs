@@ -115,23 +115,23 @@ pub(super) trait Read {
 
 impl Read for Value {
     fn text(&self, name: &str) -> &str {
-        self.get(name).and_then(Value::as_str).unwrap_or_default()
+        self.get(name).and_then(Self::as_str).unwrap_or_default()
     }
 
     fn int(&self, name: &str) -> Option<i64> {
-        self.get(name).and_then(Value::as_i64)
+        self.get(name).and_then(Self::as_i64)
     }
 
     fn flag(&self, name: &str) -> bool {
-        self.get(name).and_then(Value::as_bool).unwrap_or(false)
+        self.get(name).and_then(Self::as_bool).unwrap_or(false)
     }
 
     fn list(&self, name: &str) -> &[Value] {
-        self.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        self.get(name).and_then(Self::as_array).map_or(&[], Vec::as_slice)
     }
 
     fn entries(&self, name: &str) -> Option<&Map<String, Value>> {
-        self.get(name).and_then(Value::as_object)
+        self.get(name).and_then(Self::as_object)
     }
 
     fn get_some(&self, name: &str) -> Option<&Value> {

@@ -5,7 +5,7 @@ use std::fmt;
 /// A place in an object; its `Display` is the `field` of a complaint.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'p> {
-    parent: Option<&'p Place<'p>>,
+    parent: Option<&'p Self>,
     step: Step<'p>,
 }
 

@@ -475,7 +475,10 @@ impl<'v> Former<'v> {
     }
 
     fn identity(&self, item: &Value) -> String {
-        self.keys.iter().map(|key| format!("{}\n", item[*key])).collect()
+        self.keys.iter().map(|key| item[*key].to_string()).collect::<Vec<_>>().join(
+            "
+",
+        )
     }
 
     fn of(&self, item: &Value) -> Option<&'v Value> {

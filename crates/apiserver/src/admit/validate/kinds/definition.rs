@@ -84,9 +84,7 @@ fn protected(checks: &mut Checks, subject: &Subject<'_>, group: &str) {
             "protected groups must have approval annotation \"api-approved.kubernetes.io\", see https://github.com/kubernetes/enhancements/pull/1111",
         );
     } else if !approved {
-        let text = format!(
-            "protected groups must have approval annotation \"api-approved.kubernetes.io\" with either a URL or a reason starting with \"unapproved\", see https://github.com/kubernetes/enhancements/pull/1111"
-        );
+        let text = "protected groups must have approval annotation \"api-approved.kubernetes.io\" with either a URL or a reason starting with \"unapproved\", see https://github.com/kubernetes/enhancements/pull/1111".to_string();
         checks.invalid(&place.key(key), approval, &text);
     }
 }
@@ -118,7 +116,7 @@ fn versions(checks: &mut Checks, spec: &Value, place: &Place<'_>) {
         match version["schema"].get_some("openAPIV3Schema") {
             None => checks.required(&schema.field("openAPIV3Schema"), ""),
             Some(found) if !shared => {
-                structure::check(checks, found, &schema.field("openAPIV3Schema"))
+                structure::check(checks, found, &schema.field("openAPIV3Schema"));
             }
             Some(_) => {}
         }

@@ -33,6 +33,7 @@ struct Subject<'o> {
     old: Option<&'o Value>,
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn validate(
     checks: &mut Checks,
     resource: &Resource,
@@ -92,7 +93,7 @@ pub(super) fn validate(
         ("apps", "replicasets") => workload::replica_set(checks, &subject),
         ("apps", "daemonsets") => workload::daemon_set(checks, &subject),
         ("apps", "statefulsets") => workload::stateful_set(checks, &subject),
-        ("", "events") | ("events.k8s.io", "events") => config::event(checks, &subject),
+        ("" | "events.k8s.io", "events") => config::event(checks, &subject),
         ("apiregistration.k8s.io", "apiservices") => extension::api_service(checks, &subject),
         ("admissionregistration.k8s.io", "validatingadmissionpolicies") => {
             extension::admission_policy(checks, &subject);
@@ -146,10 +147,8 @@ fn name_rule(kind: (&str, &str)) -> NameRule {
     match kind {
         ("", "namespaces" | "services") | ("apps", "statefulsets") => names::name_is_label,
         ("rbac.authorization.k8s.io", _) => names::name_is_path_segment,
-        ("certificates.k8s.io", _) | ("flowcontrol.apiserver.k8s.io", _) => {
-            names::name_is_subdomain
-        }
-        ("", "events") | ("events.k8s.io", "events") => |_, _| Vec::new(),
+        ("certificates.k8s.io" | "flowcontrol.apiserver.k8s.io", _) => names::name_is_subdomain,
+        ("" | "events.k8s.io", "events") => |_, _| Vec::new(),
         ("apiregistration.k8s.io", _) | ("policy", "poddisruptionbudgets") => {
             names::name_is_path_segment
         }

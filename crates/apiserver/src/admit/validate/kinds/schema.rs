@@ -234,7 +234,8 @@ fn nested(
     let undefined = "must be undefined to be structural";
     // The one exception: the alternatives that int-or-string stands for.
     let kind = schema.text("type");
-    if !kind.is_empty() && !(int_or_string && matches!(kind, "integer" | "string")) {
+    let stands_for_it = int_or_string && matches!(kind, "integer" | "string");
+    if !kind.is_empty() && !stands_for_it {
         checks.forbidden(&place.field("type"), text);
     }
     for name in ["title", "description"] {

@@ -138,12 +138,45 @@ pub(super) fn volume(checks: &mut Checks, subject: &Subject<'_>) {
     let place = Place::ROOT.field("spec");
     let spec = &subject.new["spec"];
     access_modes(checks, spec, &place, "");
-    let capacity = place.field("capacity");
+    capacity(checks, spec, &place.field("capacity"));
+    let policy = spec.text("persistentVolumeReclaimPolicy");
+    if !policy.is_empty() {
+        let known = ["Delete", "Recycle", "Retain"];
+        checks.one_of(&place.field("persistentVolumeReclaimPolicy"), policy, &known);
+    }
+    if let Some(required) = spec["nodeAffinity"].get_some("required") {
+        let at = place.field("nodeAffinity.required");
+        pod::node_selector(checks, required, &at);
+    }
+    source(checks, spec, &place);
+    let class = spec.text("storageClassName");
+    if !class.is_empty() {
+        checks.invalids(&place.field("storageClassName"), class, names::subdomain(class));
+    }
+    if let Some(Value::String(mode)) = spec.get("volumeMode") {
+        checks.one_of(&place.field("volumeMode"), mode, &["Block", "Filesystem"]);
+    }
+    let Some(old) = subject.old else { return };
+    for name in SOURCES {
+        if spec.get_some(name) != old["spec"].get_some(name) {
+            let at = place.field("persistentvolumesource");
+            checks.forbidden(&at, "spec.persistentvolumesource is immutable after creation");
+            break;
+        }
+    }
+    checks.immutable(
+        &Place::ROOT.field("volumeMode"),
+        &spec["volumeMode"],
+        &old["spec"]["volumeMode"],
+    );
+}
+
+fn capacity(checks: &mut Checks, spec: &Value, place: &Place<'_>) {
     match spec.entries("capacity") {
         Some(map) if !map.is_empty() => {
             if map.len() > 1 || !map.contains_key("storage") {
                 let cause = crate::status::Cause::unsupported(
-                    capacity.to_string(),
+                    place.to_string(),
                     spec["capacity"].clone(),
                     ["storage"],
                 );
@@ -154,37 +187,31 @@ pub(super) fn volume(checks: &mut Checks, subject: &Subject<'_>) {
                 let positive =
                     Quantity::parse(text).is_ok_and(|q| !q.is_negative() && !q.is_zero());
                 if !positive {
-                    checks.invalid(&capacity.key(name), text, "must be greater than zero");
+                    checks.invalid(&place.key(name), text, "must be greater than zero");
                 }
                 if let Ok(quantity) = Quantity::parse(text)
                     && quantity.is_negative()
                 {
                     let whole = i64::try_from(quantity.nanos() / 1_000_000_000).unwrap_or(i64::MIN);
                     let text = "must be a valid resource quantity";
-                    checks.invalid(&capacity.key(name), whole, text);
+                    checks.invalid(&place.key(name), whole, text);
                 }
             }
         }
         _ => {
-            checks.required(&capacity, "");
+            checks.required(place, "");
             let cause =
-                crate::status::Cause::unsupported(capacity.to_string(), Value::Null, ["storage"]);
+                crate::status::Cause::unsupported(place.to_string(), Value::Null, ["storage"]);
             checks.push(cause);
         }
     }
-    let policy = spec.text("persistentVolumeReclaimPolicy");
-    if !policy.is_empty() {
-        let known = ["Delete", "Recycle", "Retain"];
-        checks.one_of(&place.field("persistentVolumeReclaimPolicy"), policy, &known);
-    }
-    if let Some(required) = spec["nodeAffinity"].get_some("required") {
-        let at = place.field("nodeAffinity.required");
-        pod::node_selector(checks, required, &at);
-    }
+}
+
+fn source(checks: &mut Checks, spec: &Value, place: &Place<'_>) {
     let given: Vec<&str> =
         SOURCES.iter().copied().filter(|name| spec.get_some(name).is_some()).collect();
     if given.is_empty() {
-        checks.required(&place, "must specify a volume type");
+        checks.required(place, "must specify a volume type");
     }
     for name in given.iter().skip(1) {
         checks.forbidden(&place.field(name), "may not specify more than 1 volume type");
@@ -212,26 +239,6 @@ pub(super) fn volume(checks: &mut Checks, subject: &Subject<'_>) {
             checks.required(&Place::ROOT.field("spec.nodeAffinity"), text);
         }
     }
-    let class = spec.text("storageClassName");
-    if !class.is_empty() {
-        checks.invalids(&place.field("storageClassName"), class, names::subdomain(class));
-    }
-    if let Some(Value::String(mode)) = spec.get("volumeMode") {
-        checks.one_of(&place.field("volumeMode"), mode, &["Block", "Filesystem"]);
-    }
-    let Some(old) = subject.old else { return };
-    for name in SOURCES {
-        if spec.get_some(name) != old["spec"].get_some(name) {
-            let at = place.field("persistentvolumesource");
-            checks.forbidden(&at, "spec.persistentvolumesource is immutable after creation");
-            break;
-        }
-    }
-    checks.immutable(
-        &Place::ROOT.field("volumeMode"),
-        &spec["volumeMode"],
-        &old["spec"]["volumeMode"],
-    );
 }
 
 pub(super) fn class(checks: &mut Checks, subject: &Subject<'_>) {

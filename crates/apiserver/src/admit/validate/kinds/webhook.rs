@@ -125,7 +125,7 @@ pub(super) fn client(checks: &mut Checks, client: &Value, place: &Place<'_>) {
             checks.required(place, "exactly one of url or service is required");
         }
         (Some(address), None) => {
-            url(checks, address.as_str().unwrap_or_default(), &place.field("url"))
+            url(checks, address.as_str().unwrap_or_default(), &place.field("url"));
         }
         (None, Some(service)) => {
             let at = place.field("service");

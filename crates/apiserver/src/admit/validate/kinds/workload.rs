@@ -35,7 +35,7 @@ pub(super) fn deployment(checks: &mut Checks, subject: &Subject<'_>) {
         ),
         ("Recreate", None) => {}
         ("RollingUpdate", Some(rolling)) => {
-            rolling_deployment(checks, rolling, &at.field("rollingUpdate"))
+            rolling_deployment(checks, rolling, &at.field("rollingUpdate"));
         }
         ("RollingUpdate", None) => {
             checks
@@ -235,7 +235,7 @@ fn stateful_strategy(checks: &mut Checks, spec: &Value, place: &Place<'_>) {
     let at = place.field("rollingUpdate");
     match (strategy.text("type"), rolling) {
         ("OnDelete", Some(rolling)) => {
-            checks.invalid(&at, rolling.clone(), "only allowed for updateStrategy 'RollingUpdate'")
+            checks.invalid(&at, rolling.clone(), "only allowed for updateStrategy 'RollingUpdate'");
         }
         ("RollingUpdate", Some(rolling)) => {
             checks.not_negative(&at, rolling, "partition");
