@@ -19,6 +19,8 @@ Commands:
   schema   make the table of merge keys of gitops-yaml
   corpus   compare target/release/gitops with kustomize's bytes  [options of check.py]
   builtin-kinds  rewrite the table of built-in kinds of gitops-apiserver  --openapi-v3 FILE
+  real-input  reconcile public repositories, with gitops run and on a real kube-apiserver
+              [options of rig up]
   rig      recorded scenarios on a real kube-apiserver           [options of rig run]
 ";
 
@@ -31,6 +33,7 @@ fn main() -> anyhow::Result<ExitCode> {
         "corpus" => verify::corpus(&root(), &arguments),
         "builtin-kinds" => builtin_kinds::run(&root(), &arguments),
         "rig" => verify::rig(&root(), &arguments),
+        "real-input" => verify::real_input(&root(), &arguments),
         "schema" => schema::run(&root()),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

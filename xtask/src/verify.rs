@@ -58,6 +58,46 @@ pub(crate) fn corpus(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCo
     Ok(exit(output.status.success()))
 }
 
+/// Public repositories under `gitops run` and, where Go is installed, under the two controllers on a
+/// real kube-apiserver. The arguments are the rig's, such as `--port-base`.
+pub(crate) fn real_input(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let Some(shared) = shared(root) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let corpus = root.join("target/corpus");
+    let mut unpack = Command::new("python3");
+    unpack.arg(shared.join("corpus/check.py")).args(["unpack", "--root"]).arg(&corpus);
+    anyhow::ensure!(unpack.status().context("python3 did not start")?.success(), "no corpus");
+    let release = root.join("target/release");
+    let program = || {
+        let mut program = Command::new(release.join("real-input"));
+        program.arg("--corpus").arg(corpus.join("kustomize"));
+        program
+    };
+    println!("real input: gitops run");
+    let run = program().arg("--run").arg(release.join("gitops")).status()?;
+    if !run.success() || Command::new("go").arg("version").output().is_err() {
+        return Ok(exit(run.success()));
+    }
+    println!("real input: the controllers, on a real kube-apiserver");
+    let rig = |verb: &str| {
+        let mut rig = Command::new(shared.join("rig/rig"));
+        rig.arg(verb).args(arguments).env("RIG_WORK", root.join("target/rig"));
+        rig
+    };
+    let up = rig("up").output().context("the rig did not start")?;
+    let told = String::from_utf8_lossy(&up.stdout).into_owned();
+    let kubeconfig = told.lines().find_map(|line| line.trim().strip_prefix("KUBECONFIG="));
+    let controllers = match kubeconfig {
+        Some(kubeconfig) => {
+            program().arg("--controllers").arg(&release).env("KUBECONFIG", kubeconfig).status()
+        }
+        None => anyhow::bail!("the rig is not up: {told}"),
+    };
+    let down = rig("down").status()?;
+    Ok(exit(controllers?.success() && down.success()))
+}
+
 /// The scenarios that exist, less those whose work is still to come.
 fn scenarios(shared: &Path) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();

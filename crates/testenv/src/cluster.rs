@@ -133,7 +133,10 @@ impl Cluster {
     }
 
     /// The API of a kind, in a namespace if the kind has one.
-    async fn api(
+    ///
+    /// # Errors
+    /// When the cluster does not know the kind.
+    pub async fn api(
         &self,
         api_version: &str,
         kind: &str,

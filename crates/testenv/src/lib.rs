@@ -1,7 +1,7 @@
 //! Peers and fixtures for tests: Git repositories with stable hashes ([`GitRepo`]), a Git server
 //! with authentication and faults ([`GitServer`]), a server that records requests ([`Sink`]), one
-//! handle for the clusters that tests run in ([`Cluster`]), stable snapshots ([`Scrubber`]), and
-//! scenarios as texts ([`check_scenario`]).
+//! handle for the clusters that tests run in ([`Cluster`]), controllers as processes
+//! ([`Controller`]), stable snapshots ([`Scrubber`]), and scenarios as texts ([`check_scenario`]).
 //!
 //! ```no_run
 //! use gitops_testenv::{Access, GitRepo, GitServer};
@@ -19,6 +19,7 @@
 //! Invariant: everything listens on loopback, on a free port, and stops when it is dropped.
 
 mod cluster;
+mod controller;
 mod git_repo;
 mod git_server;
 mod scenario;
@@ -26,6 +27,7 @@ mod scrub;
 mod sink;
 
 pub use cluster::{Cluster, Namespace};
+pub use controller::Controller;
 pub use git_repo::{GitRepo, git_is_installed};
 pub use git_server::{Access, Fault, GitServer};
 pub use scenario::{Scenario, Step, World, check_scenario, differences};

@@ -6,7 +6,6 @@
 #![expect(clippy::print_stdout, reason = "a measuring program reports")]
 
 mod bare;
-mod process;
 mod requests;
 
 use std::{
@@ -17,7 +16,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
-use gitops_testenv::{Access, GitRepo, GitServer};
+use gitops_testenv::{Access, Controller, GitRepo, GitServer};
 use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
@@ -25,8 +24,6 @@ use kube::{
     runtime::watcher::{self, Event, watcher},
 };
 use serde_json::{Value, json};
-
-use process::Controller;
 
 const NAMESPACE: &str = "scale";
 const LIMIT: Duration = Duration::from_mins(10);
