@@ -3,8 +3,9 @@
 //!
 //! A write passes, in this order, through
 //!
-//! 1. [`decode`]: the body becomes what the server's types can hold; unknown fields go, with a
-//!    warning or a refusal; numbers, times and quantities get their canonical form;
+//! 1. [`check_identity`] and [`decode`]: the body is of the kind that the path names, and becomes
+//!    what the server's types can hold; unknown fields go, with a warning or a refusal; numbers,
+//!    times and quantities get their canonical form;
 //! 2. [`default`] for custom resources, [`default_builtin`] for built-in kinds: absent fields that
 //!    have a default get it;
 //! 3. [`prepare`]: what the server decides itself, whatever the client sends (a status that is not
@@ -24,7 +25,7 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use decode::decode;
+pub(crate) use decode::{check_identity, decode};
 pub(crate) use default::{default, default_builtin};
 pub(crate) use prepare::prepare;
 pub(crate) use validate::validate;

@@ -56,30 +56,7 @@ pub(super) struct Decoded {
 /// Checks that an object is of the kind that the path names, and makes it what the types can hold.
 pub(super) fn decode(call: &Call<'_>, value: Value) -> Result<Decoded> {
     let resource = call.resource;
-    let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
-    let (api_version, kind) = (text("apiVersion"), text("kind"));
-    if !api_version.is_empty() && !kind.is_empty() {
-        let is_named = api_version == resource.api_version && kind == resource.kind;
-        if !is_named {
-            let gvk = |group_version: &str, kind: &str| {
-                let (group, version) =
-                    group_version.rsplit_once('/').unwrap_or(("", group_version));
-                format!("{group}/{version}, Kind={kind}")
-            };
-            let why = format!(
-                "{kind} in version {version:?} cannot be handled as a {wanted}: the API version in the data ({data}) does not match the expected API version ({expected})",
-                version = api_version.rsplit('/').next().unwrap_or_default(),
-                wanted = resource.kind,
-                data = gvk(api_version, kind),
-                expected = gvk(&resource.api_version, &resource.kind),
-            );
-            return Err(Refusal::bad_request(why));
-        }
-    } else if is_custom(resource) {
-        return Err(Refusal::bad_request(
-            "Object 'Kind' is missing in the request body".to_owned(),
-        ));
-    }
+    admit::check_identity(call.registry, resource, &value)?;
     let (mut value, warnings) =
         admit::decode(resource, call.node(), value, call.options.field_validation)?;
     name_kind(resource, &mut value);

@@ -2,10 +2,12 @@
 
 mod builtin;
 mod custom;
+mod identity;
 mod mismatch;
 mod trail;
 
 pub(super) use builtin::zero;
+pub(crate) use identity::check_identity;
 use serde_json::Value;
 
 use crate::{

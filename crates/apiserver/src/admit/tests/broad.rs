@@ -41,6 +41,7 @@ async fn the_objects_of_a_directory_are_answered_alike() {
             let case = Case {
                 name: title.clone(),
                 given: None,
+                to: None,
                 send: object,
                 strict: false,
                 subresource: String::new(),

@@ -26,8 +26,17 @@ pub(super) struct Case {
     pub(super) name: String,
     pub(super) given: Option<Value>,
     pub(super) send: Value,
+    /// Names the kind whose path it is sent to, if it is not its own.
+    pub(super) to: Option<Value>,
     pub(super) strict: bool,
     pub(super) subresource: String,
+}
+
+impl Case {
+    /// What names the kind of the path.
+    fn target(&self) -> &Value {
+        self.to.as_ref().unwrap_or(&self.send)
+    }
 }
 
 fn directory() -> PathBuf {
@@ -49,6 +58,7 @@ fn read(path: &std::path::Path) -> (Vec<Value>, Vec<Case>) {
         cases.push(Case {
             name: document["name"].as_str().expect("a case has a name").to_owned(),
             given: field("given"),
+            to: field("to"),
             send: field("send").expect("a case sends an object"),
             strict: document["strict"] == true,
             subresource: document["subresource"].as_str().unwrap_or_default().to_owned(),

@@ -79,7 +79,7 @@ impl Server {
         let validation = if case.strict { "Strict" } else { "Warn" };
         let query = format!("?dryRun=All&fieldValidation={validation}");
         let namespace = case.send["metadata"]["namespace"].as_str().unwrap_or("cases");
-        let collection = path(world, &case.send, namespace);
+        let collection = path(world, case.target(), namespace);
         let (code, mut answer, warnings) = match &case.given {
             None => self.call(Method::POST, &format!("{collection}{query}"), &case.send).await,
             Some(given) => {

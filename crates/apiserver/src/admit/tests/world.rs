@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Case, scrub};
 use crate::{
-    admit::{decode, default, default_builtin, prepare, validate},
+    admit::{check_identity, decode, default, default_builtin, prepare, validate},
     object::Meta as _,
     registry::{Registry, Resource},
     request::FieldValidation,
@@ -59,7 +59,10 @@ impl World {
 
     /// What the server answers, in the form in which answers are recorded.
     pub(super) fn answer(&self, case: &Case) -> Value {
-        let resource = self.resource(&case.send).expect("the kind is served");
+        let resource = self.resource(case.target()).expect("the kind is served");
+        if let Err(refusal) = check_identity(&self.registry, &resource, &case.send) {
+            return refused(&refusal.to_value());
+        }
         let old = case.given.as_ref().map(|given| {
             let (old, _) = admit(&resource, given.clone(), None, "", FieldValidation::Warn)
                 .expect("what is given is accepted");
