@@ -215,6 +215,14 @@ fn secret(object: &mut Object) {
 }
 
 fn service(object: &mut Object) {
+    let balanced = object.get("spec").is_some_and(|spec| spec["type"] == "LoadBalancer");
+    if balanced && let Some(balancer) = child(object, &["status", "loadBalancer"]) {
+        for ingress in objects(balancer, "ingress") {
+            if !text(ingress, "ip").is_empty() {
+                ingress.entry("ipMode").or_insert_with(|| "VIP".into());
+            }
+        }
+    }
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
     spec.entry("sessionAffinity").or_insert_with(|| "None".into());
     match text(spec, "sessionAffinity") {

@@ -49,7 +49,10 @@ pub(crate) fn prepare(
             keep(resource, new, old, "status");
             update(resource, new, old);
         }
-        (Some(old), "status") => keep_all_but(new, old, &["status", "metadata"]),
+        (Some(old), "status") => {
+            keep_all_but(new, old, &["status", "metadata"]);
+            update_status(resource, new, old);
+        }
         (Some(old), "finalize") => keep(resource, new, old, "status"),
         _ => {}
     }
@@ -159,14 +162,47 @@ fn create(resource: &Resource, new: &mut Value) {
         }
         ("apps", "daemonsets") => set_template_generation(new, 1),
         ("batch", "jobs") => job(new),
-        ("apiextensions.k8s.io", "customresourcedefinitions") => {
-            let versions = new["spec"]["versions"].as_array();
-            let stored = versions.into_iter().flatten().find(|version| version["storage"] == true);
-            if let Some(name) = stored.and_then(|version| version.get("name")).cloned() {
-                new["status"]["storedVersions"] = json!([name]);
+        ("apiextensions.k8s.io", "customresourcedefinitions") => note_stored_version(new),
+        _ => {}
+    }
+}
+
+/// The version in which objects are stored from now on joins those in which some may be stored.
+fn note_stored_version(definition: &mut Value) {
+    let versions = definition["spec"]["versions"].as_array();
+    let stored = versions.into_iter().flatten().find(|version| version["storage"] == true);
+    let Some(name) = stored.and_then(|version| version.get("name")).cloned() else { return };
+    let known = &mut definition["status"]["storedVersions"];
+    match known.as_array_mut() {
+        Some(list) if list.contains(&name) => {}
+        Some(list) => list.push(name),
+        None => *known = json!([name]),
+    }
+}
+
+/// What of the rest a new status may not change, or changes.
+fn update_status(resource: &Resource, new: &mut Value, old: &Value) {
+    match (&*resource.group, &*resource.plural) {
+        ("", "pods") => pod::update_status(new, old),
+        ("apps", "deployments") => {
+            let labels = old.metadata().and_then(|metadata| metadata.get("labels")).cloned();
+            match labels {
+                Some(labels) => new.set_meta("labels", labels),
+                None => {
+                    new.remove_meta("labels");
+                }
             }
         }
+        ("apps", "daemonsets") => set_template_generation(new, template_generation(old)),
+        ("batch", "jobs") => label_as_pods(new),
         _ => {}
+    }
+}
+
+/// A job without labels has those of its pods.
+fn label_as_pods(job: &mut Value) {
+    if let Some(labels) = job.pointer("/spec/template/metadata/labels").cloned() {
+        job.metadata_mut().entry("labels").or_insert(labels);
     }
 }
 
@@ -178,16 +214,14 @@ fn update(resource: &Resource, new: &mut Value, old: &Value) {
                 new["spec"]["finalizers"] = finalizers.clone();
             }
         }
+        ("", "pods") => pod::update(new, old),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => note_stored_version(new),
         ("apps", "daemonsets") => {
             let number = template_generation(old);
             let changed = new["spec"]["template"] != old["spec"]["template"];
             set_template_generation(new, if changed { number + 1 } else { number });
         }
-        ("batch", "jobs") => {
-            if let Some(labels) = new.pointer("/spec/template/metadata/labels").cloned() {
-                new.metadata_mut().entry("labels").or_insert(labels);
-            }
-        }
+        ("batch", "jobs") => label_as_pods(new),
         _ => {}
     }
 }
@@ -252,11 +286,7 @@ fn job(job: &mut Value) {
     let manual = spec.get("manualSelector") == Some(&Value::Bool(true));
     let Some(Value::Object(template)) = spec.get_mut("template") else { return };
     if manual {
-        let labels = template.get("metadata").and_then(|metadata| metadata.get("labels")).cloned();
-        if let Some(labels) = labels {
-            job.metadata_mut().entry("labels").or_insert(labels);
-        }
-        return;
+        return label_as_pods(job);
     }
     let metadata = template.entry("metadata").or_insert_with(|| json!({}));
     let labels = metadata
@@ -281,8 +311,5 @@ fn job(job: &mut Value) {
             labels.entry("batch.kubernetes.io/controller-uid").or_insert_with(|| uid.into());
         }
     }
-    // A job without labels has those of its pods, these included.
-    if let Some(labels) = job.pointer("/spec/template/metadata/labels").cloned() {
-        job.metadata_mut().entry("labels").or_insert(labels);
-    }
+    label_as_pods(job);
 }

@@ -1,6 +1,6 @@
 //! What a new pod gets from the server.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::admit::quantity::Quantity;
 
@@ -18,6 +18,42 @@ pub(super) fn create(pod: &mut Value) {
         spec.entry("priority").or_insert_with(|| priority.into());
     }
     spec.entry("preemptionPolicy").or_insert_with(|| "PreemptLowerPriority".into());
+    tolerate(spec);
+}
+
+/// An update keeps what the pod got from the server.
+pub(super) fn update(pod: &mut Value, old: &Value) {
+    let Some(Value::Object(spec)) = pod.get_mut("spec") else { return };
+    for name in ["priority", "preemptionPolicy"] {
+        if let Some(value) = old["spec"].get(name) {
+            spec.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    tolerate(spec);
+}
+
+/// The class of service does not change, and the first of the addresses stands alone as well.
+pub(super) fn update_status(pod: &mut Value, old: &Value) {
+    let class = old["status"].get("qosClass").cloned();
+    let Some(Value::Object(status)) = pod.get_mut("status") else { return };
+    if let Some(class) = class {
+        status.entry("qosClass").or_insert(class);
+    }
+    for (one, many) in [("podIP", "podIPs"), ("hostIP", "hostIPs")] {
+        let first = status.get(many).and_then(|list| list.get(0)?.get("ip")).cloned();
+        match (status.get(one).cloned(), first) {
+            (None, Some(first)) => {
+                status.insert(one.to_owned(), first);
+            }
+            (Some(address), None) => {
+                status.insert(many.to_owned(), json!([{"ip": address}]));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn tolerate(spec: &mut Map<String, Value>) {
     let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
     if let Value::Array(list) = tolerations {
         for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {

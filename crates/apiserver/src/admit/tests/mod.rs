@@ -148,6 +148,9 @@ pub(super) fn scrub(object: &mut Value) {
     if let Some(Value::Object(status)) = object.get_mut("status") {
         status.shift_remove("lastPhaseTransitionTime");
     }
+    if object["kind"] == "CustomResourceDefinition" {
+        object["status"] = json!({"storedVersions": object["status"]["storedVersions"]});
+    }
     if object["kind"] == "Job" {
         scrub_job(object);
     }

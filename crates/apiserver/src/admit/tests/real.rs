@@ -92,8 +92,13 @@ impl Server {
                     "" => format!("{object}{query}"),
                     subresource => format!("{object}/{subresource}{query}"),
                 };
+                if given["kind"] == "CustomResourceDefinition" {
+                    // The server goes on writing what became of it.
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                }
+                let (_, live, _) = self.call(Method::GET, &object, &Value::Null).await;
                 let mut send = case.send.clone();
-                send["metadata"]["resourceVersion"] = answer["metadata"]["resourceVersion"].clone();
+                send["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
                 let answer = self.call(Method::PUT, &place, &send).await;
                 self.remove(&object).await;
                 answer
@@ -112,6 +117,10 @@ impl Server {
         let options = json!({"gracePeriodSeconds": 0, "propagationPolicy": "Background"});
         self.call(Method::DELETE, path, &options).await;
         self.call(Method::PATCH, path, &json!({"metadata": {"finalizers": null}})).await;
+        if let Some(name) = path.strip_prefix("/api/v1/namespaces/").filter(|n| !n.contains('/')) {
+            let emptied = json!({"metadata": {"name": name}, "spec": {"finalizers": []}});
+            self.call(Method::PUT, &format!("{path}/finalize"), &emptied).await;
+        }
     }
 
     pub(super) async fn call(

@@ -36,15 +36,24 @@ pub(super) fn definition(checks: &mut Checks, subject: &Subject<'_>) {
     conversion(checks, &spec["conversion"], &place.field("conversion"));
     if let Some(old) = subject.old {
         let old = &old["spec"];
-        checks.immutable(&place.field("scope"), &spec["scope"], &old["scope"]);
         let at = place.field("names");
-        for name in ["kind", "plural"] {
-            checks.immutable(&at.field(name), &spec["names"][name], &old["names"][name]);
+        if is_established(subject.old) {
+            checks.immutable(&place.field("scope"), &spec["scope"], &old["scope"]);
+            checks.immutable(&at.field("kind"), &spec["names"]["kind"], &old["names"]["kind"]);
         }
+        checks.immutable(&at.field("plural"), &spec["names"]["plural"], &old["names"]["plural"]);
         checks.immutable(&place.field("group"), &spec["group"], &old["group"]);
     }
     stored(checks, subject, spec);
     protected(checks, subject, group);
+}
+
+/// Whether objects of the definition may be there.
+fn is_established(definition: Option<&Value>) -> bool {
+    let conditions = definition.map_or(&[][..], |old| old["status"].list("conditions"));
+    conditions.iter().any(|condition| {
+        condition.text("type") == "Established" && condition.text("status") == "True"
+    })
 }
 
 /// A version in which objects are stored cannot go away.
@@ -63,7 +72,10 @@ fn stored(checks: &mut Checks, subject: &Subject<'_>, spec: &Value) {
     }
     for (index, name) in subject.new["status"].texts("storedVersions").enumerate() {
         if !spec.list("versions").iter().any(|version| version.text("name") == name) {
-            checks.invalid(&at.index(index), name, "must appear in spec.versions");
+            let text = format!(
+                "missing from spec.versions; {name} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in {name} and removes {name} from status.storedVersions"
+            );
+            checks.invalid(&at.index(index), name, &text);
         }
     }
 }

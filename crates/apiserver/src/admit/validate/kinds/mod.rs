@@ -12,6 +12,7 @@ mod network;
 mod policy;
 mod schema;
 mod service;
+mod status;
 mod storage;
 mod webhook;
 mod workload;
@@ -56,10 +57,19 @@ pub(super) fn validate(
     if has_core_metadata(&resource.group) {
         metadata::standard_finalizers(checks, new);
     }
+    let subject = Subject { new, old };
+    if subresource == "status" {
+        match kind {
+            ("apps", kind) => status::workload(checks, &subject, kind),
+            ("", "replicationcontrollers") => status::workload(checks, &subject, kind.1),
+            ("", "namespaces") => status::namespace(checks, &subject),
+            ("", "services") => status::service(checks, &subject),
+            _ => {}
+        }
+    }
     if !subresource.is_empty() {
         return;
     }
-    let subject = Subject { new, old };
     match kind {
         ("", "pods") => match old {
             None => {
