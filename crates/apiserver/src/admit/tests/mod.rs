@@ -13,6 +13,7 @@
 mod broad;
 mod fuzz;
 mod real;
+mod rules;
 mod world;
 
 use std::{fs, path::PathBuf};
