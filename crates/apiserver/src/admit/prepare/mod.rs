@@ -215,6 +215,7 @@ fn update(resource: &Resource, new: &mut Value, old: &Value) {
             }
         }
         ("", "pods") => pod::update(new, old),
+        ("", "persistentvolumeclaims") => claim_source(new),
         ("apiextensions.k8s.io", "customresourcedefinitions") => note_stored_version(new),
         ("apps", "daemonsets") => {
             let number = template_generation(old);
