@@ -17,7 +17,7 @@ type Object = Map<String, Value>;
 
 /// Sets the defaults that the server gives to absent fields of a built-in kind.
 ///
-/// The object has passed [`decode`](crate::admit::decode), so empty values that Go does not tell
+/// The object has passed [`decode`](crate::admit::decode()), so empty values that Go does not tell
 /// from absent ones are absent.
 pub(crate) fn default_builtin(resource: &Resource, value: &mut Value) {
     walk(&resource.schema, resource.node, value, 0);
