@@ -111,6 +111,8 @@ impl<R: Reconcile> Controller<R> {
 
     async fn work(&self) {
         loop {
+            // Turns that never wait must not keep others from running, nor the process from ending.
+            tokio::task::yield_now().await;
             let job = self.queue.next().await;
             let key = job.key.clone();
             let profile = R::Kind::PROFILE;
@@ -381,6 +383,10 @@ impl<R: Reconcile> Controller<R> {
         match requeue {
             Requeue::Never => Next::Rest,
             Requeue::Now => Next::Now,
+            // A retry at once, for ever, would keep a worker from everybody else; no interval means,
+            // as in Flux, no turn before something changes.
+            Requeue::After(Duration::ZERO) => Next::Backoff,
+            Requeue::Jittered(Duration::ZERO) => Next::Rest,
             Requeue::After(delay) => Next::After(delay),
             Requeue::Jittered(interval) => Next::After(self.context.timing.jittered(interval)),
             Requeue::Backoff => Next::Backoff,
