@@ -45,8 +45,8 @@ impl Controller {
         Ok(Self { child, metrics: address(0) })
     }
 
-    /// Starts a program that works in one namespace of the cluster of a kubeconfig file, writes its
-    /// log to a file, and has no ports but those that the flags name.
+    /// Starts a program that runs in a namespace of the cluster of a kubeconfig file, appends its log
+    /// to a file, and has no fixed ports but those that the flags name.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -59,7 +59,6 @@ impl Controller {
     ) -> anyhow::Result<Self> {
         let log = fs::File::options().create(true).append(true).open(log)?;
         let child = command(program, "127.0.0.1:0", "127.0.0.1:0")
-            .arg("--watch-all-namespaces=false")
             .args(flags)
             .env(NAMESPACE, namespace)
             .env("KUBECONFIG", kubeconfig)

@@ -1,7 +1,7 @@
 //! Peers and fixtures for tests: Git repositories with stable hashes ([`GitRepo`]), a Git server
 //! with authentication and faults ([`GitServer`]), a server that records requests ([`Sink`]), one
 //! handle for the clusters that tests run in ([`Cluster`]), controllers as processes
-//! ([`Controller`]), stable snapshots ([`Scrubber`]), and scenarios as texts ([`check_scenario`]).
+//! ([`Controller`]), a proxy that kills them ([`ApiProxy`]), stable snapshots ([`Scrubber`]), and scenarios as texts ([`check_scenario`]).
 //!
 //! ```no_run
 //! use gitops_testenv::{Access, GitRepo, GitServer};
@@ -22,6 +22,7 @@ mod cluster;
 mod controller;
 mod git_repo;
 mod git_server;
+mod proxy;
 mod scenario;
 mod scrub;
 mod sink;
@@ -30,6 +31,7 @@ pub use cluster::{Cluster, Namespace};
 pub use controller::Controller;
 pub use git_repo::{GitRepo, git_is_installed};
 pub use git_server::{Access, Fault, GitServer};
+pub use proxy::{ApiProxy, Moment};
 pub use scenario::{Scenario, Step, World, check_scenario, differences};
 pub use scrub::Scrubber;
 pub use sink::{Recorded, Sink};
