@@ -69,7 +69,8 @@ struct Arena {
     cluster: Cluster,
     git: GitServer,
     repository: GitRepo,
-    source: ApiProxy,
+    // Killed with it.
+    _source: ApiProxy,
     directory: TempDir,
 }
 
@@ -124,7 +125,7 @@ impl Arena {
                 "--concurrent=4".into(),
             ],
         )?);
-        Ok(Self { work, cluster, git, repository, source, directory })
+        Ok(Self { work, cluster, git, repository, _source: source, directory })
     }
 
     /// Does the work, with a crash if there is a point for it, and waits until everything is as it
@@ -136,7 +137,7 @@ impl Arena {
         proxy.kubeconfig(home.path())?;
         namespace.apply(&self.source_of("one")).await?;
         namespace.wait_ready("GitRepository/app", CONVERGE).await?;
-        self.start(&proxy, &namespace, home.path())?;
+        start(&proxy, &namespace, home.path())?;
         if self.work != Work::FirstApply {
             namespace.apply(KUSTOMIZATION).await?;
             self.settled(&namespace, "one").await?;
@@ -171,7 +172,7 @@ impl Arena {
                     })
                     .await?;
             }
-            self.start(&proxy, &namespace, home.path())?;
+            start(&proxy, &namespace, home.path())?;
         }
         let settled = self.settled(&namespace, goal).await;
         settled.with_context(|| {
@@ -179,17 +180,6 @@ impl Arena {
             format!("log of the controllers:\n{log}")
         })?;
         Ok((proxy.writes(), reached))
-    }
-
-    fn start(&self, proxy: &ApiProxy, namespace: &Namespace, home: &Path) -> anyhow::Result<()> {
-        proxy.set_controller(Controller::start_in(
-            namespace.name(),
-            Path::new(env!("CARGO_BIN_EXE_kustomize-controller")),
-            &home.join("kubeconfig"),
-            &home.join("log"),
-            &["--watch-all-namespaces=false"],
-        )?);
-        Ok(())
     }
 
     fn source_of(&self, branch: &str) -> String {
@@ -318,6 +308,17 @@ fn manifests(branch: &str) -> String {
 
 fn label(work: Work) -> String {
     format!("{work:?}-{}", std::process::id()).to_lowercase()
+}
+
+fn start(proxy: &ApiProxy, namespace: &Namespace, home: &Path) -> anyhow::Result<()> {
+    proxy.set_controller(Controller::start_in(
+        namespace.name(),
+        Path::new(env!("CARGO_BIN_EXE_kustomize-controller")),
+        &home.join("kubeconfig"),
+        &home.join("log"),
+        &["--watch-all-namespaces=false"],
+    )?);
+    Ok(())
 }
 
 /// What belongs to the Kustomization of a namespace.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,7 +22,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::{CONVERGE, POINTS, Point, REACH, TOGETHER, address, points};
 
 /// Repositories that are stored at a time.
-const SOURCES: usize = 4;
+const SOURCES: u64 = 4;
 
 /// Where source-controller dies.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,7 @@ enum Crash {
     /// At a write to the API server.
     Write(Point),
     /// When so many files stand in its storage, or are in the making.
-    Files(usize),
+    Files(u64),
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -42,7 +43,7 @@ async fn no_artifact_is_half() -> anyhow::Result<()> {
     let (writes, _) = arena.play(None).await.context("without a crash")?;
     let at_writes = points(writes).step_by(2).map(Crash::Write);
     // Each artifact is one file in the making and then one that stands.
-    let at_files = (0..POINTS / 2).map(|index| Crash::Files(1 + index as usize % SOURCES));
+    let at_files = (0..POINTS / 2).map(|index| Crash::Files(1 + index % SOURCES));
     let reached: Vec<bool> = stream::iter(at_writes.chain(at_files))
         .map(|crash| {
             let arena = &arena;
@@ -146,15 +147,15 @@ fn start(
 }
 
 /// Looks at the storage all the time, and kills as soon as so many files stand in it.
-fn kill_at_files(proxy: Arc<ApiProxy>, storage: PathBuf, count: usize) {
+fn kill_at_files(proxy: Arc<ApiProxy>, storage: PathBuf, count: u64) {
     let end = std::time::Instant::now() + REACH;
-    std::thread::spawn(move || {
+    tokio::spawn(async move {
         while std::time::Instant::now() < end {
-            if files(&storage).len() >= count {
+            if files(&storage).len() as u64 >= count {
                 proxy.kill();
                 return;
             }
-            std::thread::sleep(Duration::from_micros(200));
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
 }
@@ -234,7 +235,8 @@ fn noise(seed: u64) -> String {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        text.push_str(&format!("{state:016x}\n"));
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{state:016x}");
     }
     text
 }

@@ -66,7 +66,9 @@ async fn main() -> anyhow::Result<()> {
     let took = began.elapsed().as_secs_f64();
     println!("all ready after {took:.1} s{}", running.cost().await?);
     let different = fleet.compare(&cluster).await?;
-    different.iter().for_each(|line| println!("DIFFERENT {line}"));
+    for line in &different {
+        println!("DIFFERENT {line}");
+    }
     if !different.is_empty() {
         bail!("{} objects are not what kustomize gives", different.len());
     }
@@ -87,7 +89,9 @@ async fn main() -> anyhow::Result<()> {
     println!("settled after {:.1} s", began.elapsed().as_secs_f64());
     let after = fleet.versions(&cluster).await?;
     let problems = plan.judge(&before, &after);
-    problems.iter().for_each(|line| println!("WRONG {line}"));
+    for line in &problems {
+        println!("WRONG {line}");
+    }
     if !problems.is_empty() {
         bail!("{} objects moved that should not, or did not that should", problems.len());
     }
