@@ -53,6 +53,7 @@ struct Shared {
     doom: Mutex<Option<(u64, Moment)>>,
     controller: Mutex<Option<Controller>>,
     alive: watch::Sender<bool>,
+    requests: Mutex<Vec<String>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -75,6 +76,7 @@ impl ApiProxy {
             doom: Mutex::default(),
             controller: Mutex::default(),
             alive: watch::Sender::new(false),
+            requests: Mutex::default(),
         });
         let app = Router::new().fallback(forward).with_state(Arc::clone(&state));
         let task = tokio::spawn(async move {
@@ -124,6 +126,12 @@ impl ApiProxy {
         self.state.writes.load(Ordering::SeqCst)
     }
 
+    /// Every request so far with the status that it got, if it got one; what a controller's death
+    /// left in the air stands there without.
+    pub fn requests(&self) -> Vec<String> {
+        self.state.requests.lock().clone()
+    }
+
     /// Waits until the controller is dead; false when it is not in time.
     pub async fn killed(&self, limit: Duration) -> bool {
         let mut alive = self.state.alive.subscribe();
@@ -146,6 +154,18 @@ impl Shared {
         self.alive.send_replace(false);
     }
 
+    fn note(&self, request: String) -> usize {
+        let mut requests = self.requests.lock();
+        requests.push(request);
+        requests.len() - 1
+    }
+
+    fn note_answer(&self, number: usize, answer: &str) {
+        if let Some(request) = self.requests.lock().get_mut(number) {
+            *request = format!("{request}: {answer}");
+        }
+    }
+
     /// Counts a write; what it says is to happen around it.
     fn count(&self) -> Option<Moment> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
@@ -161,7 +181,12 @@ async fn forward(State(state): State<Arc<Shared>>, request: Request) -> Response
         state.kill();
         return unavailable();
     }
+    let number = state.note(format!("{} {}", request.method(), request.uri()));
     let answer = send(&state.client, request).await;
+    let told = answer
+        .as_ref()
+        .map_or_else(|error| format!("{error:#}"), |answer| answer.status().to_string());
+    state.note_answer(number, &told);
     if moment == Some(Moment::BeforeAnswering) {
         state.kill();
     }

@@ -177,7 +177,7 @@ impl Arena {
         let settled = self.settled(&namespace, goal).await;
         settled.with_context(|| {
             let log = std::fs::read_to_string(home.path().join("log")).unwrap_or_default();
-            format!("log of the controllers:\n{log}")
+            format!("log of the controllers:\n{log}\n{}", proxy.requests().join("\n"))
         })?;
         Ok((proxy.writes(), reached))
     }
@@ -316,7 +316,7 @@ fn start(proxy: &ApiProxy, namespace: &Namespace, home: &Path) -> anyhow::Result
         Path::new(env!("CARGO_BIN_EXE_kustomize-controller")),
         &home.join("kubeconfig"),
         &home.join("log"),
-        &["--watch-all-namespaces=false"],
+        &["--watch-all-namespaces=false", "--log-level=debug"],
     )?);
     Ok(())
 }

@@ -72,7 +72,7 @@ impl Arena {
         let directory = tempfile::tempdir()?;
         let mut repository = GitRepo::init(directory.path().join("app.git"))?;
         let files: Vec<(String, String)> =
-            (0..40).map(|number| (format!("file-{number}"), noise(number))).collect();
+            (0..12).map(|number| (format!("file-{number}"), noise(number))).collect();
         let files: Vec<(&str, Option<&str>)> =
             files.iter().map(|(path, text)| (path.as_str(), Some(text.as_str()))).collect();
         repository.commit("main", &files, "all")?;
@@ -119,7 +119,7 @@ impl Arena {
         let judged = judge(&namespace, &storage, &address).await;
         judged.with_context(|| {
             let log = fs::read_to_string(home.path().join("log")).unwrap_or_default();
-            format!("log of the controllers:\n{log}")
+            format!("log of the controllers:\n{log}\n{}", proxy.requests().join("\n"))
         })?;
         Ok((proxy.writes(), reached))
     }
@@ -138,6 +138,7 @@ fn start(
         &home.join("log"),
         &[
             "--watch-all-namespaces=false".to_owned(),
+            "--log-level=debug".to_owned(),
             format!("--storage-path={}", home.join("storage").display()),
             format!("--storage-addr={address}"),
             format!("--storage-adv-addr={address}"),
@@ -182,7 +183,7 @@ fn whole(storage: &Path) -> anyhow::Result<()> {
         let bytes = fs::read(path)?;
         let tree = gitops_core::unpack(&bytes[..], &gitops_core::Limits::default());
         let count = tree.with_context(|| format!("{} is half", path.display()))?.files().count();
-        ensure!(count == 40, "{} has {count} files", path.display());
+        ensure!(count == 12, "{} has {count} files", path.display());
     }
     Ok(())
 }
