@@ -11,6 +11,7 @@ use super::{
 use crate::{
     apply,
     object::Meta as _,
+    registry::Resource,
     service::Answer,
     status::{Refusal, Result},
 };
@@ -167,7 +168,7 @@ pub(super) fn rescale(
     edit: &mut dyn FnMut(&Value) -> Result<Value>,
 ) -> Result<Answer> {
     let written = write::replace(call, &mut |live| {
-        let scale = edit(&get::scale(&live.value))?;
+        let scale = decode_scale(call, edit(&get::scale(&live.value))?)?;
         let mut new = write::in_this_version(call.resource, &live.value);
         let replicas = scale.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
         new["spec"]["replicas"] = replicas.into();
@@ -178,6 +179,22 @@ pub(super) fn rescale(
     | write::Written::Updated(object)
     | write::Written::Removed(object)) = written;
     Ok(Answer::value(StatusCode::OK, &get::scale(&object.value)))
+}
+
+/// A scale as its type holds it; custom resources borrow the type from deployments.
+fn decode_scale(call: &Call<'_>, scale: Value) -> Result<Value> {
+    let own = |resource: &Resource| resource.subresource("scale").and_then(|sub| sub.node);
+    let deployments = call.registry.resource("apps", "v1", "deployments");
+    let (resource, node) = match (own(call.resource), deployments) {
+        (Some(node), _) => (call.resource, node),
+        (None, Some(deployments)) => match own(deployments) {
+            Some(node) => (&**deployments, node),
+            None => return Ok(scale),
+        },
+        (None, None) => return Ok(scale),
+    };
+    let (scale, _) = crate::admit::decode(resource, node, scale, call.options.field_validation)?;
+    Ok(scale)
 }
 
 fn json_patch(live: &Value, patch: &Value) -> Result<Value> {
