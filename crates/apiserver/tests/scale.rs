@@ -5,6 +5,7 @@ use http::{Method, Request};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 
+#[expect(clippy::unwrap_used, reason = "a test")]
 async fn call(client: &Client, method: Method, path: &str, body: Value) -> (u16, Value) {
     let bytes = if body.is_null() { Vec::new() } else { serde_json::to_vec(&body).unwrap() };
     let media = match method {
