@@ -126,18 +126,18 @@ impl Cache {
     }
 
     /// Calls `listener` on every change, on the task of the watch: it must be quick. Objects that
-    /// are already known appear once.
+    /// are already known appear once, and none that comes meanwhile is missed.
     pub fn listen(&self, listener: impl Fn(&Change) + Send + Sync + 'static) {
-        let known: Vec<_> = self
-            .objects
-            .read()
-            .iter()
-            .map(|(key, object)| (key.clone(), Arc::clone(object)))
-            .collect();
+        let listener: Listener = Arc::new(listener);
+        let known: Vec<_> = {
+            // Nothing comes in between being told of what is known and being told of what comes.
+            let objects = self.objects.read();
+            self.listeners.write().push(Arc::clone(&listener));
+            objects.iter().map(|(key, object)| (key.clone(), Arc::clone(object))).collect()
+        };
         for (key, object) in known {
             listener(&Change { key, old: None, new: Some(object) });
         }
-        self.listeners.write().push(Arc::new(listener));
     }
 
     /// Completes when the first list is in.
@@ -154,16 +154,17 @@ impl Cache {
         trim(&mut object);
         let key = Key::of(&object);
         let new = Arc::new(object);
-        let old = {
+        let (old, listeners) = {
             let mut objects = self.objects.write();
-            match objects.get(&key) {
+            let old = match objects.get(&key) {
                 // Deleted meanwhile: the watch knows better than the answer.
                 None => return new,
                 Some(known) if !is_newer(&new, known) => return Arc::clone(known),
                 Some(_) => objects.insert(key.clone(), Arc::clone(&new)),
-            }
+            };
+            (old, self.listeners.read().clone())
         };
-        self.tell(&Change { key, old, new: Some(Arc::clone(&new)) });
+        tell(&listeners, &Change { key, old, new: Some(Arc::clone(&new)) });
         new
     }
 
@@ -250,35 +251,36 @@ impl Cache {
         trim(&mut object);
         let key = Key::of(&object);
         let new = Arc::new(object);
-        let old = {
+        let (old, listeners) = {
             let mut objects = self.objects.write();
             if let Some(known) = objects.get(&key)
                 && !is_newer(&new, known)
             {
                 return;
             }
-            objects.insert(key.clone(), Arc::clone(&new))
+            (objects.insert(key.clone(), Arc::clone(&new)), self.listeners.read().clone())
         };
-        self.tell(&Change { key, old, new: Some(new) });
+        tell(&listeners, &Change { key, old, new: Some(new) });
     }
 
     fn drop_object(&self, key: Key, uid: Option<&str>) {
-        let old = {
+        let (old, listeners) = {
             let mut objects = self.objects.write();
-            match objects.get(&key) {
+            let old = match objects.get(&key) {
                 // A new object of the same name is already there.
                 Some(known) if uid.is_some() && known.metadata.uid.as_deref() != uid => return,
                 _ => objects.remove(&key),
-            }
+            };
+            (old, self.listeners.read().clone())
         };
-        self.tell(&Change { key, old, new: None });
+        tell(&listeners, &Change { key, old, new: None });
     }
+}
 
-    fn tell(&self, change: &Change) {
-        let listeners = self.listeners.read().clone();
-        for listener in listeners {
-            listener(change);
-        }
+/// Tells those who listened when the change was made: who came later knows of it already.
+fn tell(listeners: &[Listener], change: &Change) {
+    for listener in listeners {
+        listener(change);
     }
 }
 
@@ -347,5 +349,36 @@ mod tests {
         cache.take(watcher::Event::Apply(object("3", 2)), &mut HashSet::new());
         cache.observe(object("3", 2));
         assert_eq!(*told.lock(), [(None, Some(1)), (Some(1), Some(2))]);
+    }
+
+    /// Controllers begin to listen while the first list comes in.
+    #[test]
+    fn nothing_that_comes_while_one_begins_to_listen_is_missed() {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
+        for _ in 0..40 {
+            let cache = Cache::new(resource.clone());
+            let appeared = Arc::<Mutex<Vec<String>>>::default();
+            std::thread::scope(|scope| {
+                let source = Arc::clone(&cache);
+                scope.spawn(move || {
+                    for number in 0..200 {
+                        let mut object = object("1", 1);
+                        object.metadata.name = Some(format!("{number:03}"));
+                        source.take(watcher::Event::Apply(object), &mut HashSet::new());
+                    }
+                });
+                let log = Arc::clone(&appeared);
+                while cache.all().len() < 20 {}
+                cache.listen(move |change| {
+                    if change.old.is_none() {
+                        log.lock().push(change.key.name.clone());
+                    }
+                });
+            });
+            let mut appeared = appeared.lock().clone();
+            appeared.sort();
+            let all: Vec<String> = (0..200).map(|number| format!("{number:03}")).collect();
+            assert_eq!(appeared, all);
+        }
     }
 }
