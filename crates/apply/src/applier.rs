@@ -5,14 +5,15 @@
 //! A check costs nothing where the [`Record`] knows the object unchanged, one request where the
 //! object does not exist (the dry run answers 201) and two where it does (dry run, read). When all
 //! checks have passed, the [`Journal`] hears what is about to change; then the objects are applied
-//! in order, neighbours of one kind at the same time. Definitions and classes are waited for.
+//! in order, those that do not rely on each other at the same time. Definitions and classes are waited for.
 //!
 //! # Guarantees
 //! Nothing of a stage is applied if one of its dry runs fails, except that an object that must be
 //! recreated because of an immutable field is deleted before its own dry run can pass.
 //!
 //! Follows fluxcd/pkg `ssa/manager_apply.go`; differs in: managed fields are taken over when an
-//! object is applied, after all dry runs have passed, and not during them.
+//! object is applied, after all dry runs have passed, and not during them; and objects of several
+//! kinds are sent at the same time, where Flux sends one after the other.
 
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
@@ -26,6 +27,7 @@ use crate::{
     check::{Checked, Item, Payload, Turn},
     compare, mask,
     object::object_id,
+    order,
 };
 
 pub(crate) const APPLY_PATCH: &str = "application/apply-patch+yaml";
@@ -165,9 +167,10 @@ impl Applier {
         let mut rest = checked.as_mut_slice();
         let mut count = 0;
         while let Some(first) = rest.first() {
-            let kind = (first.id.group.clone(), first.id.kind.clone());
-            let same = rest.iter().take_while(|c| (&c.id.group, &c.id.kind) == (&kind.0, &kind.1));
-            let (run, after) = rest.split_at_mut(same.count());
+            let wave = order::wave(&first.id);
+            let same = rest.iter().take_while(|checked| order::wave(&checked.id) == wave);
+            let same = same.count();
+            let (run, after) = rest.split_at_mut(same);
             rest = after;
             let sends = run.iter_mut().map(|checked| {
                 let send = async move {

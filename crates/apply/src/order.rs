@@ -51,6 +51,17 @@ fn rank(kind: &str) -> usize {
     first.or_else(last).unwrap_or(FIRST.len())
 }
 
+/// Objects of one wave do not rely on each other and are sent at the same time: first what
+/// workloads refer to, then workloads and all kinds that are not known, last the webhooks.
+pub(crate) fn wave(object: &ObjectId) -> usize {
+    let workloads = FIRST.iter().position(|known| *known == "Deployment").unwrap_or(FIRST.len());
+    match rank(&object.kind) {
+        rank if rank < workloads => 0,
+        rank if rank <= FIRST.len() => 1,
+        _ => 2,
+    }
+}
+
 /// A step of an apply. All dry runs of a stage must pass before anything of it is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -127,6 +138,15 @@ mod tests {
             ]
         );
         assert_eq!(objects[2].name, "a");
+    }
+
+    #[test]
+    fn what_is_referred_to_goes_before_workloads_and_webhooks_go_last() {
+        let waves: Vec<usize> =
+            ["Secret", "ServiceAccount", "Deployment", "Gizmo", "ValidatingWebhookConfiguration"]
+                .map(|kind| wave(&ObjectId::new("v1", kind, "n", "x")))
+                .to_vec();
+        assert_eq!(waves, [0, 0, 1, 1, 2]);
     }
 
     #[test]

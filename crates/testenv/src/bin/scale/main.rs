@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use gitops_testenv::{Access, Controller, GitRepo, GitServer};
 use kube::{
     Api, Client,
@@ -231,18 +231,27 @@ async fn create_source(client: &Client, url: &str) -> anyhow::Result<()> {
 
 async fn create_kustomizations(client: &Client, count: usize) -> anyhow::Result<Goal> {
     let api = api(client, "Kustomization");
-    for number in 0..count {
-        let object: DynamicObject = serde_json::from_value(json!({
-            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
-            "metadata": {"name": format!("k{number}"), "namespace": NAMESPACE},
-            "spec": {
-                "interval": "1h", "path": "./app", "prune": true, "targetNamespace": NAMESPACE,
-                "namePrefix": format!("k{number}-"),
-                "sourceRef": {"kind": "GitRepository", "name": "fleet"}
-            }
-        }))?;
-        api.create(&PostParams::default(), &object).await?;
-    }
+    let create = |number: usize| {
+        let api = api.clone();
+        async move {
+            let object: DynamicObject = serde_json::from_value(json!({
+                "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+                "metadata": {"name": format!("k{number}"), "namespace": NAMESPACE},
+                "spec": {
+                    "interval": "1h", "path": "./app", "prune": true, "targetNamespace": NAMESPACE,
+                    "namePrefix": format!("k{number}-"),
+                    "sourceRef": {"kind": "GitRepository", "name": "fleet"}
+                }
+            }))?;
+            api.create(&PostParams::default(), &object).await?;
+            anyhow::Ok(())
+        }
+    };
+    // As many at a time as the bare client sends.
+    futures::stream::iter((0..count).map(create))
+        .buffer_unordered(16)
+        .try_collect::<Vec<()>>()
+        .await?;
     Ok(Goal::Ready { requests: count as u64 })
 }
 
