@@ -68,9 +68,9 @@ pub(crate) enum Format {
 #[derive(Debug, Args)]
 #[command(long_about = RUN_ABOUT, after_long_help = RUN_EXAMPLES)]
 pub(crate) struct Run {
-    /// The repository's directory
-    #[arg(value_name = "PATH", default_value = ".")]
-    pub(crate) target: PathBuf,
+    /// The repository: its directory, or a URL with an optional ?ref=BRANCH|TAG|COMMIT
+    #[arg(value_name = "PATH|URL", default_value = ".")]
+    pub(crate) target: String,
 
     /// The cluster's directory, where the repository holds several
     #[arg(long, value_name = "DIR")]
@@ -88,6 +88,10 @@ pub(crate) struct Run {
     /// values of Secrets are masked
     #[arg(long, value_name = "DIR")]
     pub(crate) write: Option<PathBuf>,
+
+    /// With --write, write the values of Secrets too
+    #[arg(long, requires = "write")]
+    pub(crate) show_secrets: bool,
 
     /// With --once, how many seconds to wait until everything has settled
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
@@ -107,6 +111,11 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) no_simulate: bool,
 
+    /// With --context or --kubeconfig, also write the statuses of workloads, as after a good
+    /// rollout: only for a test cluster without kubelets
+    #[arg(long, conflicts_with = "no_simulate")]
+    pub(crate) simulate: bool,
+
     /// Install the custom resource definitions that the cluster lacks
     #[arg(long)]
     pub(crate) install_crds: bool,
@@ -120,9 +129,11 @@ const RUN_ABOUT: &str = "Reconcile a working tree and watch it become ready.
 
 Runs the source and kustomize reconcilers in this process, against a Kubernetes API in this process: \
 no cluster is needed. Applies the repository's own sync objects (GitRepository and Kustomization, as \
-`flux bootstrap` wrote them), and serves PATH, uncommitted edits included, in place of the sync's own \
-URL and of the repository's remotes; deploy keys are not needed for those. What .gitignore excludes is \
-left out. A saved edit is reconciled within a second.
+`flux bootstrap` wrote them), and serves PATH, uncommitted edits included, in place of the repository's \
+remotes, or of the sync's own URL where that is none of them; deploy keys are not needed for it. Other \
+sources are fetched. What .gitignore excludes is \
+left out. A saved edit is reconciled within a second, and what it changed is shown as a diff. A URL is \
+fetched once, and served in the same way.
 
 With --context or --kubeconfig the same happens in a cluster, and the objects stay there when the run \
 ends.";
@@ -131,8 +142,18 @@ const RUN_EXAMPLES: &str = "Examples:
   gitops run .                                            everything in this process
   gitops run . --path clusters/prod                       one of several clusters
   gitops run . --once                                     for CI: ends when everything has settled
-  gitops run . --once -o json
+  gitops run . --once -o json                             the report described below
+  gitops run . --once --write out                         see what would be in the cluster
+  gitops run 'https://git.example.com/fleet.git?ref=v1'   a repository that is not here
   gitops run . --context kind-dev --install-crds          in a cluster
+
+Report (-o json|yaml):
+  ready      whether everything is ready
+  settled    whether nothing more would have happened; false when time was up
+  unhealthy  objects that are not as they should be: Kind/namespace/name to the reason
+  items      sources and Kustomizations, each with
+    object, state (ready|suspended|progressing|waiting|failed), reason, message, revision,
+    source, dependsOn, objects (what it applied), holdsBack (what waits for it)
 
 Exit codes:
   0  everything is ready (--once), or the run was ended with Ctrl-C

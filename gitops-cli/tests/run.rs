@@ -10,7 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gitops_testenv::{Access, GitRepo, GitServer, git_is_installed};
 use serde_json::Value;
+
+const A_CONFIG_MAP: &str =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {key: one}\n";
 
 const SYNC: &str = "\
 apiVersion: source.toolkit.fluxcd.io/v1
@@ -137,6 +141,101 @@ fn a_repository_without_sync_objects_gets_a_hint() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("Kustomization") && text.contains("--path"), "{text}");
+}
+
+#[test]
+fn several_clusters_are_listed_and_one_can_be_named() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    for cluster in ["prod", "test"] {
+        let sync = SYNC.to_owned() + &kustomization("app", &format!("./apps/{cluster}"), "");
+        write(root, &format!("clusters/{cluster}/flux-system/gotk-sync.yaml"), &sync);
+        write(root, &format!("apps/{cluster}/a.yaml"), &config_map(cluster, "one"));
+    }
+    let output = once(root, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("--path clusters/prod\n  --path clusters/test"), "{text}");
+    let report = report(&once(root, &["--path", "clusters/test", "-o", "json"]));
+    let objects = report["items"][1]["objects"].to_string();
+    assert_eq!(objects, r#"["ConfigMap/default/test"]"#);
+}
+
+#[test]
+fn a_source_that_cannot_be_reached_is_a_failure_with_a_cause() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    // Port 9 of loopback: nobody listens, and the answer comes at once.
+    let other = "---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n\
+        metadata: {name: other, namespace: flux-system}\n\
+        spec: {interval: 1m, timeout: 5s, url: \"http://127.0.0.1:9/other.git\"}\n";
+    let theirs = kustomization("theirs", "./", "").replace("name: repo", "name: other");
+    let sync = [SYNC, &kustomization("ours", "./ours", ""), other, &theirs].concat();
+    write(root, "c/sync.yaml", &sync);
+    write(root, "ours/a.yaml", &config_map("a", "one"));
+    let start = Instant::now();
+    let output = once(root, &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("✗ GitRepository/flux-system/other"), "{text}");
+    assert!(text.contains("127.0.0.1:9"), "{text}");
+    assert!(text.contains("waiting for it: Kustomization/flux-system/theirs"), "{text}");
+    assert!(text.contains("✔ Kustomization/flux-system/ours"), "{text}");
+    assert!(!text.contains("time is up") && start.elapsed() < Duration::from_secs(60), "{text}");
+}
+
+#[test]
+fn a_repository_is_run_by_its_url() {
+    if !git_is_installed() {
+        println!("SKIPPED: git is not installed");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut repository = GitRepo::init(directory.path().join("fleet.git")).unwrap();
+    let sync = SYNC.to_owned() + &kustomization("app", "./app", "");
+    let one = [("c/sync.yaml", Some(&*sync)), ("app/a.yaml", Some(A_CONFIG_MAP))];
+    let first = repository.commit("main", &one, "one").unwrap();
+    repository.point("refs/tags/v1", &first).unwrap();
+    let broken = [("app/a.yaml", Some("kind: ["))];
+    repository.commit("main", &broken, "two").unwrap();
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let access = Access::Basic { username: "me".into(), password: "s3cret".into() };
+    let server = runtime.block_on(GitServer::start(directory.path(), access)).unwrap();
+    let url = server.url("fleet.git").replace("http://", "http://me:s3cret@");
+    let run = |target: &str| once(Path::new(target), &[]);
+
+    let output = run(&format!("{url}?ref=v1"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}{:?}", output.stderr);
+    assert!(text.contains("ConfigMap/default/a") && text.contains("v1@sha1:"), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
+    assert_eq!(run(&format!("{url}?ref={first}")).status.code(), Some(0));
+    // The head of the default branch is broken.
+    let output = run(&url);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("BuildFailed"));
+
+    let output = run(&format!("{url}?ref=gone"));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("gone") && !text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn secrets_are_written_when_they_are_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    write(root, "c/sync.yaml", &(SYNC.to_owned() + &kustomization("app", "./app", "")));
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: hush}\n";
+    write(root, "app/s.yaml", secret);
+    let out = tempfile::tempdir().unwrap();
+    let directory = out.path().to_str().unwrap();
+    let read = || fs::read_to_string(out.path().join("secret_default_s.yaml")).unwrap();
+    once(root, &["--write", directory]);
+    assert!(!read().contains("aHVzaA=="), "{}", read());
+    once(root, &["--write", directory, "--show-secrets"]);
+    assert!(read().contains("aHVzaA=="), "{}", read());
 }
 
 /// A run that goes on, and what it says.

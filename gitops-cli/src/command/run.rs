@@ -1,25 +1,27 @@
 //! `gitops run`
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use gitops_apiserver::Server;
+use gitops_core::Scope;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::{
     args::Run,
-    repository::{self, WorkingTree},
+    repository::{self, Remote, WorkingTree},
     session::{self, Console, Install, Plan},
 };
 
 pub(crate) fn run(args: &Run) -> anyhow::Result<ExitCode> {
     // Only fails when it was done before.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let tree = WorkingTree::open(&args.target)
-        .with_context(|| format!("cannot serve '{}'", args.target.display()))?;
-    let sync = repository::find(&*tree.current().1, args.path.as_deref())?;
+    let remote = Remote::parse(&args.target)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        let console = Console::new(args.output.is_none());
+        let tree = open(args, remote, &console).await?;
+        let sync = repository::find(&*tree.current().1, args.path.as_deref())?;
         let cluster = cluster(args).await?;
         let is_embedded = cluster.is_embedded;
         let plan = Plan {
@@ -33,11 +35,12 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<ExitCode> {
                 (false, false) => Install::Nothing,
             },
             force: args.force || is_embedded,
-            simulate: is_embedded && !args.no_simulate,
+            simulate: args.simulate || (is_embedded && !args.no_simulate),
             write: args.write.clone(),
+            show_secrets: args.show_secrets,
             once: args.once.then(|| Duration::from_secs(args.timeout)),
         };
-        let end = session::run(plan, &Console::new(args.output.is_none())).await?;
+        let end = session::run(plan, &console).await?;
         match args.output {
             Some(format) => session::print_report(&end, format)?,
             None => session::print_summary(&end)?,
@@ -45,6 +48,25 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<ExitCode> {
         let good = end.model.is_ready() || !args.once;
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
+}
+
+/// The repository's files, from disk or from its server.
+async fn open(
+    args: &Run,
+    remote: Option<Remote>,
+    console: &Console,
+) -> anyhow::Result<WorkingTree> {
+    let Some(remote) = remote else {
+        return WorkingTree::open(Path::new(&args.target))
+            .with_context(|| format!("cannot serve '{}'", args.target));
+    };
+    console.say(&format!("fetching {}", remote.url()));
+    let scope = Scope::background();
+    let fetched = tokio::select! {
+        fetched = remote.fetch(&scope) => fetched?,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted while fetching {}", remote.url()),
+    };
+    Ok(WorkingTree::fetched(remote.url(), fetched))
 }
 
 /// Where the objects go.

@@ -1,11 +1,13 @@
 //! The repository on disk: what it says of its cluster, and what is served of it.
 
 mod places;
+mod remote;
 mod remote_url;
 mod sync;
 mod working_tree;
 
 pub(crate) use places::Places;
+pub(crate) use remote::Remote;
 pub(crate) use remote_url::RemoteUrl;
 pub(crate) use sync::{Sync, find};
 pub(crate) use working_tree::WorkingTree;

@@ -3,12 +3,14 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use anyhow::{Context as _, bail};
 use gitops_core::{EntryKind, Tree};
 use serde_json::Value;
+
+use super::RemoteUrl;
 
 /// The sync objects of one cluster.
 #[derive(Clone, Debug)]
@@ -20,10 +22,46 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
-    /// The URLs that the working tree stands for.
-    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
-        self.objects.iter().filter_map(|object| object.pointer("/spec/url")?.as_str())
+    /// The URLs that the working tree stands for: those of its remotes. Where no source has one of
+    /// these (a fork, a copy, an example), the one URL whose Kustomizations fit the tree best: they
+    /// take the cluster's own directory from it, or other directories that are there.
+    pub(crate) fn own_urls(&self, remotes: &[String], tree: &dyn Tree) -> Vec<String> {
+        let mut own = remotes.to_vec();
+        let is_remote = |url: &str| remotes.iter().any(|remote| RemoteUrl::same(remote, url));
+        if !self.urls().any(|(_, url)| is_remote(url)) {
+            // Of equals the last is taken: the first one is to win.
+            let urls: Vec<_> = self.urls().collect();
+            let best = urls.into_iter().rev().max_by_key(|(source, _)| self.fit(source, tree));
+            own.extend(best.map(|(_, url)| url.to_owned()));
+        }
+        own
     }
+
+    /// The sources with their URLs.
+    fn urls(&self) -> impl Iterator<Item = (&Value, &str)> {
+        self.objects.iter().filter_map(|object| {
+            object.pointer("/spec/url").and_then(Value::as_str).map(|url| (object, url))
+        })
+    }
+
+    /// How well the Kustomizations of a source fit the tree: whether one takes the cluster's
+    /// directory, and how many take directories that are there.
+    fn fit(&self, source: &Value, tree: &dyn Tree) -> (bool, usize) {
+        let users = self.objects.iter().filter(|one| is_kustomization(one) && uses(one, source));
+        let paths: Vec<PathBuf> = users
+            .filter_map(|one| one.pointer("/spec/path").and_then(Value::as_str))
+            .map(|path| Path::new(path).components().filter(is_name).collect())
+            .collect();
+        let is_there = |path: &&PathBuf| {
+            // The root is everywhere.
+            !path.as_os_str().is_empty() && tree.list(path).is_ok()
+        };
+        (paths.contains(&self.directory), paths.iter().filter(is_there).count())
+    }
+}
+
+fn is_name(component: &Component<'_>) -> bool {
+    matches!(component, Component::Normal(_))
 }
 
 const SOURCE: &str = "source.toolkit.fluxcd.io/";
@@ -174,7 +212,20 @@ mod tests {
         let sync = find(&tree, None).unwrap();
         assert_eq!(sync.directory, Path::new("clusters/prod"));
         assert_eq!(sync.objects.len(), 2);
-        assert_eq!(sync.urls().collect::<Vec<_>>(), ["ssh://git@h/flux-system"]);
+        assert_eq!(sync.own_urls(&[], &tree), ["ssh://git@h/flux-system"]);
+    }
+
+    #[test]
+    fn the_tree_stands_for_one_of_several_sources() {
+        let both = format!("{}---\n{}", bootstrap("their"), bootstrap("own"));
+        let both = both.replacen("./x", "./", 1);
+        let tree = MemoryTree::from_iter([("c/sync.yaml", both), ("x/a.yaml", String::new())]);
+        let sync = find(&tree, None).unwrap();
+        assert_eq!(sync.own_urls(&[], &tree), ["ssh://git@h/own"], "it holds the directory");
+        let remote = ["https://h/their.git".to_owned()];
+        assert_eq!(sync.own_urls(&remote, &tree), remote, "the remote decides");
+        let fork = ["https://h/fork.git".to_owned()];
+        assert_eq!(sync.own_urls(&fork, &tree), ["https://h/fork.git", "ssh://git@h/own"]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A directory, uncommitted edits included, as a source of artifacts.
+//! What stands for the repository: a directory, uncommitted edits included, or what was fetched of a
+//! remote one.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,17 +13,18 @@ use gitops_core::{
 use gitops_source::{Fetched, Resolved, Source, SourceError};
 use parking_lot::RwLock;
 
-/// What stands in a directory, as of the last [`refresh`](Self::refresh).
+/// What stands in a directory, as of the last [`refresh`](Self::refresh), or what was fetched.
 ///
-/// Its revision is `<branch>@sha256:<digest of all files>`: a function of the content, so that
+/// A directory's revision is `<branch>@sha256:<digest of all files>`: a function of the content, so that
 /// saving a file without a change is no new revision. It names no commit, because uncommitted edits
 /// are part of it.
 #[derive(Debug)]
 pub(crate) struct WorkingTree {
-    root: PathBuf,
+    /// Absent where the files were fetched.
+    root: Option<PathBuf>,
     branch: String,
     remotes: Vec<String>,
-    current: RwLock<(Revision, Arc<MemoryTree>)>,
+    current: RwLock<(Revision, Arc<dyn Tree>)>,
 }
 
 impl WorkingTree {
@@ -40,12 +42,30 @@ impl WorkingTree {
             .map_or_else(|| "local".to_owned(), |name| name.shorten().to_string());
         let remotes = repository.as_ref().map(remotes).unwrap_or_default();
         let current = RwLock::new(read(&root, &branch)?);
-        Ok(Self { root, branch, remotes, current })
+        Ok(Self { root: Some(root), branch, remotes, current })
     }
 
-    /// The directory.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
+    /// What was fetched from a URL; it never changes.
+    pub(crate) fn fetched(url: &str, fetched: Fetched) -> Self {
+        Self {
+            root: None,
+            branch: String::new(),
+            remotes: vec![url.to_owned()],
+            current: RwLock::new((fetched.revision, fetched.tree)),
+        }
+    }
+
+    /// The directory, where there is one that can be edited.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+
+    /// Where the files are from, for people.
+    pub(crate) fn name(&self) -> String {
+        match &self.root {
+            Some(root) => root.display().to_string(),
+            None => self.remotes.concat(),
+        }
     }
 
     /// The URLs of the repository's remotes.
@@ -54,7 +74,7 @@ impl WorkingTree {
     }
 
     /// The revision and the files.
-    pub(crate) fn current(&self) -> (Revision, Arc<MemoryTree>) {
+    pub(crate) fn current(&self) -> (Revision, Arc<dyn Tree>) {
         self.current.read().clone()
     }
 
@@ -63,7 +83,8 @@ impl WorkingTree {
     /// # Errors
     /// When it cannot be read; the former state stays.
     pub(crate) fn refresh(&self) -> anyhow::Result<bool> {
-        let new = read(&self.root, &self.branch)?;
+        let Some(root) = &self.root else { return Ok(false) };
+        let new = read(root, &self.branch)?;
         let mut current = self.current.write();
         let changed = current.0 != new.0;
         *current = new;
@@ -81,7 +102,7 @@ fn remotes(repository: &gix::Repository) -> Vec<String> {
         .collect()
 }
 
-fn read(root: &Path, branch: &str) -> anyhow::Result<(Revision, Arc<MemoryTree>)> {
+fn read(root: &Path, branch: &str) -> anyhow::Result<(Revision, Arc<dyn Tree>)> {
     let disk = DiskTree::open(root)?;
     let repository = gix::discover(root).ok();
     let index = repository.as_ref().and_then(|repository| repository.index_or_empty().ok());
@@ -212,8 +233,9 @@ mod tests {
         std::fs::write(root.join("out/b.yaml"), "").unwrap();
         let tree = WorkingTree::open(root).unwrap();
         let (before, files) = tree.current();
-        let names: Vec<_> = files.files().map(|(path, _)| path.to_owned()).collect();
-        assert_eq!(names, [Path::new(".gitignore"), Path::new("a.yaml")]);
+        let names: Vec<_> =
+            files.list(Path::new("")).unwrap().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, [".gitignore", "a.yaml"]);
         assert!(!tree.refresh().unwrap());
         std::fs::write(root.join("out/b.yaml"), "changed").unwrap();
         assert!(!tree.refresh().unwrap());

@@ -58,6 +58,22 @@ impl Console {
         }
     }
 
+    /// Tells which objects are waited for, and why, as far as that is news. Where a tree is drawn, it
+    /// shows that.
+    pub(crate) fn tell_awaited(
+        &self,
+        old: &BTreeMap<String, String>,
+        new: &BTreeMap<String, String>,
+    ) {
+        if self.drawn.is_some() {
+            return;
+        }
+        for (id, why) in new.iter().filter(|(id, why)| old.get(*id) != Some(why)) {
+            let (mark, style) = mark(State::Progressing);
+            self.say(&format!("  {style}{mark}{style:#} {id}  {why}"));
+        }
+    }
+
     /// Shows how an object changed.
     pub(crate) fn difference(&self, difference: &Difference) {
         let id = &difference.id;
@@ -74,11 +90,11 @@ impl Console {
     }
 
     /// Draws the tree below the lines, as much of it as the terminal holds.
-    pub(crate) fn draw(&self, model: &Model) {
+    pub(crate) fn draw(&self, model: &Model, unhealthy: &BTreeMap<String, String>) {
         let Some(drawn) = &self.drawn else { return };
         let (width, height) = terminal_size::terminal_size()
             .map_or((80, 24), |(width, height)| (usize::from(width.0), usize::from(height.0)));
-        let mut lines = tree(model, &BTreeMap::new(), Detail::Live);
+        let mut lines = tree(model, unhealthy, Detail::Live);
         let most = height.saturating_sub(3).max(3);
         if lines.len() > most {
             let more = lines.len() - most;

@@ -39,11 +39,13 @@ use crate::{
 
 pub(crate) use cluster::Install;
 pub(crate) use console::{Console, print_report, print_summary};
-use model::{Model, State, Wanted};
+use model::{Item, Model, State, Wanted};
 use objects::Objects;
 
 /// How often the state is looked at even if nothing seems to happen.
 const GLANCE: Duration = Duration::from_millis(500);
+/// How often the objects are looked at that somebody waits for.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a settled state must stay as it is.
 const QUIET: Duration = Duration::from_millis(300);
 /// How soon a Kustomization looks again at what it depends on.
@@ -63,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) simulate: bool,
     /// Where the objects are written when the run ends.
     pub(crate) write: Option<PathBuf>,
+    /// With the values of Secrets.
+    pub(crate) show_secrets: bool,
     /// End when all has settled, at the latest after this long; absent: at Ctrl-C.
     pub(crate) once: Option<Duration>,
 }
@@ -99,7 +103,7 @@ impl SourceOverride for Own {
 /// Runs a plan to its end.
 pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<End> {
     let client = &plan.client;
-    let (directory, root) = (plan.sync.directory.display(), plan.tree.root().display());
+    let (directory, root) = (plan.sync.directory.display(), plan.tree.name());
     console.say(&format!("{directory} of {root} into {}", plan.server));
     if !plan.force {
         cluster::refuse_taken(client).await?;
@@ -111,8 +115,7 @@ pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<End> {
         }
     }
 
-    let mut urls: Vec<String> = plan.sync.urls().map(str::to_owned).collect();
-    urls.extend(plan.tree.remotes().iter().cloned());
+    let urls = plan.sync.own_urls(plan.tree.remotes(), &*plan.tree.current().1);
     let own = Arc::new(Own { urls, tree: Arc::clone(&plan.tree) });
     let scope = Scope::background();
     let mut options = EmbeddedOptions::new(wire::overlay_build());
@@ -141,12 +144,18 @@ pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<End> {
         result = tokio::signal::ctrl_c() => result.map(|()| view.model()).map_err(Into::into),
     };
     console.clear();
-    let end = conclude(&plan, result, &objects).await;
-    scope.cancel();
-    // The reconcilers end their writes. A failed start is the reason of everything else.
-    match tokio::time::timeout(Duration::from_secs(5), reconcilers).await {
-        Ok(Ok(Err(error))) => Err(error.into()),
-        _ => end,
+    let ending = async {
+        let end = conclude(&plan, result, &objects).await;
+        scope.cancel();
+        // The reconcilers end their writes. A failed start is the reason of everything else.
+        match tokio::time::timeout(Duration::from_secs(5), reconcilers).await {
+            Ok(Ok(Err(error))) => Err(error.into()),
+            _ => end,
+        }
+    };
+    tokio::select! {
+        end = ending => end,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted before the run had ended"),
     }
 }
 
@@ -157,7 +166,7 @@ async fn conclude(
 ) -> anyhow::Result<End> {
     let model = model?;
     if let Some(directory) = &plan.write {
-        objects.write(&model, directory).await?;
+        objects.write(&model, directory, plan.show_secrets).await?;
     }
     let unhealthy = objects.health(&model).await;
     let places =
@@ -227,10 +236,13 @@ async fn follow(
     console: &Console,
     objects: &mut Objects,
 ) -> anyhow::Result<Model> {
-    let edits = plan.once.is_none().then(|| edits::watch(plan.tree.root())).transpose()?;
+    let watched = plan.tree.root().filter(|_| plan.once.is_none());
+    let edits = watched.map(edits::watch).transpose()?;
     let end = plan.once.map(|timeout| Instant::now() + timeout);
     let mut told = Model::default();
     let mut retried = BTreeMap::new();
+    let mut released = BTreeMap::new();
+    let (mut awaited, mut looked) = (BTreeMap::new(), Instant::now());
     let mut quiet_since = Instant::now();
     let mut requests = 0_u32;
     loop {
@@ -253,13 +265,22 @@ async fn follow(
             console.tell(&told, &model);
             quiet_since = Instant::now();
             told = model;
+            for id in may_go_on(&told, &mut released) {
+                requests += 1;
+                cluster::ask(&plan.client, &id, &token(requests)).await?;
+            }
             if plan.once.is_none() {
                 for difference in objects.look(&told).await {
                     console.difference(&difference);
                 }
             }
         }
-        console.draw(&told);
+        if looked.elapsed() >= LOOK && told.items.values().any(Item::awaits_objects) {
+            let new = objects.health_of_awaited(&told).await;
+            console.tell_awaited(&awaited, &new);
+            (awaited, looked) = (new, Instant::now());
+        }
+        console.draw(&told, &awaited);
         let Some(end) = end else { continue };
         if Instant::now() >= end {
             console.say("time is up");
@@ -283,6 +304,27 @@ async fn follow(
 /// Tells requests apart; the process id keeps those of an earlier run from being taken for ours.
 fn token(request: u32) -> String {
     format!("run-{}-{request}", std::process::id())
+}
+
+/// What waits although all that it depends on is ready by now, once for each state of that: it need
+/// not wait until it looks again.
+fn may_go_on(model: &Model, released: &mut BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let ready = |id: &String| {
+        let dependency = model.items.get(id)?;
+        (dependency.state == State::Ready).then(|| dependency.revision.clone())
+    };
+    let waiting = model
+        .items
+        .values()
+        .filter(|item| item.state == State::Waiting && !item.depends_on.is_empty());
+    waiting
+        .filter_map(|item| {
+            let revisions: Vec<String> =
+                item.depends_on.iter().map(ready).collect::<Option<_>>()?;
+            let is_new = released.insert(item.id.clone(), revisions.clone()) != Some(revisions);
+            is_new.then(|| item.id.clone())
+        })
+        .collect()
 }
 
 /// What failed to apply before something else became ready may succeed now: a kind or a namespace

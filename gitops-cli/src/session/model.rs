@@ -51,6 +51,13 @@ pub(crate) struct Item {
     pub(crate) objects: BTreeMap<String, ObjectId>,
 }
 
+impl Item {
+    /// Whether it applied objects, and goes on until they are ready.
+    pub(crate) fn awaits_objects(&self) -> bool {
+        self.state == State::Progressing && !self.objects.is_empty()
+    }
+}
+
 /// All items, by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Model {

@@ -18,6 +18,9 @@ use super::model::{Model, State};
 /// Objects that are read at a time.
 const TOGETHER: usize = 16;
 
+/// Objects that are looked at again and again while somebody waits for them.
+const AWAITED: usize = 100;
+
 /// What the server keeps for itself; it would make noise in a diff.
 const BOOKKEEPING: &[&str] =
     &["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"];
@@ -86,8 +89,16 @@ impl Objects {
 
     /// How each object does: its kstatus in a word, where it is not `Current`.
     pub(super) async fn health(&self, model: &Model) -> BTreeMap<String, String> {
-        let ids: BTreeMap<&String, &ObjectId> =
-            model.items.values().flat_map(|item| &item.objects).collect();
+        self.judge(model.items.values().flat_map(|item| &item.objects).collect()).await
+    }
+
+    /// The same for those that somebody waits for at the moment, the first of many.
+    pub(super) async fn health_of_awaited(&self, model: &Model) -> BTreeMap<String, String> {
+        let awaited = model.items.values().filter(|item| item.state == State::Progressing);
+        self.judge(awaited.flat_map(|item| &item.objects).take(AWAITED).collect()).await
+    }
+
+    async fn judge(&self, ids: BTreeMap<&String, &ObjectId>) -> BTreeMap<String, String> {
         let now = jiff::Timestamp::now();
         stream::iter(ids)
             .map(|(shown, id)| async move {
@@ -106,11 +117,17 @@ impl Objects {
             .await
     }
 
-    /// Writes each object to a file of its own; the values of Secrets are masked.
+    /// Writes each object to a file of its own; the values of Secrets are masked unless they are
+    /// asked for.
     ///
     /// # Errors
     /// When the directory cannot be written.
-    pub(super) async fn write(&self, model: &Model, directory: &Path) -> anyhow::Result<usize> {
+    pub(super) async fn write(
+        &self,
+        model: &Model,
+        directory: &Path,
+        show_secrets: bool,
+    ) -> anyhow::Result<usize> {
         let fail = || format!("cannot write to {}", directory.display());
         fs::create_dir_all(directory).with_context(fail)?;
         let ids: BTreeSet<&ObjectId> =
@@ -119,7 +136,9 @@ impl Objects {
         for id in ids {
             let Ok(Some(object)) = self.cluster.get(id).await else { continue };
             let mut object = plain(object);
-            mask_secret(Some(&mut object), None);
+            if !show_secrets {
+                mask_secret(Some(&mut object), None);
+            }
             let text = to_yaml(&Node::from_json(object))?;
             fs::write(directory.join(file_name(id)), text).with_context(fail)?;
             written += 1;

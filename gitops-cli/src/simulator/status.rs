@@ -159,3 +159,85 @@ fn created(object: &Value) -> Value {
 fn name(object: &Value) -> &str {
     object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use gitops_apply::health::{self, Status};
+
+    use super::*;
+
+    fn status(kind: &str, api_version: &str, spec: Value) -> Health {
+        let mut object = json!({
+            "apiVersion": api_version, "kind": kind, "spec": spec,
+            "metadata": {"name": "a", "generation": 4, "creationTimestamp": "2026-01-01T00:00:00Z"},
+        });
+        let before = health::assess(&object, jiff::Timestamp::UNIX_EPOCH).status;
+        let after = after_rollout(kind, &object).unwrap_or_else(|| panic!("{kind} has a status"));
+        object["status"] = after;
+        let after = health::assess(&object, jiff::Timestamp::UNIX_EPOCH);
+        Health { before, after: after.status, message: after.message }
+    }
+
+    struct Health {
+        before: Status,
+        after: Status,
+        message: String,
+    }
+
+    #[test]
+    fn every_kind_becomes_ready() {
+        let template = json!({"spec": {"containers": [{"name": "c", "image": "i"}]}});
+        let workload = json!({"replicas": 3, "template": template});
+        let claim = json!({"accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "2Gi"}}});
+        // Kind, version, spec, and whether anybody would wait for it without a status.
+        let kinds = [
+            ("Deployment", "apps/v1", workload.clone(), true),
+            ("StatefulSet", "apps/v1", workload.clone(), true),
+            ("DaemonSet", "apps/v1", json!({"template": template}), true),
+            ("ReplicaSet", "apps/v1", workload.clone(), true),
+            ("ReplicationController", "v1", workload, false),
+            ("Job", "batch/v1", json!({"completions": 2, "template": template}), true),
+            ("Pod", "v1", template["spec"].clone(), true),
+            ("Pod", "v1", json!({"restartPolicy": "Never", "containers": []}), true),
+            ("PersistentVolumeClaim", "v1", claim, true),
+            ("PersistentVolume", "v1", json!({}), false),
+            ("Service", "v1", json!({"type": "LoadBalancer", "clusterIP": "10.0.0.1"}), false),
+            ("Ingress", "networking.k8s.io/v1", json!({"rules": []}), false),
+            ("HorizontalPodAutoscaler", "autoscaling/v2", json!({"minReplicas": 2}), false),
+            ("PodDisruptionBudget", "policy/v1", json!({"minAvailable": 1}), false),
+            ("APIService", "apiregistration.k8s.io/v1", json!({}), false),
+        ];
+        for (kind, version, spec, is_awaited) in kinds {
+            let health = status(kind, version, spec);
+            assert_eq!(health.after, Status::Current, "{kind}: {}", health.message);
+            if is_awaited {
+                assert_ne!(health.before, Status::Current, "{kind} was ready from the start");
+            }
+        }
+    }
+
+    #[test]
+    fn replicas_are_those_that_were_asked_for() {
+        let object = json!({"metadata": {"name": "a"}, "spec": {"replicas": 0}});
+        let status = after_rollout("Deployment", &object).unwrap();
+        assert_eq!((&status["replicas"], &status["readyReplicas"]), (&json!(0), &json!(0)));
+    }
+
+    #[test]
+    fn a_suspended_job_does_not_complete() {
+        let object = json!({"metadata": {"name": "a"}, "spec": {"suspend": true}});
+        let status = after_rollout("Job", &object).unwrap();
+        assert_eq!(status["conditions"][0]["type"], "Suspended");
+        assert_eq!(status.get("completionTime"), None);
+    }
+
+    #[test]
+    fn other_kinds_are_left_alone() {
+        for kind in ["Certificate", "ConfigMap", "CronJob"] {
+            assert_eq!(after_rollout(kind, &json!({"metadata": {"name": "a"}})), None, "{kind}");
+        }
+        let internal = json!({"metadata": {"name": "a"}, "spec": {"type": "ClusterIP"}});
+        assert_eq!(after_rollout("Service", &internal), None);
+    }
+}
