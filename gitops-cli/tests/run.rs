@@ -109,6 +109,8 @@ fn failures_name_their_cause_their_place_and_who_waits() {
         "waiting for it: Kustomization/flux-system/waits, Kustomization/flux-system/waits-too";
     assert!(text.contains(waiting), "{text}");
     assert!(text.contains("2 of 5 ready"), "{text}");
+    let waits = "◷ Kustomization/flux-system/waits  dependency 'flux-system/bad' is not ready\n";
+    assert!(text.contains(&format!("─ {waits}")), "{text}");
     let report = report(&once(root, &["-o", "json"]));
     assert_eq!((&report["ready"], &report["settled"]), (&Value::Bool(false), &Value::Bool(true)));
 }
@@ -131,6 +133,9 @@ fn workloads_stay_as_they_were_applied_without_the_simulator() {
         text.contains("Deployment/default/web: InProgress") && text.contains("time is up"),
         "{text}"
     );
+    // What is waited for is shown while it is waited for.
+    let (during, _) = text.split_once("time is up").unwrap();
+    assert!(during.contains("◌ Deployment/default/web  InProgress"), "{text}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     collections::BTreeMap,
     fmt::Write as _,
-    io::{IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     time::Instant,
 };
 
@@ -154,7 +154,7 @@ fn cut(line: &str, width: usize) -> String {
 
 /// The tree of sources, Kustomizations and objects, and the causes of what is not ready.
 pub(crate) fn print_summary(end: &End) -> anyhow::Result<()> {
-    Ok(anstream::stdout().write_all(summary(end).as_bytes())?)
+    print_all(&mut anstream::stdout(), &summary(end))
 }
 
 /// The report for machines.
@@ -165,7 +165,15 @@ pub(crate) fn print_report(end: &End, format: Format) -> anyhow::Result<()> {
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",
         Format::Yaml => gitops_yaml::to_yaml(&gitops_yaml::Node::from_json(report))?,
     };
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
+    print_all(&mut std::io::stdout(), &text)
+}
+
+/// Whoever reads may stop when they have seen enough: that is no failure of the run.
+fn print_all(out: &mut impl io::Write, text: &str) -> anyhow::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn mark(state: State) -> (&'static str, Style) {
@@ -181,9 +189,11 @@ fn mark(state: State) -> (&'static str, Style) {
 
 fn line(item: &Item) -> String {
     let (mark, style) = mark(item.state);
-    let message = shown(&item.message);
-    let message = message.lines().next().unwrap_or_default();
-    format!("{style}{mark}{style:#} {}  {message}", item.id)
+    format!("{style}{mark}{style:#} {}  {}", item.id, first_line(item))
+}
+
+fn first_line(item: &Item) -> String {
+    shown(item.message.lines().next().unwrap_or_default())
 }
 
 /// A message with paths as the repository has them, and hashes short enough to read.
@@ -281,8 +291,9 @@ fn entry(item: &Item) -> String {
     };
     let what = match item.state {
         State::Ready => shown(&item.revision),
-        State::Progressing => shown(item.message.lines().next().unwrap_or_default()),
-        _ => item.reason.clone(),
+        State::Progressing | State::Waiting => first_line(item),
+        State::Failed => format!("{}: {}", item.reason, first_line(item)),
+        State::Suspended => "suspended".to_owned(),
     };
     format!("{style}{mark}{style:#} {}  {what}{objects}", item.id)
 }

@@ -87,9 +87,11 @@ impl Objects {
         differences
     }
 
-    /// How each object does: its kstatus in a word, where it is not `Current`.
+    /// How each object does: its kstatus in a word, where it is not `Current`. Items have states of
+    /// their own.
     pub(super) async fn health(&self, model: &Model) -> BTreeMap<String, String> {
-        self.judge(model.items.values().flat_map(|item| &item.objects).collect()).await
+        let objects = model.items.values().flat_map(|item| &item.objects);
+        self.judge(objects.filter(|(id, _)| !model.items.contains_key(*id)).collect()).await
     }
 
     /// The same for those that somebody waits for at the moment, the first of many.
