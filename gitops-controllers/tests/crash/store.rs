@@ -219,7 +219,15 @@ async fn judge(namespace: &Namespace, storage: &Path, address: &str) -> anyhow::
 }
 
 async fn get(address: &str, path: &str) -> anyhow::Result<Vec<u8>> {
-    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    // All may have been ready before the crash: nothing else tells that the next one serves.
+    let end = tokio::time::Instant::now() + CONVERGE;
+    let mut stream = loop {
+        match tokio::net::TcpStream::connect(address).await {
+            Ok(stream) => break stream,
+            Err(error) if tokio::time::Instant::now() > end => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
     stream.write_all(format!("GET /{path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
