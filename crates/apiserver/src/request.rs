@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, header};
 use serde_json::Value;
 
-use crate::status::{Refusal, Result};
+use crate::status::{Cause, Refusal, Result};
 
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) struct ResourcePath {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) dry_run: bool,
+    /// A value of `dryRun` that there is not.
+    pub(crate) odd_dry_run: Option<String>,
     pub(crate) field_manager: Option<String>,
     pub(crate) field_validation: FieldValidation,
     pub(crate) force: Option<bool>,
@@ -121,8 +123,19 @@ impl Options {
         Ok(options)
     }
 
-    /// Takes over what a `DeleteOptions` body says.
+    /// Refuses an unknown value of `dryRun` as the options of a verb do.
+    pub(crate) fn check_dry_run(&self, options: &str) -> Result<()> {
+        let Some(value) = &self.odd_dry_run else { return Ok(()) };
+        let cause = Cause::unsupported("dryRun", vec![value.clone()], ["All"]);
+        Err(Refusal::invalid("meta.k8s.io", options, "", &[cause]))
+    }
+
+    /// Takes over what a `DeleteOptions` body says; the query says nothing then.
     pub(crate) fn read_delete_body(&mut self, body: &Value) -> Result<()> {
+        self.dry_run = false;
+        self.grace_period_seconds = None;
+        self.propagation_policy = None;
+        self.orphan_dependents = None;
         for (key, value) in body.as_object().into_iter().flatten() {
             match (key.as_str(), value) {
                 ("gracePeriodSeconds", value) if value.is_i64() => {
@@ -149,12 +162,7 @@ impl Options {
             "dryRun" => match value {
                 "All" => self.dry_run = true,
                 "" => {}
-                other => {
-                    let text = format!(
-                        "invalid dryRun value: Unsupported value: {other:?}: supported values: \"All\""
-                    );
-                    return Err(Refusal::bad_request(text));
-                }
+                other => self.odd_dry_run = Some(other.to_owned()),
             },
             "fieldManager" => self.field_manager = Some(value.to_owned()),
             "fieldValidation" => {

@@ -195,6 +195,11 @@ fn requirement(term: &str) -> std::result::Result<Requirement, String> {
         if let Some(values) = rest.strip_prefix("in").and_then(set) {
             return Ok(Requirement::In(key(left)?, values));
         }
+        if let Some((_, values)) = rest.split_once(char::is_whitespace)
+            && (rest.starts_with("in ") || rest.starts_with("notin "))
+        {
+            return Err(format!("found '{}' expected: '('", values.trim()));
+        }
         return Err(format!("found '{rest}', expected: in, notin, =, ==, !=, gt, lt"));
     }
     Ok(Requirement::Exists(key(term)?))

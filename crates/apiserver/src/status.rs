@@ -147,6 +147,28 @@ impl Refusal {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 
+    /// A patch of a type that there is not.
+    pub(crate) fn unknown_patch() -> Self {
+        let mut refusal = Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            "415: Unsupported Media Type",
+        );
+        refusal.details = Some(Box::new(json!({})));
+        refusal
+    }
+
+    /// A JSON patch that cannot be applied; the real server keeps why to itself.
+    pub(crate) fn unprocessable() -> Self {
+        let mut refusal = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Invalid",
+            "the server rejected our request due to an error in our request",
+        );
+        refusal.details = Some(Box::new(json!({})));
+        refusal
+    }
+
     pub(crate) fn not_acceptable() -> Self {
         Self::new(
             StatusCode::NOT_ACCEPTABLE,

@@ -11,8 +11,8 @@ use crate::{
     registry::{Resource, custom},
     server::State,
     service::Answer,
-    status::{Refusal, Result},
-    storage::{Key, Object},
+    status::{Cause, Refusal, Result},
+    storage::{Key, Listing, Object},
 };
 
 const FOREGROUND: &str = "foregroundDeletion";
@@ -22,7 +22,7 @@ pub(crate) fn delete(mut call: Call<'_>, body: &Value) -> Result<Answer> {
     if call.subresource.is_some() {
         return Err(Refusal::method_not_allowed());
     }
-    call.options.read_delete_body(body)?;
+    read_options(&mut call, body)?;
     let preconditions = Preconditions::read(body);
     let key = call.key();
     loop {
@@ -38,7 +38,7 @@ pub(crate) fn delete(mut call: Call<'_>, body: &Value) -> Result<Answer> {
 }
 
 pub(crate) fn delete_collection(mut call: Call<'_>, body: &Value) -> Result<Answer> {
-    call.options.read_delete_body(body)?;
+    read_options(&mut call, body)?;
     let found = list::find(&call)?;
     for object in &found.objects {
         let key = Key::new(object.value.namespace(), object.value.name());
@@ -49,12 +49,24 @@ pub(crate) fn delete_collection(mut call: Call<'_>, body: &Value) -> Result<Answ
         }
     }
     call.options.limit = 0;
-    let items: Vec<Value> = found.objects.iter().map(|object| object.value.clone()).collect();
-    let list = json!({
-        "kind": call.resource.list_kind, "apiVersion": call.resource.api_version,
-        "metadata": {"resourceVersion": call.state.store.revision().to_string()}, "items": items,
-    });
-    Ok(Answer::value(StatusCode::OK, &list))
+    let revision = call.state.store.revision();
+    list::show(&call, &Listing { objects: found.objects, revision, remaining: 0, last: None })
+}
+
+/// The options of a deletion: those of the body, or of the query if there is no body.
+fn read_options(call: &mut Call<'_>, body: &Value) -> Result<()> {
+    if !body.is_null() {
+        call.options.read_delete_body(body)?;
+        call.options.check_dry_run("DeleteOptions")?;
+    }
+    match call.options.propagation_policy.as_deref() {
+        None | Some("Foreground" | "Background" | "Orphan") => Ok(()),
+        Some(other) => {
+            let supported = ["Foreground", "Background", "Orphan", "nil"];
+            let cause = Cause::unsupported("propagationPolicy", other, supported);
+            Err(Refusal::invalid("meta.k8s.io", "DeleteOptions", "", &[cause]))
+        }
+    }
 }
 
 enum Deleted {
@@ -375,17 +387,18 @@ impl Preconditions {
     }
 
     fn check(&self, call: &Call<'_>, live: &Value) -> Result<()> {
-        let compare = |what: &str, wanted: &Option<String>, found: &str| match wanted {
+        let compare = |what: &str, wanted: &Option<String>, found: &str, then: &str| match wanted {
             Some(wanted) if wanted != found => {
                 let why = format!(
-                    "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+                    "the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). The object might have been {then}"
                 );
                 let resource = call.resource;
-                Err(Refusal::conflict(&resource.group, &resource.plural, call.name, &why))
+                Err(Refusal::conflict(&resource.group, &resource.kind, call.name, &why))
             }
             _ => Ok(()),
         };
-        compare("UID", &self.uid, live.uid())?;
-        compare("ResourceVersion", &self.resource_version, live.meta("resourceVersion"))
+        compare("UID", &self.uid, live.uid(), "deleted and then recreated")?;
+        let version = live.meta("resourceVersion");
+        compare("ResourceVersion", &self.resource_version, version, "modified")
     }
 }

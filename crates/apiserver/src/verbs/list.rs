@@ -10,13 +10,21 @@ use crate::{
     request::View,
     selector::Selector,
     service::Answer,
-    status::{Refusal, Result},
+    status::{Refusal, Result, go_quote},
     storage::{Key, Listing},
 };
 
 pub(crate) fn list(call: &Call<'_>) -> Result<Answer> {
-    let listing = find(call)?;
+    show(call, &find(call)?)
+}
+
+/// Objects as a list.
+pub(super) fn show(call: &Call<'_>, listing: &Listing) -> Result<Answer> {
     let mut metadata = json!({"resourceVersion": listing.revision.to_string()});
+    if super::write::is_custom(call.resource) && call.view == View::Whole {
+        // Kinds without a type of their own in the server say that there is no more.
+        metadata["continue"] = "".into();
+    }
     if let Some(last) = &listing.last
         && listing.remaining > 0
     {
@@ -45,12 +53,21 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Answer> {
                 if place > 0 {
                     body.put_u8(b',');
                 }
-                body.put_slice(&view::bytes(resource, call.view, object));
+                body.put_slice(&view::item(resource, call.view, object));
             }
             body.put_slice(b"]}");
             Ok(Answer::json(StatusCode::OK, body.freeze()))
         }
     }
+}
+
+/// A resource version that is no number.
+pub(super) fn odd_version(text: &str) -> Refusal {
+    let text = go_quote(text);
+    let why = format!(
+        "resourceVersion: Invalid value: {text}: strconv.ParseUint: parsing {text}: invalid syntax"
+    );
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "", why)
 }
 
 /// The objects that the options ask for.
@@ -63,6 +80,10 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Listing> {
             Refusal::bad_request("invalid continue token: continue key is not valid")
         })?),
     };
+    let version = options.resource_version.as_str();
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        return Err(odd_version(version));
+    }
     let at = match (&from, options.resource_version_match.as_str()) {
         (Some(from), _) => Some(from.revision),
         (None, "Exact") => options.resource_version.parse().ok(),

@@ -56,6 +56,8 @@ pub(crate) struct Call<'a> {
 /// Checks what every verb needs, and calls it.
 pub(crate) fn answer(request: &Request<'_>, options: Options, body: &Bytes) -> Result<Answer> {
     let path = request.path;
+    let verb = verb(request.method, path, &options);
+    permit(request, verb)?;
     let resource = request
         .registry
         .resource(&path.group, &path.version, &path.resource)
@@ -64,16 +66,26 @@ pub(crate) fn answer(request: &Request<'_>, options: Options, body: &Bytes) -> R
         Some(name) => Some(resource.subresource(name).ok_or_else(Refusal::no_such_path)?),
         None => None,
     };
-    let verb = verb(request.method, path, &options);
-    permit(request, resource, verb)?;
     let verbs = subresource.map_or(&resource.verbs, |subresource| &subresource.verbs);
     if !verbs.iter().any(|served| served == verb) {
         return Err(Refusal::method_not_allowed());
     }
     let is_namespace = resource.is("", "namespaces");
     let namespace = path.namespace.as_deref().filter(|_| !is_namespace).unwrap_or_default();
+    if path.name.is_none()
+        && (matches!(verb, "update" | "patch")
+            || (verb == "create" && resource.namespaced && namespace.is_empty()))
+    {
+        return Err(Refusal::method_not_allowed());
+    }
     if resource.namespaced == namespace.is_empty() && (path.name.is_some() || verb == "create") {
         return Err(Refusal::no_such_path());
+    }
+    match verb {
+        "create" => options.check_dry_run("CreateOptions")?,
+        "update" => options.check_dry_run("UpdateOptions")?,
+        "patch" => options.check_dry_run("PatchOptions")?,
+        _ => {}
     }
     let call = Call {
         state: request.state,
@@ -94,27 +106,27 @@ pub(crate) fn answer(request: &Request<'_>, options: Options, body: &Bytes) -> R
         "get" => get::get(&call),
         "list" => list::list(&call),
         "watch" => watch::watch(&call),
-        "create" => create::create(&call, object(request.headers, body)?),
-        "update" => update::update(&call, object(request.headers, body)?),
+        "create" => create::create(&call, object_of(&call, request.headers, body)?),
+        "update" => update::update(&call, object_of(&call, request.headers, body)?),
         "patch" => patch::patch(&call, content_type(request.headers), body),
         "delete" => delete::delete(call, &optional_object(request.headers, body)?),
         _ => delete::delete_collection(call, &optional_object(request.headers, body)?),
     }
 }
 
-fn permit(request: &Request<'_>, resource: &Resource, verb: &str) -> Result<()> {
+fn permit(request: &Request<'_>, verb: &str) -> Result<()> {
     let path = request.path;
     let with_subresource;
     let plural = match &path.subresource {
         Some(subresource) => {
-            with_subresource = format!("{}/{subresource}", resource.plural);
+            with_subresource = format!("{}/{subresource}", path.resource);
             &with_subresource
         }
-        None => &*resource.plural,
+        None => &*path.resource,
     };
     let wish = Wish {
         verb,
-        group: &resource.group,
+        group: &path.group,
         resource: plural,
         namespace: path.namespace.as_deref(),
         name: path.name.as_deref().unwrap_or_default(),
@@ -177,14 +189,47 @@ fn object(headers: &HeaderMap, body: &Bytes) -> Result<Value> {
     Ok(value)
 }
 
+/// The object of a body that must be of the kind that the path names.
+fn object_of(call: &Call<'_>, headers: &HeaderMap, body: &Bytes) -> Result<Value> {
+    object(headers, body).map_err(|mut refusal| {
+        if refusal.message.starts_with(UNREADABLE) {
+            let (kind, shown) = (&call.resource.kind, summary(body));
+            refusal.message = format!(
+                "the object provided is unrecognized (must be of type {kind}): {} ({shown})",
+                refusal.message
+            );
+        }
+        refusal
+    })
+}
+
+/// The beginning of a body as complaints show it: text if it looks like JSON.
+fn summary(body: &[u8]) -> String {
+    const SHOWN: usize = 30;
+    let start = &body[..body.len().min(SHOWN)];
+    let text = match start.first() {
+        None => return "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(start).into_owned(),
+        Some(_) => start.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    if body.len() > SHOWN { text + " ..." } else { text }
+}
+
 fn optional_object(headers: &HeaderMap, body: &Bytes) -> Result<Value> {
     if body.is_empty() { Ok(Value::Null) } else { object(headers, body) }
 }
 
+/// How complaints about a body that is no JSON begin.
+const UNREADABLE: &str = "couldn't get version/kind; json parse error: ";
+
+/// What is wrong with a JSON text; its usual end before its time in the real server's words.
+pub(crate) fn json_error(error: &serde_json::Error) -> String {
+    if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() }
+}
+
 pub(crate) fn parse_json(body: &[u8]) -> Result<Value> {
-    serde_json::from_slice(body).map_err(|error| {
-        Refusal::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
-    })
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::bad_request(format!("{UNREADABLE}{}", json_error(&error))))
 }
 
 pub(crate) fn parse_yaml(body: &[u8]) -> Result<Value> {
@@ -194,8 +239,9 @@ pub(crate) fn parse_yaml(body: &[u8]) -> Result<Value> {
     {
         return Ok(value);
     }
-    let fail =
-        |why: &dyn std::fmt::Display| Refusal::bad_request(format!("error decoding YAML: {why}"));
+    let fail = |why: &dyn std::fmt::Display| {
+        Refusal::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}"))
+    };
     let text = std::str::from_utf8(body).map_err(|error| fail(&error))?;
     let mut documents = gitops_yaml::read_all(text).map_err(|error| fail(&error))?;
     match (documents.pop(), documents.is_empty()) {

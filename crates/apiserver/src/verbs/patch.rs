@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::{
-    Call, get, parse_json, parse_yaml,
+    Call, get, json_error, parse_yaml,
     write::{self, Ownership},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     object::Meta as _,
     registry::Resource,
     service::Answer,
-    status::{Refusal, Result},
+    status::{Cause, Refusal, Result},
 };
 
 const JSON: &str = "application/json-patch+json";
@@ -38,10 +38,15 @@ pub(crate) fn patch(call: &Call<'_>, content_type: &str, body: &Bytes) -> Result
         };
     }
     if call.options.force.is_some() {
-        let why = "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch";
-        return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", why));
+        let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+        return Err(Refusal::invalid("meta.k8s.io", "PatchOptions", "", &[cause]));
     }
-    let patch = parse_json(body)?;
+    if !matches!(content_type, JSON | MERGE | STRATEGIC) {
+        return Err(Refusal::unknown_patch());
+    }
+    let patch = serde_json::from_slice(body).map_err(|error| {
+        Refusal::bad_request(format!("error decoding patch: {}", json_error(&error)))
+    })?;
     let edit: Edit<'_> = match content_type {
         JSON => Box::new(move |live| json_patch(live, &patch)),
         MERGE => Box::new(move |live| {
@@ -84,8 +89,8 @@ pub(crate) fn patch(call: &Call<'_>, content_type: &str, body: &Bytes) -> Result
 fn server_side(call: &Call<'_>, applied: &Value) -> Result<Answer> {
     let resource = call.resource;
     if call.options.field_manager.as_deref().unwrap_or_default().is_empty() {
-        let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
-        return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", why));
+        let cause = Cause::required("fieldManager", "is required for apply patch");
+        return Err(Refusal::invalid("meta.k8s.io", "PatchOptions", "", &[cause]));
     }
     let decoded = check_applied(call, applied)?;
     let (target, force) = (write::target(resource), call.options.force.unwrap_or(false));
@@ -141,6 +146,13 @@ fn server_side(call: &Call<'_>, applied: &Value) -> Result<Answer> {
 fn check_applied(call: &Call<'_>, applied: &Value) -> Result<write::Decoded> {
     if !applied.is_object() {
         return Err(Refusal::bad_request("error decoding patch: object expected"));
+    }
+    let field = |name: &str| applied.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (field("apiVersion"), field("kind"));
+    if api_version != call.resource.api_version || kind != &*call.resource.kind {
+        let slash = if api_version.contains('/') { "" } else { "/" };
+        let why = format!("invalid object type: {slash}{api_version}, Kind={kind}");
+        return Err(Refusal::bad_request(why));
     }
     if applied.pointer("/metadata/managedFields").is_some_and(|fields| !fields.is_null()) {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
@@ -208,13 +220,7 @@ fn json_patch(live: &Value, patch: &Value) -> Result<Value> {
     let operations: json_patch::Patch = serde_json::from_value(patch.clone())
         .map_err(|error| Refusal::bad_request(format!("error decoding patch: {error}")))?;
     let mut value = live.clone();
-    json_patch::patch(&mut value, &operations).map_err(|error| {
-        Refusal::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "Invalid",
-            format!("the server rejected our request due to an error in our request: {error}"),
-        )
-    })?;
+    json_patch::patch(&mut value, &operations).map_err(|_| Refusal::unprocessable())?;
     Ok(value)
 }
 

@@ -33,7 +33,8 @@ pub(crate) fn update(call: &Call<'_>, body: Value) -> Result<Answer> {
             "must be specified for an update",
         );
         let resource = call.resource;
-        return Err(Refusal::invalid(&resource.group, &resource.kind, call.name, &[cause]));
+        let kind = if write::is_custom(resource) { &resource.plural } else { &resource.kind };
+        return Err(Refusal::invalid(&resource.group, kind, call.name, &[cause]));
     }
     let mut new = decoded.value;
     write::set_defaults(call.resource, &mut new);

@@ -16,6 +16,21 @@ pub(crate) fn bytes(resource: &Resource, view: View, object: &Object) -> Bytes {
     }
 }
 
+/// The object as one of a list: the list says of which kind those of a built-in kind are.
+pub(crate) fn item(resource: &Resource, view: View, object: &Object) -> Bytes {
+    let is_custom = super::write::is_custom(resource);
+    let Value::Object(fields) = &object.value else { return bytes(resource, view, object) };
+    if view != View::Whole || is_custom {
+        return bytes(resource, view, object);
+    }
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::new(&mut text);
+    let rest = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "apiVersion" | "kind"));
+    // Writing plain JSON into memory cannot fail.
+    let _ = serde::Serializer::collect_map(&mut serializer, rest);
+    Bytes::from(text)
+}
+
 /// The object in the version of the resource: only the name of the version differs.
 pub(crate) fn in_version(resource: &Resource, value: &Value) -> Value {
     let mut value = value.clone();

@@ -17,7 +17,7 @@ use crate::{
     request::View,
     selector::Selector,
     service::Answer,
-    status::{Refusal, Result},
+    status::{Cause, Refusal, Result},
     storage::{Change, Object},
 };
 
@@ -62,10 +62,13 @@ pub(crate) fn watch(call: &Call<'_>) -> Result<Answer> {
     };
     let from = match options.resource_version.as_str() {
         "" => 0,
-        text => text
-            .parse()
-            .map_err(|_| Refusal::bad_request(format!("Invalid resource version {text:?}")))?,
+        text => text.parse().map_err(|_| list::odd_version(text))?,
     };
+    if options.send_initial_events.is_some() && options.resource_version_match != "NotOlderThan" {
+        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        let cause = Cause::forbidden("resourceVersionMatch", why);
+        return Err(Refusal::invalid("meta.k8s.io", "ListOptions", "", &[cause]));
+    }
     let initial = options.send_initial_events.unwrap_or(from == 0);
     if initial {
         let found = list::find(call)?;
@@ -163,7 +166,15 @@ impl Watch {
         let line = match (before, after) {
             (false, true) => self.line("ADDED", object),
             (true, true) => self.line("MODIFIED", object),
-            (true, false) => self.line("DELETED", object),
+            (true, false) => match &change.previous {
+                // It is still there but no longer selected: its last selected state is told.
+                Some(previous) if !change.deleted => {
+                    let mut value = previous.value.clone();
+                    value.set_meta("resourceVersion", change.revision.to_string());
+                    self.line("DELETED", &Object::new(value, change.revision))
+                }
+                _ => self.line("DELETED", object),
+            },
             (false, false) => return,
         };
         self.waiting.push_back(line);

@@ -158,7 +158,9 @@ fn place(call: &Call<'_>, new: &mut Value) -> Result<()> {
 /// Name, UID and time of a new object.
 fn identify(call: &Call<'_>, new: &mut Value) -> Result<()> {
     if !new.meta("resourceVersion").is_empty() {
-        return Err(Refusal::internal(
+        return Err(Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "",
             "resourceVersion should not be set on objects to be created",
         ));
     }
@@ -170,7 +172,7 @@ fn identify(call: &Call<'_>, new: &mut Value) -> Result<()> {
         }
         new.set_meta("name", name + &call.state.generated_suffix());
     }
-    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
         new.remove_meta(field);
     }
     new.set_meta("uid", uuid::Uuid::new_v4().to_string());
@@ -239,7 +241,9 @@ fn store(
     if gone {
         let Ok(object) = resource.table.remove(key, live.revision) else { return Ok(None) };
         super::delete::removed(call.state, resource, &object);
-        return Ok(Some(Written::Removed(object)));
+        // The writer sees what it wrote, which was never stored.
+        new.set_meta("resourceVersion", live.value.meta("resourceVersion"));
+        return Ok(Some(Written::Removed(Arc::new(Object::new(new, live.revision)))));
     }
     if is_same(&live_value, &new) && live.value["apiVersion"] == new["apiVersion"] {
         return Ok(Some(Written::Updated(Arc::clone(live))));
