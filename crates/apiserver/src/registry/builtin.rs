@@ -48,6 +48,7 @@ pub(super) fn registry(store: &Store) -> Registry {
                 Text::Borrowed(sub.kind),
             ),
             verbs: borrowed(&sub.verbs),
+            node: sub.node,
         });
         registry.add(Arc::new(Resource {
             group: Text::Borrowed(line.group),

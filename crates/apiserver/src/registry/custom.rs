@@ -151,7 +151,7 @@ fn resource(state: &State, definition: &Value, version: &Value) -> Option<Resour
     ] {
         if version["subresources"].get(subresource).is_some() {
             let verbs = ["get", "patch", "update"].map(Text::Borrowed).to_vec();
-            subresources.push(Subresource { name: subresource.into(), speaks, verbs });
+            subresources.push(Subresource { name: subresource.into(), speaks, verbs, node: None });
         }
     }
     let verbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];

@@ -60,6 +60,8 @@ pub(crate) struct Subresource {
     /// Group, version and kind that it speaks.
     pub(crate) speaks: (Text, Text, Text),
     pub(crate) verbs: Vec<Text>,
+    /// The type of what is sent, where it differs from the resource's.
+    pub(crate) node: Option<NodeId>,
 }
 
 impl Registry {
