@@ -8,6 +8,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::ServerService;
 
@@ -17,9 +18,13 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a client may take for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a client may take for its TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
 pub(crate) async fn serve(
     service: ServerService,
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     stop: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -42,11 +47,22 @@ pub(crate) async fn serve(
         };
         stream.set_nodelay(true).ok();
         let service = TowerToHyperService::new(service.clone());
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let connection = open.watch(connection.into_owned());
+        let (builder, tls, watcher) = (builder.clone(), tls.clone(), open.watcher());
+        // A client that breaks off is its own business.
         tokio::spawn(async move {
-            // A client that breaks off is its own business.
-            let _ = connection.await;
+            match tls {
+                None => {
+                    let connection = builder.serve_connection(TokioIo::new(stream), service);
+                    let _ = watcher.watch(connection.into_owned()).await;
+                }
+                Some(tls) => {
+                    let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
+                    if let Ok(Ok(stream)) = shaken {
+                        let connection = builder.serve_connection(TokioIo::new(stream), service);
+                        let _ = watcher.watch(connection.into_owned()).await;
+                    }
+                }
+            }
         });
     }
     let _ = tokio::time::timeout(PATIENCE, open.shutdown()).await;

@@ -94,7 +94,22 @@ impl Server {
         listener: tokio::net::TcpListener,
         stop: impl Future<Output = ()> + Send,
     ) -> std::io::Result<()> {
-        crate::listen::serve(ServerService::guarded(Arc::clone(&self.state)), listener, stop).await
+        let service = ServerService::guarded(Arc::clone(&self.state));
+        crate::listen::serve(service, listener, None, stop).await
+    }
+
+    /// Like [`serve`](Self::serve), with TLS.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub async fn serve_tls(
+        &self,
+        listener: tokio::net::TcpListener,
+        tls: Arc<tokio_rustls::rustls::ServerConfig>,
+        stop: impl Future<Output = ()> + Send,
+    ) -> std::io::Result<()> {
+        let service = ServerService::guarded(Arc::clone(&self.state));
+        crate::listen::serve(service, listener, Some(tls.into()), stop).await
     }
 }
 
