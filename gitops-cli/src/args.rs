@@ -27,6 +27,8 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Reconcile a working tree and watch it become ready, without a cluster
+    // The variant's own text would win over that of the arguments.
+    #[command(long_about = RUN_ABOUT)]
     Run(Run),
     /// Render kustomize overlays
     #[command(subcommand)]
@@ -66,7 +68,7 @@ pub(crate) enum Format {
 /// Arguments of `gitops run`.
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 #[derive(Debug, Args)]
-#[command(long_about = RUN_ABOUT, after_long_help = RUN_EXAMPLES)]
+#[command(after_long_help = RUN_EXAMPLES)]
 pub(crate) struct Run {
     /// The repository: its directory, or a URL with an optional ?ref=BRANCH|TAG|COMMIT
     #[arg(value_name = "PATH|URL", default_value = ".")]
@@ -80,7 +82,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) once: bool,
 
-    /// For machines: one JSON report at the end
+    /// For machines: one report at the end
     #[arg(short, long, value_name = "FORMAT", requires = "once")]
     pub(crate) output: Option<Format>,
 
@@ -226,5 +228,15 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_teaches() {
+        let mut command = Cli::command();
+        let run = command.find_subcommand_mut("run").unwrap();
+        let help = run.render_long_help().to_string();
+        for part in ["uncommitted edits included", "Examples:", "Exit codes:", "holdsBack"] {
+            assert!(help.contains(part), "{part} is not in {help}");
+        }
     }
 }
