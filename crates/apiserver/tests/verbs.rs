@@ -9,6 +9,8 @@
 //! GITOPS_CLUSTER=real KUBECONFIG=... cargo test -p gitops-apiserver --test verbs
 //! ```
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{
     collections::{HashMap, HashSet},
     fs,

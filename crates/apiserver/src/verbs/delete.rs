@@ -50,7 +50,8 @@ pub(crate) fn delete_collection(mut call: Call<'_>, body: &Value) -> Result<Answ
     }
     call.options.limit = 0;
     let revision = call.state.store.revision();
-    list::show(&call, &Listing { objects: found.objects, revision, remaining: 0, last: None })
+    let gone = Listing { objects: found.objects, revision, remaining: 0, last: None };
+    Ok(list::show(&call, &gone))
 }
 
 /// The options of a deletion: those of the body, or of the query if there is no body.

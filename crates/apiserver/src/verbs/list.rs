@@ -15,11 +15,11 @@ use crate::{
 };
 
 pub(crate) fn list(call: &Call<'_>) -> Result<Answer> {
-    show(call, &find(call)?)
+    Ok(show(call, &find(call)?))
 }
 
 /// Objects as a list.
-pub(super) fn show(call: &Call<'_>, listing: &Listing) -> Result<Answer> {
+pub(super) fn show(call: &Call<'_>, listing: &Listing) -> Answer {
     let mut metadata = json!({"resourceVersion": listing.revision.to_string()});
     if super::write::is_custom(call.resource) && call.view == View::Whole {
         // Kinds without a type of their own in the server say that there is no more.
@@ -38,7 +38,7 @@ pub(super) fn show(call: &Call<'_>, listing: &Listing) -> Result<Answer> {
             let revision = listing.revision.to_string();
             let mut table = view::table(resource, &values, &revision);
             table["metadata"] = metadata;
-            Ok(Answer::value(StatusCode::OK, &table))
+            Answer::value(StatusCode::OK, &table)
         }
         partial_or_whole => {
             let (kind, api_version) = match partial_or_whole {
@@ -56,7 +56,7 @@ pub(super) fn show(call: &Call<'_>, listing: &Listing) -> Result<Answer> {
                 body.put_slice(&view::item(resource, call.view, object));
             }
             body.put_slice(b"]}");
-            Ok(Answer::json(StatusCode::OK, body.freeze()))
+            Answer::json(StatusCode::OK, body.freeze())
         }
     }
 }

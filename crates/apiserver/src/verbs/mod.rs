@@ -10,6 +10,8 @@ mod view;
 mod watch;
 mod write;
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
@@ -210,7 +212,11 @@ fn summary(body: &[u8]) -> String {
     let text = match start.first() {
         None => return "<empty>".to_owned(),
         Some(b'{') => String::from_utf8_lossy(start).into_owned(),
-        Some(_) => start.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Some(_) => start.iter().fold(String::new(), |mut text, byte| {
+            // Writing into a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        }),
     };
     if body.len() > SHOWN { text + " ..." } else { text }
 }
