@@ -154,43 +154,127 @@ impl Managers {
         }
     }
 
-    /// Merges the oldest updaters into one per version when there are too many.
+    /// Merges the oldest updaters, per version, until few enough are left. A version's only old
+    /// updater keeps its name, as it has nobody to be merged with.
     fn cap(&mut self) {
+        let mut updaters: Vec<Manager> = Vec::new();
         let is_updater = |entry: &Manager| entry.operation == Operation::Update;
-        let count = self.entries.iter().filter(|entry| is_updater(entry)).count();
+        let mut count = self.entries.iter().filter(|entry| is_updater(entry)).count();
         if count <= UPDATERS_LIMIT {
             return;
         }
-        let mut ages: Vec<(String, usize)> = self
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| is_updater(entry))
-            .map(|(place, entry)| (entry.time.clone(), place))
-            .collect();
-        ages.sort();
-        let oldest: Vec<usize> =
-            ages.iter().take(count - UPDATERS_LIMIT + 1).map(|(_, place)| *place).collect();
-        let mut ancient: Vec<Manager> = Vec::new();
-        let mut kept = Vec::new();
-        for (place, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
-            if !oldest.contains(&place) {
-                kept.push(entry);
-                continue;
+        self.entries.retain(|entry| {
+            if is_updater(entry) {
+                updaters.push(entry.clone());
             }
-            match ancient.iter_mut().find(|known| known.api_version == entry.api_version) {
-                Some(known) => {
-                    known.fields.union(&entry.fields);
-                    known.time = std::cmp::max(std::mem::take(&mut known.time), entry.time);
+            !is_updater(entry)
+        });
+        // What was merged before comes first even in the same second, so that it stays one entry.
+        updaters.sort_by(|a, b| {
+            (a.name != ANCIENT, &a.time, &a.name).cmp(&(b.name != ANCIENT, &b.time, &b.name))
+        });
+        let mut kept: Vec<Manager> = Vec::with_capacity(updaters.len());
+        // The oldest updater of each version that was met, by its place among the kept ones.
+        let mut first_of: Vec<(String, usize)> = Vec::new();
+        for updater in updaters {
+            let met = first_of.iter().find(|(version, _)| *version == updater.api_version);
+            match met {
+                Some((_, first)) if count > UPDATERS_LIMIT => {
+                    let bucket = &mut kept[*first];
+                    ANCIENT.clone_into(&mut bucket.name);
+                    bucket.subresource.clear();
+                    bucket.fields.union(&updater.fields);
+                    bucket.time = updater.time;
+                    count -= 1;
                 }
-                None => ancient.push(Manager {
-                    name: ANCIENT.to_owned(),
-                    subresource: String::new(),
-                    ..entry
-                }),
+                _ => {
+                    if met.is_none() {
+                        first_of.push((updater.api_version.clone(), kept.len()));
+                    }
+                    kept.push(updater);
+                }
             }
         }
-        kept.append(&mut ancient);
-        self.entries = kept;
+        self.entries.append(&mut kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(updaters: &[(&str, &str, &str)]) -> Value {
+        let entries: Vec<Value> = updaters
+            .iter()
+            .map(|(name, version, time)| {
+                let field = format!("f:{name}");
+                json!({
+                    "manager": name, "operation": "Update", "apiVersion": version, "time": time,
+                    "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {field: {}}}
+                })
+            })
+            .collect();
+        json!({"metadata": {"managedFields": entries}})
+    }
+
+    fn written(updaters: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+        let mut object = object(updaters);
+        Managers::of(&object).unwrap().write(&mut object);
+        let list = object["metadata"]["managedFields"].as_array().unwrap();
+        let text = |entry: &Value, field: &str| entry[field].as_str().unwrap().to_owned();
+        let facts =
+            |entry| (text(entry, "manager"), text(entry, "apiVersion"), text(entry, "time"));
+        list.iter().map(facts).collect()
+    }
+
+    const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+
+    fn times() -> Vec<String> {
+        (0..NAMES.len()).map(|second| format!("2026-01-01T00:00:{second:02}Z")).collect()
+    }
+
+    #[test]
+    fn ten_updaters_stay_as_they_are() {
+        let times = times();
+        let updaters: Vec<_> = (0..10).map(|at| (NAMES[at], "v1", &*times[at])).collect();
+        let names: Vec<String> = written(&updaters).into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(names, NAMES[..10]);
+    }
+
+    #[test]
+    fn the_oldest_of_twelve_updaters_become_one() {
+        let times = times();
+        let updaters: Vec<_> = (0..12).map(|at| (NAMES[at], "v1", &*times[at])).collect();
+        let entries = written(&updaters);
+        assert_eq!(entries.len(), 10);
+        assert_eq!(entries[0], (ANCIENT.to_owned(), "v1".to_owned(), times[2].clone()));
+        assert_eq!(entries[1].0, "d");
+        let mut object = object(&updaters);
+        Managers::of(&object).unwrap().write(&mut object);
+        let fields = &object["metadata"]["managedFields"][0]["fieldsV1"];
+        assert_eq!(*fields, json!({"f:data": {"f:a": {}, "f:b": {}, "f:c": {}}}));
+    }
+
+    #[test]
+    fn an_old_updater_alone_in_its_version_keeps_its_name() {
+        let times = times();
+        let version = |at| if at == 0 { "v1beta1" } else { "v1" };
+        let updaters: Vec<_> = (0..11).map(|at| (NAMES[at], version(at), &*times[at])).collect();
+        let entries = written(&updaters);
+        assert_eq!(entries.len(), 10);
+        assert_eq!(entries[0], ("a".to_owned(), "v1beta1".to_owned(), times[0].clone()));
+        assert_eq!(entries[1], (ANCIENT.to_owned(), "v1".to_owned(), times[2].clone()));
+        assert_eq!(entries[2].0, "d");
+    }
+
+    #[test]
+    fn what_became_one_stays_one_within_a_second() {
+        let time = "2026-01-01T00:00:00Z";
+        let mut updaters = vec![(ANCIENT, "v1", time)];
+        updaters.extend(NAMES[..10].iter().map(|name| (*name, "v1", time)));
+        let entries = written(&updaters);
+        assert_eq!(entries.len(), 10);
+        assert_eq!(entries.iter().filter(|(name, ..)| name == ANCIENT).count(), 1);
+        assert!(entries.iter().all(|(name, ..)| name != "a"), "{entries:?}");
     }
 }
