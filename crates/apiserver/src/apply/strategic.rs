@@ -61,6 +61,15 @@ fn merge_fields(
     let Value::Object(fields) = value else { return Ok(()) };
     if let Some(Value::Array(retained)) = patch.get(RETAIN) {
         let _ = retain_allowed;
+        let is_wanted = |name: &str| {
+            name.starts_with(DELETE_PREFIX)
+                || name.starts_with(ORDER_PREFIX)
+                || matches!(name, DIRECTIVE | RETAIN)
+                || retained.iter().any(|kept| kept == name)
+        };
+        if patch.iter().any(|(name, value)| !value.is_null() && !is_wanted(name)) {
+            return Err(Refusal::bad_request("invalid patch format of retainKeys"));
+        }
         fields.retain(|name, _| retained.iter().any(|kept| kept == name));
     }
     let patch_of_order = patch;
@@ -312,5 +321,16 @@ mod tests {
             refused(json!({"spec": {"$patch": "foo"}})),
             (500, "unknown patch type: foo in map: map[$patch:foo]".to_owned())
         );
+    }
+
+    #[test]
+    fn only_retained_fields_may_be_set() {
+        let spec = json!({"$retainKeys": ["containers"], "hostname": "h"});
+        let refusal = patched(&json!({"spec": spec})).unwrap_err();
+        assert_eq!(refusal.code.as_u16(), 400);
+        assert_eq!(refusal.message, "invalid patch format of retainKeys");
+        let spec = json!({"$retainKeys": ["hostname"], "hostname": "h", "containers": null});
+        let value = patched(&json!({"spec": spec})).unwrap();
+        assert_eq!(value["spec"], json!({"hostname": "h"}));
     }
 }
