@@ -22,7 +22,7 @@ pub(crate) fn strategic_merge(target: &Target<'_>, live: &Value, patch: &Value) 
     let of = Type { schema: target.schema, node: Some(target.node) };
     let mut value = live.clone();
     match patch {
-        Value::Object(patch) => merge_fields(of, &mut value, patch, false, 0)?,
+        Value::Object(patch) => merge_fields(of, &mut value, patch, 0)?,
         _ => return Err(Refusal::bad_request("a strategic merge patch is an object")),
     }
     Ok(value)
@@ -32,7 +32,6 @@ fn merge_fields(
     of: Type<'_>,
     value: &mut Value,
     patch: &Map<String, Value>,
-    retain_allowed: bool,
     depth: usize,
 ) -> Result<()> {
     if depth > DEPTH_LIMIT {
@@ -60,7 +59,6 @@ fn merge_fields(
     }
     let Value::Object(fields) = value else { return Ok(()) };
     if let Some(Value::Array(retained)) = patch.get(RETAIN) {
-        let _ = retain_allowed;
         let is_wanted = |name: &str| {
             name.starts_with(DELETE_PREFIX)
                 || name.starts_with(ORDER_PREFIX)
@@ -94,7 +92,7 @@ fn merge_fields(
                     fields.shift_remove(name);
                 } else {
                     let value = fields.entry(name.clone()).or_insert(Value::Null);
-                    merge_fields(field, value, patch, true, depth + 1)?;
+                    merge_fields(field, value, patch, depth + 1)?;
                 }
             }
             Value::Array(items) => {
@@ -170,10 +168,10 @@ fn merge_list(of: Type<'_>, value: &mut Value, patch: &[Value], depth: usize) ->
             }
             Some("merge") | None => {
                 match items.iter_mut().find(|item| item.get(key) == Some(wanted)) {
-                    Some(item) => merge_fields(item_type, item, fields, false, depth + 1)?,
+                    Some(item) => merge_fields(item_type, item, fields, depth + 1)?,
                     None => {
                         let mut item = Value::Null;
-                        merge_fields(item_type, &mut item, fields, false, depth + 1)?;
+                        merge_fields(item_type, &mut item, fields, depth + 1)?;
                         items.push(item);
                     }
                 }
