@@ -354,6 +354,102 @@ async fn rows_98_and_99_the_latest_of_many_revisions_is_applied() {
     world.wait("Kustomization", "app", is_done).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn row_100_only_what_is_owned_is_pruned() {
+    let mut world = World::new(false).await;
+    let home = "apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n";
+    let kept: String = ["keep", "taken"]
+        .map(|name| config_map("1").replace("name: a", &format!("name: {name}")))
+        .join("---\n");
+    world
+        .repo
+        .commit("main", &[("app/ns.yaml", Some(home)), ("app/b.yaml", Some(&kept))], "more")
+        .unwrap();
+    world.apply("Kustomization", "app", &kustomization()).await;
+    world.start(|_| {});
+    world.wait("Kustomization", "app", is_ready).await;
+    // Another owner takes one over; an object of the same name was never ours.
+    let labels = json!({"kustomize.toolkit.fluxcd.io/name": "other"});
+    let patch = json!({"metadata": {"labels": labels}});
+    let maps = world.api("ConfigMap");
+    maps.patch("taken", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    let removed = [("app/ns.yaml", None), ("app/b.yaml", None)];
+    world.repo.commit("main", &removed, "fewer").unwrap();
+    let commit = world.commit("fewer").await;
+    world.wait("Kustomization", "app", |object| applied(object).ends_with(&commit)).await;
+    world.wait("ConfigMap", "keep", Value::is_null).await;
+    assert!(maps.get_opt("taken").await.unwrap().is_some(), "it has another owner");
+    let namespaces = resource("", "v1", "Namespace");
+    let namespaces: Api<DynamicObject> = Api::all_with(world.client.clone(), &namespaces);
+    let home = namespaces.get("default").await.unwrap();
+    assert!(home.metadata.deletion_timestamp.is_none(), "the owner lives there");
+    // Another target namespace: what was in the first goes, and only that.
+    let mut spec = kustomization();
+    spec["targetNamespace"] = "kube-public".into();
+    world.apply("Kustomization", "app", &spec).await;
+    world.wait("ConfigMap", "a", Value::is_null).await;
+    assert!(maps.get_opt("taken").await.unwrap().is_some(), "it has another owner");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_101_a_source_that_became_empty_deletes_nothing() {
+    let mut world = World::new(false).await;
+    let names: Vec<String> = (0..12).map(|number| format!("many-{number}")).collect();
+    let many: Vec<String> = names
+        .iter()
+        .map(|name| config_map("1").replace("name: a", &format!("name: {name}")))
+        .collect();
+    world.repo.commit("main", &[("app/many.yaml", Some(&many.join("---\n")))], "many").unwrap();
+    world.apply("Kustomization", "app", &kustomization()).await;
+    world.start(|_| {});
+    world.wait("Kustomization", "app", is_ready).await;
+    let empty =
+        [("app/many.yaml", None), ("app/a.yaml", None), ("app/readme.txt", Some("nothing"))];
+    world.repo.commit("main", &empty, "empty").unwrap();
+    let annotations = json!({"reconcile.fluxcd.io/requestedAt": "empty"});
+    let patch = json!({"metadata": {"annotations": annotations}});
+    let sources = world.api("GitRepository");
+    sources.patch("src", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    let held = world.wait("Kustomization", "app", |object| ready(object).0 == "False").await;
+    let conditions = held["status"]["conditions"].to_string();
+    assert!(conditions.contains("held"), "{conditions}");
+    for name in &names {
+        assert!(world.api("ConfigMap").get_opt(name).await.unwrap().is_some(), "{name} is gone");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_102_cycles_are_told_and_long_chains_end() {
+    let world = World::new(false).await;
+    let depends = |name: &str| {
+        let mut spec = kustomization();
+        spec["dependsOn"] = json!([{"name": name}]);
+        spec
+    };
+    world.apply("Kustomization", "cycle-a", &depends("cycle-b")).await;
+    world.apply("Kustomization", "cycle-b", &depends("cycle-a")).await;
+    world.apply("Kustomization", "self", &depends("self")).await;
+    world.apply("Kustomization", "lonely", &depends("missing")).await;
+    let length = 30;
+    for at in 0..length {
+        let spec = if at == 0 { kustomization() } else { depends(&format!("chain-{}", at - 1)) };
+        world.apply("Kustomization", &format!("chain-{at}"), &spec).await;
+    }
+    world.start(|options| {
+        options.kustomize.workers = 16;
+        // Whoever waits is woken by what it waits for, and looks by itself only now and then.
+        options.timing.dependency = Duration::from_secs(10);
+        options.kustomize.options.dependency_interval = Duration::from_secs(10);
+    });
+    let told = |text: &'static str| {
+        move |object: &Value| object["status"]["conditions"].to_string().contains(text)
+    };
+    world.wait("Kustomization", "cycle-a", told("cycle")).await;
+    world.wait("Kustomization", "self", |object| ready(object).0 == "False").await;
+    world.wait("Kustomization", "lonely", told("not found")).await;
+    world.wait("Kustomization", &format!("chain-{}", length - 1), is_ready).await;
+}
+
 fn applied(object: &Value) -> &str {
     object.pointer("/status/lastAppliedRevision").and_then(Value::as_str).unwrap_or_default()
 }

@@ -145,7 +145,7 @@ impl Pipeline {
         key: &dependencies::Key,
         dependency: &serde_json::Value,
     ) -> Option<String> {
-        /// Every step costs a request.
+        /// A step costs a request where the cache does not know the object.
         const STEP_LIMIT: usize = 20;
 
         let own = (spec::namespace(object).to_owned(), spec::name(object).to_owned());
@@ -168,7 +168,10 @@ impl Pipeline {
                 return Some(path);
             }
             let next = known.values().flatten().find(|key| !known.contains_key(*key)).cloned()?;
-            let found = self.cluster.get(&kustomization_id(&next)).await.ok().flatten();
+            let found = match self.known.kustomization(&next) {
+                Some(known) => Some(known),
+                None => self.cluster.get(&kustomization_id(&next)).await.ok().flatten(),
+            };
             let found = found.map(|value| edges(&value, &next.0)).unwrap_or_default();
             known.insert(next, found);
         }
