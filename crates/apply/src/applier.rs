@@ -15,6 +15,8 @@
 //! object is applied, after all dry runs have passed, and not during them; and objects of several
 //! kinds are sent at the same time, where Flux sends one after the other.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use gitops_core::{ObjectId, Scope, Stage};
@@ -32,6 +34,11 @@ use crate::{
 
 pub(crate) const APPLY_PATCH: &str = "application/apply-patch+yaml";
 pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
+
+/// How long it is waited for a new kind after its definition is established.
+const SERVED_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is looked for.
+const SERVED_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Applies objects to a cluster, deletes them, and waits for them.
 #[derive(Clone, Debug)]
@@ -128,9 +135,12 @@ impl Applier {
             done.append(changes);
             if stage.is_waited_for() {
                 let wait = WaitOptions::stage(options.stage_timeout);
+                let defined: Vec<(String, String)> = waited.iter().flat_map(kinds_of).collect();
                 self.wait_from(waited, &wait, scope)
                     .await
                     .map_err(|error| fail(error.into(), &done, none()))?;
+                let served = scope.run(self.wait_until_served(&defined)).await;
+                served.map_err(|error| fail(error.into(), &done, none()))?;
             }
         }
         if let Some(record) = &self.record {
@@ -138,6 +148,22 @@ impl Applier {
             record.retain(&options.owner, &owned);
         }
         Ok(done)
+    }
+
+    /// Waits until kinds that were just defined can be looked up: an API server may tell of them a
+    /// moment after it accepted their definition, and another turn may have asked in vain meanwhile.
+    /// What is not served in time fails where it is used.
+    async fn wait_until_served(&self, kinds: &[(String, String)]) {
+        let deadline = tokio::time::Instant::now() + SERVED_WITHIN;
+        let discovery = self.cluster.discovery();
+        for (api_version, kind) in kinds {
+            while discovery.resource(&self.cluster, api_version, kind).await.is_err()
+                && tokio::time::Instant::now() < deadline
+            {
+                discovery.forget(api_version.split('/').next().unwrap_or_default());
+                tokio::time::sleep(SERVED_INTERVAL).await;
+            }
+        }
     }
 
     /// Checks and applies a stage. Gives back the changes and, of each object that may not be ready
@@ -251,6 +277,19 @@ impl Applier {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The kinds that a definition serves, by API version; none of anything else.
+fn kinds_of((id, live): &(ObjectId, Option<Value>)) -> Vec<(String, String)> {
+    let Some(spec) = live.as_ref().map(|live| &live["spec"]) else { return Vec::new() };
+    if id.kind != "CustomResourceDefinition" {
+        return Vec::new();
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (group, kind) = (text(&spec["group"]), text(&spec["names"]["kind"]));
+    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let served = versions.iter().filter(|version| version["served"] == true);
+    served.map(|version| (format!("{group}/{}", text(&version["name"])), kind.clone())).collect()
 }
 
 /// Sorts objects and divides them into stages; empty stages are left out.

@@ -166,12 +166,26 @@ impl Known {
         let id = ObjectId { namespace: namespace.clone(), name: name.clone(), ..of.clone() };
         let dependents =
             self.those(|object| object.data["spec"]["sourceRef"]["name"] == name.as_str());
-        let mut keys = triggers::for_revision(&dependents, &id, &new);
+        let keys = triggers::for_revision(&dependents, &id, &new);
+        if change.old.is_some() {
+            return self.queue_unbegun(keys, &id, &new);
+        }
+        // A source that is seen for the first time may be the one that turns in hand just read
+        // themselves: they have begun by then.
+        let this = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(SETTLE_TIME).await;
+            this.queue_unbegun(keys, &id, &new);
+        });
+    }
+
+    /// Queues those whose latest turn did not begin with the revision.
+    fn queue_unbegun(&self, mut keys: Vec<Pair>, source: &ObjectId, revision: &str) {
         {
             let begun = self.0.begun.lock();
-            keys.retain(|key| begun.get(key) != Some(&new));
+            keys.retain(|key| begun.get(key).is_none_or(|begun| begun != revision));
         }
-        self.queue(keys, &id);
+        self.queue(keys, source);
     }
 
     fn queue(&self, keys: Vec<Pair>, cause: &ObjectId) {
