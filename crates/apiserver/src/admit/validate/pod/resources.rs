@@ -55,23 +55,24 @@ pub(in crate::admit::validate) fn amount(
     if quantity.is_negative() {
         checks.invalid(place, text, "must be greater than or equal to 0");
     }
-    let whole = name.contains('/')
-        || matches!(
-            name,
-            "pods"
-                | "services"
-                | "replicationcontrollers"
-                | "resourcequotas"
-                | "secrets"
-                | "configmaps"
-                | "persistentvolumeclaims"
-                | "services.nodeports"
-                | "services.loadbalancers"
-        );
+    let whole = name.contains('/') || COUNTED.contains(&name);
     if whole && !quantity.is_whole() {
         checks.invalid(place, text, "must be an integer");
     }
 }
+
+/// What is counted, not measured.
+const COUNTED: [&str; 9] = [
+    "pods",
+    "services",
+    "replicationcontrollers",
+    "resourcequotas",
+    "secrets",
+    "configmaps",
+    "persistentvolumeclaims",
+    "services.nodeports",
+    "services.loadbalancers",
+];
 
 const STANDARD: [&str; 4] = ["cpu", "memory", "ephemeral-storage", "storage"];
 
@@ -89,18 +90,7 @@ pub(in crate::admit::validate) fn resource_name(
         || name.starts_with("hugepages-")
         || name.starts_with("requests.")
         || name.starts_with("limits.")
-        || matches!(
-            name,
-            "pods"
-                | "services"
-                | "replicationcontrollers"
-                | "resourcequotas"
-                | "secrets"
-                | "configmaps"
-                | "persistentvolumeclaims"
-                | "services.nodeports"
-                | "services.loadbalancers"
-        );
+        || COUNTED.contains(&name);
     if !name.contains('/') && !standard {
         checks.invalid(place, name, "must be a standard resource type or fully qualified");
     }
