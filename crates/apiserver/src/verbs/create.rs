@@ -1,12 +1,14 @@
 //! New objects.
 
-use serde_json::Value;
+use http::StatusCode;
+use serde_json::{Value, json};
 
 use super::{
     Call,
     write::{self, Ownership},
 };
 use crate::{
+    auth::{self, User, Wish},
     object::Meta as _,
     registry::Registry,
     request::Options,
@@ -15,8 +17,8 @@ use crate::{
     status::{Refusal, Result},
 };
 
-pub(crate) fn create(call: &Call<'_>, body: Value) -> Result<Answer> {
-    if let Some(answer) = review(call, &body) {
+pub(crate) fn create(call: &Call<'_>, user: &User, body: Value) -> Result<Answer> {
+    if let Some(answer) = review(call, user, &body) {
         return Ok(answer);
     }
     if call.subresource.is_some() || !call.name.is_empty() {
@@ -50,7 +52,7 @@ fn furnish(state: &State, registry: &Registry, namespace: &str) {
     if !state.built_in_controllers {
         return;
     }
-    let account = serde_json::json!({
+    let account = json!({
         "apiVersion": "v1", "kind": "ServiceAccount",
         "metadata": {"name": "default", "namespace": namespace},
     });
@@ -76,17 +78,49 @@ pub(crate) fn create_system(state: &State, registry: &Registry, object: Value) {
         now: state.now(),
     };
     // Refused only if it is there, or if its namespace is going away.
-    let _ = create(&call, object);
+    let _ = create(&call, &User::admin(), object);
 }
 
-/// Questions that are asked by creating something: what may I do, and who am I?
-fn review(call: &Call<'_>, body: &Value) -> Option<Answer> {
-    let mut answer = body.clone();
-    answer["status"] = match (&*call.resource.group, &*call.resource.plural) {
-        ("authorization.k8s.io", "selfsubjectaccessreviews" | "subjectaccessreviews") => {
-            serde_json::json!({"allowed": true})
+/// Questions that are asked by creating something: what may I do, what may somebody else?
+fn review(call: &Call<'_>, user: &User, body: &Value) -> Option<Answer> {
+    if call.resource.group != "authorization.k8s.io" {
+        return None;
+    }
+    let other;
+    let spec = &body["spec"];
+    let subject = match &*call.resource.plural {
+        "selfsubjectaccessreviews" => user,
+        "subjectaccessreviews" | "localsubjectaccessreviews" => {
+            let groups = spec["groups"].as_array().into_iter().flatten();
+            let name = spec["user"].as_str().unwrap_or_default().to_owned();
+            let groups = groups.filter_map(Value::as_str).map(str::to_owned).collect();
+            other = User { name, groups };
+            &other
         }
         _ => return None,
     };
-    Some(call.show_value(http::StatusCode::CREATED, answer))
+    let mut answer = body.clone();
+    answer["status"] = json!({"allowed": may(call.state, subject, spec)});
+    Some(call.show_value(StatusCode::CREATED, answer))
+}
+
+/// Whether a user may do what a review describes. Paths that are no resources are open to everybody
+/// who is known.
+fn may(state: &State, user: &User, spec: &Value) -> bool {
+    let Some(wished) = spec.get("resourceAttributes").filter(|wished| wished.is_object()) else {
+        return true;
+    };
+    let text = |field: &str| wished[field].as_str().unwrap_or_default();
+    let resource = match text("subresource") {
+        "" => text("resource").to_owned(),
+        subresource => format!("{}/{subresource}", text("resource")),
+    };
+    let wish = Wish {
+        verb: text("verb"),
+        group: text("group"),
+        resource: &resource,
+        namespace: Some(text("namespace")).filter(|namespace| !namespace.is_empty()),
+        name: text("name"),
+    };
+    auth::authorize(state, user, &wish).is_ok()
 }

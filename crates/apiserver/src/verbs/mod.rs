@@ -108,7 +108,7 @@ pub(crate) fn answer(request: &Request<'_>, options: Options, body: &Bytes) -> R
         "get" => get::get(&call),
         "list" => list::list(&call),
         "watch" => watch::watch(&call),
-        "create" => create::create(&call, object_of(&call, request.headers, body)?),
+        "create" => create::create(&call, request.user, object_of(&call, request.headers, body)?),
         "update" => update::update(&call, object_of(&call, request.headers, body)?),
         "patch" => patch::patch(&call, content_type(request.headers), body),
         "delete" => delete::delete(call, &optional_object(request.headers, body)?),
