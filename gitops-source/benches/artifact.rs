@@ -73,7 +73,7 @@ fn stored(fetched: &Fetched) -> (DiskStore, Artifact) {
     let store =
         DiskStore::open(root, Algorithm::Sha256, Arc::new(SystemClock)).expect("a directory");
     let rules = IgnoreRules::load(&*fetched.tree, None).expect("rules");
-    let content = Content { tree: Arc::clone(&fetched.tree), rules, name: None };
+    let content = Content::tree(Arc::clone(&fetched.tree), rules);
     let key = ArtifactKey::new("GitRepository", "ns", "app");
     let scope = Scope::background();
     let put = store.put(&key, &fetched.revision, content, &scope);

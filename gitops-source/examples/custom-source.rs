@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scope = Scope::background();
     let fetched = source.fetch(&source.resolve(&scope).await?, &scope).await?;
     let store = MemoryStore::new(Arc::new(SystemClock));
-    let content = Content { tree: fetched.tree, rules: IgnoreRules::default(), name: None };
+    let content = Content::tree(fetched.tree, IgnoreRules::default());
     let key = ArtifactKey::new("Folder", "default", "app");
     let artifact = store.put(&key, &fetched.revision, content, &scope).await?;
     println!("{} {} {}", artifact.path(), artifact.revision, artifact.digest);

@@ -38,7 +38,7 @@ fn revision(byte: u8) -> Revision {
 }
 
 fn content(tree: impl Tree + 'static) -> Content {
-    Content { tree: Arc::new(tree), rules: IgnoreRules::default(), name: None }
+    Content::tree(Arc::new(tree), IgnoreRules::default())
 }
 
 async fn put(store: &dyn ArtifactStore, byte: u8, text: &str) -> Artifact {

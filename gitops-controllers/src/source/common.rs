@@ -2,13 +2,93 @@
 
 use std::sync::Arc;
 
-use gitops_api::{meta::reason, source::Artifact as Recorded};
-use gitops_core::{Artifact, ArtifactKey, Class, Failure, Scope, Stage, one_line};
+use gitops_api::{
+    meta::{ConditionStatus, condition_type, reason},
+    source::{Artifact as Recorded, GitRepositoryStatus, OciRepositoryStatus},
+};
+use gitops_core::{Artifact, ArtifactKey, Class, Failure, Revision, Scope, Stage, one_line};
 use gitops_source::{
     ArtifactStore, ArtifactStoreExt as _, Content, IgnoreRules, Retention, StoreError, StoredFile,
 };
 
-use crate::runtime::{Attempt, Fault, Kind, Notice};
+use crate::runtime::{Attempt, Fault, Kind, Notice, Status};
+
+/// A status that tells of an artifact.
+pub(super) trait Advertises: Status {
+    /// `status.artifact`.
+    fn artifact(&self) -> Option<&Recorded>;
+    /// Sets `status.artifact`.
+    fn advertise(&mut self, artifact: Option<Recorded>);
+}
+
+macro_rules! advertises {
+    ($($status:ty),*) => {$(
+        impl Advertises for $status {
+            fn artifact(&self) -> Option<&Recorded> {
+                self.artifact.as_ref()
+            }
+            fn advertise(&mut self, artifact: Option<Recorded>) {
+                self.artifact = artifact;
+            }
+        }
+    )*};
+}
+
+advertises!(GitRepositoryStatus, OciRepositoryStatus);
+
+/// What a turn starts from, as [`Storage::begin`] found it.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    /// What was advertised before the turn.
+    pub(super) before: Option<Recorded>,
+    /// The same if it is whole and in the store, at the address of now.
+    pub(super) current: Option<Recorded>,
+    /// Whether the turn before this one failed.
+    pub(super) recovering: bool,
+    /// Whether the status says that the artifact is in the store.
+    pub(super) in_storage: bool,
+}
+
+impl Start {
+    /// The current artifact, if it has a revision. Older releases wrote revisions in other forms.
+    pub(super) fn current_with(&self, revision: &Revision) -> Option<&Recorded> {
+        let same = |artifact: &&Recorded| {
+            artifact.revision.parse::<Revision>().is_ok_and(|own| own == *revision)
+        };
+        self.current.as_ref().filter(same)
+    }
+
+    /// The event about an artifact that was stored: of a reason when it is a new one, of
+    /// `Succeeded` when the turn before failed, else none.
+    pub(super) fn stored(
+        &self,
+        artifact: &Recorded,
+        reason: &str,
+        message: impl Into<String>,
+    ) -> Option<Notice> {
+        let is_new = self.before.as_ref().is_none_or(|before| before.digest != artifact.digest);
+        match (is_new, self.recovering) {
+            (true, _) => Some(about(artifact, reason, message)),
+            (false, true) => self.recovered(artifact, message),
+            (false, false) => None,
+        }
+    }
+
+    /// The event about an artifact that is the one of before, when the turn before failed.
+    pub(super) fn recovered(
+        &self,
+        artifact: &Recorded,
+        message: impl Into<String>,
+    ) -> Option<Notice> {
+        self.recovering.then(|| about(artifact, reason::SUCCEEDED, message))
+    }
+}
+
+fn about(artifact: &Recorded, reason: &str, message: impl Into<String>) -> Notice {
+    Notice::info(reason, message)
+        .with("revision", &artifact.revision)
+        .with("digest", &artifact.digest)
+}
 
 /// The store of a source-controller and how it is reached.
 #[derive(Clone, Debug)]
@@ -42,10 +122,41 @@ impl Storage {
         format!("{scheme}{}/{path}", self.address.trim_end_matches('/'))
     }
 
-    /// Looks after what is stored: removes what need not be kept, and checks that the recorded
-    /// artifact is there and whole. Returns it, or `None` when there is none (any more); then the
-    /// attempt says so.
-    pub(super) async fn maintain<K: Kind>(
+    /// Begins a turn of any kind: looks after what is stored, and clears what the status says of
+    /// it that is no longer so.
+    pub(super) async fn begin<K: Kind>(
+        &self,
+        key: &ArtifactKey,
+        attempt: &mut Attempt<K>,
+    ) -> Result<Start, Failure>
+    where
+        K::Status: Advertises,
+    {
+        let holds = |condition: &str| {
+            attempt
+                .status
+                .conditions()
+                .iter()
+                .any(|known| known.type_ == condition && known.status == ConditionStatus::True)
+        };
+        let failures = K::PROFILE.negative.iter();
+        let mut failures =
+            failures.filter(|condition| **condition != condition_type::ARTIFACT_OUTDATED);
+        let recovering = failures.any(|condition| holds(condition));
+        let in_storage = holds(condition_type::ARTIFACT_IN_STORAGE);
+        attempt.clear(condition_type::STORAGE_OPERATION_FAILED);
+        let before = attempt.status.artifact().cloned();
+        let current = self.maintain(key, before.as_ref(), attempt).await?;
+        attempt.status.advertise(current.clone());
+        if current.is_none() {
+            attempt.clear(condition_type::ARTIFACT_IN_STORAGE);
+        }
+        Ok(Start { before, current, recovering, in_storage })
+    }
+
+    /// Removes what need not be kept, and checks that the recorded artifact is there and whole.
+    /// Returns it, or `None` when there is none (any more); then the attempt says so.
+    async fn maintain<K: Kind>(
         &self,
         key: &ArtifactKey,
         recorded: Option<&Recorded>,
@@ -111,7 +222,7 @@ impl Storage {
     pub(super) async fn put(
         &self,
         key: &ArtifactKey,
-        revision: &gitops_core::Revision,
+        revision: &Revision,
         content: Content,
         scope: &Scope,
     ) -> Result<Artifact, Failure> {

@@ -19,7 +19,7 @@ use gitops_api::{
     meta::{ConditionStatus, condition_type, reason},
     source::{Artifact as Recorded, GitRepository, GitRepositoryReference, GitRepositoryStatus},
 };
-use gitops_core::{ArtifactKey, Class, Classify, Failure, Revision, Stage};
+use gitops_core::{ArtifactKey, Class, Classify, Failure, Stage};
 use gitops_source::{
     Content, GitReference, GitSource, GitTransports, Source, SourceError, Subject,
 };
@@ -75,15 +75,7 @@ impl Reconcile for GitRepositoryReconciler {
         attempt: &mut Attempt<GitRepository>,
     ) -> Turn {
         let key = key(object);
-        let recovering = failing(&attempt.status);
-        let in_storage = in_storage(&attempt.status);
-        attempt.clear(condition_type::STORAGE_OPERATION_FAILED);
-        let before = attempt.status.artifact.clone();
-        let current = self.storage.maintain(&key, before.as_ref(), attempt).await?;
-        attempt.status.artifact.clone_from(&current);
-        if current.is_none() {
-            attempt.clear(condition_type::ARTIFACT_IN_STORAGE);
-        }
+        let start = self.storage.begin(&key, attempt).await?;
 
         let instead = self.instead(object);
         let transport = match instead {
@@ -96,7 +88,7 @@ impl Reconcile for GitRepositoryReconciler {
             instead
         } else {
             refuse_unsupported(object)?;
-            let observed = current.as_ref().filter(|_| in_storage);
+            let observed = start.current.as_ref().filter(|_| start.in_storage);
             let source = source(object, observed);
             Arc::new(match transport {
                 Some(transport) => source.with_transport(transport),
@@ -107,28 +99,24 @@ impl Reconcile for GitRepositoryReconciler {
         let resolved = source.resolve(&scope).await.map_err(failure)?;
         attempt.clear(condition_type::FETCH_FAILED);
 
-        if let Some(current) = &current
-            && same_revision(current, &resolved.revision)
+        if let Some(current) = start.current_with(&resolved.revision)
             && !content_changed(object, &attempt.status, &includes)
         {
             stored(attempt, current);
             let message = format!("stored artifact for commit '{}'", current.revision);
-            let done = Done::default().with_event(unchanged(object, current));
-            return Ok(if recovering {
-                done.with_event(told(reason::SUCCEEDED, message, current))
-            } else {
-                done
-            });
+            let mut done = Done::default().with_event(unchanged(object, current));
+            done.events.extend(start.recovered(current, message));
+            return Ok(done);
         }
         let fetched = source.fetch(&resolved, &scope).await.map_err(failure)?;
         let message = format!("building artifact: new upstream revision '{}'", resolved.revision);
-        if !current.as_ref().is_some_and(|current| same_revision(current, &resolved.revision)) {
+        if start.current_with(&resolved.revision).is_none() {
             attempt.drifted(Stage::Fetch, message);
         }
         let tree = include::laid_over(fetched.tree, &self.storage, object, &includes).await?;
         let ignore = object.spec.ignore.clone();
         let rules = blocking_rules(std::sync::Arc::clone(&tree), ignore).await?;
-        let content = Content { tree, rules, name: None };
+        let content = Content::tree(tree, rules);
         let artifact = self.storage.put(&key, &fetched.revision, content, &scope).await?;
         let recorded = self.storage.record(&artifact);
         observe_content(object, &mut attempt.status, includes);
@@ -140,14 +128,8 @@ impl Reconcile for GitRepositoryReconciler {
             _ => recorded.revision.clone(),
         };
         let message = format!("stored artifact for commit '{summary}'");
-        let new = before.is_none_or(|before| before.digest != recorded.digest);
-        Ok(match (new, recovering) {
-            (true, _) => Done::default().with_event(told(reason::NEW_ARTIFACT, message, &recorded)),
-            (false, true) => {
-                Done::default().with_event(told(reason::SUCCEEDED, message, &recorded))
-            }
-            (false, false) => Done::default(),
-        })
+        let events = start.stored(&recorded, reason::NEW_ARTIFACT, message).into_iter().collect();
+        Ok(Done { events, ..Done::default() })
     }
 
     async fn finalize(&self, object: &GitRepository, attempt: &mut Attempt<GitRepository>) -> Turn {
@@ -204,11 +186,6 @@ fn refuse_unsupported(object: &GitRepository) -> Result<(), Failure> {
     Ok(())
 }
 
-fn same_revision(artifact: &Recorded, revision: &Revision) -> bool {
-    // Older releases wrote revisions in other forms.
-    artifact.revision.parse::<Revision>().is_ok_and(|own| own == *revision)
-}
-
 fn content_changed(
     object: &GitRepository,
     status: &GitRepositoryStatus,
@@ -250,12 +227,6 @@ fn stored(attempt: &mut Attempt<GitRepository>, artifact: &Recorded) {
     );
 }
 
-fn told(reason: &str, message: String, artifact: &Recorded) -> Notice {
-    Notice::info(reason, message)
-        .with("revision", &artifact.revision)
-        .with("digest", &artifact.digest)
-}
-
 /// Flux clones to find out where the reference is no branch, tag or name, and says so otherwise.
 fn unchanged(object: &GitRepository, artifact: &Recorded) -> Notice {
     let revision = &artifact.revision;
@@ -269,24 +240,6 @@ fn unchanged(object: &GitRepository, artifact: &Recorded) -> Notice {
             format!("no changes since last reconciliation: observed revision '{revision}'"),
         ),
     }
-}
-
-fn failing(status: &GitRepositoryStatus) -> bool {
-    let failures = [
-        condition_type::FETCH_FAILED,
-        condition_type::INCLUDE_UNAVAILABLE,
-        condition_type::STORAGE_OPERATION_FAILED,
-    ];
-    status.conditions.iter().any(|condition| {
-        failures.contains(&condition.type_.as_str()) && condition.status == ConditionStatus::True
-    })
-}
-
-fn in_storage(status: &GitRepositoryStatus) -> bool {
-    status.conditions.iter().any(|condition| {
-        condition.type_ == condition_type::ARTIFACT_IN_STORAGE
-            && condition.status == ConditionStatus::True
-    })
 }
 
 /// A failure of the source, with the reason that the wire has for it.

@@ -15,7 +15,7 @@ use gitops_api::{
         OciRepositoryReference, OciRepositoryStatus,
     },
 };
-use gitops_core::{ArtifactKey, Class, Classify, Failure, Revision, Stage};
+use gitops_core::{ArtifactKey, Class, Classify, Failure, Stage};
 use gitops_source::{
     Content, DockerConfig, OciReference, OciSource, Source as _, SourceError, Subject,
 };
@@ -101,35 +101,25 @@ impl Reconcile for OciRepositoryReconciler {
         attempt: &mut Attempt<OciRepository>,
     ) -> Turn {
         let key = key(object);
-        let recovering = failing(&attempt.status);
-        attempt.clear(condition_type::STORAGE_OPERATION_FAILED);
-        let before = attempt.status.artifact.clone();
-        let current = self.storage.maintain(&key, before.as_ref(), attempt).await?;
-        attempt.status.artifact.clone_from(&current);
-        if current.is_none() {
-            attempt.clear(condition_type::ARTIFACT_IN_STORAGE);
-        }
+        let start = self.storage.begin(&key, attempt).await?;
         let credentials = self.docker_config(object, attempt).await?;
         refuse_unsupported(object)?;
         let source = source(object)?.with_credentials(credentials);
         let scope = attempt.scope.clone();
         let resolved = source.resolve(&scope).await.map_err(failure)?;
-        if let Some(current) = &current
-            && same_revision(current, &resolved.revision)
+        if let Some(current) = start.current_with(&resolved.revision)
             && !content_changed(object, &attempt.status)
         {
             attempt.clear(condition_type::FETCH_FAILED);
             stored(attempt, current);
             let message =
                 format!("artifact up-to-date with remote revision: '{}'", current.revision);
-            let done =
+            let mut done =
                 Done::default().with_event(Notice::trace(reason::ARTIFACT_UP_TO_DATE, message));
-            if recovering {
-                return Ok(done.with_event(told(object, reason::SUCCEEDED, current)));
-            }
+            done.events.extend(start.recovered(current, told(object, current)));
             return Ok(done);
         }
-        if !current.as_ref().is_some_and(|current| same_revision(current, &resolved.revision)) {
+        if start.current_with(&resolved.revision).is_none() {
             let message = format!(
                 "building artifact: new revision '{}' for '{}'",
                 resolved.revision,
@@ -147,7 +137,7 @@ impl Reconcile for OciRepositoryReconciler {
             return Err(Failure::new(Stage::Fetch, fault).into());
         };
         let name = Some(format!("{digest}.tar.gz"));
-        let content = Content { tree: fetched.tree, rules, name };
+        let content = Content::Tree { tree: fetched.tree, rules, name };
         let artifact = self.storage.put(&key, &fetched.revision, content, &scope).await?;
         self.storage.store.alias(&key, LATEST, &artifact.file).await.map_err(|error| {
             let message = "failed to update status URL symlink";
@@ -159,12 +149,9 @@ impl Reconcile for OciRepositoryReconciler {
         attempt.status.observed_ignore.clone_from(&object.spec.ignore);
         attempt.status.observed_layer_selector.clone_from(&object.spec.layer_selector);
         stored(attempt, &recorded);
-        let new = before.is_none_or(|before| before.digest != recorded.digest);
-        Ok(match (new, recovering) {
-            (true, _) => Done::default().with_event(told(object, reason::NEW_ARTIFACT, &recorded)),
-            (false, true) => Done::default().with_event(told(object, reason::SUCCEEDED, &recorded)),
-            (false, false) => Done::default(),
-        })
+        let message = told(object, &recorded);
+        let events = start.stored(&recorded, reason::NEW_ARTIFACT, message).into_iter().collect();
+        Ok(Done { events, ..Done::default() })
     }
 
     async fn finalize(&self, object: &OciRepository, attempt: &mut Attempt<OciRepository>) -> Turn {
@@ -229,10 +216,6 @@ fn refuse_unsupported(object: &OciRepository) -> Result<(), Failure> {
     Ok(())
 }
 
-fn same_revision(artifact: &Recorded, revision: &Revision) -> bool {
-    artifact.revision == revision.to_string()
-}
-
 fn content_changed(object: &OciRepository, status: &OciRepositoryStatus) -> bool {
     object.spec.ignore != status.observed_ignore
         || object.spec.layer_selector != status.observed_layer_selector
@@ -249,7 +232,7 @@ fn stored(attempt: &mut Attempt<OciRepository>, artifact: &Recorded) {
     );
 }
 
-fn told(object: &OciRepository, reason: &str, artifact: &Recorded) -> Notice {
+fn told(object: &OciRepository, artifact: &Recorded) -> String {
     let mut message =
         format!("stored artifact with revision '{}' from '{}'", artifact.revision, object.spec.url);
     let about = |key: &str| artifact.metadata.get(&format!("org.opencontainers.image.{key}"));
@@ -258,16 +241,7 @@ fn told(object: &OciRepository, reason: &str, artifact: &Recorded) -> Notice {
             message.extend([", ", what, " '", value.as_str(), "'"]);
         }
     }
-    Notice::info(reason, message)
-        .with("revision", &artifact.revision)
-        .with("digest", &artifact.digest)
-}
-
-fn failing(status: &OciRepositoryStatus) -> bool {
-    let failures = [condition_type::FETCH_FAILED, condition_type::STORAGE_OPERATION_FAILED];
-    status.conditions.iter().any(|condition| {
-        failures.contains(&condition.type_.as_str()) && condition.status == ConditionStatus::True
-    })
+    message
 }
 
 /// A failure of the source, with the reason that the wire has for it.

@@ -14,6 +14,7 @@ use crate::IgnoreRules;
 /// Runs the whole suite over an empty store.
 pub async fn all(store: &dyn ArtifactStore) {
     round_trip(store).await;
+    files_as_they_are(store).await;
     keys_are_apart(store).await;
     retention(store).await;
     hostile_names(store).await;
@@ -50,6 +51,27 @@ pub async fn round_trip(store: &dyn ArtifactStore) {
     assert!(!store.verify(&artifact).await.expect("is missing"));
     let error = store.open(&key, &artifact.file).await.expect_err("is missing");
     assert!(matches!(error, StoreError::NotFound));
+}
+
+/// Bytes and files are stored unchanged, under their names.
+pub async fn files_as_they_are(store: &dyn ArtifactStore) {
+    use std::io::Write as _;
+    let key = ArtifactKey::new("HelmChart", "ns", "as-it-is");
+    let (revision, scope) = (Revision::named("1.0.0"), Scope::background());
+    let mut file = tempfile::tempfile().expect("opens");
+    file.write_all(b"index").expect("writes");
+    for content in [
+        Content::Bytes { name: "a-1.0.0.tgz".into(), bytes: b"chart"[..].into() },
+        Content::File { name: "index-1.yaml".into(), file: Arc::new(file) },
+    ] {
+        let artifact = store.put(&key, &revision, content, &scope).await.expect("is stored");
+        let expected: &[u8] = if artifact.file == "index-1.yaml" { b"index" } else { b"chart" };
+        assert_eq!(artifact.digest, gitops_core::Digest::sha256(expected));
+        let mut open = store.open(&key, &artifact.file).await.expect("opens");
+        let mut bytes = Vec::new();
+        open.body.read_to_end(&mut bytes).await.expect("reads");
+        assert_eq!(bytes, expected);
+    }
 }
 
 /// Removing one key leaves the others.
@@ -138,5 +160,5 @@ async fn try_put(
     let tree = MemoryTree::from_iter([("a/f", text.to_owned()), ("a/left-out", String::new())]);
     let rules = IgnoreRules::load(&tree, Some("left-out")).expect("loads");
     let revision = Revision::new(Some("main"), "sha1", &hash(text));
-    store.put(key, &revision, Content { tree: Arc::new(tree), rules, name: None }, scope).await
+    store.put(key, &revision, Content::tree(Arc::new(tree), rules), scope).await
 }

@@ -9,8 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use gitops_core::{
-    Algorithm, Artifact, ArtifactKey, Cancelled, Clock, Digest, Hasher, Revision, Scope, TreeError,
-    TreeErrorKind, pack,
+    Algorithm, Artifact, ArtifactKey, Cancelled, Clock, Digest, Hasher, Revision, Scope,
 };
 use jiff::Timestamp;
 
@@ -80,17 +79,8 @@ impl DiskStore {
                 hasher: Hasher::new(self.algorithm),
                 size: 0,
             };
-            let keep = |path: &Path, is_dir: bool| !content.rules.ignores(path, is_dir);
-            let packed = pack(&*content.tree, &keep, &mut out, scope);
-            scope.check()?;
-            packed.map_err(|error| match error.kind {
-                // Without a path it was the output that failed.
-                TreeErrorKind::Io(source) if error.path.as_os_str().is_empty() => {
-                    disk("write artifact file")(source)
-                }
-                kind => StoreError::Tree(Box::new(TreeError { path: error.path, kind })),
-            })?;
-            out.flush().map_err(disk("write artifact file"))?;
+            content.write(&mut out, scope)?;
+            out.flush().map_err(StoreError::writing)?;
             (out.hasher.finish(), out.size)
         };
         let target = directory.join(file);

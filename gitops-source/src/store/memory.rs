@@ -1,10 +1,10 @@
 //! A store in memory.
 
-use std::{collections::BTreeMap, io::Cursor, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io::Cursor, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use gitops_core::{Artifact, ArtifactKey, Clock, Digest, Revision, Scope, pack};
+use gitops_core::{Artifact, ArtifactKey, Clock, Digest, Revision, Scope};
 use jiff::Timestamp;
 use parking_lot::RwLock;
 
@@ -39,10 +39,7 @@ impl ArtifactStore for MemoryStore {
         let file = file_name(revision, &content)?;
         checked(key, Some(&file))?;
         let mut out = Vec::new();
-        let keep = |path: &Path, is_dir: bool| !content.rules.ignores(path, is_dir);
-        let packed = pack(&*content.tree, &keep, &mut out, scope);
-        scope.check()?;
-        packed.map_err(|error| StoreError::Tree(Box::new(error)))?;
+        content.write(&mut out, scope)?;
         let (digest, size) = (Digest::sha256(&out), out.len() as u64);
         let stored_at = self.clock.now();
         let mut files = self.files.write();

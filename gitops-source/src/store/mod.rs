@@ -6,11 +6,20 @@ mod disk;
 mod memory;
 mod retain;
 
-use std::{fmt::Debug, io, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    fs::File,
+    io::{self, Read as _, Seek as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use gitops_core::{
     Artifact, ArtifactKey, Cancelled, Class, Classify, Revision, Scope, Tree, TreeError,
+    TreeErrorKind, pack,
 };
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncSeek};
@@ -22,13 +31,72 @@ pub use memory::MemoryStore;
 
 /// What an artifact is made of.
 #[derive(Clone, Debug)]
-pub struct Content {
-    /// The files.
-    pub tree: Arc<dyn Tree>,
-    /// Which of them stay out.
-    pub rules: IgnoreRules,
-    /// The name of the file; absent, it is `<hash of the revision>.tar.gz`.
-    pub name: Option<String>,
+#[non_exhaustive]
+pub enum Content {
+    /// Files, which are packed.
+    Tree {
+        /// The files.
+        tree: Arc<dyn Tree>,
+        /// Which of them stay out.
+        rules: IgnoreRules,
+        /// The name of the file; absent, it is `<hash of the revision>.tar.gz`.
+        name: Option<String>,
+    },
+    /// Bytes that are stored as they are.
+    Bytes {
+        /// The name of the file.
+        name: String,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// A file whose content, from its start, is stored as it is. Nobody else may read from the
+    /// same handle meanwhile.
+    File {
+        /// The name of the stored file.
+        name: String,
+        /// The file.
+        file: Arc<File>,
+    },
+}
+
+impl Content {
+    /// Files named after the revision.
+    pub fn tree(tree: Arc<dyn Tree>, rules: IgnoreRules) -> Self {
+        Self::Tree { tree, rules, name: None }
+    }
+
+    /// Writes the bytes of the artifact.
+    fn write(&self, out: &mut dyn io::Write, scope: &Scope) -> Result<(), StoreError> {
+        let written = StoreError::writing;
+        match self {
+            Self::Tree { tree, rules, .. } => {
+                let keep = |path: &Path, is_dir: bool| !rules.ignores(path, is_dir);
+                let packed = pack(&**tree, &keep, out, scope);
+                scope.check()?;
+                packed.map_err(|error| match error.kind {
+                    // Without a path it was the output that failed.
+                    TreeErrorKind::Io(source) if error.path.as_os_str().is_empty() => {
+                        written(source)
+                    }
+                    kind => StoreError::Tree(Box::new(TreeError { path: error.path, kind })),
+                })
+            }
+            Self::Bytes { bytes, .. } => out.write_all(bytes).map_err(written),
+            Self::File { file, .. } => {
+                let mut file: &File = file;
+                file.rewind().map_err(StoreError::reading)?;
+                let mut piece = vec![0; 128 << 10];
+                loop {
+                    scope.check()?;
+                    let amount = file.read(&mut piece).map_err(StoreError::reading)?;
+                    if amount == 0 {
+                        return Ok(());
+                    }
+                    out.write_all(&piece[..amount]).map_err(written)?;
+                }
+            }
+        }
+    }
 }
 
 /// A file of a store.
@@ -70,7 +138,7 @@ impl<T: AsyncRead + AsyncSeek + Send + Unpin> ReadSeek for T {}
 /// that it opened.
 #[async_trait]
 pub trait ArtifactStore: Debug + Send + Sync {
-    /// Packs a tree as a file, in place of one of that name.
+    /// Stores content as a file, in place of one of that name; a tree is packed.
     ///
     /// # Errors
     /// When the tree cannot be read or the store cannot be written; what was there before stays.
@@ -223,6 +291,10 @@ impl StoreError {
     fn reading(source: io::Error) -> Self {
         Self::Disk { doing: "read artifact", source }
     }
+
+    fn writing(source: io::Error) -> Self {
+        Self::Disk { doing: "write artifact file", source }
+    }
 }
 
 impl Classify for StoreError {
@@ -239,8 +311,11 @@ impl Classify for StoreError {
 
 /// The name of the file that content becomes.
 fn file_name(revision: &Revision, content: &Content) -> Result<String, StoreError> {
-    if let Some(name) = &content.name {
-        return Ok(name.clone());
+    match content {
+        Content::Tree { name: Some(name), .. }
+        | Content::Bytes { name, .. }
+        | Content::File { name, .. } => return Ok(name.clone()),
+        Content::Tree { name: None, .. } => {}
     }
     let name = || StoreError::Name(revision.to_string().into());
     let hash = revision.hash().ok_or_else(name)?;
