@@ -1,0 +1,91 @@
+//! One run, as functions see it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use gitops_core::Scope;
+
+use crate::{CallError, Error, ErrorKind, Host, Limits, Templates, Value, engine::Options};
+
+/// One run of a template: what functions may use of the world and of the other templates, and what
+/// is left of the limits.
+#[derive(Debug)]
+pub struct Context<'r> {
+    pub(crate) host: &'r dyn Host,
+    pub(crate) scope: &'r Scope,
+    pub(crate) options: Options,
+    /// The templates that can be called by name, with what `tpl` added.
+    pub(crate) templates: Templates,
+    pub(crate) steps: u64,
+    pub(crate) output: u64,
+    pub(crate) depth: u32,
+    pub(crate) included: HashMap<Arc<str>, u32>,
+}
+
+impl<'r> Context<'r> {
+    pub(crate) fn new(
+        templates: Templates,
+        options: Options,
+        host: &'r dyn Host,
+        scope: &'r Scope,
+    ) -> Self {
+        let Limits { steps, output, .. } = options.limits;
+        Self { host, scope, options, templates, steps, output, depth: 0, included: HashMap::new() }
+    }
+
+    /// The world.
+    pub fn host(&self) -> &'r dyn Host {
+        self.host
+    }
+
+    /// Whether a template only looks (`helm lint`): `required` and `fail` let it pass.
+    pub fn lints(&self) -> bool {
+        self.options.lint
+    }
+
+    /// Takes what a function is about to make from what the run may cost: call it before anything
+    /// is made whose size an argument decides.
+    ///
+    /// # Errors
+    /// If there is not as much left, or the run was cancelled.
+    pub fn spend(&mut self, steps: u64, bytes: u64) -> Result<(), CallError> {
+        self.take(steps, bytes).map_err(CallError::template)
+    }
+
+    pub(crate) fn take(&mut self, steps: u64, bytes: u64) -> Result<(), Error> {
+        match (self.steps.checked_sub(steps), self.output.checked_sub(bytes)) {
+            (Some(steps), Some(output)) => {
+                // The clock of cancellation ticks every 1024 steps.
+                let ticked = steps >> 10 != self.steps >> 10;
+                (self.steps, self.output) = (steps, output);
+                if ticked && self.scope.is_cancelled() {
+                    return Err(Error::exec(ErrorKind::Cancelled, "cancelled"));
+                }
+                Ok(())
+            }
+            (None, _) => Err(Error::exec(
+                ErrorKind::Limit,
+                format!("the template does not end: over {} steps", self.options.limits.steps),
+            )),
+            (_, None) => Err(Error::exec(
+                ErrorKind::Limit,
+                format!("the template writes over {} bytes", self.options.limits.output),
+            )),
+        }
+    }
+
+    /// Runs another template and gives its text: Helm's `include`.
+    ///
+    /// # Errors
+    /// If there is no such template, it fails, or it includes itself more than 1000 times.
+    pub fn include(&mut self, name: &str, dot: Value) -> Result<String, CallError> {
+        crate::exec::include(self, name, dot)
+    }
+
+    /// Parses a text as a template of its own and runs it: Helm's `tpl`.
+    ///
+    /// # Errors
+    /// If it cannot be parsed, or fails.
+    pub fn expand(&mut self, source: &str, dot: Value) -> Result<String, CallError> {
+        crate::exec::expand(self, source, dot)
+    }
+}

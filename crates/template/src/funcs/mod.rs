@@ -1,0 +1,1 @@
+//! The functions, one family per file.

@@ -1,0 +1,164 @@
+//! Functions that templates call.
+
+use std::fmt;
+
+use crate::{
+    Context, Error,
+    value::{List, Map, Type, Value},
+};
+
+/// What a function does with arguments that fit its parameters.
+pub type Body = fn(&mut Context<'_>, Arguments<'_>) -> Result<Value, CallError>;
+
+/// A function with a name and a signature. Arguments are checked and converted by Go's rules before
+/// the function is called, with Go's words where they do not fit.
+#[derive(Clone, Copy, Debug)]
+pub struct Function {
+    pub(crate) name: &'static str,
+    pub(crate) params: &'static [Type],
+    pub(crate) variadic: bool,
+    pub(crate) body: Body,
+}
+
+impl Function {
+    /// A function with a fixed number of arguments.
+    pub const fn new(name: &'static str, params: &'static [Type], body: Body) -> Self {
+        Self { name, params, variadic: false, body }
+    }
+
+    /// A function whose last parameter takes any number of arguments, also none.
+    pub const fn variadic(name: &'static str, params: &'static [Type], body: Body) -> Self {
+        Self { name, params, variadic: true, body }
+    }
+
+    /// The same function under another name.
+    #[must_use]
+    pub const fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The name by which templates call it.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// The arguments of one call. They have the types of the parameters, so a reader for another type is
+/// a mistake of the function, and panics.
+#[derive(Clone, Copy, Debug)]
+pub struct Arguments<'a>(pub(crate) &'a [Value]);
+
+impl<'a> Arguments<'a> {
+    /// All of them.
+    pub fn all(self) -> &'a [Value] {
+        self.0
+    }
+
+    /// Those from `from` on: what a variadic parameter took.
+    pub fn rest(self, from: usize) -> &'a [Value] {
+        self.0.get(from..).unwrap_or_default()
+    }
+
+    /// The argument of a parameter of type `interface {}`.
+    pub fn any(self, index: usize) -> &'a Value {
+        &self.0[index]
+    }
+
+    /// The argument of a `string` parameter.
+    pub fn text(self, index: usize) -> &'a str {
+        self.0[index].as_str().expect("the parameter is a string")
+    }
+
+    /// The argument of an integer parameter.
+    pub fn int(self, index: usize) -> i64 {
+        match self.0[index] {
+            Value::Int(_, value) => value,
+            _ => unreachable!("the parameter is an integer"),
+        }
+    }
+
+    /// The argument of a `float64` parameter.
+    pub fn float(self, index: usize) -> f64 {
+        match self.0[index] {
+            Value::Float(value) => value,
+            _ => unreachable!("the parameter is a float64"),
+        }
+    }
+
+    /// The argument of a `bool` parameter.
+    pub fn bool(self, index: usize) -> bool {
+        match self.0[index] {
+            Value::Bool(value) => value,
+            _ => unreachable!("the parameter is a bool"),
+        }
+    }
+
+    /// The argument of a map parameter; it may be a nil map.
+    pub fn map(self, index: usize) -> &'a Map {
+        match &self.0[index] {
+            Value::Map(map) => map,
+            _ => unreachable!("the parameter is a map"),
+        }
+    }
+
+    /// The argument of a slice parameter; it may be a nil slice.
+    pub fn list(self, index: usize) -> &'a List {
+        match &self.0[index] {
+            Value::List(list) => list,
+            _ => unreachable!("the parameter is a slice"),
+        }
+    }
+}
+
+/// Why a call failed.
+pub struct CallError(pub(crate) Box<Failure>);
+
+pub(crate) enum Failure {
+    /// What Go's function would have returned or panicked with.
+    Message(String),
+    /// An error in another template that the function ran.
+    Template(Error),
+    /// The run is over: a limit is reached, or it was cancelled.
+    Stop(Error),
+}
+
+impl CallError {
+    /// A failure with the text of Go's error.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(Box::new(Failure::Message(message.into())))
+    }
+
+    pub(crate) fn template(error: Error) -> Self {
+        if error.is_final() {
+            return Self(Box::new(Failure::Stop(error)));
+        }
+        Self(Box::new(Failure::Template(error)))
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Failure::Message(message) => f.write_str(message),
+            Failure::Template(error) | Failure::Stop(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<String> for CallError {
+    fn from(message: String) -> Self {
+        Self::new(message)
+    }
+}
+
+impl From<&str> for CallError {
+    fn from(message: &str) -> Self {
+        Self::new(message)
+    }
+}

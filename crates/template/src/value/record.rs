@@ -1,0 +1,55 @@
+//! A struct without methods.
+
+use std::any::Any;
+
+use super::{Kind, Map, Object, Text, Value};
+
+/// A field of a [`Record`].
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its name in Go, by which templates ask for it.
+    pub name: &'static str,
+    /// Its name in JSON and YAML.
+    pub key: &'static str,
+    /// Whether JSON and YAML leave it out when it is empty.
+    pub omit_empty: bool,
+    /// The value.
+    pub value: Value,
+}
+
+/// A struct, or a pointer to one, that only has fields.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Go's name of the type; of a pointer it starts with `*`.
+    pub type_name: &'static str,
+    /// The fields in Go's order.
+    pub fields: Vec<Field>,
+}
+
+impl Object for Record {
+    fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    fn kind(&self) -> Kind {
+        if self.type_name.starts_with('*') { Kind::Pointer } else { Kind::Struct }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn field(&self, name: &str) -> Option<Value> {
+        self.fields.iter().find(|field| field.name == name).map(|field| field.value.clone())
+    }
+
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        self.fields.iter().map(|field| (field.name, field.value.clone())).collect()
+    }
+
+    fn serialized(&self) -> Value {
+        let written = self.fields.iter().filter(|field| !field.omit_empty || field.value.is_true());
+        let entries = written.map(|field| (Text::from_static(field.key), field.value.clone()));
+        Value::Map(entries.collect::<Map>())
+    }
+}
