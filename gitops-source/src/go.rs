@@ -1,30 +1,10 @@
 //! Texts in Go's manner, where messages must read as Flux's do.
 
-use std::{error::Error, fmt::Write as _, io, net::IpAddr};
+use std::{error::Error, io, net::IpAddr};
 
 use url::Url;
 
-/// A text as Go's `%q` shows it.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if (c as u32) < 0x20 || c as u32 == 0x7f => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\x{:02x}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
+pub(crate) use gitops_core::quoted;
 
 /// A URL as Go's `net/http` names it in errors: a password becomes `***`.
 pub(crate) fn masked(url: &Url) -> String {

@@ -21,13 +21,13 @@ mod source;
 pub mod store;
 #[cfg(not(feature = "testing"))]
 mod store;
-mod version;
 
 pub use error::SourceError;
 pub use fetch_artifact::{ArtifactFetcher, FetchError, FetchOptions};
 pub use git::{
     GitCredentials, GitLimits, GitReference, GitSource, GitTransport, GitTransports, Tls,
 };
+pub use gitops_core::{Version, VersionRange, VersionRangeError};
 pub use ignore::IgnoreRules;
 pub use oci::{DockerConfig, OciReference, OciSource};
 pub use serve::artifact_router;
@@ -36,4 +36,3 @@ pub use store::{
     ArtifactStore, ArtifactStoreExt, Content, DiskStore, MemoryStore, OpenFile, Retention,
     StoreError, StoredFile,
 };
-pub use version::{Version, VersionRange, VersionRangeError};

@@ -31,13 +31,14 @@ mod scope;
 mod secret;
 mod stage;
 mod tree;
+mod version;
 
 pub use artifact::{Artifact, ArtifactKey};
 pub use class::{Class, Classify, Failure};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use object_id::{ObjectId, ObjectIdError};
-pub use report::{EVENT_LIMIT, one_line, truncate};
+pub use report::{EVENT_LIMIT, one_line, quoted, truncate};
 pub use retry::Backoff;
 pub use revision::{Revision, RevisionError};
 pub use safe_url::SafeUrl;
@@ -50,3 +51,4 @@ pub use tree::archive::{Limits, pack, unpack};
 pub use tree::{
     Entry, EntryKind, MemoryTree, OverlayTree, Tree, TreeError, TreeErrorKind, clean_path,
 };
+pub use version::{Version, VersionRange, VersionRangeError};

@@ -1,6 +1,6 @@
 //! From an error chain to the text of a condition or an event.
 
-use std::error::Error;
+use std::{error::Error, fmt::Write as _};
 
 /// The longest message of an event, in bytes (Flux's limit).
 pub const EVENT_LIMIT: usize = 39_000;
@@ -30,6 +30,28 @@ pub fn truncate(text: &str, limit: usize) -> String {
     let mut cut = text[..text.floor_char_boundary(room)].to_owned();
     cut.push('…');
     cut
+}
+
+/// A text as Go's `%q` shows it.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\x{:02x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 #[cfg(test)]

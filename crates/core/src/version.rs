@@ -1,12 +1,12 @@
-//! Version ranges as Flux's users write them.
+//! Versions and ranges of versions as Flux's and Helm's users write them.
 //!
-//! Follows Masterminds/semver v3, with which Flux judges tags: versions are read leniently (`v`
+//! Follows Masterminds/semver v3, with which Flux and Helm judge them: versions are read leniently (`v`
 //! prefix, leading zeros), ranges are terms joined by space or comma (and) or `||` (or), and a
 //! pre-release counts only in a group in which some term names a pre-release.
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
-use crate::go::quoted;
+use crate::quoted;
 
 /// A version and the text it was read from.
 ///
@@ -33,7 +33,17 @@ impl Version {
         if tag.matches('.').count() < 2 {
             return None;
         }
-        Self::lenient(tag)
+        Self::parse(tag)
+    }
+
+    /// Major, minor and patch.
+    pub fn numbers(&self) -> [u64; 3] {
+        self.core
+    }
+
+    /// Whether it is a pre-release.
+    pub fn is_pre_release(&self) -> bool {
+        !self.pre.is_empty()
     }
 
     /// The text as it was read: what is fetched and what revisions show.
@@ -41,7 +51,9 @@ impl Version {
         &self.original
     }
 
-    fn lenient(text: &str) -> Option<Self> {
+    /// Reads a version leniently, so that `1`, `v1.2` and `01.2.3` are versions. `None` when the
+    /// text is no version.
+    pub fn parse(text: &str) -> Option<Self> {
         let mut scan = Scan { rest: text };
         scan.take('v');
         let mut core = [0; 3];
@@ -278,7 +290,7 @@ fn term(operator: Operator, shape: &Shape<'_>) -> Result<Term, VersionRangeError
     } else {
         (Precision::Full, format!("{major}.{minor}.{patch}{pre}"))
     };
-    let version = Version::lenient(&text).ok_or(VersionRangeError::Term)?;
+    let version = Version::parse(&text).ok_or(VersionRangeError::Term)?;
     Ok(Term { operator, version, precision })
 }
 
