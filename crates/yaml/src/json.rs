@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     error::{Error, ErrorKind},
-    node::{Content, Mapping, Node, Scalar, ScalarType},
+    node::{Content, Mapping, Node, Place, Scalar, ScalarType},
     resolve::{Flavour, Number, rfc3339, write_float32},
 };
 
@@ -104,7 +104,7 @@ fn scalar_to_json(node: &Node, scalar: &Scalar, flavour: Flavour) -> Result<Valu
             Some(Number::Uint(value)) => Value::from(value),
             Some(Number::Float(value)) => serde_json::Number::from_f64(value)
                 .map(Value::Number)
-                .ok_or_else(|| unsupported_float(node, value))?,
+                .ok_or_else(|| unsupported_float(node.place(), value))?,
             None => Value::from(scalar.text()),
         },
         ScalarType::Timestamp => Value::from(&*timestamp_text(scalar, flavour)),
@@ -121,17 +121,16 @@ pub(crate) fn timestamp_text(scalar: &Scalar, flavour: Flavour) -> Cow<'_, str> 
 }
 
 /// The error for a float that JSON cannot hold.
-pub(crate) fn unsupported_float(node: &Node, value: f64) -> Error {
+pub(crate) fn unsupported_float(place: Place, value: f64) -> Error {
     let name = match value {
         value if value.is_nan() => "NaN",
         value if value > 0.0 => "+Inf",
         _ => "-Inf",
     };
-    unrepresentable(node, format!("json: unsupported value: {name}"))
+    unrepresentable(place, format!("json: unsupported value: {name}"))
 }
 
-pub(crate) fn unrepresentable(node: &Node, message: String) -> Error {
-    let place = node.place();
+pub(crate) fn unrepresentable(place: Place, message: String) -> Error {
     Error::new(ErrorKind::Unrepresentable, message).at(place.line(), place.column())
 }
 
@@ -150,7 +149,7 @@ pub(crate) fn json_key<'n>(
     flavour: Flavour,
 ) -> Result<Cow<'n, str>, Error> {
     let Some(scalar) = key.as_scalar() else {
-        return Err(unrepresentable(key, "yaml: invalid map key".to_owned()));
+        return Err(unrepresentable(key.place(), "yaml: invalid map key".to_owned()));
     };
     match (scalar.kind, flavour) {
         (ScalarType::Str | ScalarType::Merge, _) | (ScalarType::Timestamp, Flavour::V2) => {
@@ -161,21 +160,21 @@ pub(crate) fn json_key<'n>(
         }
         (ScalarType::Int | ScalarType::Float, Flavour::V2) => match scalar.as_number() {
             Some(Number::Uint(_)) | None => Err(unrepresentable(
-                key,
+                key.place(),
                 format!("unsupported map key of type: uint64, key: {}", scalar.text()),
             )),
             Some(Number::Float(value)) => Ok(Cow::Owned(float_key(value))),
             Some(number) => Ok(Cow::Owned(number.to_string())),
         },
         (ScalarType::Null, Flavour::V2) => Err(unrepresentable(
-            key,
+            key.place(),
             format!(
                 "unsupported map key of type: %!s(<nil>), key: <nil>, value: {}",
                 value.text().map_or_else(|| "...".to_owned(), |text| format!("{text:?}")),
             ),
         )),
         (_, Flavour::V3) => Err(unrepresentable(
-            key,
+            key.place(),
             format!(
                 "json: unsupported type: map[interface {{}}]interface {{}} (key {})",
                 scalar.text()

@@ -11,7 +11,8 @@
 //! * [`read`], [`read_all`] and [`ReadOptions`]: bytes to [`Node`]s, within limits.
 //! * [`Node`], [`Mapping`], [`Scalar`]: the tree. Every node knows where it was read.
 //! * [`resolve`] and [`Flavour`]: what a plain scalar is, to yaml.v2 and to yaml.v3.
-//! * [`to_yaml`]: the bytes that kustomize prints.
+//! * [`to_yaml`]: the bytes that kustomize and `sigs.k8s.io/yaml` print; [`to_yaml_pretty`]: those of
+//!   yaml.v3; [`to_json_text`]: those of Go's JSON. [`Emit`]: any other tree in the same bytes.
 //! * [`merge_strategic`], [`Schema`] and [`JsonPatch`]: patches as kustomize applies them.
 //! * [`Node::from_json`] and [`Node::to_json`]: the crossing to `serde_json`.
 //!
@@ -26,8 +27,9 @@ mod node;
 mod read;
 mod resolve;
 mod schema;
+mod stream;
 
-pub use emit::to_yaml;
+pub use emit::{AsV2, Emit, Entries, View, to_json_text, to_yaml, to_yaml_pretty, write_yaml};
 pub use error::{Error, ErrorKind};
 pub use json::to_json;
 pub use merge::{JsonPatch, merge_strategic};
@@ -37,3 +39,4 @@ pub use node::{
 pub use read::{Duplicates, ReadOptions, read, read_all, read_first};
 pub use resolve::{Flavour, Number, resolve};
 pub use schema::Schema;
+pub use stream::split_documents;

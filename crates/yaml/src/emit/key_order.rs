@@ -1,12 +1,13 @@
 //! The order of keys: letters by code, runs of digits by their value.
 //!
-//! Follows yaml.v2's `sorter.go`. Quirk: that order is not transitive for some keys (`x10y`, `x1y`,
+//! Follows go-yaml's `sorter.go`. Quirk: that order is not transitive for some keys (`x10y`, `x1y`,
 //! `x2y`), where the original's output varies from run to run; ours is one of those it may give.
 
 use std::cmp::Ordering;
 
-/// Compares two keys.
-pub(crate) fn natural(a: &str, b: &str) -> Ordering {
+/// Compares two keys. Where one goes on with a letter and the other does not, the letter comes last;
+/// `digits_first` is yaml.v3's mind that behind a digit it comes first.
+pub(super) fn natural(a: &str, b: &str, digits_first: bool) -> Ordering {
     let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     // A difference within a character is a difference of that character.
     let start = a.floor_char_boundary(common).min(b.floor_char_boundary(common));
@@ -14,8 +15,12 @@ pub(crate) fn natural(a: &str, b: &str) -> Ordering {
     let (Some(first), Some(second)) = (left.chars().next(), right.chars().next()) else {
         return left.len().cmp(&right.len());
     };
+    let behind_digit =
+        || digits_first && a[..start].chars().next_back().is_some_and(|c| c.is_ascii_digit());
     match (first.is_alphabetic(), second.is_alphabetic()) {
         (true, true) => return first.cmp(&second),
+        (true, false) if behind_digit() => return Ordering::Less,
+        (false, true) if behind_digit() => return Ordering::Greater,
         (true, false) => return Ordering::Greater,
         (false, true) => return Ordering::Less,
         (false, false) => {}
@@ -44,11 +49,11 @@ mod tests {
     fn known_order() {
         let sorted = ["9", "10", "B", "a1", "a01", "a2", "a10", "aB", "ab", "b", "ä"];
         for pair in sorted.windows(2) {
-            assert_eq!(natural(pair[0], pair[1]), Ordering::Less, "{pair:?}");
-            assert_eq!(natural(pair[1], pair[0]), Ordering::Greater, "{pair:?}");
+            assert_eq!(natural(pair[0], pair[1], false), Ordering::Less, "{pair:?}");
+            assert_eq!(natural(pair[1], pair[0], false), Ordering::Greater, "{pair:?}");
         }
-        assert_eq!(natural("app", "app"), Ordering::Equal);
-        assert_eq!(natural("app", "app.io/x"), Ordering::Less);
-        assert_eq!(natural("a100", "a10"), Ordering::Greater);
+        assert_eq!(natural("app", "app", false), Ordering::Equal);
+        assert_eq!(natural("app", "app.io/x", false), Ordering::Less);
+        assert_eq!(natural("a100", "a10", false), Ordering::Greater);
     }
 }

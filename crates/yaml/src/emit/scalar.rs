@@ -1,11 +1,13 @@
 //! Scalars: which style a string may have, and its bytes in that style.
 //!
-//! Follows libyaml's emitter as go-yaml v2 carries it: lines fold after column 80, characters
-//! beyond the basic plane count as not printable.
+//! Follows libyaml's emitter as go-yaml carries it: characters beyond the basic plane count as not
+//! printable. To yaml.v2 lines fold after column 80, and a tab is not printable either.
 
 use std::fmt::Write as _;
 
-/// Lines fold at the first space after this column.
+use super::Profile;
+
+/// Lines fold at the first space after this column, to yaml.v2.
 const WIDTH: usize = 80;
 
 /// How a string is written.
@@ -18,13 +20,27 @@ pub(super) enum Style {
 }
 
 /// The text so far, and the column at which it ends.
-#[derive(Debug, Default)]
-pub(super) struct Output {
-    pub(super) text: String,
+#[derive(Debug)]
+pub(super) struct Output<'o> {
+    text: &'o mut String,
     column: usize,
+    width: usize,
+    profile: Profile,
 }
 
-impl Output {
+impl<'o> Output<'o> {
+    pub(super) fn new(text: &'o mut String, profile: Profile) -> Self {
+        let width = if profile == Profile::V3 { usize::MAX } else { WIDTH };
+        Self { text, column: 0, width, profile }
+    }
+
+    /// Ends the line, if one was begun.
+    pub(super) fn end_line(&mut self) {
+        if !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+    }
+
     /// Writes text without line breaks.
     pub(super) fn push(&mut self, text: &str) {
         self.text.push_str(text);
@@ -61,7 +77,7 @@ impl Output {
         if wanted == Style::Plain && is_word(text) {
             return self.plain(text, indent);
         }
-        let shape = Shape::of(text);
+        let shape = Shape::of(text, self.profile);
         match shape.style(wanted, indent.is_none()) {
             Style::Plain => self.plain(text, indent),
             Style::SingleQuoted => self.single_quoted(text, indent),
@@ -82,7 +98,7 @@ impl Output {
 
     /// A single space after the last column becomes a line break.
     fn folded(&mut self, text: &str, indent: Option<usize>, quoted: bool) {
-        let fits = self.column + text.len() <= WIDTH;
+        let fits = self.column.saturating_add(text.len()) <= self.width;
         if (fits || indent.is_none()) && !text.contains(['\'', '\u{2028}', '\u{2029}']) {
             return self.push(text);
         }
@@ -93,7 +109,7 @@ impl Output {
             if c == ' ' {
                 let inside = !quoted || (at > 0 && !rest.is_empty());
                 let alone = !after_space && !rest.starts_with(' ');
-                if indent != usize::MAX && alone && inside && self.column > WIDTH {
+                if indent != usize::MAX && alone && inside && self.column > self.width {
                     self.line(indent);
                 } else {
                     self.push_char(c);
@@ -126,7 +142,10 @@ impl Output {
             if c == ' ' {
                 match indent {
                     Some(indent)
-                        if !after_space && self.column > WIDTH && at > 0 && !rest.is_empty() =>
+                        if !after_space
+                            && self.column > self.width
+                            && at > 0
+                            && !rest.is_empty() =>
                     {
                         self.line(indent);
                         if rest.starts_with(' ') {
@@ -226,7 +245,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(text: &str) -> Self {
+    fn of(text: &str, profile: Profile) -> Self {
         let (Some(first), Some(last)) = (text.chars().next(), text.chars().next_back()) else {
             return Self {
                 empty: true,
@@ -238,7 +257,12 @@ impl Shape {
         };
         let scan = Scan::of(text);
         let outer = |c: char| c == ' ' || is_break(c);
-        let clean = !scan.space_break && !scan.special;
+        // To yaml.v3 a tab may stand in a literal, and nowhere else.
+        let clean = !scan.space_break && !scan.special && !scan.tab;
+        let literal = !scan.space_break
+            && !scan.special
+            && (!scan.tab || profile == Profile::V3)
+            && last != ' ';
         Self {
             empty: false,
             multiline: scan.breaks,
@@ -249,7 +273,7 @@ impl Shape {
                 && !outer(first)
                 && !outer(last),
             single_quoted: clean && !scan.break_space,
-            literal: clean && last != ' ',
+            literal,
         }
     }
 
@@ -276,6 +300,7 @@ struct Scan {
     breaks: bool,
     /// A character that only an escape can show.
     special: bool,
+    tab: bool,
     /// A space before a line break.
     space_break: bool,
     /// A space after a line break.
@@ -309,7 +334,8 @@ impl Scan {
                 '#' => before.is_some_and(is_blank),
                 _ => false,
             };
-            scan.special |= !is_printable(c);
+            scan.special |= c != '\t' && !is_printable(c);
+            scan.tab |= c == '\t';
             if c == ' ' {
                 scan.break_space |= before.is_some_and(is_break);
             } else if is_break(c) {
@@ -345,9 +371,9 @@ mod tests {
     use super::*;
 
     fn written(text: &str, wanted: Style) -> String {
-        let mut out = Output::default();
-        out.scalar(text, wanted, Some(2));
-        out.text
+        let mut written = String::new();
+        Output::new(&mut written, Profile::Sigs).scalar(text, wanted, Some(2));
+        written
     }
 
     #[test]
@@ -381,8 +407,8 @@ mod tests {
         assert_eq!(written(&format!("{word} y z"), Style::Plain), format!("{word}\n  y z"));
         assert_eq!(written(&format!("{word}  y"), Style::Plain), format!("{word}  y"));
         assert_eq!(written(&format!("{word} y"), Style::DoubleQuoted), format!("\"{word}\n  y\""));
-        let mut key = Output::default();
-        key.scalar(&format!("{word} y"), Style::Plain, None);
-        assert_eq!(key.text, format!("{word} y"));
+        let mut key = String::new();
+        Output::new(&mut key, Profile::Sigs).scalar(&format!("{word} y"), Style::Plain, None);
+        assert_eq!(key, format!("{word} y"));
     }
 }

@@ -99,7 +99,12 @@ impl Scalar {
     /// The value of a number. Integers beyond 64 bits are floats, as in Go.
     pub fn as_number(&self) -> Option<Number> {
         match self.kind {
-            ScalarType::Int | ScalarType::Float => resolve::number(&self.text),
+            ScalarType::Int => resolve::number(&self.text),
+            // The text may be that of an integer, also of the one that has no sign: `-0`.
+            ScalarType::Float => match resolve::number(&self.text)? {
+                Number::Int(0) if self.text.starts_with('-') => Some(Number::Float(-0.0)),
+                number => Some(Number::Float(number.as_f64())),
+            },
             _ => None,
         }
     }
