@@ -1,4 +1,30 @@
 //! Charts, values and what `helm template` makes of them, as a library: files come in through
 //! [`Tree`](gitops_core::Tree), nothing is read from the disk, the network or the clock.
 //!
+//! ```
+//! use gitops_core::MemoryTree;
+//! use gitops_helm::{Chart, LoadOptions};
+//!
+//! let tree = MemoryTree::from_iter([
+//!     ("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.2.3\n"),
+//!     ("web/values.yaml", "replicas: 2\n"),
+//! ]);
+//! let chart = Chart::load(&tree, "web".as_ref(), &LoadOptions::default())?;
+//! assert_eq!(chart.metadata.version, "1.2.3");
+//! # Ok::<(), gitops_helm::ChartError>(())
+//! ```
+//!
 //! Invariant: no process state; the same chart and values give the same bytes.
+
+mod chart;
+mod compat;
+mod decode;
+mod values;
+
+pub use chart::{
+    Chart, ChartError, ChartLimits, ChartWarning, Crd, Dependency, File, IgnoreRules, LoadOptions,
+    Lock, Maintainer, Metadata, ValuesFileError, check_archive,
+};
+pub use compat::Compat;
+pub use decode::DocumentError;
+pub use values::{Values, merge, read_values};
