@@ -6,6 +6,25 @@ use url::Url;
 
 pub(crate) use gitops_core::quoted;
 
+/// A JSON value as Go's `%v` shows it.
+pub(crate) fn value(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    let list = |items: Vec<String>| items.join(" ");
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", list(items.iter().map(self::value).collect())),
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(key, _)| *key);
+            let shown = |(key, field): (&String, &Value)| format!("{key}:{}", self::value(field));
+            format!("map[{}]", list(fields.into_iter().map(shown).collect()))
+        }
+    }
+}
+
 /// A URL as Go's `net/http` names it in errors: a password becomes `***`.
 pub(crate) fn masked(url: &Url) -> String {
     let mut url = url.clone();
@@ -125,6 +144,12 @@ mod tests {
     #[test]
     fn quotes_as_go_does() {
         assert_eq!(quoted("a\"b\\c\n\x01é"), r#""a\"b\\c\n\x01é""#);
+    }
+
+    #[test]
+    fn values_as_go_shows_them() {
+        let json = serde_json::json!({"b": [1, null, "x"], "a": {"c": true}});
+        assert_eq!(value(&json), "map[a:map[c:true] b:[1 <nil> x]]");
     }
 
     #[test]

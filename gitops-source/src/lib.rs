@@ -13,6 +13,7 @@ mod error;
 mod fetch_artifact;
 mod git;
 mod go;
+mod http_client;
 mod ignore;
 mod oci;
 mod serve;
@@ -29,7 +30,11 @@ pub use git::{
 };
 pub use gitops_core::{Version, VersionRange, VersionRangeError};
 pub use ignore::IgnoreRules;
-pub use oci::{DockerConfig, OciReference, OciSource};
+pub use oci::{
+    CONFIG_MEDIA_TYPE, CONTENT_MEDIA_TYPE, DockerConfig, FetchedLayer, OciArtifact, OciDescriptor,
+    OciManifest, OciName, OciReference, OciRepositoryName, OciSource, RawManifest, Registries,
+    Registry, RegistryCredential, RegistryOptions, STATIC_MEDIA_TYPE,
+};
 pub use serve::artifact_router;
 pub use source::{Fetched, Resolved, Source, Subject, TagObject};
 pub use store::{

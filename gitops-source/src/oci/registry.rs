@@ -1,100 +1,208 @@
-//! A client for what a pull needs of the distribution protocol.
+//! A client for the distribution API: how a registry is found, asked and believed.
+//!
+//! Follows the OCI distribution specification, and go-containerregistry in what it leaves open,
+//! texts of errors included.
 
-use std::{
-    fmt,
-    io::{Seek as _, Write as _},
-    net::IpAddr,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures::StreamExt as _;
-use gitops_core::{Digest, Hasher, Secret};
+use gitops_core::{Digest, SafeUrl};
+use parking_lot::Mutex;
 use reqwest::{
-    Client, Method, RequestBuilder, Response, StatusCode,
-    header::{ACCEPT, LINK, WWW_AUTHENTICATE},
+    Client, Method, Request, RequestBuilder, Response, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, LINK, LOCATION},
 };
 use serde::Deserialize;
+use tokio::{sync::OnceCell, time::Instant};
 use url::Url;
 
-use super::DockerConfig;
-use crate::{SourceError, go};
+use super::{
+    auth::{self, Challenge, TokenRequest, Tokens},
+    credentials::{DockerConfig, RegistryCredential},
+    reference::OciRepositoryName,
+};
+use crate::{
+    SourceError, Tls, go,
+    http_client::{HttpClients, Means},
+};
 
+/// Media types of what a tag may name.
 const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json";
-const MAX_MANIFEST: u64 = 4 << 20;
+/// A manifest, a page of tags, an index.
+const MAX_DOCUMENT: u64 = 4 << 20;
 const MAX_TAG_PAGES: usize = 1000;
+const MAX_TAGS: usize = 1_000_000;
 const MAX_ERROR: u64 = 4 << 10;
+const MAX_REDIRECTS: usize = 10;
+const PING_TIMEOUT: Duration = Duration::from_secs(15);
+/// After this long it is found out anew how a registry is spoken to.
+const MAX_AGE: Duration = Duration::from_mins(10);
 
-/// A repository of a registry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Repository {
+/// How registries are reached, and by whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistryOptions {
+    /// Who asks.
+    pub credentials: DockerConfig,
+    /// Certificates beyond the system's.
+    pub tls: Tls,
+    /// A proxy: an `http`, `https` or `socks5` URL.
+    pub proxy: Option<SafeUrl>,
+    /// Whether plain HTTP will do, and, without certificates in `tls`, any certificate.
+    pub insecure: bool,
+}
+
+/// Registries that were spoken to already, for those who come again: one greeting, one token and
+/// one connection serve all that ask with the same means. Cheap to clone; clones share what they
+/// know.
+#[derive(Clone, Debug, Default)]
+pub struct Registries {
+    clients: HttpClients,
+    known: Arc<Mutex<Vec<(Key, Arc<OnceCell<Endpoint>>)>>>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Key {
     host: String,
-    path: String,
+    credential: Option<RegistryCredential>,
+    tls: Tls,
+    proxy: Option<SafeUrl>,
+    insecure: bool,
 }
 
-impl fmt::Display for Repository {
+impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.host, self.path)
+        f.write_str(&self.host)
     }
 }
 
-impl Repository {
-    pub(crate) fn parse(url: &str) -> Result<Self, SourceError> {
-        let invalid = |why: &str| {
-            SourceError::Invalid(format!("URL validation failed for '{url}': {why}").into())
-        };
-        let form = "URL must be in format 'oci://<domain>/<org>/<repo>'";
-        let rest = url.strip_prefix("oci://").ok_or_else(|| invalid(form))?;
-        let (host, path) = rest.split_once('/').ok_or_else(|| invalid(form))?;
-        if let Some((_, digest)) = path.split_once('@') {
-            return Err(invalid(&format!("URL must not contain a digest; remove '@{digest}'")));
-        }
-        if let Some((_, tag)) = path.split_once(':') {
-            return Err(invalid(&format!("URL must not contain a tag; remove ':{tag}'")));
-        }
-        let plain = |c: char| {
-            c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-' | '/')
-        };
-        let named = path.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-        if host.is_empty() || !named || !path.chars().all(plain) {
-            return Err(invalid(form));
-        }
-        Ok(Self { host: host.to_owned(), path: path.to_owned() })
-    }
-
-    /// Whether nobody expects TLS there: this machine and private networks.
-    fn is_local(&self) -> bool {
-        let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
-        match name.trim_matches(['[', ']']).parse() {
-            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private(),
-            Ok(IpAddr::V6(ip)) => ip.is_loopback(),
-            Err(_) => name == "localhost" || name.rsplit('.').next() == Some("local"),
-        }
-    }
-}
-
-/// A registry that answered, ready for one repository.
-#[derive(Debug)]
-pub(crate) struct Registry {
+/// A registry that answered.
+struct Endpoint {
     client: Client,
     base: Url,
-    repository: Repository,
-    authorization: Authorization,
+    challenge: Option<Challenge>,
+    credential: Option<RegistryCredential>,
+    tokens: Tokens,
+    opened_at: Instant,
 }
 
-#[derive(Debug)]
-enum Authorization {
-    None,
-    Basic(String, Secret),
-    Bearer(Secret),
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
 }
 
-#[derive(Deserialize)]
-struct Token {
-    token: Option<String>,
-    access_token: Option<String>,
+/// A repository of a registry that answered. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    cell: Arc<OnceCell<Endpoint>>,
+    repository: OciRepositoryName,
+    /// What tokens are asked for: `pull` or `pull,push`.
+    actions: &'static str,
+}
+
+/// A manifest as the registry has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawManifest {
+    /// Its bytes, which the digest is of.
+    pub bytes: Bytes,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type, as the registry says.
+    pub media_type: String,
+}
+
+impl Registries {
+    const MOST: usize = 256;
+
+    /// Knows no registry yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Greets a repository's registry, unless that was done lately.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or answers as no registry does.
+    pub async fn open(
+        &self,
+        repository: &OciRepositoryName,
+        options: &RegistryOptions,
+    ) -> Result<Registry, SourceError> {
+        let key = Key {
+            host: repository.endpoint().to_owned(),
+            credential: options.credentials.of(repository).cloned(),
+            tls: options.tls.clone(),
+            proxy: options.proxy.clone(),
+            insecure: options.insecure,
+        };
+        let cell = self.cell(&key);
+        cell.get_or_try_init(|| self.greet(repository, key)).await?;
+        Ok(Registry { cell, repository: repository.clone(), actions: "pull" })
+    }
+
+    fn cell(&self, key: &Key) -> Arc<OnceCell<Endpoint>> {
+        let mut known = self.known.lock();
+        known.retain(|(_, cell)| cell.get().is_none_or(|own| own.opened_at.elapsed() < MAX_AGE));
+        if let Some((_, cell)) = known.iter().find(|(other, _)| other == key) {
+            return Arc::clone(cell);
+        }
+        if known.len() >= Self::MOST {
+            known.remove(0);
+        }
+        let cell = Arc::<OnceCell<Endpoint>>::default();
+        known.push((key.clone(), Arc::clone(&cell)));
+        cell
+    }
+
+    /// TLS is tried first, and plain HTTP only where it is allowed or nobody expects TLS.
+    async fn greet(
+        &self,
+        repository: &OciRepositoryName,
+        key: Key,
+    ) -> Result<Endpoint, SourceError> {
+        let client = self.clients.get(&Means {
+            unverified: key.insecure && key.tls == Tls::default(),
+            tls: key.tls,
+            direct: key.proxy.is_none() && repository.is_local(),
+            proxy: key.proxy,
+        })?;
+        let plain = key.insecure || repository.is_local();
+        let mut first_error = None;
+        for scheme in ["https", "http"].into_iter().take(if plain { 2 } else { 1 }) {
+            let base: Url = format!("{scheme}://{}/v2/", key.host)
+                .parse()
+                .map_err(|_| SourceError::Invalid("malformed registry address".into()))?;
+            let request = client.get(base.clone()).timeout(PING_TIMEOUT).build();
+            let sent = match request {
+                Ok(request) => follow(&client, request).await,
+                Err(error) => Err(failed(&Method::GET, &base, &error)),
+            };
+            match sent {
+                Ok((response, base)) => {
+                    let challenge = Challenge::of(&response, &base)?;
+                    if challenge.is_none() {
+                        accepted(response, "GET", &base).await?;
+                    }
+                    return Ok(Endpoint {
+                        client,
+                        base: base_of(base),
+                        challenge,
+                        credential: key.credential,
+                        tokens: Tokens::default(),
+                        opened_at: Instant::now(),
+                    });
+                }
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        Err(first_error.unwrap_or_else(|| SourceError::network("no registry")))
+    }
 }
 
 #[derive(Deserialize)]
@@ -112,58 +220,41 @@ struct Diagnostic {
     code: String,
     #[serde(default)]
     message: String,
+    #[serde(default)]
+    detail: serde_json::Value,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)?;
+        if self.detail.is_null() {
+            return Ok(());
+        }
+        write!(f, "; {}", go::value(&self.detail))
+    }
 }
 
 impl Registry {
-    /// Finds out how the registry is spoken to: TLS is tried first, and plain HTTP only where it is
-    /// allowed or nobody expects TLS.
-    pub(crate) async fn open(
-        repository: &Repository,
-        credentials: &DockerConfig,
-        insecure: bool,
-    ) -> Result<Self, SourceError> {
-        let mut builder = Client::builder()
-            .connect_timeout(Duration::from_secs(30))
-            // A layer is compressed already, and its digest is that of the bytes as they are.
-            .no_gzip();
-        if repository.is_local() {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|error| SourceError::network(error.to_string()))?;
-        let plain = insecure || repository.is_local();
-        let mut first_error = None;
-        for scheme in ["https", "http"].into_iter().take(if plain { 2 } else { 1 }) {
-            let base: Url = format!("{scheme}://{}/v2/", repository.host)
-                .parse()
-                .map_err(|_| SourceError::Invalid("malformed registry address".into()))?;
-            let request = client.get(base.clone()).timeout(Duration::from_secs(15));
-            match request.send().await {
-                Ok(response) => {
-                    let challenge = challenge(&response);
-                    let mut own = Self {
-                        client,
-                        base,
-                        repository: repository.clone(),
-                        authorization: Authorization::None,
-                    };
-                    own.authorize(challenge.as_deref(), credentials).await?;
-                    return Ok(own);
-                }
-                Err(error) => {
-                    let why = go::request_failure(&error, None);
-                    let shown = go::quoted(base.as_str());
-                    first_error.get_or_insert_with(|| format!("Get {shown}: {why}"));
-                }
-            }
-        }
-        Err(SourceError::network(first_error.unwrap_or_default()))
+    /// The same repository for one who also writes.
+    #[must_use]
+    pub fn for_push(mut self) -> Self {
+        self.actions = "push,pull";
+        self
+    }
+
+    /// The repository.
+    pub fn repository(&self) -> &OciRepositoryName {
+        &self.repository
     }
 
     /// The digest of what a tag names.
-    pub(crate) async fn digest(&self, tag: &str) -> Result<Digest, SourceError> {
-        let url = self.url(&format!("manifests/{tag}"));
-        let request = self.request(Method::HEAD, url.clone()).header(ACCEPT, MANIFESTS);
-        if let Ok(response) = request.send().await
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`] when there is no such tag.
+    pub async fn digest(&self, tag: &str) -> Result<Digest, SourceError> {
+        let url = self.url(&format!("manifests/{}", checked_reference(tag)?));
+        let request = self.request(Method::HEAD, &url).header(ACCEPT, MANIFESTS);
+        if let Ok((response, _)) = self.send(request).await
             && response.status().is_success()
             && let Some(digest) = response.headers().get("docker-content-digest")
             && let Some(digest) = digest.to_str().ok().and_then(|text| text.parse().ok())
@@ -171,186 +262,311 @@ impl Registry {
             return Ok(digest);
         }
         // Some registries do not answer HEAD, and the answer to GET says what is wrong.
-        let raw = self.get(url, MAX_MANIFEST).await?;
-        Ok(Digest::sha256(&raw))
+        Ok(self.manifest(tag).await?.digest)
     }
 
-    /// The manifest with a digest.
-    pub(crate) async fn manifest(&self, digest: &str) -> Result<Vec<u8>, SourceError> {
-        let raw = self.get(self.url(&format!("manifests/{digest}")), MAX_MANIFEST).await?;
-        let wanted: Digest = digest
-            .parse()
-            .map_err(|error: gitops_core::DigestError| SourceError::content(error.to_string()))?;
-        if Digest::of(wanted.algorithm(), &raw) != wanted {
-            return Err(SourceError::content(format!("manifest digest does not match {wanted}")));
-        }
-        Ok(raw)
+    /// The manifest that a tag or digest names. With a digest, the bytes are those of the digest.
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`] when there is none, [`SourceError::Content`] when what arrives has
+    /// another digest or is too large.
+    pub async fn manifest(&self, reference: &str) -> Result<RawManifest, SourceError> {
+        let url = self.url(&format!("manifests/{}", checked_reference(reference)?));
+        let request = self.request(Method::GET, &url).header(ACCEPT, MANIFESTS);
+        let response = self.expect(request, "GET", &url).await?;
+        let media_type = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let media_type = media_type.unwrap_or_default().to_owned();
+        let bytes = limited(response, MAX_DOCUMENT).await?;
+        let digest = match reference.parse::<Digest>() {
+            Ok(wanted) => {
+                if Digest::of(wanted.algorithm(), &bytes) != wanted {
+                    return Err(SourceError::content(format!(
+                        "manifest digest does not match {wanted}"
+                    )));
+                }
+                wanted
+            }
+            Err(_) => Digest::sha256(&bytes),
+        };
+        Ok(RawManifest { bytes: bytes.into(), digest, media_type })
     }
 
-    /// All tags.
-    pub(crate) async fn tags(&self) -> Result<Vec<String>, SourceError> {
+    /// All tags, page by page.
+    ///
+    /// # Errors
+    /// [`SourceError::NotFound`] when there is no such repository, [`SourceError::Content`] when a
+    /// list is malformed or does not end.
+    pub async fn tags(&self) -> Result<Vec<String>, SourceError> {
         let mut all = Vec::new();
         let mut next = Some(self.url("tags/list?n=1000"));
         for _ in 0..MAX_TAG_PAGES {
             let Some(url) = next.take() else { return Ok(all) };
-            let response = self.send(self.request(Method::GET, url.clone()), "GET", &url).await?;
-            let link = response.headers().get(LINK).and_then(|link| link.to_str().ok());
-            let target = link.filter(|link| link.contains("rel=\"next\"")).and_then(|link| {
-                let target = link.split_once('<')?.1.split_once('>')?.0;
-                url.join(target).ok()
-            });
-            // A page elsewhere would get our credentials.
-            next = target.filter(|next| next.origin() == url.origin() && *next != url);
-            let body = limited(response, MAX_MANIFEST).await?;
+            let response = self.expect(self.request(Method::GET, &url), "GET", &url).await?;
+            next = next_page(response.headers(), &url);
+            let body = limited(response, MAX_DOCUMENT).await?;
             let tags: Tags = serde_json::from_slice(&body).map_err(|error| {
                 SourceError::content(format!("malformed list of tags: {error}"))
             })?;
             all.extend(tags.tags.unwrap_or_default());
+            if all.len() > MAX_TAGS {
+                return Err(SourceError::content(format!("more than {MAX_TAGS} tags")));
+            }
         }
         Err(SourceError::content("too many pages of tags"))
     }
 
-    /// The layer with a digest, in a file without a name.
-    pub(crate) async fn blob(
-        &self,
-        digest: &Digest,
-        max: u64,
-    ) -> Result<std::fs::File, SourceError> {
-        let disk = |source| SourceError::Disk { doing: "cannot write layer", source };
-        let url = self.url(&format!("blobs/{digest}"));
-        let response = self.send(self.request(Method::GET, url.clone()), "GET", &url).await?;
-        let mut file = tempfile::tempfile().map_err(disk)?;
-        let mut hasher = Hasher::new(digest.algorithm());
-        let mut size = 0;
-        let mut body = response.bytes_stream();
-        while let Some(piece) = body.next().await {
-            let piece =
-                piece.map_err(|error| SourceError::network(go::request_failure(&error, None)))?;
-            size += piece.len() as u64;
-            if size > max {
-                return Err(SourceError::content(format!("layer is larger than {max} bytes")));
-            }
-            hasher.update(&piece);
-            file.write_all(&piece).map_err(disk)?;
-        }
-        if hasher.finish() != *digest {
-            return Err(SourceError::content(format!("layer digest does not match {digest}")));
-        }
-        file.rewind().map_err(disk)?;
-        Ok(file)
+    fn endpoint(&self) -> &Endpoint {
+        self.cell.get().expect("a Registry is made when its endpoint is known")
     }
 
-    async fn authorize(
-        &mut self,
-        challenge: Option<&str>,
-        credentials: &DockerConfig,
-    ) -> Result<(), SourceError> {
-        let pair = credentials.of(&self.repository.host).cloned();
-        let bearer = challenge.and_then(|text| strip_scheme(text, "bearer"));
-        let Some(parameters) = bearer else {
-            if let Some((username, password)) = pair {
-                self.authorization = Authorization::Basic(username, password);
-            }
-            return Ok(());
-        };
-        let parameter = |name: &str| {
-            let (_, rest) = parameters.split_once(&format!("{name}=\""))?;
-            rest.split_once('"').map(|(value, _)| value.to_owned())
-        };
-        let realm: Option<Url> = parameter("realm").and_then(|realm| realm.parse().ok());
-        let mut realm = realm.ok_or_else(|| SourceError::content("malformed challenge"))?;
-        if self.base.scheme() == "https" && realm.scheme() != "https" {
-            return Err(SourceError::Denied("token realm is not reached by https".into()));
-        }
-        let scope = format!("repository:{}:pull", self.repository.path);
-        realm.query_pairs_mut().append_pair("scope", &scope);
-        if let Some(service) = parameter("service") {
-            realm.query_pairs_mut().append_pair("service", &service);
-        }
-        let mut request = self.client.get(realm.clone());
-        if let Some((username, password)) = &pair {
-            request = request.basic_auth(username, password.expose_str());
-        }
-        let response = self.send(request, "GET", &realm).await?;
-        let body = limited(response, MAX_MANIFEST).await?;
-        let token: Token =
-            serde_json::from_slice(&body).map_err(|_| SourceError::content("malformed token"))?;
-        let token = token.token.or(token.access_token).unwrap_or_default();
-        self.authorization = Authorization::Bearer(Secret::from(token));
-        Ok(())
-    }
-
-    fn url(&self, tail: &str) -> Url {
-        let text = format!("{}{}/{tail}", self.base, self.repository.path);
+    pub(super) fn url(&self, tail: &str) -> Url {
+        let text = format!("{}{}/{tail}", self.endpoint().base, self.repository.path());
         text.parse().expect("a checked repository below a URL is a URL")
     }
 
-    fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        let request = self.client.request(method, url);
-        match &self.authorization {
-            Authorization::None => request,
-            Authorization::Basic(username, password) => {
-                request.basic_auth(username, password.expose_str())
-            }
-            Authorization::Bearer(token) => {
-                request.bearer_auth(token.expose_str().unwrap_or_default())
-            }
+    pub(super) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
+        self.endpoint().client.request(method, url.clone())
+    }
+
+    /// Sends a request with what the registry wants to see, and again with a new token when the
+    /// one that was known will not do. Returns the answer, and where it came from in the end.
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<(Response, Url), SourceError> {
+        let endpoint = self.endpoint();
+        let mut request = request
+            .build()
+            .map_err(|error| failed(&Method::GET, &endpoint.base, &error))?;
+        let again = request.try_clone();
+        let was_known = self.authorize(&mut request, None).await?;
+        let (response, url) = follow(&endpoint.client, request).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok((response, url));
         }
+        // Another scope than ours, or a token that holds no longer.
+        let challenge = match Challenge::of(&response, &endpoint.base) {
+            Ok(Some(Challenge::Bearer { scope: Some(scope), .. })) => Some(scope),
+            _ => None,
+        };
+        let Some(mut again) = again.filter(|_| was_known || challenge.is_some()) else {
+            return Ok((response, url));
+        };
+        endpoint.tokens.forget(&self.scope());
+        self.authorize(&mut again, challenge.as_deref()).await?;
+        follow(&endpoint.client, again).await
     }
 
-    async fn get(&self, url: Url, max: u64) -> Result<Vec<u8>, SourceError> {
-        let request = self.request(Method::GET, url.clone()).header(ACCEPT, MANIFESTS);
-        limited(self.send(request, "GET", &url).await?, max).await
-    }
-
-    async fn send(
+    /// As `send`, with an error for an answer that is none.
+    pub(super) async fn expect(
         &self,
         request: RequestBuilder,
         method: &str,
         url: &Url,
     ) -> Result<Response, SourceError> {
-        let response = request.send().await.map_err(|error| {
-            let shown = go::quoted(&go::masked(url));
-            SourceError::network(format!("Get {shown}: {}", go::request_failure(&error, None)))
-        })?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
+        let (response, from) = self.send(request).await?;
+        // Elsewhere, the query is a secret as a rule.
+        let url = if same_host(url, &from) { url } else { &from };
+        accepted(response, method, url).await
+    }
+
+    fn scope(&self) -> String {
+        format!("repository:{}:{}", self.repository.path(), self.actions)
+    }
+
+    /// Adds what proves who asks. True when that was a token that was known before.
+    async fn authorize(
+        &self,
+        request: &mut Request,
+        scope: Option<&str>,
+    ) -> Result<bool, SourceError> {
+        let endpoint = self.endpoint();
+        if !same_host(request.url(), &endpoint.base) {
+            return Ok(false);
         }
-        let body = limited(response, MAX_ERROR).await.unwrap_or_default();
-        let why = match serde_json::from_slice::<Errors>(&body) {
-            Ok(errors) if !errors.errors.is_empty() => {
-                let texts =
-                    errors.errors.iter().map(|one| format!("{}: {}", one.code, one.message));
-                texts.collect::<Vec<_>>().join("; ")
+        let credential = endpoint.credential.as_ref();
+        let bearer = |token: &str| {
+            let mut value = reqwest::header::HeaderValue::from_str(&format!("Bearer {token}"))
+                .map_err(|_| SourceError::content("malformed token"))?;
+            value.set_sensitive(true);
+            Ok::<_, SourceError>(value)
+        };
+        let (realm, service) = match (&endpoint.challenge, credential) {
+            (_, Some(RegistryCredential::Bearer(token))) => {
+                let value = bearer(token.expose_str().unwrap_or_default())?;
+                request.headers_mut().insert(AUTHORIZATION, value);
+                return Ok(false);
             }
-            _ => {
-                let body = String::from_utf8_lossy(&body);
-                let colon = if body.is_empty() { "" } else { ": " };
-                format!("unexpected status code {status}{colon}{body}")
+            (Some(Challenge::Bearer { realm, service, .. }), _) => (realm, service.as_deref()),
+            (Some(Challenge::Basic), Some(_)) => {
+                let made = auth::basic(endpoint.client.get(endpoint.base.clone()), credential);
+                if let Some(value) = made.build().ok().and_then(|mut made| made.headers_mut().remove(AUTHORIZATION)) {
+                    request.headers_mut().insert(AUTHORIZATION, value);
+                }
+                return Ok(false);
+            }
+            _ => return Ok(false),
+        };
+        let own = self.scope();
+        let known = if scope.is_none() { endpoint.tokens.get(&own) } else { None };
+        let was_known = known.is_some();
+        let token = match known {
+            Some(token) => token,
+            None => {
+                let wanted = scope.unwrap_or(&own);
+                let (token, life) = endpoint.token(realm, service, wanted).await?;
+                endpoint.tokens.put(&own, token.clone(), life);
+                token
             }
         };
-        let text = format!("{method} {}: {why}", go::masked(url)).into_boxed_str();
-        Err(match status {
-            StatusCode::NOT_FOUND => SourceError::NotFound(text),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SourceError::Denied(text),
-            _ => SourceError::Network(text),
-        })
+        let value = bearer(token.expose_str().unwrap_or_default())?;
+        request.headers_mut().insert(AUTHORIZATION, value);
+        Ok(was_known)
     }
 }
 
-fn challenge(response: &Response) -> Option<String> {
-    let wanted = response.status() == StatusCode::UNAUTHORIZED;
-    let header = response.headers().get(WWW_AUTHENTICATE).filter(|_| wanted)?;
-    header.to_str().ok().map(str::to_owned)
+impl Endpoint {
+    async fn token(
+        &self,
+        realm: &Url,
+        service: Option<&str>,
+        scope: &str,
+    ) -> Result<(gitops_core::Secret, Duration), SourceError> {
+        let credential = self.credential.as_ref();
+        let (method, url, request) = match auth::token_request(realm, service, scope, credential) {
+            TokenRequest::Get(url) => {
+                (Method::GET, url.clone(), auth::basic(self.client.get(url), credential))
+            }
+            TokenRequest::Post(url, form) => {
+                let kind = "application/x-www-form-urlencoded";
+                (Method::POST, url.clone(), self.client.post(url).header(CONTENT_TYPE, kind).body(form))
+            }
+        };
+        let response = request.send().await.map_err(|error| failed(&method, &url, &error))?;
+        let response = accepted(response, method.as_str(), &url).await?;
+        auth::parse_token(&limited(response, MAX_DOCUMENT).await?)
+    }
 }
 
-fn strip_scheme<'t>(text: &'t str, scheme: &str) -> Option<&'t str> {
-    let (own, rest) = text.split_once(' ')?;
-    own.eq_ignore_ascii_case(scheme).then_some(rest)
+/// Sends a request and follows where it is sent to, without credentials for another host, and
+/// never from TLS to without. What has a body is not sent elsewhere.
+async fn follow(client: &Client, mut request: Request) -> Result<(Response, Url), SourceError> {
+    for _ in 0..=MAX_REDIRECTS {
+        let url = request.url().clone();
+        let method = request.method().clone();
+        let again = matches!(method, Method::GET | Method::HEAD).then(|| request.try_clone());
+        let sent = client.execute(request).await;
+        let response = sent.map_err(|error| failed(&method, &url, &error))?;
+        let redirected = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+        let (true, Some(Some(mut again))) = (redirected, again) else { return Ok((response, url)) };
+        let target = response.headers().get(LOCATION).and_then(|target| target.to_str().ok());
+        let Some(next) = target.and_then(|target| url.join(target).ok()) else {
+            return Ok((response, url));
+        };
+        let allowed = match next.scheme() {
+            "https" => true,
+            "http" => url.scheme() == "http",
+            _ => false,
+        };
+        if !allowed {
+            let scheme = next.scheme();
+            let shown = go::quoted(&shown(&url));
+            return Err(SourceError::Denied(
+                format!("Get {shown}: refusing redirect to a URL with scheme '{scheme}'").into(),
+            ));
+        }
+        if !same_host(&url, &next) {
+            again.headers_mut().remove(AUTHORIZATION);
+        }
+        *again.url_mut() = next;
+        request = again;
+    }
+    Err(SourceError::network("stopped after 10 redirects"))
 }
 
-async fn limited(response: Response, max: u64) -> Result<Vec<u8>, SourceError> {
+pub(super) fn same_host(one: &Url, other: &Url) -> bool {
+    one.host() == other.host() && one.port_or_known_default() == other.port_or_known_default()
+}
+
+/// A tag or a digest; anything else could name another path.
+fn checked_reference(reference: &str) -> Result<&str, SourceError> {
+    if super::reference::is_tag(reference) || reference.parse::<Digest>().is_ok() {
+        return Ok(reference);
+    }
+    Err(SourceError::Invalid(format!("invalid reference '{reference}'").into()))
+}
+
+/// `…/v2/`, wherever the greeting ended.
+fn base_of(mut url: Url) -> Url {
+    url.set_query(None);
+    url.set_fragment(None);
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    url
+}
+
+/// The next page of a list, if there is one; a page elsewhere would get our credentials.
+pub(super) fn next_page(headers: &HeaderMap, url: &Url) -> Option<Url> {
+    let link = headers.get(LINK)?.to_str().ok()?;
+    let (target, rest) = link.split_once('<')?.1.split_once('>')?;
+    let relation = rest.replace([' ', '"'], "");
+    let next = url.join(target).ok()?;
+    (relation.contains("rel=next") && next.origin() == url.origin() && next != *url).then_some(next)
+}
+
+/// A URL for people: without passwords, and without what a signed query holds.
+fn shown(url: &Url) -> String {
+    let signed = url.query_pairs().any(|(key, _)| {
+        let key = key.to_ascii_lowercase();
+        ["sig", "token", "credential", "key", "secret", "password"]
+            .iter()
+            .any(|word| key.contains(word))
+    });
+    if signed { SafeUrl::from(url.clone()).to_string() } else { go::masked(url) }
+}
+
+fn failed(method: &Method, url: &Url, error: &reqwest::Error) -> SourceError {
+    let verb = method.as_str();
+    let (first, rest) = verb.split_at(1);
+    let shown = go::quoted(&shown(url));
+    let why = go::request_failure(error, None);
+    SourceError::network(format!("{first}{} {shown}: {why}", rest.to_ascii_lowercase()))
+}
+
+/// The answer, or what it says is wrong.
+pub(super) async fn accepted(
+    response: Response,
+    method: &str,
+    url: &Url,
+) -> Result<Response, SourceError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let body = limited(response, MAX_ERROR).await.unwrap_or_default();
+    let why = match serde_json::from_slice::<Errors>(&body) {
+        Ok(errors) if !errors.errors.is_empty() => {
+            let texts = errors.errors.iter().map(ToString::to_string);
+            let many = if errors.errors.len() > 1 { "multiple errors returned: " } else { "" };
+            format!("{many}{}", texts.collect::<Vec<_>>().join("; "))
+        }
+        _ => {
+            let body = String::from_utf8_lossy(&body);
+            let colon = if body.is_empty() { "" } else { ": " };
+            format!("unexpected status code {status}{colon}{body}")
+        }
+    };
+    let text = format!("{method} {}: {why}", shown(url)).into_boxed_str();
+    Err(match status {
+        StatusCode::NOT_FOUND => SourceError::NotFound(text),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SourceError::Denied(text),
+        _ => SourceError::Network(text),
+    })
+}
+
+pub(super) async fn limited(response: Response, max: u64) -> Result<Vec<u8>, SourceError> {
     let mut all = Vec::new();
     let mut body = response.bytes_stream();
     while let Some(piece) = body.next().await {
@@ -362,28 +578,4 @@ async fn limited(response: Response, max: u64) -> Result<Vec<u8>, SourceError> {
         all.extend_from_slice(&piece);
     }
     Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn repositories() {
-        let repository = Repository::parse("oci://127.0.0.1:5000/org/app").unwrap();
-        assert_eq!(repository.to_string(), "127.0.0.1:5000/org/app");
-        assert!(repository.is_local());
-        assert!(!Repository::parse("oci://ghcr.io/o/r").unwrap().is_local());
-        for (url, why) in [
-            ("oci://h/o/r:1.0", "URL must not contain a tag; remove ':1.0'"),
-            ("oci://h/o/r@sha256:ab", "URL must not contain a digest; remove '@sha256:ab'"),
-            ("oci://h", "URL must be in format"),
-            ("http://h/r", "URL must be in format"),
-            ("oci://h/o/../r", "URL must be in format"),
-            ("oci://h/O?x=1", "URL must be in format"),
-        ] {
-            let error = Repository::parse(url).unwrap_err().to_string();
-            assert!(error.contains(why), "{url}: {error}");
-        }
-    }
 }

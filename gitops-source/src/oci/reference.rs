@@ -1,0 +1,194 @@
+//! Names of repositories and of what is in them.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use gitops_core::Digest;
+
+use crate::SourceError;
+
+const SCHEME: &str = "oci://";
+const FORM: &str = "URL must be in format 'oci://<domain>/<org>/<repo>'";
+
+/// A repository of a registry: `<registry>/<repository>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OciRepositoryName {
+    host: String,
+    path: String,
+}
+
+impl fmt::Display for OciRepositoryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.host, self.path)
+    }
+}
+
+impl OciRepositoryName {
+    /// Reads `oci://<registry>/<repository>`.
+    ///
+    /// # Errors
+    /// [`SourceError::Invalid`] with Flux's text, also when there is a tag or digest.
+    pub fn parse(url: &str) -> Result<Self, SourceError> {
+        let invalid = |why: &str| {
+            SourceError::Invalid(format!("URL validation failed for '{url}': {why}").into())
+        };
+        let rest = url.strip_prefix(SCHEME).ok_or_else(|| invalid(FORM))?;
+        let (_, path) = rest.split_once('/').ok_or_else(|| invalid(FORM))?;
+        if let Some((_, digest)) = path.split_once('@') {
+            return Err(invalid(&format!("URL must not contain a digest; remove '@{digest}'")));
+        }
+        if let Some((_, tag)) = path.split_once(':') {
+            return Err(invalid(&format!("URL must not contain a tag; remove ':{tag}'")));
+        }
+        Self::checked(rest).ok_or_else(|| invalid(FORM))
+    }
+
+    fn checked(name: &str) -> Option<Self> {
+        let (host, path) = name.split_once('/')?;
+        let plain = |c: char| {
+            c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-' | '/')
+        };
+        let named = path.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+        let bracket = host.starts_with('[');
+        let host_plain = |c: char| {
+            c.is_ascii_alphanumeric()
+                || matches!(c, '.' | '-' | '_' | ':')
+                || (bracket && matches!(c, '[' | ']'))
+        };
+        let good = !host.is_empty() && host.chars().all(host_plain) && named;
+        (good && path.chars().all(plain) && name.len() <= 512)
+            .then(|| Self { host: host.to_owned(), path: path.to_owned() })
+    }
+
+    /// The registry: host and port.
+    pub fn registry(&self) -> &str {
+        &self.host
+    }
+
+    /// The repository's path in its registry.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where the registry is spoken to: Docker Hub's API has a name of its own.
+    pub(crate) fn endpoint(&self) -> &str {
+        match self.host.as_str() {
+            "docker.io" => "index.docker.io",
+            host => host,
+        }
+    }
+
+    /// Whether nobody expects TLS there: this machine and private networks.
+    pub(crate) fn is_local(&self) -> bool {
+        let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
+        match name.trim_matches(['[', ']']).parse() {
+            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private(),
+            Ok(IpAddr::V6(ip)) => ip.is_loopback(),
+            Err(_) => name == "localhost" || name.rsplit('.').next() == Some("local"),
+        }
+    }
+}
+
+/// One artifact of a repository, by tag or digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OciName {
+    /// The repository.
+    pub repository: OciRepositoryName,
+    /// The tag; with a digest beside it, it says nothing.
+    pub tag: Option<String>,
+    /// The digest.
+    pub digest: Option<Digest>,
+}
+
+impl fmt::Display for OciName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        match &self.digest {
+            Some(digest) => write!(f, "@{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for OciName {
+    type Err = SourceError;
+
+    /// Reads `[oci://]<registry>/<repository>[:<tag>][@<digest>]`.
+    fn from_str(text: &str) -> Result<Self, SourceError> {
+        let invalid = |why: &str| SourceError::Invalid(format!("invalid URL '{text}': {why}").into());
+        let rest = text.strip_prefix(SCHEME).unwrap_or(text);
+        let (rest, digest) = match rest.split_once('@') {
+            Some((rest, digest)) => {
+                let digest = digest.parse().map_err(|_| invalid("malformed digest"))?;
+                (rest, Some(digest))
+            }
+            None => (rest, None),
+        };
+        let slash = rest.find('/').ok_or_else(|| invalid(FORM))?;
+        let (name, tag) = match rest[slash..].split_once(':') {
+            Some((path, tag)) => (&rest[..slash + path.len()], Some(tag)),
+            None => (rest, None),
+        };
+        if let Some(tag) = tag
+            && !is_tag(tag)
+        {
+            return Err(invalid("malformed tag"));
+        }
+        let repository = OciRepositoryName::checked(name).ok_or_else(|| invalid(FORM))?;
+        Ok(Self { repository, tag: tag.map(str::to_owned), digest })
+    }
+}
+
+/// Whether a text can be a tag: then it is also safe as a part of a path.
+pub(crate) fn is_tag(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.len() <= 128
+        && text.starts_with(word)
+        && text.chars().all(|c| word(c) || matches!(c, '.' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repositories() {
+        let repository = OciRepositoryName::parse("oci://127.0.0.1:5000/org/app").unwrap();
+        assert_eq!(repository.to_string(), "127.0.0.1:5000/org/app");
+        assert!(repository.is_local());
+        assert!(!OciRepositoryName::parse("oci://ghcr.io/o/r").unwrap().is_local());
+        for (url, why) in [
+            ("oci://h/o/r:1.0", "URL must not contain a tag; remove ':1.0'"),
+            ("oci://h/o/r@sha256:ab", "URL must not contain a digest; remove '@sha256:ab'"),
+            ("oci://h", "URL must be in format"),
+            ("http://h/r", "URL must be in format"),
+            ("oci://h/o/../r", "URL must be in format"),
+            ("oci://h/O?x=1", "URL must be in format"),
+            ("oci://u:p@h/o/r", "remove"),
+            ("oci://h\r\nx: y/o", "URL must be in format"),
+        ] {
+            let error = OciRepositoryName::parse(url).map(|name| name.to_string());
+            let error = error.map_err(|error| error.to_string());
+            if url.contains("u:p") {
+                assert!(error.is_err(), "{url}");
+                continue;
+            }
+            assert!(error.as_ref().is_err_and(|text| text.contains(why)), "{url}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        let digest = Digest::sha256(b"").to_string();
+        for text in ["h:5000/o/r", "h/r:v1.0", &format!("h/r@{digest}"), &format!("h/r:t@{digest}")] {
+            let name: OciName = text.parse().unwrap();
+            assert_eq!(name.to_string(), *text);
+            assert_eq!(format!("oci://{text}").parse::<OciName>().unwrap(), name);
+        }
+        for bad in ["h", "h/r:", "h/r:-x", "h/r:a b", "h/r@sha256:1", "h/../r", "h/r:a:b"] {
+            assert!(bad.parse::<OciName>().is_err(), "{bad}");
+        }
+    }
+}
