@@ -93,8 +93,10 @@ fn source_reason(stage: Stage, _: Class) -> &'static str {
 
 /// Most of Flux's fetch errors are retried although only a person can help (a branch that does
 /// not exist may yet be pushed); what cannot work without a new spec stalls.
-fn source_stalls(stage: Stage, class: Class, _: &str) -> bool {
-    stage == Stage::Validate && matches!(class, Class::Invalid | Class::Denied | Class::Unsupported)
+fn source_stalls(stage: Stage, class: Class, reason: &str) -> bool {
+    reason == reason::INVALID_VERIFICATION_MODE
+        || stage == Stage::Validate
+            && matches!(class, Class::Invalid | Class::Denied | Class::Unsupported)
 }
 
 fn kustomization_reason(stage: Stage, class: Class) -> &'static str {

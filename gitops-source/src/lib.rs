@@ -26,7 +26,8 @@ mod store;
 pub use error::SourceError;
 pub use fetch_artifact::{ArtifactFetcher, FetchError, FetchOptions};
 pub use git::{
-    GitCredentials, GitLimits, GitReference, GitSource, GitTransport, GitTransports, Tls,
+    GitCredentials, GitKeys, GitLimits, GitReference, GitSource, GitTransport, GitTransports,
+    SignatureError, Tls,
 };
 pub use gitops_core::{Version, VersionRange, VersionRangeError};
 pub use ignore::IgnoreRules;

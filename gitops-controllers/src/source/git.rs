@@ -5,18 +5,19 @@
 //! 2. Credentials, proxy and includes are read.
 //! 3. The reference is resolved. When neither the revision nor what decides the content changed,
 //!    that is all: no fetch, no write.
-//! 4. The commit is fetched, includes are laid over it, and it is stored as the artifact.
+//! 4. The commit is fetched and its signature verified, includes are laid over it, and it is stored
+//!    as the artifact.
 //!
 //! # Guarantees
 //! The artifact of the last good turn stays advertised and served while later turns fail.
 //!
 //! # Caveats
-//! Signatures, submodules, SSH and the cloud providers are refused, never silently left out.
+//! Submodules, SSH and the cloud providers are refused, never silently left out.
 
 use std::sync::Arc;
 
 use gitops_api::{
-    meta::{ConditionStatus, condition_type, reason},
+    meta::{Condition, ConditionStatus, condition_type, reason},
     source::{Artifact as Recorded, GitRepository, GitRepositoryReference, GitRepositoryStatus},
 };
 use gitops_core::{ArtifactKey, Class, Classify, Failure, Stage};
@@ -27,7 +28,7 @@ use kube::{Client, ResourceExt as _};
 
 use super::{
     common::{Storage, blocking_rules},
-    credentials, include,
+    credentials, git_signature, include,
     instead::SourceOverride,
 };
 use crate::runtime::{Attempt, Done, Fault, Notice, Reconcile, Turn};
@@ -76,6 +77,7 @@ impl Reconcile for GitRepositoryReconciler {
     ) -> Turn {
         let key = key(object);
         let start = self.storage.begin(&key, attempt).await?;
+        forget_failed_verification(attempt);
 
         let instead = self.instead(object);
         let transport = match instead {
@@ -109,8 +111,19 @@ impl Reconcile for GitRepositoryReconciler {
             return Ok(done);
         }
         let fetched = source.fetch(&resolved, &scope).await.map_err(failure)?;
+        let reference = reference(object.spec.reference.as_ref());
+        git_signature::verify(&self.client, object, &reference, &fetched, attempt).await?;
         let message = format!("building artifact: new upstream revision '{}'", resolved.revision);
-        if start.current_with(&resolved.revision).is_none() {
+        if let Some(current) = start.current_with(&resolved.revision) {
+            if !content_changed(object, &attempt.status, &includes) {
+                // Only the verification was wanting.
+                stored(attempt, current);
+                let message = stored_commit(&fetched.subject, current);
+                let mut done = Done::default().with_event(up_to_date(current));
+                done.events.extend(start.recovered(current, message));
+                return Ok(done);
+            }
+        } else {
             attempt.drifted(Stage::Fetch, message);
         }
         let tree = include::laid_over(fetched.tree, &self.storage, object, &includes).await?;
@@ -123,11 +136,7 @@ impl Reconcile for GitRepositoryReconciler {
         attempt.status.artifact = Some(recorded.clone());
         stored(attempt, &recorded);
 
-        let summary = match fetched.subject {
-            Subject::Commit { summary, .. } => summary,
-            _ => recorded.revision.clone(),
-        };
-        let message = format!("stored artifact for commit '{summary}'");
+        let message = stored_commit(&fetched.subject, &recorded);
         let events = start.stored(&recorded, reason::NEW_ARTIFACT, message).into_iter().collect();
         Ok(Done { events, ..Done::default() })
     }
@@ -136,6 +145,17 @@ impl Reconcile for GitRepositoryReconciler {
         self.storage.clear(&key(object), attempt).await?;
         attempt.status.artifact = None;
         Ok(Done::default())
+    }
+}
+
+/// A verification that failed is done anew; one that succeeded tells of the artifact that stands.
+fn forget_failed_verification(attempt: &mut Attempt<GitRepository>) {
+    let failed = |condition: &Condition| {
+        condition.type_ == condition_type::SOURCE_VERIFIED
+            && condition.status == ConditionStatus::False
+    };
+    if attempt.status.conditions.iter().any(failed) {
+        attempt.clear(condition_type::SOURCE_VERIFIED);
     }
 }
 
@@ -174,9 +194,6 @@ fn reference(reference: Option<&GitRepositoryReference>) -> GitReference {
 fn refuse_unsupported(object: &GitRepository) -> Result<(), Failure> {
     let unsupported =
         |stage, message: &str| Err(Failure::new(stage, Fault::new(Class::Unsupported, message)));
-    if object.spec.verify.is_some() {
-        return unsupported(Stage::Verify, "signature verification is not supported");
-    }
     if object.spec.recurse_submodules {
         return unsupported(Stage::Fetch, "submodules are not supported");
     }
@@ -197,6 +214,7 @@ fn content_changed(
             now.digest == then.digest && now.revision == then.revision && now.path == then.path
         });
     !same_includes
+        || git_signature::is_wanting(object, status.source_verification_mode.as_deref())
         || spec.ignore != status.observed_ignore
         || spec.recurse_submodules != status.observed_recurse_submodules
         || spec.include != status.observed_include
@@ -213,12 +231,10 @@ fn observe_content(
     status.observed_recurse_submodules = object.spec.recurse_submodules;
     status.observed_include.clone_from(&object.spec.include);
     status.observed_sparse_checkout.clone_from(&object.spec.sparse_checkout);
-    status.source_verification_mode = None;
 }
 
 fn stored(attempt: &mut Attempt<GitRepository>, artifact: &Recorded) {
     attempt.clear(condition_type::ARTIFACT_OUTDATED);
-    attempt.clear(condition_type::SOURCE_VERIFIED);
     attempt.observe(
         condition_type::ARTIFACT_IN_STORAGE,
         ConditionStatus::True,
@@ -231,15 +247,25 @@ fn stored(attempt: &mut Attempt<GitRepository>, artifact: &Recorded) {
 fn unchanged(object: &GitRepository, artifact: &Recorded) -> Notice {
     let revision = &artifact.revision;
     match reference(object.spec.reference.as_ref()) {
-        GitReference::Semver(_) | GitReference::Commit { .. } => Notice::trace(
-            reason::ARTIFACT_UP_TO_DATE,
-            format!("artifact up-to-date with remote revision: '{revision}'"),
-        ),
+        GitReference::Semver(_) | GitReference::Commit { .. } => up_to_date(artifact),
         _ => Notice::trace(
             reason::GIT_OPERATION_SUCCEEDED,
             format!("no changes since last reconciliation: observed revision '{revision}'"),
         ),
     }
+}
+
+fn up_to_date(artifact: &Recorded) -> Notice {
+    let message = format!("artifact up-to-date with remote revision: '{}'", artifact.revision);
+    Notice::trace(reason::ARTIFACT_UP_TO_DATE, message)
+}
+
+fn stored_commit(subject: &Subject, artifact: &Recorded) -> String {
+    let summary = match subject {
+        Subject::Commit { summary, .. } => summary,
+        _ => &artifact.revision,
+    };
+    format!("stored artifact for commit '{summary}'")
 }
 
 /// A failure of the source, with the reason that the wire has for it.

@@ -3,6 +3,7 @@
 mod common;
 mod credentials;
 mod git;
+mod git_signature;
 mod include;
 mod instead;
 mod oci;

@@ -10,6 +10,7 @@ mod objects;
 mod origin;
 mod packet;
 mod select;
+mod signature;
 mod tree;
 
 use std::{sync::Arc, time::Duration};
@@ -26,6 +27,7 @@ use packet::Want;
 use tree::GitTree;
 
 pub use http::{GitCredentials, GitTransport, GitTransports, Tls};
+pub use signature::{GitKeys, SignatureError};
 
 /// Which commit of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]

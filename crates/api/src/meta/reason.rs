@@ -73,6 +73,8 @@ pub const INVALID_VERIFICATION_MODE: &str = "InvalidVerificationMode";
 pub const INVALID_GIT_OBJECT: &str = "InvalidGitObject";
 /// The signature of a commit is not by a trusted key.
 pub const INVALID_COMMIT_SIGNATURE: &str = "InvalidCommitSignature";
+/// The signature of a tag is not by a trusted key.
+pub const INVALID_TAG_SIGNATURE: &str = "InvalidTagSignature";
 /// The provider and its Secret do not fit together.
 pub const INVALID_PROVIDER_CONFIGURATION: &str = "InvalidProviderConfiguration";
 /// The token service of a bucket is set up wrongly.
