@@ -109,12 +109,26 @@ fn tls_failure(error: &rustls::Error) -> String {
             };
             format!("tls: failed to verify certificate: {why}")
         }
-        rustls::Error::AlertReceived(alert) => format!("remote error: tls: {alert:?}"),
+        rustls::Error::AlertReceived(alert) => {
+            format!("remote error: tls: {}", words(&format!("{alert:?}")))
+        }
         rustls::Error::InvalidMessage(_) => {
             "http: server gave HTTP response to HTTPS client".to_owned()
         }
         other => other.to_string(),
     }
+}
+
+/// `BadCertificate` as `bad certificate`.
+fn words(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 2);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !out.is_empty() {
+            out.push(' ');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
 }
 
 fn dial_failure(error: &io::Error) -> Option<&'static str> {

@@ -3,10 +3,7 @@
 //! Follows the distribution specification's token flow and, where registries differ, what
 //! go-containerregistry does; differs in that tokens are kept for as long as they are said to hold.
 
-use std::{
-    collections::BTreeMap,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use gitops_core::Secret;
 use parking_lot::Mutex;
@@ -233,7 +230,8 @@ mod tests {
 
     #[test]
     fn realms_lead_nowhere_private() {
-        let check = |realm: &str, base: &str| check_realm(&realm.parse().unwrap(), &base.parse().unwrap());
+        let check =
+            |realm: &str, base: &str| check_realm(&realm.parse().unwrap(), &base.parse().unwrap());
         assert!(check("https://auth.example.com/t", "https://r.example.com/v2/").is_ok());
         assert!(check("http://127.0.0.1:5000/t", "http://127.0.0.1:5000/v2/").is_ok());
         for (realm, base) in [

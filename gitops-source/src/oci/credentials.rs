@@ -143,10 +143,8 @@ struct Place(String);
 
 impl Place {
     fn parse(text: &str) -> Self {
-        let text = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"))
-            .unwrap_or(text);
+        let text =
+            text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
         let (host, path) = text.split_once('/').unwrap_or((text, ""));
         // `https://index.docker.io/v1/` and the like name an API, not a repository.
         let path = match path.trim_end_matches('/') {

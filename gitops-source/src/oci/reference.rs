@@ -117,7 +117,8 @@ impl FromStr for OciName {
 
     /// Reads `[oci://]<registry>/<repository>[:<tag>][@<digest>]`.
     fn from_str(text: &str) -> Result<Self, SourceError> {
-        let invalid = |why: &str| SourceError::Invalid(format!("invalid URL '{text}': {why}").into());
+        let invalid =
+            |why: &str| SourceError::Invalid(format!("invalid URL '{text}': {why}").into());
         let rest = text.strip_prefix(SCHEME).unwrap_or(text);
         let (rest, digest) = match rest.split_once('@') {
             Some((rest, digest)) => {
@@ -182,7 +183,8 @@ mod tests {
     #[test]
     fn names() {
         let digest = Digest::sha256(b"").to_string();
-        for text in ["h:5000/o/r", "h/r:v1.0", &format!("h/r@{digest}"), &format!("h/r:t@{digest}")] {
+        for text in ["h:5000/o/r", "h/r:v1.0", &format!("h/r@{digest}"), &format!("h/r:t@{digest}")]
+        {
             let name: OciName = text.parse().unwrap();
             assert_eq!(name.to_string(), *text);
             assert_eq!(format!("oci://{text}").parse::<OciName>().unwrap(), name);

@@ -30,8 +30,9 @@ impl Registry {
             None => self.tagged(digest).await?,
         };
         // A registry need not filter.
-        let wanted =
-            |one: &OciDescriptor| artifact_type.is_none() || one.artifact_type.as_deref() == artifact_type;
+        let wanted = |one: &OciDescriptor| {
+            artifact_type.is_none() || one.artifact_type.as_deref() == artifact_type
+        };
         Ok(all.into_iter().filter(wanted).take(MAX_REFERRERS).collect())
     }
 

@@ -335,9 +335,8 @@ impl Registry {
         request: RequestBuilder,
     ) -> Result<(Response, Url), SourceError> {
         let endpoint = self.endpoint();
-        let mut request = request
-            .build()
-            .map_err(|error| failed(&Method::GET, &endpoint.base, &error))?;
+        let mut request =
+            request.build().map_err(|error| failed(&Method::GET, &endpoint.base, &error))?;
         let again = request.try_clone();
         let was_known = self.authorize(&mut request, None).await?;
         let (response, url) = follow(&endpoint.client, request).await?;
@@ -400,7 +399,9 @@ impl Registry {
             (Some(Challenge::Bearer { realm, service, .. }), _) => (realm, service.as_deref()),
             (Some(Challenge::Basic), Some(_)) => {
                 let made = auth::basic(endpoint.client.get(endpoint.base.clone()), credential);
-                if let Some(value) = made.build().ok().and_then(|mut made| made.headers_mut().remove(AUTHORIZATION)) {
+                if let Some(value) =
+                    made.build().ok().and_then(|mut made| made.headers_mut().remove(AUTHORIZATION))
+                {
                     request.headers_mut().insert(AUTHORIZATION, value);
                 }
                 return Ok(false);
@@ -439,7 +440,11 @@ impl Endpoint {
             }
             TokenRequest::Post(url, form) => {
                 let kind = "application/x-www-form-urlencoded";
-                (Method::POST, url.clone(), self.client.post(url).header(CONTENT_TYPE, kind).body(form))
+                (
+                    Method::POST,
+                    url.clone(),
+                    self.client.post(url).header(CONTENT_TYPE, kind).body(form),
+                )
             }
         };
         let response = request.send().await.map_err(|error| failed(&method, &url, &error))?;

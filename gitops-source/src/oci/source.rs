@@ -272,9 +272,7 @@ impl OciSource {
             }
         }
         let layer = self.choose(&manifest).map_err(layer_failure)?.clone();
-        let file = async {
-            registry.blob(&layer.parsed_digest()?, self.limits.bytes, scope).await
-        };
+        let file = async { registry.blob(&layer.parsed_digest()?, self.limits.bytes, scope).await };
         let file = file.await.map_err(|error| {
             layer_failure(error.during("failed to extract the first layer from artifact"))
         })?;
@@ -332,8 +330,7 @@ impl Source for OciSource {
     async fn fetch(&self, at: &Resolved, scope: &Scope) -> Result<Fetched, SourceError> {
         let layer = self.fetch_layer(at, scope).await?;
         let limits = self.limits;
-        let unpacked =
-            tokio::task::spawn_blocking(move || extract(layer.file, &limits)).await;
+        let unpacked = tokio::task::spawn_blocking(move || extract(layer.file, &limits)).await;
         let tree = unpacked.map_err(|_| SourceError::Cancelled(Cancelled))?;
         let tree = tree.map_err(|error| {
             layer_failure(error.during("failed to extract layer contents from artifact"))
