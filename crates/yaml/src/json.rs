@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     error::{Error, ErrorKind},
     node::{Content, Mapping, Node, Place, Scalar, ScalarType},
+    read::go_value,
     resolve::{Flavour, Number, rfc3339, write_float32},
 };
 
@@ -159,20 +160,11 @@ pub(crate) fn json_key<'n>(
             Ok(Cow::Borrowed(if scalar.as_bool() == Some(true) { "true" } else { "false" }))
         }
         (ScalarType::Int | ScalarType::Float, Flavour::V2) => match scalar.as_number() {
-            Some(Number::Uint(_)) | None => Err(unrepresentable(
-                key.place(),
-                format!("unsupported map key of type: uint64, key: {}", scalar.text()),
-            )),
+            Some(Number::Uint(_)) | None => Err(unsupported_key(key, value, "uint64")),
             Some(Number::Float(value)) => Ok(Cow::Owned(float_key(value))),
             Some(number) => Ok(Cow::Owned(number.to_string())),
         },
-        (ScalarType::Null, Flavour::V2) => Err(unrepresentable(
-            key.place(),
-            format!(
-                "unsupported map key of type: %!s(<nil>), key: <nil>, value: {}",
-                value.text().map_or_else(|| "...".to_owned(), |text| format!("{text:?}")),
-            ),
-        )),
+        (ScalarType::Null, Flavour::V2) => Err(unsupported_key(key, value, "%!s(<nil>)")),
         (_, Flavour::V3) => Err(unrepresentable(
             key.place(),
             format!(
@@ -181,4 +173,13 @@ pub(crate) fn json_key<'n>(
             ),
         )),
     }
+}
+
+fn unsupported_key(key: &Node, value: &Node, kind: &str) -> Error {
+    let message = format!(
+        "unsupported map key of type: {kind}, key: {}, value: {}",
+        go_value(key),
+        go_value(value)
+    );
+    unrepresentable(key.place(), message)
 }

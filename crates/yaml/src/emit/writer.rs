@@ -1,6 +1,6 @@
 //! From values to lines.
 
-use std::{borrow::Cow, fmt::Write as _, mem};
+use std::{borrow::Cow, cmp::Ordering, fmt::Write as _, mem};
 
 use super::{
     Emit, Entries, View,
@@ -56,10 +56,7 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
     fn mapping(&mut self, value: V, indent: usize) -> Result<(), Error> {
         let from = self.entries.list.len();
         value.entries(&mut self.entries)?;
-        let digits_first = self.profile == Profile::V3;
-        let order =
-            |a: &(Cow<'v, str>, V), b: &(Cow<'v, str>, V)| natural(&a.0, &b.0, digits_first);
-        sort(&mut self.entries.list[from..], &order);
+        sort_entries(&mut self.entries.list[from..], self.profile == Profile::V3);
         for at in from..self.entries.list.len() {
             let (key, value) = &mut self.entries.list[at];
             let (key, value) = (mem::take(key), *value);
@@ -203,5 +200,18 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
         };
         let plain = matches!(plain, ScalarType::Str | ScalarType::Merge);
         if plain && !is_base60(text) { Style::Plain } else { Style::DoubleQuoted }
+    }
+}
+
+fn sort_entries<V: Copy>(entries: &mut [(Cow<'_, str>, V)], digits_first: bool) {
+    let in_order = |a: &(Cow<'_, str>, V), b: &(Cow<'_, str>, V)| {
+        natural(&a.0, &b.0, digits_first) != Ordering::Greater
+    };
+    // Numbers may make the order contradict itself, and then the outcome depends on where the sorting
+    // begins.
+    let numbered = || entries.iter().any(|(key, _)| key.bytes().any(|b| b.is_ascii_digit()));
+    if !entries.is_sorted_by(in_order) || numbered() {
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        sort(entries, &|(a, _), (b, _)| natural(a, b, digits_first));
     }
 }

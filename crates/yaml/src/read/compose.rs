@@ -1,17 +1,19 @@
 //! From events to nodes: anchors, aliases, merge keys, types and limits.
 
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashMap, ops::Range};
 
 use base64::Engine as _;
 
 use super::{
-    Duplicates, ReadOptions,
+    ReadOptions,
+    faults::Faults,
+    mapping::Read,
     parse::{self, Event, Parser, Placed, Properties},
     scan::Mark,
 };
 use crate::{
     error::{Error, ErrorKind},
-    node::{Content, Entry, Mapping, Node, Place, Scalar, ScalarType, Sequence, Text},
+    node::{Content, Entry, Node, Place, Scalar, ScalarType, Sequence, Text},
     resolve::{Flavour, number, resolve},
 };
 
@@ -20,12 +22,16 @@ use crate::{
 pub(super) struct Composer<'s> {
     parser: Parser<'s>,
     text: &'s str,
-    options: &'s ReadOptions,
+    pub(super) options: &'s ReadOptions,
+    pub(super) faults: Faults,
     anchors: HashMap<&'s str, Anchor>,
     /// How much aliases have added, and how much anchors keep for them.
     expanded: usize,
     kept: usize,
 }
+
+/// So much of a value stands in an error.
+const LONGEST_SHOWN: usize = 1024;
 
 /// What comes next in a stream.
 pub(super) enum Next {
@@ -39,7 +45,11 @@ pub(super) enum Next {
 enum Anchor {
     /// Its node is being read.
     Open,
-    Known(Node, Weight),
+    Known {
+        node: Node,
+        weight: Weight,
+        complaints: Range<usize>,
+    },
     /// More than all aliases together may add.
     TooLarge,
 }
@@ -74,12 +84,14 @@ struct Frame<'s> {
     anchor: Option<&'s str>,
     tag: Option<Box<str>>,
     weight: Weight,
+    /// How many complaints there were before it.
+    complaints: usize,
     body: Body,
 }
 
 enum Body {
     Sequence { items: Vec<Node>, flow: bool },
-    Mapping { entries: Vec<Entry>, key: Option<Node>, flow: bool },
+    Mapping { read: Read, key: Option<Node>, flow: bool },
 }
 
 impl<'s> Composer<'s> {
@@ -88,6 +100,7 @@ impl<'s> Composer<'s> {
             parser: Parser::new(text),
             text,
             options,
+            faults: Faults::default(),
             anchors: HashMap::new(),
             expanded: 0,
             kept: 0,
@@ -108,6 +121,7 @@ impl<'s> Composer<'s> {
         let node = self.node()?;
         // go-yaml decodes a document only after it saw its end.
         self.next_event()?;
+        self.faults.take(self.text)?;
         let nothing = node
             .as_scalar()
             .is_some_and(|scalar| scalar.kind() == ScalarType::Null && scalar.text().is_empty());
@@ -120,26 +134,36 @@ impl<'s> Composer<'s> {
             let (event, start, end) = self.next_event()?;
             let done = match event {
                 Event::Scalar(scalar, properties) => {
-                    let node = self.scalar(scalar, properties.tag.as_deref(), place(start, end))?;
+                    let place = place(start, end);
+                    let tag = properties.tag.as_deref();
+                    let node = self.scalar(scalar, tag, place).unwrap_or_else(|error| {
+                        self.faults.fail(place.start, error);
+                        Node::null().at_place(place)
+                    });
                     let weight = Weight::leaf(node.text().unwrap_or_default());
-                    self.remember(properties.anchor, &node, weight);
+                    self.remember(properties.anchor, &node, weight, 0..0);
                     (node, weight)
                 }
-                Event::Alias(anchor) => self.alias(anchor, start, stack.len())?,
+                Event::Alias(anchor) => {
+                    let done = self.alias(anchor, start, end, stack.len())?;
+                    if let Some(frame) = stack.last_mut() {
+                        frame.note_alias(place(start, end));
+                    }
+                    done
+                }
                 Event::SequenceStart { flow, properties } => {
                     let items = Vec::new();
                     self.open(&mut stack, start, properties, Body::Sequence { items, flow })?;
                     continue;
                 }
                 Event::MappingStart { flow, properties } => {
-                    let (entries, key) = (Vec::new(), None);
-                    let body = Body::Mapping { entries, key, flow };
+                    let body = Body::Mapping { read: Read::default(), key: None, flow };
                     self.open(&mut stack, start, properties, body)?;
                     continue;
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     let frame = stack.pop().expect("the parser balances its events");
-                    self.close(frame, end)?
+                    self.close(frame, end)
                 }
                 Event::DocumentStart | Event::DocumentEnd | Event::StreamEnd => {
                     unreachable!("the parser gives a node in each document")
@@ -170,40 +194,53 @@ impl<'s> Composer<'s> {
             |tag: &std::borrow::Cow<'_, str>| !tag.starts_with("tag:yaml.org,2002:") && tag != "!";
         let tag = tag.filter(own).map(Into::into);
         let weight = Weight { size: 1, height: 0 };
-        stack.push(Frame { start, anchor, tag, weight, body });
+        let complaints = self.faults.count();
+        stack.push(Frame { start, anchor, tag, weight, complaints, body });
         Ok(())
     }
 
-    fn close(&mut self, frame: Frame<'s>, end: Mark) -> Result<(Node, Weight), Error> {
+    fn close(&mut self, frame: Frame<'s>, end: Mark) -> (Node, Weight) {
         let place = place(frame.start, end);
         let content = match frame.body {
             Body::Sequence { items, flow } => Content::Sequence(Sequence { items, flow }),
-            Body::Mapping { entries, flow, .. } => {
-                let mut mapping = self.mapping(entries)?;
+            Body::Mapping { read, flow, .. } => {
+                let mut mapping = self.mapping(read, place, frame.complaints);
                 mapping.set_flow(flow);
                 Content::Mapping(mapping)
             }
         };
         let node = Node::from(content).at_place(place).with_tag(frame.tag);
-        self.remember(frame.anchor, &node, frame.weight);
-        Ok((node, frame.weight))
+        let complaints = frame.complaints..self.faults.count();
+        self.remember(frame.anchor, &node, frame.weight, complaints);
+        (node, frame.weight)
     }
 
     /// Keeps a copy of an anchored node for its aliases. Anchors may nest, so the copies count.
-    fn remember(&mut self, anchor: Option<&'s str>, node: &Node, weight: Weight) {
+    fn remember(
+        &mut self,
+        anchor: Option<&'s str>,
+        node: &Node,
+        weight: Weight,
+        complaints: Range<usize>,
+    ) {
         let Some(anchor) = anchor else { return };
         let kept = self.kept.saturating_add(weight.size);
         let known = if kept <= self.options.max_expansion {
             self.kept = kept;
-            Anchor::Known(node.clone(), weight)
+            Anchor::Known { node: node.clone(), weight, complaints }
         } else {
             Anchor::TooLarge
         };
         self.anchors.insert(anchor, known);
     }
 
-    fn alias(&mut self, name: &str, at: Mark, depth: usize) -> Result<(Node, Weight), Error> {
-        let max = self.options.max_expansion;
+    fn alias(
+        &mut self,
+        name: &str,
+        at: Mark,
+        end: Mark,
+        depth: usize,
+    ) -> Result<(Node, Weight), Error> {
         match self.anchors.get(name) {
             None => {
                 let message = format!("yaml: unknown anchor '{name}' referenced");
@@ -211,18 +248,23 @@ impl<'s> Composer<'s> {
             }
             Some(Anchor::Open) => {
                 let message = format!("yaml: anchor '{name}' value contains itself");
-                Err(self.error(ErrorKind::Anchor, message, at))
+                let error = self.error(ErrorKind::Anchor, message, at);
+                self.faults.fail(at.at, error);
+                Ok((Node::null().at_place(place(at, end)), Weight::leaf("")))
             }
-            Some(Anchor::Known(_, weight)) if depth + weight.height > self.options.max_depth => {
+            Some(Anchor::Known { weight, .. })
+                if depth + weight.height > self.options.max_depth =>
+            {
                 Err(self.too_deep(at))
             }
-            Some(Anchor::Known(node, weight))
-                if self.expanded.saturating_add(weight.size) <= max =>
+            Some(Anchor::Known { node, weight, complaints })
+                if self.expanded.saturating_add(weight.size) <= self.options.max_expansion =>
             {
                 self.expanded += weight.size;
+                self.faults.repeat(complaints.clone(), end.at);
                 Ok((node.clone(), *weight))
             }
-            Some(Anchor::Known(..) | Anchor::TooLarge) => {
+            Some(Anchor::Known { .. } | Anchor::TooLarge) => {
                 let message = "yaml: document contains excessive aliasing".to_owned();
                 Err(self.error(ErrorKind::Limit, message, at))
             }
@@ -232,100 +274,6 @@ impl<'s> Composer<'s> {
     fn too_deep(&self, at: Mark) -> Error {
         let message = format!("yaml: exceeded max depth of {}", self.options.max_depth);
         self.error(ErrorKind::Limit, message, at)
-    }
-
-    /// Merges `<<` and looks for keys that stand twice.
-    fn mapping(&self, entries: Vec<Entry>) -> Result<Mapping, Error> {
-        let is_merge = |entry: &Entry| {
-            entry.key.as_scalar().is_some_and(|key| key.kind() == ScalarType::Merge)
-        };
-        let merges = entries.iter().any(is_merge);
-        if !merges && are_distinct(&entries) {
-            return Ok(Mapping::from_entries(entries));
-        }
-        let mut mapping = Mapping::with_capacity(entries.len());
-        let mut known: HashMap<Text, usize> = HashMap::new();
-        let mut sources = Vec::new();
-        for entry in entries {
-            if merges && is_merge(&entry) {
-                sources.push(entry.value);
-                continue;
-            }
-            let first = entry.key.text().and_then(|text| known.get(text).copied());
-            if let Some(first) = first {
-                self.duplicate(&mut mapping, first, entry)?;
-                continue;
-            }
-            if let Some(text) = entry.key.text() {
-                known.insert(text.into(), mapping.len());
-            }
-            mapping.push(entry.key, entry.value);
-        }
-        for value in sources {
-            self.merge(&mut mapping, &mut known, value)?;
-        }
-        Ok(mapping)
-    }
-
-    fn duplicate(&self, mapping: &mut Mapping, first: usize, entry: Entry) -> Result<(), Error> {
-        match self.options.duplicates {
-            Duplicates::First => {}
-            Duplicates::Last => {
-                if let Some(value) = mapping.value_at_mut(first) {
-                    *value = entry.value;
-                }
-            }
-            Duplicates::Refuse => {
-                let text = entry.key.text().unwrap_or_default();
-                let first = mapping.entries()[first].key.place().line();
-                let place = entry.key.place();
-                let line = place.line();
-                let message = format!(
-                    "yaml: unmarshal errors:\n  line {line}: mapping key {text:?} already defined at line {first}"
-                );
-                let error = Error::new(ErrorKind::DuplicateKey, message);
-                return Err(error.at(line, place.column()).with_source(self.text));
-            }
-        }
-        Ok(())
-    }
-
-    /// The keys of a `<<` go behind those that stand there; of several, the first one wins.
-    fn merge(
-        &self,
-        mapping: &mut Mapping,
-        known: &mut HashMap<Text, usize>,
-        value: Node,
-    ) -> Result<(), Error> {
-        let place = value.place();
-        let wrong = || {
-            let message = "yaml: map merge requires map or sequence of maps as the value";
-            let error = Error::new(ErrorKind::Type, message);
-            error.at(place.line(), place.column()).with_source(self.text)
-        };
-        let sources = match value.into_content() {
-            Content::Mapping(source) => vec![source],
-            Content::Sequence(sequence) => sequence
-                .items
-                .into_iter()
-                .map(|item| match item.into_content() {
-                    Content::Mapping(source) => Ok(source),
-                    _ => Err(wrong()),
-                })
-                .collect::<Result<_, _>>()?,
-            Content::Scalar(_) => return Err(wrong()),
-        };
-        for entry in sources.into_iter().flatten() {
-            let Some(text) = entry.key.text() else {
-                mapping.push(entry.key, entry.value);
-                continue;
-            };
-            if !known.contains_key(text) {
-                known.insert(text.into(), mapping.len());
-                mapping.push(entry.key, entry.value);
-            }
-        }
-        Ok(())
     }
 
     fn scalar(
@@ -341,7 +289,7 @@ impl<'s> Composer<'s> {
             None | Some("!") => (ScalarType::Str, None),
             Some(tag) => match tag.strip_prefix("tag:yaml.org,2002:") {
                 Some("binary") => {
-                    let text = self.binary(&text, place)?;
+                    let text = Self::binary(&text, place)?;
                     return Ok(
                         Node::from(Scalar::new(text, ScalarType::Str, style)).at_place(place)
                     );
@@ -358,12 +306,11 @@ impl<'s> Composer<'s> {
     }
 
     /// The text that `!!binary` holds. As in Go's JSON, bytes that are no text are replaced.
-    fn binary(&self, value: &str, place: Place) -> Result<String, Error> {
+    fn binary(value: &str, place: Place) -> Result<String, Error> {
         let packed: String = value.split(['\n', '\r']).collect();
         let bytes = base64::engine::general_purpose::STANDARD.decode(packed).map_err(|_| {
             let message = "yaml: !!binary value contains invalid base64 data";
-            let error = Error::new(ErrorKind::Type, message);
-            error.at(place.line(), place.column()).with_source(self.text)
+            Error::new(ErrorKind::Type, message).at(place.line(), place.column())
         })?;
         let mut text = String::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
@@ -396,10 +343,9 @@ impl<'s> Composer<'s> {
         let message = format!(
             "yaml: cannot decode !!{} `{}` as a !!{name}",
             found.tag(),
-            gitops_core::truncate(value, 60)
+            gitops_core::truncate(value, LONGEST_SHOWN)
         );
-        let error = Error::new(ErrorKind::Type, message).at(place.line(), place.column());
-        Err(error.with_source(self.text))
+        Err(Error::new(ErrorKind::Type, message).at(place.line(), place.column()))
     }
 
     fn next_event(&mut self) -> Result<Placed<'s>, Error> {
@@ -424,29 +370,23 @@ impl<'s> Composer<'s> {
 }
 
 impl Frame<'_> {
+    /// What is put next is an alias.
+    fn note_alias(&mut self, place: Place) {
+        if let Body::Mapping { read, key: Some(_), .. } = &mut self.body {
+            read.aliased.push((read.entries.len(), place));
+        }
+    }
+
     fn put(&mut self, (node, weight): (Node, Weight)) {
         self.weight.add(weight);
         match &mut self.body {
             Body::Sequence { items, .. } => items.push(node),
-            Body::Mapping { entries, key, .. } => match key.take() {
+            Body::Mapping { read, key, .. } => match key.take() {
                 None => *key = Some(node),
-                Some(key) => entries.push(Entry { key, value: node }),
+                Some(key) => read.entries.push(Entry { key, value: node }),
             },
         }
     }
-}
-
-/// Whether no key stands twice. A key that is no scalar is never taken for another.
-fn are_distinct(entries: &[Entry]) -> bool {
-    // Nearly all mappings are so small that comparing is faster than hashing.
-    if entries.len() <= 16 {
-        return entries.iter().enumerate().all(|(at, entry)| {
-            let text = entry.key.text();
-            text.is_none() || entries[..at].iter().all(|former| former.key.text() != text)
-        });
-    }
-    let mut seen = HashSet::with_capacity(entries.len());
-    entries.iter().filter_map(|entry| entry.key.text()).all(|text| seen.insert(text))
 }
 
 fn place(start: Mark, end: Mark) -> Place {

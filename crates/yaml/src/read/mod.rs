@@ -2,6 +2,9 @@
 
 mod compose;
 mod encoding;
+mod faults;
+mod go_syntax;
+mod mapping;
 mod parse;
 mod scan;
 
@@ -14,6 +17,7 @@ use crate::{
 };
 
 use compose::{Composer, Next};
+pub(crate) use go_syntax::go_value;
 
 /// How a stream is read, and what is too much.
 #[derive(Clone, Debug)]

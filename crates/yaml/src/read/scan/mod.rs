@@ -80,6 +80,18 @@ struct SimpleKey {
     /// The number of its first token, counted from the start of the stream.
     token: usize,
     mark: Mark,
+    /// Quirk: go-yaml hands out the tokens of a flow collection that holds no candidate of its own,
+    /// and finds out too late that it was a key.
+    missed: bool,
+}
+
+/// A flow collection that is open.
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    /// The number of its first token.
+    token: usize,
+    /// Whether something within it may have been a key.
+    keyed: bool,
 }
 
 /// Reads tokens on demand.
@@ -96,6 +108,7 @@ pub(super) struct Scanner<'s> {
     indents: Vec<i32>,
     /// How many flow collections are open.
     level: usize,
+    flows: Vec<Flow>,
     key_allowed: bool,
     /// Ordered by age; at most one for each level.
     keys: VecDeque<SimpleKey>,
@@ -116,6 +129,7 @@ impl<'s> Scanner<'s> {
             indent: -1,
             indents: Vec::new(),
             level: 0,
+            flows: Vec::new(),
             key_allowed: true,
             keys: VecDeque::new(),
             ended: false,
@@ -153,7 +167,8 @@ impl<'s> Scanner<'s> {
             return Ok(false);
         }
         self.expire_keys()?;
-        Ok(self.keys.front().is_some_and(|key| key.token == self.taken))
+        let first = self.keys.iter().find(|key| !key.missed);
+        Ok(first.is_some_and(|key| key.token == self.taken))
     }
 
     fn fetch(&mut self) -> Scan<()> {
@@ -257,6 +272,7 @@ impl<'s> Scanner<'s> {
     fn fetch_flow_start(&mut self, kind: TokenKind<'s>) -> Scan<()> {
         self.save_key()?;
         self.level += 1;
+        self.flows.push(Flow { token: self.taken + self.tokens.len(), keyed: false });
         self.key_allowed = true;
         self.push_ascii(kind, 1);
         Ok(())
@@ -265,6 +281,11 @@ impl<'s> Scanner<'s> {
     fn fetch_flow_end(&mut self, kind: TokenKind<'s>) -> Scan<()> {
         self.remove_key()?;
         self.level = self.level.saturating_sub(1);
+        if let Some(flow) = self.flows.pop().filter(|flow| !flow.keyed)
+            && let Some(key) = self.keys.back_mut().filter(|key| key.token == flow.token)
+        {
+            key.missed = true;
+        }
         self.key_allowed = false;
         self.push_ascii(kind, 1);
         Ok(())
@@ -312,9 +333,12 @@ impl<'s> Scanner<'s> {
         self.expire_keys()?;
         if let Some(key) = self.keys.pop_back_if(|key| key.level == self.level) {
             let token = Token { kind: TokenKind::Key, start: key.mark, end: key.mark };
-            let place = key.token - self.taken;
-            self.tokens.insert(place, token);
-            self.roll(key.mark, Some(place), TokenKind::BlockMappingStart);
+            let place = key.token.checked_sub(self.taken);
+            match place {
+                Some(place) => self.tokens.insert(place, token),
+                None => self.tokens.push_back(token),
+            }
+            self.roll(key.mark, place, TokenKind::BlockMappingStart);
             self.key_allowed = false;
         } else {
             if self.level == 0 {
@@ -383,9 +407,13 @@ impl<'s> Scanner<'s> {
             return Ok(());
         }
         self.remove_key()?;
+        if let Some(flow) = self.flows.last_mut() {
+            flow.keyed = true;
+        }
         let required = self.level == 0 && self.indent == self.column();
         let token = self.taken + self.tokens.len();
-        self.keys.push_back(SimpleKey { level: self.level, required, token, mark: self.mark });
+        let (level, mark) = (self.level, self.mark);
+        self.keys.push_back(SimpleKey { level, required, token, mark, missed: false });
         Ok(())
     }
 

@@ -1,0 +1,253 @@
+//! From entries to mappings: merge keys, and keys that stand twice.
+//!
+//! Follows the decoders of both go-yaml versions. To yaml.v2 a `<<` takes effect where it stands, so
+//! it replaces what was set before, and strict reading takes that for a key that stands twice. To
+//! yaml.v3 what stands in the mapping itself always counts more.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Duplicates, compose::Composer, faults::Complaint, go_syntax::go_syntax};
+use crate::{
+    error::{Error, ErrorKind},
+    json::json_key,
+    node::{Content, Entry, Mapping, Node, Place, Scalar, ScalarType, Text},
+    resolve::Flavour,
+};
+
+/// The entries of a mapping as they were read.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) entries: Vec<Entry>,
+    /// The places of the values that are aliases, by their entries' index.
+    pub(super) aliased: Vec<(usize, Place)>,
+}
+
+impl Read {
+    /// Where an entry's value stands itself.
+    fn value_place(&self, index: usize) -> Place {
+        let aliased = self.aliased.binary_search_by_key(&index, |(index, _)| *index);
+        aliased.map_or_else(|_| self.entries[index].value.place(), |at| self.aliased[at].1)
+    }
+}
+
+impl Composer<'_> {
+    /// The mapping of what was read. `complaints` tells how many there were before it began.
+    pub(super) fn mapping(&mut self, read: Read, place: Place, complaints: usize) -> Mapping {
+        if is_plain(&read.entries, self.options.flavour) && are_distinct(&read.entries) {
+            return Mapping::from_entries(read.entries);
+        }
+        match self.options.flavour {
+            Flavour::V2 => self.mapping_v2(read),
+            Flavour::V3 => self.mapping_v3(read.entries, place, complaints),
+        }
+    }
+
+    fn mapping_v2(&mut self, read: Read) -> Mapping {
+        let places: Vec<Place> = (0..read.entries.len()).map(|at| read.value_place(at)).collect();
+        let mut mapping = Mapping::with_capacity(read.entries.len());
+        let mut known = HashMap::new();
+        for (entry, place) in read.entries.into_iter().zip(places) {
+            if is_merge(&entry) {
+                self.merge_v2(&mut mapping, &mut known, entry.value, place);
+            } else if entry.key.as_scalar().is_none() {
+                let message = format!("yaml: invalid map key: {}", go_syntax(&entry.key));
+                let at = entry.key.place();
+                self.faults.fail(at.end, error(ErrorKind::Type, message, at));
+            } else {
+                self.set(&mut mapping, &mut known, entry, place, place.end);
+            }
+        }
+        mapping
+    }
+
+    fn merge_v2(
+        &mut self,
+        mapping: &mut Mapping,
+        known: &mut HashMap<Text, usize>,
+        value: Node,
+        place: Place,
+    ) {
+        let Some(sources) = merge_sources(value) else {
+            return self.faults.fail(place.start, wrong_merge(place));
+        };
+        // The first of several counts most, so it comes last.
+        for entry in sources.into_iter().rev().flatten() {
+            let value_place = entry.value.place();
+            self.set(mapping, known, entry, value_place, place.end);
+        }
+    }
+
+    /// Sets a key, which may be there.
+    fn set(
+        &mut self,
+        mapping: &mut Mapping,
+        known: &mut HashMap<Text, usize>,
+        entry: Entry,
+        place: Place,
+        at: u32,
+    ) {
+        let name = identity(&entry.key);
+        let Some(&first) = known.get(&name) else {
+            known.insert(name, mapping.len());
+            return mapping.push(entry.key, entry.value);
+        };
+        // Keys that are equal in JSON only are two to Go; the last one counts here.
+        let equal = mapping.entries()[first].key.as_scalar().map(|key| class(key.kind()))
+            == entry.key.as_scalar().map(|key| class(key.kind()));
+        match self.options.duplicates {
+            Duplicates::Refuse if equal => {
+                let key = go_syntax(&entry.key);
+                let text = format!("line {}: key {key} already set in map", place.line());
+                self.faults.complain(Complaint { at, place: entry.key.place(), text });
+            }
+            Duplicates::First => {}
+            Duplicates::Refuse | Duplicates::Last => {
+                if let Some(value) = mapping.value_at_mut(first) {
+                    *value = entry.value;
+                }
+            }
+        }
+    }
+
+    fn mapping_v3(&mut self, entries: Vec<Entry>, place: Place, complaints: usize) -> Mapping {
+        if self.options.duplicates == Duplicates::Refuse && !are_distinct(&entries) {
+            // What is wrong deeper within is not looked at.
+            self.faults.forget(complaints);
+            self.complain_v3(&entries, place);
+            return Mapping::new();
+        }
+        let mut mapping = Mapping::with_capacity(entries.len());
+        let mut known: HashMap<Text, usize> = HashMap::new();
+        let mut merges = Vec::new();
+        for entry in entries {
+            if is_merge(&entry) {
+                merges.push(entry.value);
+                continue;
+            }
+            let Some(text) = entry.key.text() else {
+                mapping.push(entry.key, entry.value);
+                continue;
+            };
+            match known.get(text) {
+                None => {
+                    known.insert(text.into(), mapping.len());
+                    mapping.push(entry.key, entry.value);
+                }
+                Some(&first) if self.options.duplicates == Duplicates::Last => {
+                    if let Some(value) = mapping.value_at_mut(first) {
+                        *value = entry.value;
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        for value in merges {
+            let value_place = value.place();
+            let Some(sources) = merge_sources(value) else {
+                self.faults.fail(place.end, wrong_merge(value_place));
+                continue;
+            };
+            for entry in sources.into_iter().flatten() {
+                let text = entry.key.text();
+                if text.is_some_and(|text| known.contains_key(text)) {
+                    continue;
+                }
+                if let Some(text) = text {
+                    known.insert(text.into(), mapping.len());
+                }
+                mapping.push(entry.key, entry.value);
+            }
+        }
+        mapping
+    }
+
+    /// One complaint for each pair of equal keys.
+    fn complain_v3(&mut self, entries: &[Entry], place: Place) {
+        let mut places: HashMap<&str, Vec<Place>> = HashMap::new();
+        for entry in entries {
+            if let Some(text) = entry.key.text() {
+                places.entry(text).or_default().push(entry.key.place());
+            }
+        }
+        for entry in entries {
+            let Some(text) = entry.key.text() else { continue };
+            let own = entry.key.place();
+            let later = places[text].iter().filter(|place| place.start > own.start);
+            for second in later.take(100) {
+                let key = gitops_core::quoted(text);
+                let (line, first) = (second.line(), own.line());
+                let text =
+                    format!("line {line}: mapping key {key} already defined at line {first}");
+                self.faults.complain(Complaint { at: place.start, place: *second, text });
+            }
+        }
+    }
+}
+
+fn is_merge(entry: &Entry) -> bool {
+    entry.key.as_scalar().is_some_and(|key| key.kind() == ScalarType::Merge)
+}
+
+/// The mappings that a `<<` brings, if it may bring them.
+fn merge_sources(value: Node) -> Option<Vec<Mapping>> {
+    match value.into_content() {
+        Content::Mapping(source) => Some(vec![source]),
+        Content::Sequence(sequence) => sequence
+            .items
+            .into_iter()
+            .map(|item| match item.into_content() {
+                Content::Mapping(source) => Some(source),
+                _ => None,
+            })
+            .collect(),
+        Content::Scalar(_) => None,
+    }
+}
+
+fn wrong_merge(place: Place) -> Error {
+    let message = "yaml: map merge requires map or sequence of maps as the value";
+    error(ErrorKind::Type, message.to_owned(), place)
+}
+
+fn error(kind: ErrorKind, message: String, place: Place) -> Error {
+    Error::new(kind, message).at(place.line(), place.column())
+}
+
+/// What a key is called in JSON; one that has no name there goes by its text.
+fn identity(key: &Node) -> Text {
+    if key.is_null() {
+        return Text::from_static("\0");
+    }
+    json_key(key, &Node::null(), Flavour::V2)
+        .map_or_else(|_| key.text().unwrap_or_default().into(), |name| Text::from(name.as_ref()))
+}
+
+/// The Go type that a scalar decodes to, where keys may be equal.
+fn class(kind: ScalarType) -> ScalarType {
+    match kind {
+        ScalarType::Timestamp | ScalarType::Merge => ScalarType::Str,
+        kind => kind,
+    }
+}
+
+/// Whether all keys are what their texts say: no `<<`, and to yaml.v2 strings only.
+fn is_plain(entries: &[Entry], flavour: Flavour) -> bool {
+    entries.iter().all(|entry| match entry.key.as_scalar().map(Scalar::kind) {
+        Some(ScalarType::Str | ScalarType::Timestamp) => true,
+        Some(ScalarType::Merge) => false,
+        _ => flavour == Flavour::V3,
+    })
+}
+
+/// Whether no key stands twice. A key that is no scalar is never taken for another.
+fn are_distinct(entries: &[Entry]) -> bool {
+    // Nearly all mappings are so small that comparing is faster than hashing.
+    if entries.len() <= 16 {
+        return entries.iter().enumerate().all(|(at, entry)| {
+            let text = entry.key.text();
+            text.is_none() || entries[..at].iter().all(|former| former.key.text() != text)
+        });
+    }
+    let mut seen = HashSet::with_capacity(entries.len());
+    entries.iter().filter_map(|entry| entry.key.text()).all(|text| seen.insert(text))
+}
