@@ -27,4 +27,4 @@ pub use chart::{
 };
 pub use compat::Compat;
 pub use decode::DocumentError;
-pub use values::{Values, merge, read_values};
+pub use values::{SetError, SetMode, Values, merge, read_values, set, set_file, set_json};

@@ -23,7 +23,6 @@ pub use ignore::IgnoreRules;
 pub use lock::Lock;
 pub use metadata::{Dependency, Maintainer, Metadata};
 
-
 /// A chart with everything below it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chart {

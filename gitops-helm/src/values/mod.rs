@@ -1,10 +1,13 @@
 //! Values: where they come from, and who wins.
 
+mod go_json;
 mod read;
+mod set_flags;
 
 use serde_json::{Map, Value};
 
 pub use read::{merge, read_values};
+pub use set_flags::{SetError, SetMode, set, set_file, set_json};
 
 /// The values of a chart or of a release: numbers of YAML are floats, those of `--set` integers.
 pub type Values = Map<String, Value>;

@@ -4,6 +4,7 @@
 //! Prints the failing ids, what was wrong with `-v`, and `N passed, N failed`.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks")]
 
+mod strvals;
 mod yaml;
 
 use std::process::ExitCode;
@@ -18,9 +19,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let (flags, words): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
     let [corpus, file] = words.as_slice() else {
-        bail!("usage: corpus [-v] yaml FILE.jsonl");
+        bail!("usage: corpus [-v] strvals|yaml FILE.jsonl");
     };
     let judge: Judge = match corpus.as_str() {
+        "strvals" => strvals::judge,
         "yaml" => yaml::judge,
         other => bail!("there is no corpus {other:?}"),
     };
@@ -43,4 +45,16 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     println!("{passed} passed, {failed} failed");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Go reads the numbers of JSON as floats.
+fn as_floats(value: Value) -> Value {
+    match value {
+        Value::Number(number) => Value::from(number.as_f64()),
+        Value::Array(items) => items.into_iter().map(as_floats).collect(),
+        Value::Object(object) => {
+            object.into_iter().map(|(key, value)| (key, as_floats(value))).collect()
+        }
+        other => other,
+    }
 }

@@ -8,6 +8,8 @@ use gitops_yaml::{
 };
 use serde_json::Value;
 
+use super::as_floats;
+
 pub(crate) fn judge(case: &Value) -> anyhow::Result<()> {
     let text = |key: &str| case[key].as_str();
     let yaml = text("yaml").context("no yaml")?;
@@ -45,18 +47,6 @@ pub(crate) fn judge(case: &Value) -> anyhow::Result<()> {
 fn to_json(yaml: &str, duplicates: Duplicates) -> Result<String, Error> {
     let options = ReadOptions { duplicates, ..ReadOptions::flavour(Flavour::V2) };
     to_json_text(AsV2(&options.read_first(yaml.as_bytes())?))
-}
-
-/// Go reads the numbers of JSON as floats.
-fn as_floats(value: Value) -> Value {
-    match value {
-        Value::Number(number) => Value::from(number.as_f64()),
-        Value::Array(items) => items.into_iter().map(as_floats).collect(),
-        Value::Object(object) => {
-            object.into_iter().map(|(key, value)| (key, as_floats(value))).collect()
-        }
-        other => other,
-    }
 }
 
 fn same(what: &str, got: &str, wanted: &str) -> anyhow::Result<()> {
