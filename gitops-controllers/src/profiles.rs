@@ -52,6 +52,76 @@ pub const OCI_REPOSITORY: Profile = Profile {
     ..GIT_REPOSITORY
 };
 
+/// HelmRepository.
+pub const HELM_REPOSITORY: Profile = Profile {
+    controller: "helmrepository",
+    reason: |stage, class| match stage {
+        Stage::Fetch | Stage::Resolve => reason::FAILED,
+        stage => source_reason(stage, class),
+    },
+    ..GIT_REPOSITORY
+};
+
+/// Bucket.
+pub const BUCKET: Profile = Profile {
+    controller: "bucket",
+    reason: |stage, class| match stage {
+        Stage::Fetch | Stage::Resolve => reason::BUCKET_OPERATION_FAILED,
+        stage => source_reason(stage, class),
+    },
+    ..GIT_REPOSITORY
+};
+
+/// HelmChart.
+pub const HELM_CHART: Profile = Profile {
+    controller: "helmchart",
+    owned: &[
+        condition::READY,
+        condition::RECONCILING,
+        condition::STALLED,
+        condition::BUILD_FAILED,
+        condition::FETCH_FAILED,
+        condition::ARTIFACT_OUTDATED,
+        condition::ARTIFACT_IN_STORAGE,
+        condition::SOURCE_VERIFIED,
+        condition::STORAGE_OPERATION_FAILED,
+    ],
+    negative: &[
+        condition::STORAGE_OPERATION_FAILED,
+        condition::BUILD_FAILED,
+        condition::FETCH_FAILED,
+        condition::ARTIFACT_OUTDATED,
+    ],
+    ready: Ready::Mirror(&[
+        condition::STORAGE_OPERATION_FAILED,
+        condition::BUILD_FAILED,
+        condition::FETCH_FAILED,
+        condition::ARTIFACT_OUTDATED,
+        condition::ARTIFACT_IN_STORAGE,
+    ]),
+    failure: |stage| match stage {
+        Stage::Build => Some(FailureCondition { condition: condition::BUILD_FAILED, holds: true }),
+        stage => source_failure(stage),
+    },
+    reason: |stage, class| match stage {
+        Stage::Fetch | Stage::Resolve => reason::CHART_PULL_ERROR,
+        Stage::Build => reason::CHART_PACKAGE_ERROR,
+        Stage::Validate => reason::INVALID_CHART_REFERENCE,
+        stage => source_reason(stage, class),
+    },
+    stalls: |stage, class, word| {
+        // Only another spec, or another chart, can help with these.
+        matches!(
+            word,
+            reason::INVALID_CHART_REFERENCE
+                | reason::METADATA_PATCH_ERROR
+                | reason::VALUES_FILES_ERROR
+                | reason::UNSUPPORTED_SOURCE_KIND
+        ) || source_stalls(stage, class, word)
+    },
+    ..GIT_REPOSITORY
+};
+
 /// Kustomization.
 pub const KUSTOMIZATION: Profile = Profile {
     controller: "kustomization",

@@ -5,14 +5,18 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use gitops_apply::{KubeconfigOptions, RecordOptions};
 use gitops_core::{Algorithm, Clock};
 use gitops_source::{
-    ArtifactFetcher, ArtifactStore, DiskStore, FetchOptions, MemoryStore, Retention,
+    ArtifactFetcher, ArtifactStore, DiskStore, FetchOptions, HelmRepositories, MemoryStore,
+    Retention,
 };
 
 use crate::{
     args::{FeatureGates, KUSTOMIZE_GATES, KustomizeArgs, SourceArgs},
     kustomization::{self, Build, Parts},
     runtime::{Context, Controller},
-    source::{GitRepositoryReconciler, OciRepositoryReconciler, SourceOverride, Storage},
+    source::{
+        GitRepositoryReconciler, HelmRepositoryReconciler, OciRepositoryReconciler, SourceOverride,
+        Storage,
+    },
 };
 
 /// How many bytes of unpacked artifacts a kustomize-controller keeps.
@@ -92,6 +96,12 @@ pub struct SourceSettings {
     pub retention: Retention,
     /// Only objects with these labels.
     pub selector: Option<String>,
+    /// The largest index of a chart repository, in bytes.
+    pub helm_index_max: u64,
+    /// The largest package of a chart, in bytes.
+    pub helm_chart_max: u64,
+    /// The largest file of a chart, in bytes.
+    pub helm_chart_file_max: u64,
     /// Which repositories are served from elsewhere.
     pub overrides: Option<Arc<dyn SourceOverride>>,
 }
@@ -105,6 +115,9 @@ impl Default for SourceSettings {
             algorithm: Algorithm::default(),
             retention: Retention::default(),
             selector: None,
+            helm_index_max: 50 << 20,
+            helm_chart_max: 10 << 20,
+            helm_chart_file_max: 5 << 20,
             overrides: None,
         }
     }
@@ -129,6 +142,9 @@ impl SourceSettings {
                 records: args.artifact_retention_records,
             },
             selector: some(&args.common.watch_label_selector),
+            helm_index_max: args.helm_index_max_size,
+            helm_chart_max: args.helm_chart_max_size,
+            helm_chart_file_max: args.helm_chart_file_max_size,
             overrides: None,
         })
     }
@@ -139,12 +155,13 @@ impl SourceSettings {
 pub struct SourceControllers {
     git: Controller<GitRepositoryReconciler>,
     oci: Controller<OciRepositoryReconciler>,
+    helm_repositories: Controller<HelmRepositoryReconciler>,
 }
 
 impl SourceControllers {
     /// Works until the scope ends.
     pub async fn run(self) {
-        tokio::join!(self.git.run(), self.oci.run());
+        tokio::join!(self.git.run(), self.oci.run(), self.helm_repositories.run());
     }
 }
 
@@ -159,10 +176,20 @@ pub fn source_controllers(
     let (client, selector) = (&context.client, settings.selector.as_deref());
     let git = GitRepositoryReconciler::new(client.clone(), storage.clone())
         .with_overrides(settings.overrides.clone());
-    let oci = OciRepositoryReconciler::new(client.clone(), storage);
+    let oci = OciRepositoryReconciler::new(client.clone(), storage.clone());
+    let repositories =
+        Arc::new(HelmRepositories::new(settings.helm_index_max, settings.helm_chart_max));
+    let helm_repositories =
+        HelmRepositoryReconciler::new(client.clone(), storage, Arc::clone(&repositories));
     SourceControllers {
         git: Controller::new(git, context.clone(), selector, settings.workers),
         oci: Controller::new(oci, context.clone(), selector, settings.workers),
+        helm_repositories: Controller::new(
+            helm_repositories,
+            context.clone(),
+            selector,
+            settings.workers,
+        ),
     }
 }
 

@@ -38,6 +38,9 @@ pub enum SourceError {
     /// What was fetched does not hold the layer, or the layer no files.
     #[error(transparent)]
     Layer(Box<Self>),
+    /// The index of a chart repository cannot be used.
+    #[error(transparent)]
+    Index(Box<crate::IndexError>),
     /// Fetched files cannot be read.
     #[error(transparent)]
     Tree(Box<TreeError>),
@@ -85,7 +88,7 @@ impl Classify for SourceError {
             Self::Network(_) | Self::Empty | Self::Disk { .. } => Class::Transient,
             Self::NotFound(_) => Class::NotFound,
             Self::Denied(_) => Class::Denied,
-            Self::Invalid(_) | Self::Content(_) => Class::Invalid,
+            Self::Invalid(_) | Self::Content(_) | Self::Index(_) => Class::Invalid,
             Self::Step { source, .. } | Self::Choice(source) | Self::Layer(source) => {
                 source.class()
             }

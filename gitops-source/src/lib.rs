@@ -13,6 +13,7 @@ mod error;
 mod fetch_artifact;
 mod git;
 mod go;
+mod helm;
 mod http_client;
 mod ignore;
 mod oci;
@@ -30,6 +31,10 @@ pub use git::{
     SignatureError, Tls,
 };
 pub use gitops_core::{Version, VersionRange, VersionRangeError};
+pub use helm::{
+    BasicCredentials, ChartChoiceError, ChartVersion, FoundIndex, HelmRepositories, HelmRepository,
+    IndexError, StoredIndex, choose_version, find_chart,
+};
 pub use ignore::IgnoreRules;
 pub use oci::{
     CONFIG_MEDIA_TYPE, CONTENT_MEDIA_TYPE, DockerConfig, FetchedLayer, OciArtifact, OciDescriptor,

@@ -165,6 +165,9 @@ impl<R: Reconcile> Controller<R> {
         if object.metadata.deletion_timestamp.is_some() {
             return self.finalize(job, &object, &typed).await;
         }
+        if typed.is_static() {
+            return self.leave(job, &object, &typed).await;
+        }
         let mut object = object;
         let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
         if !finalizers.iter().any(|known| known == self.finalizer) {
@@ -303,6 +306,25 @@ impl<R: Reconcile> Controller<R> {
             self.writer().status(object, changes).await?;
         }
         Ok((Next::Rest, TurnResult::Success))
+    }
+
+    /// Removes what earlier turns left of an object that is not reconciled any more.
+    async fn leave(
+        &self,
+        job: &Job,
+        object: &DynamicObject,
+        typed: &R::Kind,
+    ) -> Result<(Next, TurnResult), kube::Error> {
+        if typed.suspended() {
+            return Ok((Next::Rest, TurnResult::Success));
+        }
+        let status = object.data.get("status").and_then(serde_json::Value::as_object);
+        let changes: Map<_, _> =
+            status.into_iter().flatten().map(|(key, _)| (key.clone(), json!(null))).collect();
+        if !changes.is_empty() && self.writer().status(object, changes).await?.is_none() {
+            return Ok((Next::Rest, TurnResult::Success));
+        }
+        self.finalize(job, object, typed).await
     }
 
     async fn finalize(

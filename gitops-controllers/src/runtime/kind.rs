@@ -5,7 +5,11 @@ use std::{fmt::Debug, future::Future, time::Duration};
 use gitops_api::{
     kustomize::{Kustomization, KustomizationStatus},
     meta::Condition,
-    source::{GitRepository, GitRepositoryStatus, OciRepository, OciRepositoryStatus},
+    source::{
+        Bucket, BucketStatus, GitRepository, GitRepositoryStatus, HelmChart, HelmChartStatus,
+        HelmRepository, HelmRepositoryStatus, HelmRepositoryType, OciRepository,
+        OciRepositoryStatus,
+    },
 };
 use kube::Resource;
 use serde::{Serialize, de::DeserializeOwned};
@@ -31,6 +35,12 @@ pub trait Kind:
     /// `spec.retryInterval`, where the kind has one.
     fn retry_interval(&self) -> Option<Duration> {
         None
+    }
+
+    /// Whether the object only holds what others read: it is never reconciled, and what earlier
+    /// turns left of it goes.
+    fn is_static(&self) -> bool {
+        false
     }
 
     /// The status as it was read.
@@ -105,6 +115,9 @@ macro_rules! status {
 status!(GitRepositoryStatus);
 status!(KustomizationStatus);
 status!(OciRepositoryStatus);
+status!(HelmRepositoryStatus);
+status!(HelmChartStatus);
+status!(BucketStatus);
 
 impl Kind for GitRepository {
     type Status = GitRepositoryStatus;
@@ -132,6 +145,54 @@ impl Kind for OciRepository {
         self.spec.interval.get()
     }
     fn status(&self) -> Option<&OciRepositoryStatus> {
+        self.status.as_ref()
+    }
+}
+
+impl Kind for HelmRepository {
+    type Status = HelmRepositoryStatus;
+    const PROFILE: &'static Profile = &crate::profiles::HELM_REPOSITORY;
+
+    fn suspended(&self) -> bool {
+        self.spec.suspend
+    }
+    fn interval(&self) -> Duration {
+        self.spec.interval.as_ref().map_or(Duration::from_mins(1), gitops_api::meta::Duration::get)
+    }
+    fn is_static(&self) -> bool {
+        self.spec.type_ == Some(HelmRepositoryType::Oci)
+    }
+    fn status(&self) -> Option<&HelmRepositoryStatus> {
+        self.status.as_ref()
+    }
+}
+
+impl Kind for HelmChart {
+    type Status = HelmChartStatus;
+    const PROFILE: &'static Profile = &crate::profiles::HELM_CHART;
+
+    fn suspended(&self) -> bool {
+        self.spec.suspend
+    }
+    fn interval(&self) -> Duration {
+        self.spec.interval.get()
+    }
+    fn status(&self) -> Option<&HelmChartStatus> {
+        self.status.as_ref()
+    }
+}
+
+impl Kind for Bucket {
+    type Status = BucketStatus;
+    const PROFILE: &'static Profile = &crate::profiles::BUCKET;
+
+    fn suspended(&self) -> bool {
+        self.spec.suspend
+    }
+    fn interval(&self) -> Duration {
+        self.spec.interval.get()
+    }
+    fn status(&self) -> Option<&BucketStatus> {
         self.status.as_ref()
     }
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use gitops_api::{
     meta::{ConditionStatus, condition_type, reason},
-    source::{Artifact as Recorded, GitRepositoryStatus, OciRepositoryStatus},
+    source::{
+        Artifact as Recorded, BucketStatus, GitRepositoryStatus, HelmChartStatus,
+        HelmRepositoryStatus, OciRepositoryStatus,
+    },
 };
 use gitops_core::{Artifact, ArtifactKey, Class, Failure, Revision, Scope, Stage, one_line};
 use gitops_source::{
@@ -22,19 +25,31 @@ pub(super) trait Advertises: Status {
 }
 
 macro_rules! advertises {
-    ($($status:ty),*) => {$(
+    ($($status:ty $(: $url:ident)?),*) => {$(
         impl Advertises for $status {
             fn artifact(&self) -> Option<&Recorded> {
                 self.artifact.as_ref()
             }
             fn advertise(&mut self, artifact: Option<Recorded>) {
+                $(
+                    // The alias leads nowhere without an artifact.
+                    if artifact.is_none() {
+                        self.$url = None;
+                    }
+                )?
                 self.artifact = artifact;
             }
         }
     )*};
 }
 
-advertises!(GitRepositoryStatus, OciRepositoryStatus);
+advertises!(
+    GitRepositoryStatus,
+    OciRepositoryStatus: url,
+    BucketStatus: url,
+    HelmRepositoryStatus: url,
+    HelmChartStatus: url
+);
 
 /// What a turn starts from, as [`Storage::begin`] found it.
 #[derive(Clone, Debug)]

@@ -4,11 +4,14 @@ mod common;
 mod credentials;
 mod git;
 mod git_signature;
+mod helm_repository;
 mod include;
 mod instead;
 mod oci;
+mod secret_data;
 
 pub use common::Storage;
 pub use git::GitRepositoryReconciler;
+pub use helm_repository::HelmRepositoryReconciler;
 pub use instead::SourceOverride;
 pub use oci::OciRepositoryReconciler;

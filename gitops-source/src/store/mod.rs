@@ -7,12 +7,7 @@ mod memory;
 mod retain;
 
 use std::{
-    fmt::Debug,
-    fs::File,
-    io::{self, Read as _, Seek as _},
-    path::Path,
-    sync::Arc,
-    time::Duration,
+    fmt::Debug, fs::File, io, os::unix::fs::FileExt as _, path::Path, sync::Arc, time::Duration,
 };
 
 use async_trait::async_trait;
@@ -49,8 +44,7 @@ pub enum Content {
         /// The bytes.
         bytes: Bytes,
     },
-    /// A file whose content, from its start, is stored as it is. Nobody else may read from the
-    /// same handle meanwhile.
+    /// A file whose content is stored as it is, from its start.
     File {
         /// The name of the stored file.
         name: String,
@@ -83,16 +77,17 @@ impl Content {
             }
             Self::Bytes { bytes, .. } => out.write_all(bytes).map_err(written),
             Self::File { file, .. } => {
-                let mut file: &File = file;
-                file.rewind().map_err(StoreError::reading)?;
                 let mut piece = vec![0; 128 << 10];
+                let mut at = 0;
                 loop {
                     scope.check()?;
-                    let amount = file.read(&mut piece).map_err(StoreError::reading)?;
+                    // Others may use the same handle meanwhile.
+                    let amount = file.read_at(&mut piece, at).map_err(StoreError::reading)?;
                     if amount == 0 {
                         return Ok(());
                     }
                     out.write_all(&piece[..amount]).map_err(written)?;
+                    at += amount as u64;
                 }
             }
         }

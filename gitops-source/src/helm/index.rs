@@ -1,0 +1,530 @@
+//! The index of a chart repository: checked, brought into one form, and looked into.
+//!
+//! Follows Flux's `repository.IndexFromBytes` (which entries are good, what is an error) and stores
+//! the same bytes as Flux: JSON with two spaces, charts by name, versions from the highest. Differs
+//! in that neither step holds the index in memory: entries are read one at a time, and a lookup
+//! reads over all charts but the one that it is about.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::FileExt as _,
+};
+
+use gitops_yaml::{Flavour, Node};
+use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::{
+    entry::{ChartEntry, ChartVersion, Time},
+    split::{Piece, SplitError, split},
+};
+use crate::go::quoted;
+
+/// The largest index that is read as a whole where its form is unusual, in bytes.
+const WHOLE_LIMIT: u64 = 8 << 20;
+/// The largest list of versions of one chart in a lookup, in bytes.
+const CHART_LIMIT: usize = 32 << 20;
+
+/// Why a file is no index.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// There is nothing in it.
+    #[error("empty index.yaml file")]
+    Empty,
+    /// It names no version of its form.
+    #[error("no API version specified")]
+    NoApiVersion,
+    /// It is not YAML.
+    #[error("error converting YAML to JSON: {0}")]
+    Yaml(Box<str>),
+    /// It has another shape.
+    #[error("error unmarshaling JSON: while decoding JSON: {0}")]
+    Shape(Box<str>),
+    /// Local disk trouble.
+    #[error("cannot read or write a temporary file")]
+    Disk(#[from] io::Error),
+}
+
+/// Brings an index into the form in which it is stored; gives it from a file without a name, and
+/// its size. Blocks.
+pub(super) fn convert(index: &mut File) -> Result<(File, u64), IndexError> {
+    let size = index.metadata()?.len();
+    index.rewind()?;
+    let mut head = [0; 512];
+    let amount = index.read(&mut head)?;
+    let first = head[..amount].iter().find(|byte| !byte.is_ascii_whitespace());
+    let Some(first) = first.filter(|_| size > 0) else {
+        return Err(IndexError::Empty);
+    };
+    if *first == b'{' {
+        let mut out = Collector::new()?;
+        index.rewind()?;
+        let mut json = serde_json::Deserializer::from_reader(BufReader::new(&*index));
+        match (Index(&mut out)).deserialize(&mut json).and_then(|()| json.end()) {
+            Ok(()) => return out.finish(),
+            // Not JSON: perhaps YAML in flow style.
+            Err(error) if error.is_syntax() || error.is_eof() => {}
+            Err(error) => return Err(IndexError::Shape(error.to_string().into())),
+        }
+    }
+    index.rewind()?;
+    let mut out = Collector::new()?;
+    let piecewise =
+        match split(BufReader::with_capacity(128 << 10, &*index), |piece| out.piece(piece)) {
+            Ok(done) => done.and_then(|()| out.end_of_chart()),
+            Err(SplitError::Io(error)) => return Err(error.into()),
+            Err(SplitError::Unusual) => Err(IndexError::Yaml("yaml: unusual form of index".into())),
+        };
+    match piecewise {
+        Ok(()) => out.finish(),
+        Err(IndexError::Disk(error)) => Err(error.into()),
+        Err(_) if size <= WHOLE_LIMIT => whole(index),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the document as a whole.
+fn whole(index: &mut File) -> Result<(File, u64), IndexError> {
+    let mut text = Vec::new();
+    index.rewind()?;
+    index.read_to_end(&mut text)?;
+    let mut out = Collector::new()?;
+    match yaml(&text, 0)? {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                out.field(&key, value)?;
+            }
+        }
+        Value::Null => {}
+        _ => return Err(not_an_object("repo.IndexFile")),
+    }
+    out.finish()
+}
+
+fn not_an_object(what: &str) -> IndexError {
+    let why = format!("json: cannot unmarshal into Go value of type {what}");
+    IndexError::Shape(why.into())
+}
+
+fn yaml(text: impl AsRef<[u8]>, line: u32) -> Result<Value, IndexError> {
+    let convert = |error: gitops_yaml::Error| {
+        let message = error.message();
+        let moved = message.strip_prefix("yaml: line ").and_then(|rest| {
+            let (number, why) = rest.split_once(':')?;
+            Some(format!("yaml: line {}:{why}", number.parse::<u32>().ok()?.checked_add(line)?))
+        });
+        IndexError::Yaml(moved.unwrap_or_else(|| message.to_owned()).into())
+    };
+    let node: Node = gitops_yaml::read_first(text, Flavour::V2).map_err(convert)?;
+    node.to_json_v2().map_err(convert)
+}
+
+/// Where a chart stands in the collector's file.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u64,
+    length: u64,
+}
+
+/// Takes an index in any order and writes it in ours.
+struct Collector {
+    api_version: String,
+    generated: Time,
+    server_info: Map<String, Value>,
+    public_keys: Vec<String>,
+    annotations: BTreeMap<String, String>,
+    has_entries: bool,
+    charts: BTreeMap<String, Span>,
+    body: BufWriter<File>,
+    written: u64,
+    /// The chart that is being read, and its versions.
+    current: Option<(String, Vec<ChartEntry>)>,
+}
+
+impl Collector {
+    fn new() -> Result<Self, IndexError> {
+        Ok(Self {
+            api_version: String::new(),
+            generated: Time::default(),
+            server_info: Map::new(),
+            public_keys: Vec::new(),
+            annotations: BTreeMap::new(),
+            has_entries: false,
+            charts: BTreeMap::new(),
+            body: BufWriter::with_capacity(128 << 10, tempfile::tempfile()?),
+            written: 0,
+            current: None,
+        })
+    }
+
+    /// Takes a piece of a YAML index.
+    fn piece(&mut self, piece: Piece) -> Result<(), IndexError> {
+        match piece {
+            Piece::Field(text) => {
+                self.end_of_chart()?;
+                match yaml(text, 0)? {
+                    Value::Object(fields) => {
+                        fields.into_iter().try_for_each(|(key, value)| self.field(&key, value))
+                    }
+                    Value::Null => {
+                        // `entries:` itself, or a comment.
+                        self.has_entries = true;
+                        Ok(())
+                    }
+                    _ => Err(not_an_object("repo.IndexFile")),
+                }
+            }
+            Piece::Chart(text) => {
+                self.end_of_chart()?;
+                let Value::Object(chart) = yaml(text, 0)? else {
+                    return Err(not_an_object("map[string]repo.ChartVersions"));
+                };
+                for (name, value) in chart {
+                    self.end_of_chart()?;
+                    self.list(name, value)?;
+                }
+                Ok(())
+            }
+            Piece::Version { line, text } => {
+                let (Value::Array(items), Some((_, versions))) =
+                    (yaml(text, line)?, &mut self.current)
+                else {
+                    return Err(not_an_object("repo.ChartVersions"));
+                };
+                for item in items {
+                    accept(item, versions)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a field of a YAML index.
+    fn field(&mut self, key: &str, value: Value) -> Result<(), IndexError> {
+        let shape = |error: serde_json::Error| IndexError::Shape(format!("json: {error}").into());
+        match key {
+            "entries" => {
+                self.has_entries = true;
+                match value {
+                    Value::Null => {}
+                    Value::Object(charts) => {
+                        for (name, versions) in charts {
+                            self.list(name, versions)?;
+                            self.end_of_chart()?;
+                        }
+                    }
+                    _ => return Err(not_an_object("map[string]repo.ChartVersions")),
+                }
+                Ok(())
+            }
+            "apiVersion" | "generated" | "serverInfo" | "publicKeys" | "annotations" => {
+                self.head(key, value).map_err(shape)
+            }
+            _ => {
+                let why = format!("json: unknown field {}", quoted(key));
+                Err(IndexError::Shape(why.into()))
+            }
+        }
+    }
+
+    /// Takes a field other than the entries; others that Helm does not know are left out.
+    fn head(&mut self, key: &str, value: Value) -> Result<(), serde_json::Error> {
+        if value.is_null() {
+            return Ok(());
+        }
+        match key {
+            "apiVersion" => self.api_version = serde_json::from_value(value)?,
+            "generated" => self.generated = serde_json::from_value(value)?,
+            "serverInfo" => self.server_info = serde_json::from_value(value)?,
+            "publicKeys" => self.public_keys = serde_json::from_value(value)?,
+            "annotations" => self.annotations = serde_json::from_value(value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Begins a chart with the versions that are known already.
+    fn list(&mut self, name: String, versions: Value) -> Result<(), IndexError> {
+        if self.charts.contains_key(&name) {
+            let why =
+                format!("yaml: unmarshal errors:\n  key {} already set in map", quoted(&name));
+            return Err(IndexError::Yaml(why.into()));
+        }
+        let items = match versions {
+            Value::Null => Vec::new(),
+            Value::Array(items) => items,
+            _ => return Err(not_an_object("repo.ChartVersions")),
+        };
+        let mut accepted = Vec::with_capacity(items.len());
+        for item in items {
+            accept(item, &mut accepted)?;
+        }
+        self.current = Some((name, accepted));
+        Ok(())
+    }
+
+    /// Writes the chart that was read.
+    fn end_of_chart(&mut self) -> Result<(), IndexError> {
+        let Some((name, versions)) = self.current.take() else {
+            return Ok(());
+        };
+        self.chart(name, versions)?;
+        Ok(())
+    }
+
+    fn chart(&mut self, name: String, mut versions: Vec<ChartEntry>) -> io::Result<()> {
+        versions
+            .sort_by_cached_key(|entry| std::cmp::Reverse(crate::Version::parse(&entry.version)));
+        let text = escaped(&serde_json::to_string_pretty(&versions)?.replace('\n', "\n    "));
+        self.body.write_all(text.as_bytes())?;
+        let span = Span { start: self.written, length: text.len() as u64 };
+        self.written += span.length;
+        // Of two charts of one name in JSON the later counts, as in Go.
+        self.charts.insert(name, span);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(File, u64), IndexError> {
+        if self.api_version.is_empty() {
+            return Err(IndexError::NoApiVersion);
+        }
+        self.body.flush()?;
+        let body = self.body.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let mut out = BufWriter::with_capacity(128 << 10, tempfile::tempfile()?);
+        let mut size = 0_u64;
+        let mut write = |text: &[u8]| {
+            size += text.len() as u64;
+            out.write_all(text)
+        };
+        write(b"{\n")?;
+        if !self.server_info.is_empty() {
+            write(field("serverInfo", &self.server_info)?.as_bytes())?;
+            write(b",\n")?;
+        }
+        write(field("apiVersion", &self.api_version)?.as_bytes())?;
+        write(b",\n")?;
+        write(field("generated", &self.generated)?.as_bytes())?;
+        write(b",\n  \"entries\": ")?;
+        write(match (self.charts.is_empty(), self.has_entries) {
+            (true, true) => b"{}",
+            (true, false) => b"null",
+            (false, _) => b"{",
+        })?;
+        let mut separator = "\n";
+        let mut piece = vec![0; 128 << 10];
+        for (name, span) in &self.charts {
+            let name = escaped(&serde_json::to_string(name).map_err(io::Error::from)?);
+            write(format!("{separator}    {name}: ").as_bytes())?;
+            separator = ",\n";
+            let (mut start, mut left) = (span.start, span.length);
+            while left > 0 {
+                let wanted = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                body.read_exact_at(&mut piece[..wanted], start)?;
+                write(&piece[..wanted])?;
+                start += wanted as u64;
+                left -= wanted as u64;
+            }
+        }
+        if !self.charts.is_empty() {
+            write(b"\n  }")?;
+        }
+        if !self.public_keys.is_empty() {
+            write(b",\n")?;
+            write(field("publicKeys", &self.public_keys)?.as_bytes())?;
+        }
+        if !self.annotations.is_empty() {
+            write(b",\n")?;
+            write(field("annotations", &self.annotations)?.as_bytes())?;
+        }
+        write(b"\n}")?;
+        out.flush()?;
+        let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok((file, size))
+    }
+}
+
+fn accept(item: Value, versions: &mut Vec<ChartEntry>) -> Result<(), IndexError> {
+    let entry = ChartEntry::from_yaml(item).map_err(|why| IndexError::Shape(why.into()))?;
+    versions.extend(usable(entry));
+    Ok(())
+}
+
+fn field<T: serde::Serialize>(key: &str, value: &T) -> io::Result<String> {
+    let text = serde_json::to_string_pretty(value)?.replace('\n', "\n  ");
+    Ok(escaped(&format!("  \"{key}\": {text}")))
+}
+
+/// JSON as Go writes it: what could be taken for HTML is escaped.
+fn escaped(json: &str) -> String {
+    const SPECIAL: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+    if !json.contains(SPECIAL) {
+        return json.to_owned();
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if SPECIAL.contains(&c) {
+            out.push_str(&format!("\\u{:04x}", c as u32));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// An entry that can be used.
+fn usable(entry: Option<ChartEntry>) -> Option<ChartEntry> {
+    entry.and_then(|mut entry| entry.accept().then_some(entry))
+}
+
+/// Reads an index in JSON, one chart at a time.
+struct Index<'c>(&'c mut Collector);
+
+impl<'de> DeserializeSeed<'de> for Index<'_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Index<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an index of charts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "entries" {
+                self.0.has_entries = true;
+                map.next_value_seed(Entries(self.0))?;
+            } else {
+                self.0.head(&key, map.next_value()?).map_err(A::Error::custom)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Entries<'c>(&'c mut Collector);
+
+impl<'de> DeserializeSeed<'de> for Entries<'_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("charts with their versions")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: serde::Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_map(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            let versions: Option<Vec<Option<ChartEntry>>> = map.next_value()?;
+            let versions = versions.unwrap_or_default().into_iter();
+            let versions = versions.filter_map(usable).collect();
+            self.0.chart(name, versions).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+/// The versions of a chart in a stored index; `None` when the index does not list it. Everything
+/// else of the index is read over.
+///
+/// # Errors
+/// When the index cannot be read.
+pub async fn find_chart(
+    index: impl AsyncRead + Unpin,
+    chart: &str,
+) -> io::Result<Option<Vec<ChartVersion>>> {
+    let name = escaped(&serde_json::to_string(chart)?);
+    let mut input = Scan { input: index, buffer: Vec::new(), ended: false };
+    // Lines of other depths begin otherwise, and no text in JSON goes over several lines.
+    if !input.skip_past(b"\n  \"entries\": {").await?
+        || !input.skip_past(format!("\n    {name}: [").as_bytes()).await?
+    {
+        return Ok(None);
+    }
+    let mut list = b"[".to_vec();
+    list.extend(input.take_until(b"]", b"\n    ]").await?);
+    list.push(b']');
+    let versions: Vec<Option<ChartVersion>> = serde_json::from_slice(&list)?;
+    Ok(Some(versions.into_iter().flatten().collect()))
+}
+
+struct Scan<R> {
+    input: R,
+    buffer: Vec<u8>,
+    ended: bool,
+}
+
+impl<R: AsyncRead + Unpin> Scan<R> {
+    async fn more(&mut self) -> io::Result<()> {
+        let start = self.buffer.len();
+        self.buffer.resize(start + (256 << 10), 0);
+        let amount = self.input.read(&mut self.buffer[start..]).await?;
+        self.buffer.truncate(start + amount);
+        self.ended = amount == 0;
+        Ok(())
+    }
+
+    async fn skip_past(&mut self, mark: &[u8]) -> io::Result<bool> {
+        let finder = memchr::memmem::Finder::new(mark);
+        loop {
+            if let Some(at) = finder.find(&self.buffer) {
+                self.buffer.drain(..at + mark.len());
+                return Ok(true);
+            }
+            if self.ended {
+                return Ok(false);
+            }
+            let kept = self.buffer.len().min(mark.len() - 1);
+            self.buffer.drain(..self.buffer.len() - kept);
+            self.more().await?;
+        }
+    }
+
+    /// What comes before a mark; nothing when the input goes on with `empty`.
+    async fn take_until(&mut self, empty: &[u8], mark: &[u8]) -> io::Result<Vec<u8>> {
+        let finder = memchr::memmem::Finder::new(mark);
+        let mut searched = 0;
+        loop {
+            if self.buffer.starts_with(empty) {
+                return Ok(Vec::new());
+            }
+            if let Some(at) = finder.find(&self.buffer[searched..]) {
+                self.buffer.truncate(searched + at);
+                return Ok(std::mem::take(&mut self.buffer));
+            }
+            if self.ended || self.buffer.len() > CHART_LIMIT {
+                return Err(io::Error::other("the index is malformed"));
+            }
+            searched = self.buffer.len().saturating_sub(mark.len());
+            self.more().await?;
+        }
+    }
+}
