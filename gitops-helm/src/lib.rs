@@ -19,6 +19,7 @@
 mod chart;
 mod compat;
 mod decode;
+mod repository;
 mod values;
 
 pub use chart::{
@@ -27,4 +28,5 @@ pub use chart::{
 };
 pub use compat::Compat;
 pub use decode::DocumentError;
+pub use repository::{ChartVersion, Index, IndexError, Listing, Skipped};
 pub use values::{SetError, SetMode, Values, merge, read_values, set, set_file, set_json};

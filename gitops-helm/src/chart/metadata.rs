@@ -144,6 +144,11 @@ impl Metadata {
         })
     }
 
+    /// Whether Chart.yaml knows a field.
+    pub(crate) fn has_field(name: &str) -> bool {
+        METADATA_FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name))
+    }
+
     fn decode_annotations(
         &mut self,
         value: &Value,
