@@ -6,21 +6,21 @@
 use std::sync::Arc;
 
 use gitops_core::one_line;
-use gitops_yaml::Schema;
+use gitops_yaml::{Node, Schema};
 
 use crate::{
     accumulator::Accumulator,
     build::Build,
     config::{TransformerConfig, read_crds},
-    error::{Error, ErrorKind, Result},
-    file::{COMPONENT, FILE_NAMES, Kustomization},
+    error::{Entry, Error, ErrorKind, Result},
+    file::{COMPONENT, FILE_NAMES, GeneratorArgs, Kustomization},
     generate,
     load::{Loader, path},
     plugin::Plugin,
     read::{read_document, read_resources},
-    resource::Origin,
+    resource::{Origin, Resource},
     set::ResourceSet,
-    transform,
+    transform::{self, Step},
 };
 
 /// A kustomization file and the directory that it stands in.
@@ -29,6 +29,8 @@ pub(crate) struct Target<'t> {
     loader: Loader<'t>,
     file: Kustomization,
     file_name: &'static str,
+    /// The kustomization file as it was read, for the places of its entries.
+    document: Option<Node>,
     /// Where this kustomization comes from, if origins are asked for.
     origin: Option<Origin>,
 }
@@ -65,10 +67,14 @@ impl<'t> Target<'t> {
             Error::from(error)
                 .reword(|text| format!("invalid Kustomization: {text}"))
                 .in_file(place.as_str())
+                .with_text(&String::from_utf8_lossy(&content))
         })?;
         let file = Kustomization::read(&document, &mut |warning| build.warnings.push(warning))
-            .map_err(|error| error.in_file(place.as_str()))?;
-        Self::new(loader, file, file_name)
+            .map_err(|error| {
+                let error = error.in_file(place.as_str());
+                error.with_text(&String::from_utf8_lossy(&content))
+            })?;
+        Self::new(loader, file, file_name, Some(document))
     }
 
     /// A target with a kustomization file that was read.
@@ -76,10 +82,37 @@ impl<'t> Target<'t> {
         loader: Loader<'t>,
         file: Kustomization,
         file_name: &'static str,
+        document: Option<Node>,
     ) -> Result<Self> {
-        file.check_kind(&loader.shown_root())
-            .map_err(|error| error.in_file(loader.name_of(file_name)))?;
-        Ok(Self { loader, file, file_name, origin: None })
+        let target = Self { loader, file, file_name, document, origin: None };
+        match target.file.check_kind(&target.loader.shown_root()) {
+            Ok(()) => Ok(target),
+            Err(error) => Err(target.place(error, Entry::UNKNOWN)),
+        }
+    }
+
+    /// Places a failure of an entry of this kustomization: in the kustomization file, unless a closer
+    /// place is known. Adds this kustomization to the chain.
+    #[cold]
+    pub(crate) fn place(&self, mut error: Error, entry: Entry) -> Error {
+        if matches!(error.kind(), ErrorKind::Cancelled) {
+            return error;
+        }
+        let file = self.file_path();
+        if let Some(index) = entry.1 {
+            error = error.at_index(index);
+        }
+        if !entry.0.is_empty() {
+            error = error.at_field(entry.0);
+        }
+        let text = self.loader.text_of(&file).unwrap_or_default();
+        let error = error
+            .place_in(&file, self.document.as_ref(), &text)
+            .through(Error::location(&file, self.document.as_ref(), entry));
+        match error.lacks_text_of().and_then(|file| self.loader.text_of(file)) {
+            Some(text) => error.with_text(&text),
+            None => error,
+        }
     }
 
     pub(crate) fn file(&self) -> &Kustomization {
@@ -97,9 +130,22 @@ impl<'t> Target<'t> {
 
     /// Takes the schema of the `openapi` field, unless an earlier kustomization chose one.
     pub(crate) fn choose_schema(&self, build: &mut Build<'_>) -> Result<()> {
+        if self.file.openapi.is_empty() {
+            return Ok(());
+        }
+        self.read_schema(build).map_err(|error| self.place(error, Entry("openapi", None)))
+    }
+
+    fn read_schema(&self, build: &mut Build<'_>) -> Result<()> {
         let custom = self.file.openapi.get("path");
         let version = self.file.openapi.get("version");
-        let content = custom.map(|file| self.loader.read(file)).transpose()?;
+        let content = custom
+            .map(|file| {
+                self.loader
+                    .read(file)
+                    .map_err(|error| self.loader.suggest(error, file).at_field("path"))
+            })
+            .transpose()?;
         if build.schema_is_set {
             return Ok(());
         }
@@ -107,11 +153,13 @@ impl<'t> Target<'t> {
             (Some(_), Some(_)) => Err(Error::new(
                 ErrorKind::Field,
                 "builtin version and custom schema provided, cannot use both",
-            )),
+            )
+            .expecting("either `path` or `version`")),
             (Some(content), None) => {
                 let schema = Schema::from_openapi(&content).map_err(|error| {
                     Error::from(error)
                         .in_file(self.loader.name_of(custom.map_or("", String::as_str)))
+                        .expecting("an OpenAPI document in JSON or YAML, with `definitions`")
                 })?;
                 build.schema = Arc::new(if build.options.openapi_adds {
                     schema.or_else(&build.options.schema)
@@ -125,7 +173,9 @@ impl<'t> Target<'t> {
             (None, Some(version)) => {
                 if !version.starts_with("v1.") {
                     let message = "the specified OpenAPI version is not built in".to_owned();
-                    return Err(Error::new(ErrorKind::Field, message));
+                    return Err(Error::new(ErrorKind::Field, message)
+                        .at_field("version")
+                        .expecting("a version of Kubernetes, such as v1.21.2"));
                 }
                 build.schema_is_set = true;
                 Ok(())
@@ -134,6 +184,9 @@ impl<'t> Target<'t> {
     }
 
     /// Adds what this kustomization says to `into`: empty, or the parent's for a component.
+    ///
+    /// # Errors
+    /// Placed, with this kustomization in the chain.
     pub(crate) fn accumulate(
         &mut self,
         build: &mut Build<'_>,
@@ -141,24 +194,28 @@ impl<'t> Target<'t> {
     ) -> Result<Accumulator> {
         let mut all = into;
         let resources = std::mem::take(&mut self.file.resources);
-        for entry in &resources {
+        for (index, entry) in resources.iter().enumerate() {
             build.scope.check()?;
-            self.add_resource(build, &mut all, entry)
-                .map_err(|error| error.context("accumulating resources"))?;
+            self.add_resource(build, &mut all, entry).map_err(|error| {
+                let error = error.context("accumulating resources");
+                self.place(error, Entry("resources", Some(index)))
+            })?;
         }
         self.merge_configurations(&mut all)?;
         self.run_generators(build, &mut all)?;
         let components = std::mem::take(&mut self.file.components);
-        for entry in &components {
-            all = self
-                .add_component(build, all, entry)
-                .map_err(|error| error.context("accumulating components"))?;
+        for (index, entry) in components.iter().enumerate() {
+            all = self.add_component(build, all, entry).map_err(|error| {
+                let error = error.context("accumulating components");
+                self.place(error, Entry("components", Some(index)))
+            })?;
         }
-        build.check_size(all.set.len())?;
+        build.check_size(all.set.len()).map_err(|error| self.place(error, Entry::UNKNOWN))?;
         self.run_transformers(build, &mut all)?;
         self.run_validators(build, &mut all)?;
-        all.bind_variables(&self.file.vars, &build.schema)
-            .map_err(|error| error.context("merging vars"))?;
+        all.bind_variables(&self.file.vars, &build.schema).map_err(|error| {
+            self.place(error.context("merging vars"), Entry("vars", None))
+        })?;
         Ok(all)
     }
 
@@ -169,7 +226,7 @@ impl<'t> Target<'t> {
         all: &mut Accumulator,
         entry: &str,
     ) -> Result<()> {
-        let Err(as_file) = self.add_file(build, all, entry) else { return Ok(()) };
+        let Err(mut as_file) = self.add_file(build, all, entry) else { return Ok(()) };
         if matches!(as_file.kind(), ErrorKind::Cancelled | ErrorKind::Limit) {
             return Err(as_file);
         }
@@ -185,22 +242,10 @@ impl<'t> Target<'t> {
                 Err(as_file)
             }
             Err(as_base) => {
-                // The more telling of the two names the place.
-                let place = (as_file.file().map(str::to_owned), as_file.line(), as_file.column());
-                let object = as_file.object().map(str::to_owned);
-                let hint = as_file.hint().map(str::to_owned);
-                let mut error =
-                    as_base.context(format!("accumulation err='{}'", one_line(&as_file)));
-                if let (Some(file), line, column) = place {
-                    error = error.in_file(file).at_line(line.unwrap_or(0), column.unwrap_or(0));
-                }
-                if let Some(object) = object {
-                    error = error.about(object);
-                }
-                if let Some(hint) = hint {
-                    error = error.with_hint(hint);
-                }
-                Err(error.in_file(self.file_path()))
+                let error = as_base.context(format!("accumulation err='{}'", one_line(&as_file)));
+                // The more telling of the two names place and object.
+                let error = error.or_details_of(&mut as_file);
+                Err(self.loader.suggest(error, entry))
             }
         }
     }
@@ -270,7 +315,8 @@ impl<'t> Target<'t> {
         entry: &str,
     ) -> Result<Accumulator> {
         let loader = self.loader.enter(entry).map_err(|error| {
-            error.reword(|text| format!("loader.New {text:?}")).in_file(self.file_path())
+            let error = error.reword(|text| format!("loader.New {text:?}"));
+            self.loader.suggest(error, entry)
         })?;
         self.build_child(build, all, entry, loader, true)
             .map_err(|error| error.reword(|text| format!("accumulateDirectory: {text:?}")))
@@ -294,88 +340,121 @@ impl<'t> Target<'t> {
         if component && kind != COMPONENT {
             let message =
                 format!("expected kind '{COMPONENT}' for path '{shown}' but got '{kind}'");
-            return Err(Error::new(ErrorKind::Field, message).in_file(child.file_path()));
+            let error = Error::new(ErrorKind::Field, message)
+                .expecting(format!("kind: {COMPONENT}"))
+                .with_hint("kustomizations are named under `resources`, not `components`");
+            return Err(child.place(error, Entry("kind", None)));
         }
         if !component && kind == COMPONENT {
             let message = format!("expected kind != '{COMPONENT}' for path '{shown}'");
-            return Err(Error::new(ErrorKind::Field, message)
-                .in_file(child.file_path())
-                .with_hint("components are named under `components`, not `resources`"));
+            let error = Error::new(ErrorKind::Field, message)
+                .expecting("kind: Kustomization")
+                .with_hint("components are named under `components`, not `resources`");
+            return Err(child.place(error, Entry("kind", None)));
         }
-        let through = child.file_path();
-        child.accumulate(build, into).map_err(|error| {
-            error.context(format!("recursed accumulation of path '{shown}'")).through(through)
-        })
+        child
+            .accumulate(build, into)
+            .map_err(|error| error.context(format!("recursed accumulation of path '{shown}'")))
     }
 
     fn merge_configurations(&self, all: &mut Accumulator) -> Result<()> {
         let mut own = TransformerConfig::defaults();
         if !self.file.configurations.is_empty() {
             let mut merged = TransformerConfig::clone(&own);
-            for file in &self.file.configurations {
-                let name = self.loader.name_of(file);
-                let content =
-                    self.loader.read(file).map_err(|error| error.in_file(name.as_str()))?;
-                let read = read_document(&content)
-                    .map_err(Error::from)
-                    .and_then(|document| TransformerConfig::read(&document));
-                merged.merge(&read.map_err(|error| error.in_file(name.as_str()))?)?;
+            for (index, file) in self.file.configurations.iter().enumerate() {
+                self.read_configuration(file)
+                    .and_then(|read| merged.merge(&read))
+                    .map_err(|error| self.place(error, Entry("configurations", Some(index))))?;
             }
             own = Arc::new(merged);
         }
-        all.merge_config(&own).map_err(|error| error.context("merging config"))?;
+        all.merge_config(&own).map_err(|error| {
+            self.place(error.context("merging config"), Entry("configurations", None))
+        })?;
         if !self.file.crds.is_empty() {
             let mut merged = TransformerConfig::clone(&all.config());
-            for file in &self.file.crds {
-                let name = self.loader.name_of(file);
-                let content =
-                    self.loader.read(file).map_err(|error| error.in_file(name.as_str()))?;
-                let crds = read_crds(&content, file).map_err(|error| error.in_file(name.as_str()));
-                let crds = crds.map_err(|error| {
-                    error.context(format!("loading CRDs [{}]", self.file.crds.join(" ")))
-                })?;
-                merged.merge(&crds).map_err(|error| error.context("merging CRDs"))?;
+            for (index, file) in self.file.crds.iter().enumerate() {
+                self.read_definitions(file)
+                    .and_then(|crds| {
+                        merged.merge(&crds).map_err(|error| error.context("merging CRDs"))
+                    })
+                    .map_err(|error| self.place(error, Entry("crds", Some(index))))?;
             }
             all.config = Some(Arc::new(merged));
         }
         Ok(())
     }
 
+    fn read_configuration(&self, file: &str) -> Result<TransformerConfig> {
+        let content =
+            self.loader.read(file).map_err(|error| self.loader.suggest(error, file))?;
+        read_document(&content)
+            .map_err(Error::from)
+            .and_then(|document| TransformerConfig::read(&document))
+            .map_err(|error| error.in_file(self.loader.name_of(file)))
+    }
+
+    fn read_definitions(&self, file: &str) -> Result<TransformerConfig> {
+        let content =
+            self.loader.read(file).map_err(|error| self.loader.suggest(error, file))?;
+        read_crds(&content, file).map_err(|error| {
+            error
+                .in_file(self.loader.name_of(file))
+                .context(format!("loading CRDs [{}]", self.file.crds.join(" ")))
+        })
+    }
+
     fn run_generators(&self, build: &mut Build<'_>, all: &mut Accumulator) -> Result<()> {
-        let options = self.file.generator_options.as_ref();
-        let schema = Arc::clone(&build.schema);
-        let here = self.file_path();
-        for (kind, generators) in [
-            ("ConfigMapGenerator", &self.file.config_maps),
-            ("SecretGenerator", &self.file.secrets),
+        for (field, kind, generators) in [
+            ("configMapGenerator", "ConfigMapGenerator", &self.file.config_maps),
+            ("secretGenerator", "SecretGenerator", &self.file.secrets),
         ] {
-            for args in generators {
-                let made = if kind == "SecretGenerator" {
-                    generate::secret(args, options, &self.loader, &schema)
-                } else {
-                    generate::config_map(args, options, &self.loader, &schema)
-                };
-                let mut made = made.map_err(|error| error.in_file(here.as_str()))?;
-                made.origin =
-                    self.origin.as_ref().map(|origin| origin.builtin(self.file_name, kind));
-                absorb(all, made, &schema, &here)?;
+            for (index, args) in generators.iter().enumerate() {
+                self.run_generator(build, all, kind, args)
+                    .map_err(|error| self.place(error, Entry(field, Some(index))))?;
             }
         }
         if !self.file.helm_charts.is_empty() || self.file.helm_globals.is_some() {
-            return Err(Error::new(
+            let error = Error::new(
                 ErrorKind::Unsupported,
                 "helmCharts is not allowed in this build",
             )
-            .in_file(here)
-            .with_hint("render the chart with a HelmRelease, or commit its output"));
+            .with_hint("render the chart with a HelmRelease, or commit its output");
+            return Err(self.place(error, Entry("helmCharts", None)));
         }
-        for plugin in self
-            .plugins(build, &self.file.generators)
-            .map_err(|error| error.context("loading generator plugins"))?
-        {
-            for resource in plugin.generate(&self.loader, build)? {
-                absorb(all, resource, &schema, &here)?;
-            }
+        self.run_plugin_generators(build, all)
+    }
+
+    /// A field of the kustomization file that makes a ConfigMap or Secret.
+    fn run_generator(
+        &self,
+        build: &Build<'_>,
+        all: &mut Accumulator,
+        kind: &'static str,
+        args: &GeneratorArgs,
+    ) -> Result<()> {
+        let options = self.file.generator_options.as_ref();
+        let mut made = if kind == "SecretGenerator" {
+            generate::secret(args, options, &self.loader, &build.schema)?
+        } else {
+            generate::config_map(args, options, &self.loader, &build.schema)?
+        };
+        made.origin = self.origin.as_ref().map(|origin| origin.builtin(self.file_name, kind));
+        absorb(all, made, &build.schema)
+    }
+
+    fn run_plugin_generators(&self, build: &mut Build<'_>, all: &mut Accumulator) -> Result<()> {
+        let plugins = self
+            .plugins(build, "generators", &self.file.generators)
+            .map_err(|error| error.context("loading generator plugins"))?;
+        for (entry, plugin) in plugins {
+            plugin
+                .generate(&self.loader, build)
+                .and_then(|made| {
+                    made.into_iter()
+                        .try_for_each(|resource| absorb(all, resource, &build.schema))
+                })
+                .map_err(|error| self.place(error, entry))?;
         }
         Ok(())
     }
@@ -383,17 +462,19 @@ impl<'t> Target<'t> {
     fn run_transformers(&self, build: &mut Build<'_>, all: &mut Accumulator) -> Result<()> {
         let config = all.config();
         let steps = transform::steps(&self.file, &config, &self.loader, &build.schema)
-            .map_err(|error| error.in_file(self.file_path()))?;
-        let plugins = self.plugins(build, &self.file.transformers)?;
-        for (kind, step) in steps {
+            .map_err(|(error, entry)| self.place(error, entry))?;
+        let plugins = self.plugins(build, "transformers", &self.file.transformers)?;
+        for Step { kind, entry, transform } in steps {
             build.scope.check()?;
-            step.run(&mut all.set, build).map_err(|error| error.in_file(self.file_path()))?;
+            transform.run(&mut all.set, build).map_err(|error| self.place(error, entry))?;
             if let Some(origin) = &self.origin {
                 transform::note(&mut all.set, &origin.builtin(self.file_name, kind));
             }
         }
-        for plugin in plugins {
-            plugin.transform(&mut all.set, &self.loader, build)?;
+        for (entry, plugin) in plugins {
+            plugin
+                .transform(&mut all.set, &self.loader, build)
+                .map_err(|error| self.place(error, entry))?;
             if let Some(origin) = plugin.origin() {
                 transform::note(&mut all.set, origin);
             }
@@ -402,9 +483,11 @@ impl<'t> Target<'t> {
     }
 
     fn run_validators(&self, build: &mut Build<'_>, all: &mut Accumulator) -> Result<()> {
-        for plugin in self.plugins(build, &self.file.validators)? {
+        for (entry, plugin) in self.plugins(build, "validators", &self.file.validators)? {
             let before: Vec<_> = all.set.iter().map(|resource| resource.node().clone()).collect();
-            plugin.transform(&mut all.set, &self.loader, build)?;
+            plugin
+                .transform(&mut all.set, &self.loader, build)
+                .map_err(|error| self.place(error, entry))?;
             let same = before.len() == all.set.len()
                 && all.set.iter().zip(&before).all(|(after, before)| {
                     let mut after = after.node().clone();
@@ -412,10 +495,12 @@ impl<'t> Target<'t> {
                     after == *before
                 });
             if !same {
-                return Err(Error::new(
+                let error = Error::new(
                     ErrorKind::Field,
                     "validator shouldn't modify the resource map",
-                ));
+                )
+                .with_hint("name it under `transformers` if it is meant to change objects");
+                return Err(self.place(error, entry));
             }
         }
         Ok(())
@@ -423,35 +508,56 @@ impl<'t> Target<'t> {
 
     /// The plugins that a list of `generators`, `transformers` or `validators` names: each entry is a
     /// configuration itself, a file of them, or a kustomization that builds some.
-    fn plugins(&self, build: &mut Build<'_>, entries: &[String]) -> Result<Vec<Plugin>> {
+    fn plugins(
+        &self,
+        build: &mut Build<'_>,
+        field: &'static str,
+        entries: &[String],
+    ) -> Result<Vec<(Entry, Plugin)>> {
         let mut inline = ResourceSet::new();
         let mut named = Accumulator::default();
-        for entry in entries {
-            match read_resources(entry.as_bytes(), &self.file_path(), &build.schema) {
+        // The entry of each resource, in the order of the two sets.
+        let (mut of_inline, mut of_named) = (Vec::new(), Vec::new());
+        for (index, text) in entries.iter().enumerate() {
+            let entry = Entry(field, Some(index));
+            match read_resources(text.as_bytes(), "", &build.schema) {
                 Ok(resources) => {
                     for mut resource in resources {
                         resource.origin =
                             self.origin.as_ref().map(|origin| origin.join(self.file_name));
-                        inline.append(resource)?;
+                        inline.append(resource).map_err(|error| {
+                            let kind =
+                                if field == "generators" { "generator" } else { "transformer" };
+                            let error = error.context(format!("configuring external {kind}"));
+                            self.place(error, entry)
+                        })?;
+                        of_inline.push(entry);
                     }
                 }
-                Err(_) => self.add_resource(build, &mut named, entry)?,
+                Err(_) => {
+                    self.add_resource(build, &mut named, text)
+                        .map_err(|error| self.place(error, entry))?;
+                    of_named.resize(named.set.len(), entry);
+                }
             }
         }
-        inline.append_all(named.set)?;
-        inline.into_vec().into_iter().map(Plugin::new).collect()
+        inline.append_all(named.set).map_err(|error| self.place(error, Entry(field, None)))?;
+        inline
+            .into_vec()
+            .into_iter()
+            .zip(of_inline.into_iter().chain(of_named))
+            .map(|(config, entry)| {
+                let plugin = Plugin::new(config).map_err(|error| self.place(error, entry))?;
+                Ok((entry, plugin))
+            })
+            .collect()
     }
 }
 
-fn absorb(
-    all: &mut Accumulator,
-    resource: crate::resource::Resource,
-    schema: &Schema,
-    file: &str,
-) -> Result<()> {
+fn absorb(all: &mut Accumulator, resource: Resource, schema: &Schema) -> Result<()> {
     all.set
         .absorb(resource, schema)
-        .map_err(|error| error.context("merging from generator").in_file(file))
+        .map_err(|error| error.context("merging from generator"))
 }
 
 /// The base name of the directory, which one plugin takes for a value.

@@ -3,12 +3,12 @@
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use gitops_core::{Scope, Tree};
-use gitops_yaml::Schema;
+use gitops_yaml::{Node, Schema};
 
 use crate::{
     accumulate::Target,
     accumulator::Accumulator,
-    error::{Error, ErrorKind, Result},
+    error::{Entry, Error, ErrorKind, Result},
     file::Kustomization,
     finish,
     load::{DenyRemotes, LoadRestriction, Loader, Remotes},
@@ -103,16 +103,17 @@ pub fn build(
     Ok(Rendered { manifests, warnings: build.warnings })
 }
 
-/// Builds a directory with a kustomization that the caller made.
+/// Builds a directory with a kustomization that the caller made, of a document if there is one.
 pub(crate) fn build_from(
     loader: Loader<'_>,
     file: Kustomization,
     file_name: &'static str,
+    document: Option<Node>,
     options: &BuildOptions,
     scope: &Scope,
 ) -> Result<Rendered, Error> {
     let mut build = Build::new(options, scope);
-    let target = Target::new(loader, file, file_name)?;
+    let target = Target::new(loader, file, file_name, document)?;
     let manifests = build.run(target)?;
     Ok(Rendered { manifests, warnings: build.warnings })
 }
@@ -155,25 +156,29 @@ impl<'b> Build<'b> {
             target.set_origin(Origin::default());
         }
         target.choose_schema(self)?;
-        let through = target.file_path();
-        let accumulated = target
-            .accumulate(self, Accumulator::default())
-            .and_then(|mut accumulated| {
-                finish::add_hashes(&mut accumulated.set, &self.schema)?;
-                let config = accumulated.config();
-                finish::fix_names(&mut accumulated.set, &config, self)?;
-                finish::resolve_variables(&mut accumulated, self)?;
-                finish::drop_local(&mut accumulated.set)?;
-                Ok(accumulated)
-            })
-            .map_err(|error| error.through(through))?;
+        let accumulated = target.accumulate(self, Accumulator::default())?;
+        let accumulated = self
+            .settle(accumulated)
+            .map_err(|error| target.place(error, Entry::UNKNOWN))?;
         let mut set = accumulated.set;
         match (&target.file().sort_options, self.options.reorder) {
-            (Some(options), _) => sort::sort(&mut set, options)?,
+            (Some(options), _) => sort::sort(&mut set, options)
+                .map_err(|error| target.place(error, Entry("sortOptions", None)))?,
             (None, Reorder::Legacy) => sort::sort_legacy(&mut set),
             (None, Reorder::None) => {}
         }
         finish::manifests(set, target.file(), self)
+            .map_err(|error| target.place(error, Entry::UNKNOWN))
+    }
+
+    /// What follows when all resources are there.
+    fn settle(&mut self, mut accumulated: Accumulator) -> Result<Accumulator> {
+        finish::add_hashes(&mut accumulated.set, &self.schema)?;
+        let config = accumulated.config();
+        finish::fix_names(&mut accumulated.set, &config, self)?;
+        finish::resolve_variables(&mut accumulated, self)?;
+        finish::drop_local(&mut accumulated.set)?;
+        Ok(accumulated)
     }
 
     /// Counts a kustomization file that is read.

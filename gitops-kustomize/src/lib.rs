@@ -44,8 +44,9 @@ mod read;
 mod resource;
 mod set;
 mod transform;
+mod words;
 
 pub use build::{BuildLimits, BuildOptions, Reorder, build};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, Location};
 pub use load::{DenyRemotes, LoadRestriction, Remote, Remotes};
 pub use manifests::{Manifest, Manifests, Rendered, Source, Warning};

@@ -42,6 +42,7 @@ struct Repr {
     line: u32,
     column: u32,
     snippet: Option<Box<str>>,
+    hint: Option<Box<str>>,
 }
 
 impl Error {
@@ -54,6 +55,7 @@ impl Error {
             line: 0,
             column: 0,
             snippet: None,
+            hint: None,
         }))
     }
 
@@ -70,6 +72,12 @@ impl Error {
             let line = source.lines().nth(self.0.line as usize - 1).unwrap_or_default();
             self.0.snippet = Some(gitops_core::truncate(line, 240).into());
         }
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: impl Into<Box<str>>) -> Self {
+        self.0.hint = Some(hint.into());
         self
     }
 
@@ -95,6 +103,11 @@ impl Error {
     /// The file, where one was named.
     pub fn file(&self) -> Option<&str> {
         self.0.file.as_deref()
+    }
+
+    /// What a person might do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
     }
 
     /// The line in the stream, counted from 1.

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use gitops_yaml::{Content, Entry, Node, ScalarType};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    words::nearest,
+};
 
 /// How strictly a document is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,8 @@ impl<'n> Fields<'n> {
                         "json: cannot unmarshal {} into Go value of type types.{type_name}",
                         json_kind(node)
                     ),
-                ));
+                )
+                .expecting("a mapping"));
             }
         };
         Ok(Self { type_name, dialect, entries, known: Vec::with_capacity(8) })
@@ -147,11 +151,15 @@ impl<'n> Fields<'n> {
         for entry in self.entries {
             let key = entry.key.text().unwrap_or_default();
             if !self.known.iter().any(|name| name.eq_ignore_ascii_case(key)) {
-                let mut error = at(&entry.key, format!("json: unknown field {key:?}"));
-                if let Some(near) = nearest(key, &self.known) {
-                    error = error.with_hint(format!("did you mean {near:?}?"));
+                let error = at(&entry.key, format!("json: unknown field {key:?}"));
+                let mut known = self.known;
+                known.sort_unstable();
+                known.dedup();
+                return Err(match nearest(key, known.iter().copied()) {
+                    Some(near) => error.with_hint(format!("did you mean {near:?}?")),
+                    None => error,
                 }
-                return Err(error);
+                .expecting(format!("one of {}", known.join(", "))));
             }
         }
         Ok(())
@@ -181,8 +189,18 @@ impl<'n> Fields<'n> {
                 self.type_name,
             ),
         );
-        match json_kind(node) {
-            "number" | "bool" if wanted == "string" => error.with_hint("put the value in quotes"),
+        let error = error.expecting(match wanted {
+            "string" => "a text",
+            "bool" => "true or false",
+            "int" => "a whole number",
+            "map[string]string" => "a mapping of texts",
+            _ => "a list",
+        });
+        match (json_kind(node), wanted) {
+            ("number" | "bool", "string") => error.with_hint("put the value in quotes"),
+            ("string" | "object", "[]string" | "[]types") => {
+                error.with_hint("begin each element with `- `")
+            }
             _ => error,
         }
     }
@@ -204,47 +222,5 @@ fn json_kind(node: &Node) -> &'static str {
             ScalarType::Null => "null",
             _ => "string",
         },
-    }
-}
-
-/// The known name that differs in at most two letters.
-fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
-    if key.len() > 64 {
-        return None;
-    }
-    let key = key.to_ascii_lowercase();
-    known
-        .iter()
-        .map(|name| (distance(&key, &name.to_ascii_lowercase()), *name))
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
-        .map(|(_, name)| name)
-}
-
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(left != *right);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suggests_close_names() {
-        let known = ["resources", "namePrefix", "images"];
-        assert_eq!(nearest("resource", &known), Some("resources"));
-        assert_eq!(nearest("nameprefx", &known), Some("namePrefix"));
-        assert_eq!(nearest("patches", &known), None);
     }
 }

@@ -160,7 +160,12 @@ impl Kustomization {
         }
         let message =
             format!("Failed to read kustomization file under {directory}:\n{}", wrong.join("\n"));
-        Err(Error::new(ErrorKind::Field, message))
+        let (field, expected) = if self.api_version == version {
+            ("kind", format!("{KUSTOMIZATION} or {COMPONENT}"))
+        } else {
+            ("apiVersion", version.to_owned())
+        };
+        Err(Error::new(ErrorKind::Field, message).at_field(field).expecting(expected))
     }
 
     /// Whether a `buildMetadata` option is set.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use gitops_core::{Scope, Tree};
+use gitops_yaml::Node;
 
 use crate::{
     build::BuildOptions,
@@ -15,13 +16,14 @@ use crate::{
 /// The name that stands for the namespace of nothing, so that an empty directory builds.
 const PLACEHOLDER: &str = "_placeholder";
 
-/// The directory's kustomization file, or one that is made up; with the name of the file.
+/// The directory's kustomization file, or one that is made up; with the name of the file and
+/// the document in it.
 pub(super) fn find_or_generate(
     tree: &dyn Tree,
     loader: &Loader<'_>,
     options: &BuildOptions,
     scope: &Scope,
-) -> Result<(Kustomization, &'static str)> {
+) -> Result<(Kustomization, &'static str, Option<Node>)> {
     for name in FILE_NAMES {
         let place = loader.name_of(name);
         if !tree.stat(Path::new(&place)).is_ok_and(|entry| !entry.is_dir()) {
@@ -37,10 +39,10 @@ pub(super) fn find_or_generate(
             .map_err(|error| error.in_file(place.as_str()))?;
         // Quirk: a kustomization without `resources` would count as empty; Flux asks for origins to
         // give it something to say, and so its objects are annotated.
-        if document.get("resources").is_none_or(gitops_yaml::Node::is_empty) {
+        if document.get("resources").is_none_or(Node::is_empty) {
             file.build_metadata = vec!["originAnnotations".to_owned()];
         }
-        return Ok((file, name));
+        return Ok((file, name, Some(document)));
     }
     let mut resources = Vec::new();
     scan(tree, loader, "", options, scope, &mut resources)?;
@@ -54,7 +56,7 @@ pub(super) fn find_or_generate(
     } else {
         file.resources = resources;
     }
-    Ok((file, FILE_NAMES[0]))
+    Ok((file, FILE_NAMES[0], None))
 }
 
 /// Lists the manifests below a directory; one with a kustomization file of its own is listed and not

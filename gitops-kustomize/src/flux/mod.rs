@@ -153,9 +153,9 @@ pub fn render(
         ..build.clone()
     };
     let loader = Loader::open(&*tree, &directory, &options)?;
-    let (mut file, name) = generate::find_or_generate(&*tree, &loader, &options, scope)?;
+    let (mut file, name, document) = generate::find_or_generate(&*tree, &loader, &options, scope)?;
     inject(&mut file, flux, &*tree, &loader)?;
-    build_from(loader, file, name, &options, scope)
+    build_from(loader, file, name, document, &options, scope)
         .map_err(|error| error.context("kustomize build failed"))
 }
 

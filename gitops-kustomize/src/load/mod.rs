@@ -5,6 +5,7 @@
 
 pub(crate) mod path;
 mod remote;
+mod suggest;
 
 use std::{path::Path, sync::Arc};
 
@@ -138,6 +139,24 @@ impl<'t> Loader<'t> {
             ),
             _ => self.open_error("open", &full, &error),
         })
+    }
+
+    /// The text of a file by the name that errors have for it.
+    pub(crate) fn text_of(&self, name: &str) -> Option<String> {
+        let content = self.tree().read(Path::new(name)).ok()?;
+        Some(String::from_utf8_lossy(&content).into_owned())
+    }
+
+    /// Adds what may help to a failure to find what the kustomization calls `entry`.
+    #[cold]
+    pub(crate) fn suggest(&self, error: Error, entry: &str) -> Error {
+        if error.kind() != ErrorKind::NotFound || path::is_remote(entry) {
+            return error;
+        }
+        match suggest::nearest(self.tree(), &self.root, entry) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 
     /// A loader of a base or component.

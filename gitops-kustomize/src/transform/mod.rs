@@ -29,8 +29,13 @@ pub(crate) use replicas::Replicas;
 pub(crate) use value_add::{AddTarget, ValueAdd};
 
 use crate::{
-    build::Build, config::TransformerConfig, error::Result, file::Kustomization, load::Loader,
-    resource::Origin, set::ResourceSet,
+    build::Build,
+    config::TransformerConfig,
+    error::{Entry, Error, Result},
+    file::Kustomization,
+    load::Loader,
+    resource::Origin,
+    set::ResourceSet,
 };
 
 /// A change of a set of resources, ready to run.
@@ -39,60 +44,85 @@ pub(crate) trait Transform: Debug {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()>;
 }
 
-/// The steps of a kustomization file in kustomize's order, each with the name of its plugin.
+/// A field of a kustomization file, or an element of one, ready to run.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// The name of kustomize's plugin.
+    pub(crate) kind: &'static str,
+    /// Where it stands in the file.
+    pub(crate) entry: Entry,
+    pub(crate) transform: Box<dyn Transform>,
+}
+
+/// The steps of a kustomization file in kustomize's order.
+///
+/// # Errors
+/// With the entry that is wrong.
 pub(crate) fn steps(
     file: &Kustomization,
     config: &Arc<TransformerConfig>,
     loader: &Loader<'_>,
     schema: &Schema,
-) -> Result<Vec<(&'static str, Box<dyn Transform>)>> {
-    let mut steps: Vec<(&'static str, Box<dyn Transform>)> = Vec::new();
+) -> Result<Vec<Step>, (Error, Entry)> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut add = |kind: &'static str, entry: Entry, transform: Box<dyn Transform>| {
+        steps.push(Step { kind, entry, transform });
+    };
     if !file.patches_strategic_merge.is_empty() {
-        let step = StrategicMerge::from_entries(&file.patches_strategic_merge, loader, schema)?;
-        steps.push(("PatchStrategicMergeTransformer", Box::new(step)));
+        let entry = Entry("patchesStrategicMerge", None);
+        let step = StrategicMerge::from_entries(&file.patches_strategic_merge, loader, schema)
+            .map_err(|error| (error, entry))?;
+        add("PatchStrategicMergeTransformer", entry, Box::new(step));
     }
-    for patch in &file.patches {
-        steps.push(("PatchTransformer", Box::new(PatchStep::new(patch, loader, schema)?)));
+    for (index, patch) in file.patches.iter().enumerate() {
+        let entry = Entry("patches", Some(index));
+        let step = PatchStep::new(patch, loader, schema).map_err(|error| (error, entry))?;
+        add("PatchTransformer", entry, Box::new(step));
     }
     if !file.namespace.is_empty() {
         let step = Namespace::new(&file.namespace, &config.namespace);
-        steps.push(("NamespaceTransformer", Box::new(step)));
+        add("NamespaceTransformer", Entry("namespace", None), Box::new(step));
     }
     if !file.name_prefix.is_empty() {
         let step = Affix::new(AffixKind::Prefix, &file.name_prefix, &config.name_prefix);
-        steps.push(("PrefixTransformer", Box::new(step)));
+        add("PrefixTransformer", Entry("namePrefix", None), Box::new(step));
     }
     if !file.name_suffix.is_empty() {
         let step = Affix::new(AffixKind::Suffix, &file.name_suffix, &config.name_suffix);
-        steps.push(("SuffixTransformer", Box::new(step)));
+        add("SuffixTransformer", Entry("nameSuffix", None), Box::new(step));
     }
     if !file.labels.is_empty() || !file.common_labels.is_empty() {
-        for label in &file.labels {
-            let step = AddPairs::new(label.pairs.clone(), label_specs(label, config)?);
-            steps.push(("LabelTransformer", Box::new(step)));
+        for (index, label) in file.labels.iter().enumerate() {
+            let entry = Entry("labels", Some(index));
+            let specs = label_specs(label, config).map_err(|error| (error, entry))?;
+            add("LabelTransformer", entry, Box::new(AddPairs::new(label.pairs.clone(), specs)));
         }
         let step = AddPairs::new(file.common_labels.clone(), config.common_labels.clone());
-        steps.push(("LabelTransformer", Box::new(step)));
+        add("LabelTransformer", Entry("commonLabels", None), Box::new(step));
     }
     if !file.common_annotations.is_empty() {
         let step =
             AddPairs::new(file.common_annotations.clone(), config.common_annotations.clone());
-        steps.push(("AnnotationsTransformer", Box::new(step)));
+        add("AnnotationsTransformer", Entry("commonAnnotations", None), Box::new(step));
     }
-    for patch in &file.patches_json6902 {
-        steps.push(("PatchJson6902Transformer", Box::new(Json6902::new(patch, loader)?)));
+    for (index, patch) in file.patches_json6902.iter().enumerate() {
+        let entry = Entry("patchesJson6902", Some(index));
+        let step = Json6902::new(patch, loader).map_err(|error| (error, entry))?;
+        add("PatchJson6902Transformer", entry, Box::new(step));
     }
-    for replica in &file.replicas {
+    for (index, replica) in file.replicas.iter().enumerate() {
         let step = Replicas::new(replica.clone(), config.replicas.clone());
-        steps.push(("ReplicaCountTransformer", Box::new(step)));
+        add("ReplicaCountTransformer", Entry("replicas", Some(index)), Box::new(step));
     }
-    for image in &file.images {
+    for (index, image) in file.images.iter().enumerate() {
         let step = Images::new(image.clone(), config.images.clone());
-        steps.push(("ImageTagTransformer", Box::new(step)));
+        add("ImageTagTransformer", Entry("images", Some(index)), Box::new(step));
     }
     if !file.replacements.is_empty() {
-        let step = Replacements::new(&file.replacements, loader)?;
-        steps.push(("ReplacementTransformer", Box::new(step)));
+        let entry = Entry("replacements", None);
+        let step =
+            Replacements::new(&file.replacements, loader).map_err(|error| (error, entry))?;
+        add("ReplacementTransformer", entry, Box::new(step));
     }
     Ok(steps)
 }

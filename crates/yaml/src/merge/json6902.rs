@@ -5,7 +5,7 @@
 
 use crate::{
     error::{Error, ErrorKind},
-    node::{Content, Node},
+    node::{Content, Node, Place},
     resolve::Number,
 };
 
@@ -22,6 +22,7 @@ pub struct JsonPatch {
 struct Operation {
     action: Action,
     path: String,
+    place: Place,
 }
 
 #[derive(Clone, Debug)]
@@ -55,12 +56,16 @@ impl JsonPatch {
     /// Applies the operations in order. When one fails, `document` is as it was.
     ///
     /// # Errors
-    /// In evanphx's words, for the first operation that does not apply.
+    /// In evanphx's words, for the first operation that does not apply, with its place in the patch
+    /// and a hint at what the document has there.
     pub fn apply(&self, document: &mut Node) -> Result<(), Error> {
         let mut work = document.clone();
         let mut copied = 0;
-        for operation in &self.operations {
-            operation.apply(&mut work, &mut copied)?;
+        for (index, operation) in self.operations.iter().enumerate() {
+            operation.apply(&mut work, &mut copied).map_err(|error| {
+                let error = error.at(operation.place.line, operation.place.column);
+                error.with_hint(operation.explain(&work, index + 1, self.operations.len()))
+            })?;
         }
         *document = work;
         Ok(())
@@ -85,7 +90,7 @@ fn operation(node: &Node) -> Result<Operation, Error> {
         "copy" => Action::Copy { from: from()? },
         other => return Err(malformed(node, &format!("Unexpected kind: {other}"))),
     };
-    Ok(Operation { action, path })
+    Ok(Operation { action, path, place: node.place() })
 }
 
 impl Operation {
@@ -125,6 +130,61 @@ impl Operation {
                 add(document, path, value, "copy")
             }
         }
+    }
+}
+
+impl Operation {
+    /// Which operation it is, and how far its path leads into the document.
+    fn explain(&self, document: &Node, number: usize, count: usize) -> String {
+        let (name, path) = match &self.action {
+            Action::Add(_) => ("add", &self.path),
+            Action::Replace(_) => ("replace", &self.path),
+            Action::Test(_) => ("test", &self.path),
+            Action::Remove => ("remove", &self.path),
+            Action::Move { from } => ("move", from),
+            Action::Copy { from } => ("copy", from),
+        };
+        let mut text = format!("operation {number} of {count}, {name} {path}: ");
+        let mut node = document;
+        let mut reached = String::new();
+        for part in path.split('/').skip(1) {
+            let next = match node.content() {
+                Content::Mapping(mapping) => mapping.get(&unescape(part)),
+                Content::Sequence(list) => {
+                    index(part, list.items.len()).and_then(|at| list.items.get(at))
+                }
+                Content::Scalar(_) => None,
+            };
+            let Some(next) = next else {
+                text.push_str(&missing_part(node, part, &reached));
+                return text;
+            };
+            node = next;
+            reached = format!("{reached}/{part}");
+        }
+        text.push_str(match self.action {
+            Action::Test(_) => "the value there is another one",
+            _ if path.starts_with('/') => "the target of the operation is not there",
+            _ => "a path begins with '/'",
+        });
+        text
+    }
+}
+
+/// What stands where the next part of a path was looked for.
+fn missing_part(node: &Node, part: &str, reached: &str) -> String {
+    let place = if reached.is_empty() { "the object" } else { reached };
+    match node.content() {
+        Content::Mapping(mapping) => {
+            let keys: Vec<&str> = mapping.keys().take(12).collect();
+            let more = if mapping.len() > keys.len() { ", …" } else { "" };
+            let part = unescape(part);
+            format!("{place} has no {part:?}; it has {}{more}", keys.join(", "))
+        }
+        Content::Sequence(list) => {
+            format!("{place} is a list of {}; it has no element {part:?}", list.items.len())
+        }
+        Content::Scalar(_) => format!("{place} is a single value"),
     }
 }
 

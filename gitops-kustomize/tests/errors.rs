@@ -1,0 +1,138 @@
+//! Errors as people see them: the cases of `tests/errors`.
+//!
+//! A case is a text: what it shows, `build: DIRECTORY`, files after `-- path --` lines, and below
+//! `-- error --` the page that `{:#}` prints. `UPDATE_ERRORS=1` writes the pages; read the difference
+//! before you commit it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::from_iter_instead_of_collect,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use gitops_core::{Classify as _, MemoryTree, Scope, one_line};
+use gitops_kustomize::{BuildOptions, Error, ErrorKind, LoadRestriction, build};
+
+fn failure(files: &[(String, String)], path: &str, options: &BuildOptions) -> Error {
+    let tree = MemoryTree::from_iter(files.iter().cloned());
+    match build(&tree, path.as_ref(), options, &Scope::background()) {
+        Ok(rendered) => panic!("must fail, but gives:\n{}", rendered.manifests.to_yaml()),
+        Err(error) => error,
+    }
+}
+
+fn sections(text: &str) -> (&str, Vec<(String, String)>) {
+    let mut sections: Vec<(String, String)> = Vec::new();
+    let mut head = 0;
+    for line in text.split_inclusive('\n') {
+        match line.trim_end().strip_prefix("-- ").and_then(|line| line.strip_suffix(" --")) {
+            Some(name) => sections.push((name.to_owned(), String::new())),
+            None => match sections.last_mut() {
+                Some((_, section)) => section.push_str(line),
+                None => head += line.len(),
+            },
+        }
+    }
+    (&text[..head], sections)
+}
+
+#[test]
+fn pages() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors");
+    let update = std::env::var("UPDATE_ERRORS").is_ok();
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    let names: BTreeSet<_> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for file in names {
+        count += 1;
+        let text = fs::read_to_string(&file).unwrap();
+        let (head, mut sections) = sections(&text);
+        let (last, expected) = sections.pop().unwrap();
+        assert_eq!(last, "error", "{} ends with the error", file.display());
+        let path = head.lines().find_map(|line| line.strip_prefix("build: ")).unwrap_or("");
+        let mut options = BuildOptions::default();
+        if head.contains("\nunrestricted\n") {
+            options.load_restriction = LoadRestriction::None;
+        }
+        let error = failure(&sections, path, &options);
+        check(&error, &sections);
+        let page = format!("{error:#}\n");
+        if page != expected && update {
+            let kept = text.strip_suffix(&expected).unwrap();
+            fs::write(&file, format!("{kept}{page}")).unwrap();
+        } else if page != expected {
+            wrong.push(format!("{}\n{page}", file.display()));
+        }
+    }
+    assert!(count > 20, "only {count} cases");
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What holds for every error: the page begins with the message, places exist, and the JSON form
+/// says the same.
+fn check(error: &Error, files: &[(String, String)]) {
+    let message = one_line(error);
+    assert!(format!("{error:#}").starts_with(message.trim_end()));
+    let file = error.file().unwrap_or_else(|| panic!("{message} has no file"));
+    let content = files.iter().find(|(name, _)| name == file).map(|(_, content)| content);
+    if let (Some(content), Some(line)) = (content, error.line()) {
+        let text = content.lines().nth(line as usize - 1);
+        let text = text.unwrap_or_else(|| panic!("{file} has no line {line}: {message}"));
+        let column = error.column().unwrap_or(1) as usize;
+        assert!(column <= text.chars().count() + 1, "{file}:{line}:{column}: {message}");
+    }
+    let chain: Vec<&str> = error.chain().map(|place| &*place.file).collect();
+    assert!(chain.iter().collect::<BTreeSet<_>>().len() == chain.len(), "{chain:?}");
+    let json = error.to_json();
+    let fields: BTreeSet<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    let wanted = [
+        "chain", "code", "column", "expected", "file", "hint", "line", "message", "object", "related",
+    ];
+    assert_eq!(fields, wanted.into());
+    assert_eq!(json["message"], message);
+    assert_eq!(json["file"], file);
+    assert_eq!(json["line"].as_u64(), error.line().map(u64::from));
+    assert_eq!(json["chain"].as_array().unwrap().len(), chain.len());
+    assert_eq!(json["code"], error.kind().code());
+}
+
+#[test]
+fn an_error_is_small_and_classified() {
+    assert!(size_of::<Error>() <= 64);
+    let files = [("kustomization.yaml".to_owned(), "resources: [a.yaml]\n".to_owned())];
+    let error = failure(&files, "", &BuildOptions::default());
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.class(), gitops_core::Class::NotFound);
+    // `{}` is one level; the chain of sources is the rest of the message.
+    assert_eq!(error.to_string(), "accumulating resources");
+    let renamed = error.map_files(|file| format!("./{file}"));
+    assert_eq!(renamed.file(), Some("./kustomization.yaml"));
+    assert_eq!(renamed.chain().next().map(ToString::to_string).unwrap(), "./kustomization.yaml:1:13");
+}
+
+/// What stands in a Secret, or makes one, is never shown.
+#[test]
+fn secrets_are_not_quoted() {
+    for files in [
+        vec![
+            ("kustomization.yaml", "resources: [s.yaml]\n"),
+            ("s.yaml", "kind: Secret\nmetadata: {name: a}\nstringData:\n  password: hunter2\n bad\n"),
+        ],
+        vec![
+            ("kustomization.yaml", "resources: [s.yaml]\n"),
+            ("s.yaml", "kind: Secret\nstringData: {password: hunter2}\n"),
+        ],
+        vec![("kustomization.yaml", "secretGenerator:\n- name: a\n  literals: hunter2\n")],
+    ] {
+        let files: Vec<_> =
+            files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+        let error = failure(&files, "", &BuildOptions::default());
+        assert!(error.line().is_some(), "{error:?}");
+        for shown in [format!("{error:#}"), format!("{error:#?}"), error.to_json().to_string()] {
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
+}
