@@ -13,7 +13,7 @@ use crate::{
     build::Build,
     config::{TransformerConfig, read_crds},
     error::{Entry, Error, ErrorKind, Result},
-    file::{COMPONENT, FILE_NAMES, GeneratorArgs, Kustomization},
+    file::{COMPONENT, FILE_NAMES, GeneratorArgs, Kustomization, Variable},
     generate,
     load::{Loader, path},
     plugin::Plugin,
@@ -47,12 +47,14 @@ impl<'t> Target<'t> {
                         "Found multiple kustomization files under: {}\n",
                         loader.shown_root()
                     );
-                    return Err(Error::new(ErrorKind::Conflict, message));
+                    let error = Error::new(ErrorKind::Conflict, message)
+                        .expecting("one kustomization file in a directory");
+                    return Err(error.in_kustomization(loader.name_of(name), b""));
                 }
                 Ok(content) => found = Some((name, content)),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 // A link out of the tree, a disk failure, a file that is too large.
-                Err(error) => return Err(error.in_file(loader.name_of(name))),
+                Err(error) => return Err(error.in_kustomization(loader.name_of(name), b"")),
             }
         }
         let Some((file_name, content)) = found else {
@@ -62,18 +64,14 @@ impl<'t> Target<'t> {
             );
             return Err(Error::new(ErrorKind::NotFound, message));
         };
-        let place = loader.name_of(file_name);
+        let place = || loader.name_of(file_name);
         let document = read_document(&content).map_err(|error| {
             Error::from(error)
                 .reword(|text| format!("invalid Kustomization: {text}"))
-                .in_file(place.as_str())
-                .with_text(&String::from_utf8_lossy(&content))
+                .in_kustomization(place(), &content)
         })?;
         let file = Kustomization::read(&document, &mut |warning| build.warnings.push(warning))
-            .map_err(|error| {
-                let error = error.in_file(place.as_str());
-                error.with_text(&String::from_utf8_lossy(&content))
-            })?;
+            .map_err(|error| error.in_kustomization(place(), &content))?;
         Self::new(loader, file, file_name, Some(document))
     }
 
@@ -106,9 +104,11 @@ impl<'t> Target<'t> {
             error = error.at_field(entry.0);
         }
         let text = self.loader.text_of(&file).unwrap_or_default();
-        let error = error
-            .place_in(&file, self.document.as_ref(), &text)
-            .through(Error::location(&file, self.document.as_ref(), entry));
+        let error = error.place_in(&file, self.document.as_ref(), &text).through(Error::location(
+            &file,
+            self.document.as_ref(),
+            entry,
+        ));
         match error.lacks_text_of().and_then(|file| self.loader.text_of(file)) {
             Some(text) => error.with_text(&text),
             None => error,
@@ -213,9 +213,13 @@ impl<'t> Target<'t> {
         build.check_size(all.set.len()).map_err(|error| self.place(error, Entry::UNKNOWN))?;
         self.run_transformers(build, &mut all)?;
         self.run_validators(build, &mut all)?;
-        all.bind_variables(&self.file.vars, &build.schema).map_err(|error| {
-            self.place(error.context("merging vars"), Entry("vars", None))
-        })?;
+        for (index, variable) in std::mem::take(&mut self.file.vars).into_iter().enumerate() {
+            let entry = Entry("vars", Some(index));
+            let declared = Error::location(&self.file_path(), self.document.as_ref(), entry);
+            let variable = Variable { declared: Some(declared), ..variable };
+            all.bind_variable(variable, &build.schema)
+                .map_err(|error| self.place(error.context("merging vars"), entry))?;
+        }
         Ok(all)
     }
 
@@ -232,6 +236,8 @@ impl<'t> Target<'t> {
         }
         match self.loader.enter(entry) {
             Ok(loader) => self.add_base(build, all, entry, loader).map_err(|error| {
+                let error =
+                    if error.file().is_none() { self.loader.suggest(error, entry) } else { error };
                 error.context(format!("accumulation err='{}'", one_line(&as_file)))
             }),
             // What is no YAML is a file; that it is no directory either is of no interest.
@@ -245,7 +251,12 @@ impl<'t> Target<'t> {
                 let error = as_base.context(format!("accumulation err='{}'", one_line(&as_file)));
                 // The more telling of the two names place and object.
                 let error = error.or_details_of(&mut as_file);
-                Err(self.loader.suggest(error, entry))
+                let error = self.loader.suggest(error, entry);
+                Err(match error.kind() {
+                    ErrorKind::NotFound => error
+                        .expecting("a file of objects, or a directory with a kustomization file"),
+                    _ => error,
+                })
             }
         }
     }
@@ -386,8 +397,7 @@ impl<'t> Target<'t> {
     }
 
     fn read_configuration(&self, file: &str) -> Result<TransformerConfig> {
-        let content =
-            self.loader.read(file).map_err(|error| self.loader.suggest(error, file))?;
+        let content = self.loader.read(file).map_err(|error| self.loader.suggest(error, file))?;
         read_document(&content)
             .map_err(Error::from)
             .and_then(|document| TransformerConfig::read(&document))
@@ -395,8 +405,7 @@ impl<'t> Target<'t> {
     }
 
     fn read_definitions(&self, file: &str) -> Result<TransformerConfig> {
-        let content =
-            self.loader.read(file).map_err(|error| self.loader.suggest(error, file))?;
+        let content = self.loader.read(file).map_err(|error| self.loader.suggest(error, file))?;
         read_crds(&content, file).map_err(|error| {
             error
                 .in_file(self.loader.name_of(file))
@@ -415,11 +424,9 @@ impl<'t> Target<'t> {
             }
         }
         if !self.file.helm_charts.is_empty() || self.file.helm_globals.is_some() {
-            let error = Error::new(
-                ErrorKind::Unsupported,
-                "helmCharts is not allowed in this build",
-            )
-            .with_hint("render the chart with a HelmRelease, or commit its output");
+            let error =
+                Error::new(ErrorKind::Unsupported, "helmCharts is not allowed in this build")
+                    .with_hint("render the chart with a HelmRelease, or commit its output");
             return Err(self.place(error, Entry("helmCharts", None)));
         }
         self.run_plugin_generators(build, all)
@@ -451,8 +458,7 @@ impl<'t> Target<'t> {
             plugin
                 .generate(&self.loader, build)
                 .and_then(|made| {
-                    made.into_iter()
-                        .try_for_each(|resource| absorb(all, resource, &build.schema))
+                    made.into_iter().try_for_each(|resource| absorb(all, resource, &build.schema))
                 })
                 .map_err(|error| self.place(error, entry))?;
         }
@@ -495,11 +501,9 @@ impl<'t> Target<'t> {
                     after == *before
                 });
             if !same {
-                let error = Error::new(
-                    ErrorKind::Field,
-                    "validator shouldn't modify the resource map",
-                )
-                .with_hint("name it under `transformers` if it is meant to change objects");
+                let error =
+                    Error::new(ErrorKind::Field, "validator shouldn't modify the resource map")
+                        .with_hint("name it under `transformers` if it is meant to change objects");
                 return Err(self.place(error, entry));
             }
         }
@@ -555,9 +559,7 @@ impl<'t> Target<'t> {
 }
 
 fn absorb(all: &mut Accumulator, resource: Resource, schema: &Schema) -> Result<()> {
-    all.set
-        .absorb(resource, schema)
-        .map_err(|error| error.context("merging from generator"))
+    all.set.absorb(resource, schema).map_err(|error| error.context("merging from generator"))
 }
 
 /// The base name of the directory, which one plugin takes for a value.

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     file::Variable,
     set::ResourceSet,
+    words::list,
 };
 
 /// What a kustomization adds up to: its resources, and the rules that the last steps need.
@@ -34,9 +35,13 @@ impl Accumulator {
     }
 
     fn add_variable(&mut self, variable: Variable) -> Result<()> {
-        if self.variables.contains_key(&variable.name) {
+        if let Some(twin) = self.variables.get(&variable.name) {
             let message = format!("var '{}' already encountered", variable.name);
-            return Err(Error::new(ErrorKind::Conflict, message));
+            let error = Error::new(ErrorKind::Conflict, message).at_field("name");
+            return Err(match &twin.declared {
+                Some(declared) => error.see(declared.clone()),
+                None => error,
+            });
         }
         self.variables.insert(variable.name.clone(), variable);
         Ok(())
@@ -50,47 +55,47 @@ impl Accumulator {
         other.variables.into_values().try_for_each(|variable| self.add_variable(variable))
     }
 
-    /// Notes which resources the variables take their values from.
-    pub(crate) fn bind_variables(&mut self, variables: &[Variable], schema: &Schema) -> Result<()> {
-        for variable in variables {
-            let api_version = variable.gvk.api_version();
-            let cluster_scoped =
-                schema.is_namespaced(&api_version, &variable.gvk.kind) == Some(false);
-            let anywhere = variable.object_namespace.is_empty() && !cluster_scoped;
-            let matches: Vec<usize> = self
-                .set
-                .iter()
-                .enumerate()
-                .filter(|(_, resource)| {
-                    resource.all_ids().any(|id| {
-                        id.name == variable.object_name
-                            && id.gvk == variable.gvk
-                            && (anywhere
-                                || cluster_scoped
-                                || id.effective_namespace() == namespace_of(variable))
-                    })
+    /// Notes which resource the variable takes its value from.
+    pub(crate) fn bind_variable(&mut self, variable: Variable, schema: &Schema) -> Result<()> {
+        let api_version = variable.gvk.api_version();
+        let cluster_scoped = schema.is_namespaced(&api_version, &variable.gvk.kind) == Some(false);
+        let anywhere = variable.object_namespace.is_empty() && !cluster_scoped;
+        let matches: Vec<usize> = self
+            .set
+            .iter()
+            .enumerate()
+            .filter(|(_, resource)| {
+                resource.all_ids().any(|id| {
+                    id.name == variable.object_name
+                        && id.gvk == variable.gvk
+                        && (anywhere
+                            || cluster_scoped
+                            || id.effective_namespace() == namespace_of(&variable))
                 })
-                .map(|(index, _)| index)
-                .collect();
-            match *matches {
-                [] => {}
-                [index] => {
-                    self.set.content_mut(index).variables.push(variable.name.as_str().into());
-                }
-                _ => {
-                    return Err(Error::new(
-                        ErrorKind::Reference,
-                        format!(
-                            "found {} resId matches for var {} (unable to disambiguate)",
-                            matches.len(),
-                            variable.name,
-                        ),
-                    ));
-                }
+            })
+            .map(|(index, _)| index)
+            .collect();
+        match *matches {
+            [] => {}
+            [index] => {
+                self.set.content_mut(index).variables.push(variable.name.as_str().into());
             }
-            self.add_variable(variable.clone())?;
+            _ => {
+                let ids: Vec<String> =
+                    matches.iter().map(|index| self.set.get(*index).id().to_string()).collect();
+                return Err(Error::new(
+                    ErrorKind::Reference,
+                    format!(
+                        "found {} resId matches for var {} (unable to disambiguate)",
+                        matches.len(),
+                        variable.name,
+                    ),
+                )
+                .at_field("objref")
+                .with_hint(format!("it means each of {}; name the namespace", list(&ids))));
+            }
         }
-        Ok(())
+        self.add_variable(variable)
     }
 }
 

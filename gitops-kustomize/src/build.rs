@@ -98,7 +98,15 @@ pub fn build(
 ) -> Result<Rendered, Error> {
     let loader = Loader::open(tree, path, options)?;
     let mut build = Build::new(options, scope);
-    let target = Target::load(&mut build, loader)?;
+    let target = Target::load(&mut build, loader).map_err(|error| {
+        // Nothing leads to this one: the directory itself is the place.
+        let place = path.to_string_lossy();
+        let place = place.trim_matches('/');
+        if error.file().is_some() {
+            return error;
+        }
+        error.in_file(if place.is_empty() { "." } else { place }).expecting("a kustomization file")
+    })?;
     let manifests = build.run(target)?;
     Ok(Rendered { manifests, warnings: build.warnings })
 }
@@ -157,9 +165,8 @@ impl<'b> Build<'b> {
         }
         target.choose_schema(self)?;
         let accumulated = target.accumulate(self, Accumulator::default())?;
-        let accumulated = self
-            .settle(accumulated)
-            .map_err(|error| target.place(error, Entry::UNKNOWN))?;
+        let accumulated =
+            self.settle(accumulated).map_err(|error| target.place(error, Entry::UNKNOWN))?;
         let mut set = accumulated.set;
         match (&target.file().sort_options, self.options.reorder) {
             (Some(options), _) => sort::sort(&mut set, options)

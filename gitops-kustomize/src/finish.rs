@@ -80,8 +80,7 @@ pub(crate) fn resolve_variables(
 pub(crate) fn drop_local(set: &mut ResourceSet) -> Result<()> {
     let mut any = false;
     for resource in set.iter() {
-        check_metadata(resource.node())
-            .map_err(|error| error.about(resource.id().to_object_id()))?;
+        check_metadata(resource.node()).map_err(|error| resource.locate(error))?;
         any |= is_local(resource);
     }
     if any {

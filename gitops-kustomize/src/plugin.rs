@@ -21,6 +21,7 @@ use crate::{
         Replacements, Replicas, StrategicMerge, SubjectMode, Transform, ValueAdd,
         selector::Matcher,
     },
+    words::nearest,
 };
 
 /// A plugin's configuration.
@@ -35,12 +36,18 @@ impl Plugin {
     pub(crate) fn new(config: Resource) -> Result<Self> {
         let id = config.id();
         if id.gvk.api_version() != "builtin" {
-            return Err(Error::new(
+            let error = Error::new(
                 ErrorKind::Unsupported,
                 format!("external plugins disabled; unable to load external plugin '{}'", id.gvk.kind),
             )
             .about(id.to_object_id())
-            .with_hint("plugins that run programs, containers, Starlark or Go code are never run; only apiVersion: builtin is"));
+            .expecting("apiVersion: builtin")
+            .with_hint("plugins that run programs, containers, Starlark or Go code are never run; only apiVersion: builtin is");
+            return Err(match &config.read_at {
+                Some(read_at) if read_at.file.is_empty() => error.at_line(read_at.line, 1),
+                Some(read_at) => error.in_file(&*read_at.file).at_line(read_at.line, 1),
+                None => error,
+            });
         }
         let origin = config.origin.as_ref().map(|origin| Origin::plugin(origin, id));
         Ok(Self { config, origin })
@@ -74,7 +81,7 @@ impl Plugin {
             )),
             _ => Err(self.unknown()),
         };
-        let mut made = made.map_err(|error| self.locate(error))?;
+        let mut made = made.map_err(|error| self.locate(error, loader))?;
         for resource in &mut made {
             resource.origin.clone_from(&self.origin);
         }
@@ -93,11 +100,13 @@ impl Plugin {
         }
         let step = self.step(loader, build).map_err(|error| match error.kind() {
             // The original looks a plugin up before it configures it.
-            ErrorKind::Unsupported => self.locate(error),
-            _ => self
-                .locate(error.context(format!("plugin {} fails configuration", self.config.id()))),
+            ErrorKind::Unsupported => self.locate(error, loader),
+            _ => {
+                let words = format!("plugin {} fails configuration", self.config.id());
+                self.locate(error.context(words), loader)
+            }
         })?;
-        step.run(set, build).map_err(|error| self.locate(error))
+        step.run(set, build).map_err(|error| self.locate(error, loader))
     }
 
     fn step(&self, loader: &Loader<'_>, build: &Build<'_>) -> Result<Box<dyn Transform>> {
@@ -144,7 +153,8 @@ impl Plugin {
             }
             "PatchTransformer" => {
                 let patch = Patch::read(node, Dialect::Lenient)?;
-                Box::new(PatchStep::read(&patch, loader, &build.schema)?)
+                let config = || gitops_yaml::to_yaml(node).unwrap_or_default();
+                Box::new(PatchStep::read(&patch, &config, loader, &build.schema)?)
             }
             "PatchJson6902Transformer" => {
                 let mut patch = Patch::read(node, Dialect::Lenient)?;
@@ -156,7 +166,8 @@ impl Plugin {
             }
             "ReplacementTransformer" => {
                 let entries = fields.list("replacements", Replacement::read)?;
-                Box::new(Replacements::new(&entries, loader)?)
+                let step = Replacements::new(&entries, loader);
+                Box::new(step.map_err(|error| error.at_field("replacements"))?)
             }
             "ValueAddTransformer" => Box::new(value_add(&mut fields, loader)?),
             "ConfigMapGenerator" | "SecretGenerator" | "IAMPolicyGenerator" => {
@@ -187,18 +198,43 @@ impl Plugin {
             ErrorKind::Unsupported,
             format!("unable to load builtin {}", self.config.id().gvk),
         )
+        .at_field("kind")
+        .expecting(format!("one of {}", KINDS.join(", ")))
+        .with_hint(match nearest(self.kind(), KINDS) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "the names are those of kustomize's builtin plugins".to_owned(),
+        })
     }
 
-    fn locate(&self, error: Error) -> Error {
-        match &self.config.read_at {
-            Some(read_at) => {
-                let error = error.in_file(&*read_at.file);
-                if error.line().is_none() { error.at_line(read_at.line, 1) } else { error }
-            }
-            None => error,
-        }
+    /// Places a failure in the configuration. In one that stands in the kustomization file itself,
+    /// lines count from its own first one.
+    fn locate(&self, error: Error, loader: &Loader<'_>) -> Error {
+        let Some(read_at) = &self.config.read_at else { return error };
+        let text = loader.text_of(&read_at.file).unwrap_or_default();
+        let error = error.follow(Some(self.config.node()), &text).at_line(read_at.line, 1);
+        if read_at.file.is_empty() { error } else { error.in_file(&*read_at.file) }
     }
 }
+
+/// The plugins that there are.
+const KINDS: [&str; 16] = [
+    "AnnotationsTransformer",
+    "ConfigMapGenerator",
+    "HashTransformer",
+    "IAMPolicyGenerator",
+    "ImageTagTransformer",
+    "LabelTransformer",
+    "NamespaceTransformer",
+    "PatchJson6902Transformer",
+    "PatchStrategicMergeTransformer",
+    "PatchTransformer",
+    "PrefixTransformer",
+    "ReplacementTransformer",
+    "ReplicaCountTransformer",
+    "SecretGenerator",
+    "SuffixTransformer",
+    "ValueAddTransformer",
+];
 
 /// Two steps, one after the other.
 #[derive(Debug)]
@@ -246,8 +282,11 @@ fn value_add(fields: &mut Fields<'_>, loader: &Loader<'_>) -> Result<ValueAdd> {
     let mut targets = fields.list("targets", add_target)?;
     let file = fields.string("targetFilePath")?;
     if !file.is_empty() {
-        let content = loader.read(&file)?;
-        let document = read_document(&content)?;
+        let content = loader
+            .read(&file)
+            .map_err(|error| loader.suggest(error, &file).at_field("targetFilePath"))?;
+        let document = read_document(&content)
+            .map_err(|error| Error::from(error).in_file(loader.name_of(&file)))?;
         targets.extend(
             Fields::new(&document, "Targets", Dialect::Lenient)?.list("targets", add_target)?,
         );

@@ -23,8 +23,13 @@ pub(crate) fn read_resources(content: &[u8], file: &str, schema: &Schema) -> Res
             continue;
         }
         let line = node.place().line();
-        check_metadata(&node).map_err(|error| error.in_file(file).at_line(line, 1))?;
-        match items_of_list(node)? {
+        check_metadata(&node).map_err(|error| {
+            let error = error.at_line(line, 1);
+            if file.is_empty() { error } else { error.in_file(file) }
+        })?;
+        match items_of_list(node)
+            .map_err(|error| if file.is_empty() { error } else { error.in_file(file) })?
+        {
             Items::Object(node) => {
                 let mut resource = Resource::new(node, schema);
                 resource.read_at = Some(ReadAt { file: Arc::clone(&name), line: line.max(1) });
@@ -69,7 +74,9 @@ fn items_of_list(node: Node) -> Result<Items> {
         None => Err(Error::new(
             ErrorKind::Syntax,
             format!("expected array in {kind}/items, but found {}", go_type(items)),
-        )),
+        )
+        .at_line(items.place().line(), items.place().column())
+        .expecting("a list of objects")),
     }
 }
 
@@ -85,7 +92,13 @@ fn go_type(node: &Node) -> &'static str {
 
 /// Fails unless the object has a kind and a name.
 pub(crate) fn check_metadata(node: &Node) -> Result<()> {
-    let fail = |message: String| Err(Error::new(ErrorKind::Syntax, message));
+    let fail = |message: String| {
+        let place = node.get("metadata").unwrap_or(node).place();
+        Err(Error::new(ErrorKind::Syntax, message)
+            .at_line(place.line(), place.column())
+            .expecting("a Kubernetes object: apiVersion, kind and metadata.name")
+            .with_hint("values for generators or charts are no resources; name only manifests under `resources`"))
+    };
     let Some(object) = node.as_mapping() else {
         let message = "missing Resource metadata".to_owned();
         return fail(message);
@@ -104,7 +117,8 @@ pub(crate) fn check_metadata(node: &Node) -> Result<()> {
     {
         let place = other.place();
         return Err(Error::new(ErrorKind::Syntax, "metadata is no mapping")
-            .at_line(place.line(), place.column()));
+            .at_line(place.line(), place.column())
+            .expecting("a mapping with `name`"));
     }
     let kind = text(object, "kind");
     let name = metadata.map(|metadata| text(metadata, "name")).unwrap_or_default();

@@ -1,12 +1,13 @@
 //! An ordered set of resources, with indexes by identity.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use gitops_yaml::Schema;
 
 use crate::{
     error::{Error, ErrorKind, Result},
     resource::{Behavior, IdKey, Resource, ResourceId},
+    words::{list, nearest},
 };
 
 /// Resources in the order in which they were added. No two have the same current identity when they
@@ -75,10 +76,9 @@ impl ResourceSet {
             .about(resource.id().to_object_id());
             let twin = self.items.iter().find(|item| item.id().key() == resource.id().key());
             if let Some(read_at) = twin.and_then(|twin| twin.read_at.as_ref()) {
-                error = error.with_hint(format!(
-                    "the same object stands in {}:{}",
-                    read_at.file, read_at.line
-                ));
+                error = error
+                    .see(read_at.location())
+                    .with_hint("remove one of the two, or make it a patch");
             }
             if let Some(read_at) = &resource.read_at {
                 error = error.in_file(&*read_at.file).at_line(read_at.line, 1);
@@ -110,9 +110,15 @@ impl ResourceSet {
         };
         match *self.matching_any(&id).as_slice() {
             [] => match resource.behavior {
-                Behavior::Merge | Behavior::Replace => {
-                    fail(format!("id {} does not exist; cannot merge or replace", go_id(&id)))
-                }
+                Behavior::Merge | Behavior::Replace => fail(format!(
+                    "id {} does not exist; cannot merge or replace",
+                    go_id(&id)
+                ))
+                .map_err(|error| {
+                    error.at_field("behavior").with_hint(self.near(&id)).expecting(
+                        "a ConfigMap or Secret of that name in a base, or `behavior: create`",
+                    )
+                }),
                 _ => self.append(resource),
             },
             [index] => {
@@ -130,7 +136,17 @@ impl ResourceSet {
                             "id {} exists; can not use behavior: '{}', behavior must be merge or replace",
                             go_id(&id),
                             behavior.as_str(),
-                        ));
+                        ))
+                        .map_err(|error| {
+                            let error = match &old.read_at {
+                                Some(read_at) => error.see(read_at.location()),
+                                None => error,
+                            };
+                            error
+                                .at_field("behavior")
+                                .expecting("`behavior: merge` or `behavior: replace`")
+                                .with_hint("an object of that name is there already")
+                        });
                     }
                 }
                 *self.get_mut(index) = resource;
@@ -161,16 +177,56 @@ impl ResourceSet {
         };
         let message =
             format!("{problem} matches for Id {id}; failed to find unique target for patch {id}");
-        let mut error = Error::new(ErrorKind::Reference, message).about(id.to_object_id());
-        if problem == "no"
-            && let Some(near) = self
-                .items
-                .iter()
-                .find(|item| item.id().name == id.name && item.id().gvk.kind == id.gvk.kind)
-        {
-            error = error.with_hint(format!("there is {}; name and namespace must be those before any prefix or namespace was set", near.original_id()));
+        let error =
+            Error::new(ErrorKind::Reference, message).about(id.to_object_id()).expecting(format!(
+                "the patch's apiVersion, kind, name and namespace to be those of one object: {id}"
+            ));
+        Err(if problem == "no" {
+            error.with_hint(self.near(id))
+        } else {
+            error.with_hint("name the namespace in the patch, or use `patches` with a `target`")
+        })
+    }
+
+    /// What may have been meant by an identity that no resource has: a hint.
+    pub(crate) fn near(&self, id: &ResourceId) -> String {
+        if self.items.is_empty() {
+            return "there are no objects yet; name their files under `resources`".to_owned();
         }
-        Err(error)
+        let shown = |resource: &Resource| resource.original_id().to_string();
+        // A selector without a kind may mean any.
+        let is_of_kind =
+            |item: &&Resource| id.gvk.kind.is_empty() || item.id().gvk.kind == id.gvk.kind;
+        let of_kind = || self.items.iter().filter(is_of_kind);
+        let same_name = |item: &&Resource| item.all_ids().any(|own| own.name == id.name);
+        if let Some(twin) = of_kind().find(same_name) {
+            return format!(
+                "there is {}; group, version, name and namespace must be those before any prefix or namespace was set",
+                shown(twin)
+            );
+        }
+        let originals: Vec<ResourceId> = of_kind().map(Resource::original_id).collect();
+        let names = || originals.iter().map(|own| own.name.as_str());
+        if let Some(near) = nearest(&id.name, names()) {
+            return format!("did you mean the name {near:?}?");
+        }
+        if originals.is_empty() {
+            let kinds: BTreeSet<&str> =
+                self.items.iter().map(|item| item.id().gvk.kind.as_str()).collect();
+            return match nearest(&id.gvk.kind, kinds.iter().copied()) {
+                Some(near) => format!("did you mean the kind {near:?}?"),
+                None => format!(
+                    "there is no object of kind {:?}; there are: {}",
+                    id.gvk.kind.as_str(),
+                    list(&kinds.into_iter().collect::<Vec<_>>()),
+                ),
+            };
+        }
+        let all: Vec<String> = of_kind().map(shown).collect();
+        {
+            let what = if id.gvk.kind.is_empty() { "the objects" } else { "objects of that kind" };
+            format!("{what} are: {}", list(&all))
+        }
     }
 
     /// Replaces the content by what `keep` returns for each resource.
@@ -185,9 +241,20 @@ impl ResourceSet {
         let mut seen = HashSet::with_capacity(self.items.len());
         for item in &self.items {
             if !seen.insert(item.id().key()) {
-                return Err(
-                    Error::new(ErrorKind::Conflict, describe(item)).about(item.id().to_object_id())
-                );
+                let twin = self.items.iter().find(|other| other.id().key() == item.id().key());
+                let mut error =
+                    Error::new(ErrorKind::Conflict, describe(item)).about(item.id().to_object_id());
+                if let Some(twin) = twin {
+                    error = error.with_hint(format!(
+                        "{} and {} are the same object after this step",
+                        twin.original_id(),
+                        item.original_id(),
+                    ));
+                    if let Some(read_at) = &twin.read_at {
+                        error = error.see(read_at.location());
+                    }
+                }
+                return Err(error);
             }
         }
         self.current = Some(seen);

@@ -36,20 +36,23 @@ pub(crate) fn list<T: AsRef<str>>(words: &[T]) -> String {
     text
 }
 
-/// How many letters must be put in, left out or changed.
+/// How many letters must be put in, left out, changed or swapped with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(left != *right);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    rows[0] = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        rows[i][0] = i;
+        for j in 1..=b.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = changed.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = least;
         }
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -63,6 +66,7 @@ mod tests {
         assert_eq!(nearest("nameprefx", known), Some("namePrefix"));
         assert_eq!(nearest("patches", known), None);
         assert_eq!(nearest("bse", ["base", "overlay"]), Some("base"));
+        assert_eq!(nearest("wbe", ["web"]), Some("web"));
         assert_eq!(nearest("ab", ["xy"]), None);
         assert_eq!(nearest("deployment.yml", ["deployment.yaml"]), Some("deployment.yaml"));
     }

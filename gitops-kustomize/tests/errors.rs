@@ -79,7 +79,9 @@ fn check(error: &Error, files: &[(String, String)]) {
     let file = error.file().unwrap_or_else(|| panic!("{message} has no file"));
     let content = files.iter().find(|(name, _)| name == file).map(|(_, content)| content);
     if let (Some(content), Some(line)) = (content, error.line()) {
-        let text = content.lines().nth(line as usize - 1);
+        // The end of a file is below its last line.
+        let mut lines = content.split('\n');
+        let text = lines.nth(line as usize - 1);
         let text = text.unwrap_or_else(|| panic!("{file} has no line {line}: {message}"));
         let column = error.column().unwrap_or(1) as usize;
         assert!(column <= text.chars().count() + 1, "{file}:{line}:{column}: {message}");
@@ -89,7 +91,8 @@ fn check(error: &Error, files: &[(String, String)]) {
     let json = error.to_json();
     let fields: BTreeSet<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let wanted = [
-        "chain", "code", "column", "expected", "file", "hint", "line", "message", "object", "related",
+        "chain", "code", "column", "expected", "file", "hint", "line", "message", "object",
+        "related",
     ];
     assert_eq!(fields, wanted.into());
     assert_eq!(json["message"], message);
@@ -110,7 +113,10 @@ fn an_error_is_small_and_classified() {
     assert_eq!(error.to_string(), "accumulating resources");
     let renamed = error.map_files(|file| format!("./{file}"));
     assert_eq!(renamed.file(), Some("./kustomization.yaml"));
-    assert_eq!(renamed.chain().next().map(ToString::to_string).unwrap(), "./kustomization.yaml:1:13");
+    assert_eq!(
+        renamed.chain().next().map(ToString::to_string).unwrap(),
+        "./kustomization.yaml:1:13"
+    );
 }
 
 /// What stands in a Secret, or makes one, is never shown.
@@ -119,7 +125,10 @@ fn secrets_are_not_quoted() {
     for files in [
         vec![
             ("kustomization.yaml", "resources: [s.yaml]\n"),
-            ("s.yaml", "kind: Secret\nmetadata: {name: a}\nstringData:\n  password: hunter2\n bad\n"),
+            (
+                "s.yaml",
+                "kind: Secret\nmetadata: {name: a}\nstringData:\n  password: hunter2\n bad\n",
+            ),
         ],
         vec![
             ("kustomization.yaml", "resources: [s.yaml]\n"),

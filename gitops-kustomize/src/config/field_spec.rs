@@ -84,9 +84,9 @@ impl FieldSpec {
         let creates = if self.create { creates } else { Creates::Nothing };
         walk(resource.node_mut(), &self.segments, creates, visit).map_err(|error| {
             let id = resource.id();
-            error
+            resource
+                .locate(error)
                 .context(format!("considering field '{}' of object {id}", self.path))
-                .about(id.to_object_id())
         })
     }
 }
@@ -112,7 +112,8 @@ fn walk(node: &mut Node, path: &[Segment], creates: Creates, visit: Visit<'_>) -
                 return Err(Error::new(
                     ErrorKind::Field,
                     "cannot set or create an empty field name",
-                ));
+                )
+                .expecting("a path such as spec/template/metadata/labels"));
             }
             let made = if creates == Creates::Nothing || segment.list {
                 None
@@ -137,7 +138,12 @@ fn walk(node: &mut Node, path: &[Segment], creates: Creates, visit: Visit<'_>) -
             walk(field, rest, creates, visit)
         }
         Content::Scalar(_) => {
-            Err(Error::new(ErrorKind::Field, "expected sequence or mapping node"))
+            Err(Error::new(ErrorKind::Field, "expected sequence or mapping node").with_hint(
+                format!(
+                    "the object has a single value where the path goes on with {:?}",
+                    segment.name
+                ),
+            ))
         }
     }
 }

@@ -153,7 +153,9 @@ pub(crate) fn merge_all(own: &mut Vec<FieldSpec>, other: &[FieldSpec]) -> Result
 pub(crate) fn merge_one(own: &mut Vec<FieldSpec>, spec: &FieldSpec) -> Result<()> {
     match own.iter().find(|own| own.path == spec.path && own.gvk.is_selected_by(&spec.gvk)) {
         Some(twin) if twin.create == spec.create => Ok(()),
-        Some(_) => Err(Error::new(ErrorKind::Field, "conflicting fieldspecs")),
+        Some(twin) => Err(Error::new(ErrorKind::Field, "conflicting fieldspecs")
+            .expecting(format!("`create: {}`, as elsewhere for this path", twin.create))
+            .with_hint(format!("path {} for kind {:?}", spec.path, spec.gvk.kind.as_str()))),
         None => {
             own.push(spec.clone());
             Ok(())

@@ -231,25 +231,39 @@ impl Error {
         Location { file: file.into(), line: place.line(), column: place.column() }
     }
 
-    /// Finds the place of a failure in a configuration: the trail is followed in `document`, which
-    /// was read from `text` in `file`. A line that is known without a file counts from the text of
-    /// the scalar at the end of the trail.
+    /// Lines that were counted in a part of a text count in the whole, which has `before` lines more
+    /// in front.
     #[must_use]
-    pub(crate) fn place_in(mut self, file: &str, document: Option<&Node>, text: &str) -> Self {
+    pub(crate) fn below(mut self, before: u32) -> Self {
         let details = &mut self.0.details;
-        let trail = std::mem::take(&mut details.trail);
-        if details.file.is_none() {
-            details.file = Some(file.into());
+        if details.file.is_none() && details.line > 0 {
+            details.line += before;
+        }
+        self
+    }
+
+    /// Follows the trail in a configuration to a line of `text`, from which it was read. A line that
+    /// is known counts from the text of the scalar at the end of the trail. Does nothing where the
+    /// file is known.
+    #[must_use]
+    pub(crate) fn follow(mut self, document: Option<&Node>, text: &str) -> Self {
+        let details = &mut self.0.details;
+        if details.file.is_none() && !details.trail.is_empty() {
+            let trail = std::mem::take(&mut details.trail);
             let inner = (details.line, details.column);
             (details.line, details.column) = document
-                .filter(|_| !trail.is_empty())
                 .and_then(|document| place::follow(document, &trail))
                 .map_or((0, 0), |node| place::of(node, inner, text));
         }
-        if details.file.as_deref() == Some(file) {
-            self = self.with_text(text);
-        }
         self
+    }
+
+    /// Places a failure in `file`, as [`Self::follow`] finds it, and adds the line's text.
+    #[must_use]
+    pub(crate) fn place_in(self, file: &str, document: Option<&Node>, text: &str) -> Self {
+        let mut error = self.follow(document, text).in_file(file);
+        error.0.details.trail.clear();
+        if error.file() == Some(file) { error.with_text(text) } else { error }
     }
 
     /// Adds the line of the file that the failure is at, unless it may show a secret.
@@ -262,11 +276,23 @@ impl Error {
             && !place::may_be_secret(text, details.line)
         {
             let line = text.lines().nth(details.line as usize - 1);
-            details.snippet = line.map(|line| gitops_core::truncate(line, 240).into());
+            details.snippet =
+                line.map(|line| gitops_core::truncate(&place::masked(line), 240).into());
         }
         // Nobody above knows the file better.
         details.snippet.get_or_insert_default();
         self
+    }
+
+    /// Places a failure to read a kustomization file, which begins the chain.
+    #[must_use]
+    pub(crate) fn in_kustomization(self, file: String, content: &[u8]) -> Self {
+        let Details { line, column, .. } = self.0.details;
+        self.in_file(file.as_str()).with_text(&String::from_utf8_lossy(content)).through(Location {
+            file: file.into(),
+            line,
+            column,
+        })
     }
 
     /// Adds the kustomization through which the failing one was reached, unless it is there.

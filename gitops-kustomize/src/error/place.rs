@@ -90,6 +90,26 @@ pub(super) fn may_be_secret(text: &str, line: u32) -> bool {
     secret
 }
 
+/// The line without what may be a password in an address.
+pub(super) fn masked(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        let end = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
+        rest = match after[..end].rfind('@') {
+            Some(at) => {
+                shown.push_str("***");
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    shown.push_str(rest);
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +128,10 @@ mod tests {
         assert_eq!(at(&[Part::Index(3), Part::Field("resources")]), None);
         let path = [Part::Field("path"), Part::Index(0), Part::Field("patches")];
         assert_eq!(at(&path), Some((6, 9)));
-        assert_eq!(at(&[Part::Field("target"), Part::Index(0), Part::Field("patches")]), Some((6, 3)));
+        assert_eq!(
+            at(&[Part::Field("target"), Part::Index(0), Part::Field("patches")]),
+            Some((6, 3))
+        );
     }
 
     #[test]
@@ -118,6 +141,12 @@ mod tests {
         assert_eq!(line_of(text, &trail, (2, 4)), Some((4, 8)));
         assert_eq!(line_of(text, &trail, (0, 0)), Some((2, 10)));
         assert_eq!(line_of("patch: 'a'", &[Part::Field("patch")], (1, 1)), Some((1, 8)));
+    }
+
+    #[test]
+    fn passwords_in_addresses_are_masked() {
+        let line = "- https://u:p@h/o?x=https://t@h [ssh://git@h:22/a] b@c";
+        assert_eq!(masked(line), "- https://***@h/o?x=https://***@h [ssh://***@h:22/a] b@c");
     }
 
     #[test]

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use gitops_yaml::{Node, Text};
 
 use super::decode::{Dialect, Fields};
-use crate::{config::FieldSpec, error::Result, resource::Gvk};
+use crate::{
+    config::FieldSpec,
+    error::{Location, Result},
+    resource::Gvk,
+};
 
 /// Labels to add, and where.
 #[derive(Clone, Debug, Default)]
@@ -255,6 +259,8 @@ impl FieldOptions {
 /// A named value that stands for `$(NAME)`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Variable {
+    /// Where it stands; known once it is bound.
+    pub(crate) declared: Option<Location>,
     pub(crate) name: String,
     pub(crate) gvk: Gvk,
     pub(crate) object_name: Text,

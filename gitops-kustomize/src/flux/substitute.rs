@@ -10,6 +10,7 @@ use crate::{
     manifests::{Manifest, Manifests, Warning},
     read::read_document,
     resource::Gvk,
+    words::nearest,
 };
 
 /// Variables, and how strictly they are taken.
@@ -120,7 +121,24 @@ fn reread(
                 ExpandError::TooLarge(_) | ExpandError::TooDeep(_) => ErrorKind::Limit,
                 _ => ErrorKind::Substitution,
             };
-            Error::new(kind, error.to_string()).context("variable substitution failed")
+            let hint = match &error {
+                ExpandError::NotSet(name) => {
+                    Some(match nearest(name, vars.keys().map(String::as_str)) {
+                        Some(near) => format!("did you mean {near:?}?"),
+                        None => format!("set it, or give it a default: ${{{name}:=default}}"),
+                    })
+                }
+                ExpandError::MissingBrace | ExpandError::BadName => {
+                    Some("write $${…} for a text that is no variable".to_owned())
+                }
+                _ => None,
+            };
+            let failed = Error::new(kind, error.to_string());
+            let failed = match hint {
+                Some(hint) => failed.with_hint(hint),
+                None => failed,
+            };
+            failed.context("variable substitution failed")
         })?;
     if expanded == text {
         return Ok(None);

@@ -36,6 +36,7 @@ pub(super) fn parse_literal(source: &str) -> Result<(String, Vec<u8>)> {
                 ErrorKind::Field,
                 format!("invalid literal source {source}, expected key=value"),
             )
+            .expecting("`key=value`")
         })?;
     let unquoted = ['"', '\'']
         .iter()

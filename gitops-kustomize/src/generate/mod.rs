@@ -46,7 +46,9 @@ fn generate(
     schema: &Schema,
 ) -> Result<Resource> {
     if args.name.is_empty() {
-        return Err(Error::new(ErrorKind::Field, "a configmap must have a name"));
+        return Err(Error::new(ErrorKind::Field, "a configmap must have a name")
+            .at_field("name")
+            .expecting("`name`, to which a hash of the content is added"));
     }
     let options = GeneratorOptions::merged(args.options.as_ref(), all);
     let data = read_data(args, loader)
@@ -137,18 +139,22 @@ fn read_data(
         format!("loading KV pairs: {what} [{}]", sources.join(" "))
     };
     let mut pairs: Vec<(String, Vec<u8>)> = Vec::new();
-    for file in &args.envs {
-        let read = loader.read(file).and_then(|content| env::parse(&content));
-        let read = read.map_err(|error| error.in_file(loader.name_of(file)));
+    for (index, file) in args.envs.iter().enumerate() {
+        let read = read_source(loader, file, "envs", index).and_then(|content| {
+            env::parse(&content).map_err(|error| error.in_file(loader.name_of(file)))
+        });
         pairs.extend(read.map_err(|error| error.context(fail("env source files:", &args.envs)))?);
     }
-    for literal in &args.literals {
-        let pair = env::parse_literal(literal);
+    for (index, literal) in args.literals.iter().enumerate() {
+        let pair =
+            env::parse_literal(literal).map_err(|error| error.at_index(index).at_field("literals"));
         pairs.push(pair.map_err(|error| error.context(fail("literal sources", &args.literals)))?);
     }
-    for source in &args.files {
-        let read = split_file_source(source).and_then(|(key, file)| {
-            let content = loader.read(file).map_err(|error| error.in_file(loader.name_of(file)))?;
+    for (index, source) in args.files.iter().enumerate() {
+        let split =
+            split_file_source(source).map_err(|error| error.at_index(index).at_field("files"));
+        let read = split.and_then(|(key, file)| {
+            let content = read_source(loader, file, "files", index)?;
             Ok((key.to_owned(), content.to_vec()))
         });
         pairs.push(read.map_err(|error| error.context(fail("file sources:", &args.files)))?);
@@ -158,16 +164,32 @@ fn read_data(
         env::check_key(&key)?;
         if data.contains_key(&key) {
             let message = format!("configmap {} illegally repeats the key `{key}`", args.name);
-            return Err(Error::new(ErrorKind::Conflict, message));
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .with_hint("literals, files and env files share one set of keys"));
         }
         data.insert(key, value);
     }
     Ok(data)
 }
 
+/// A file that the element at `index` of `field` names.
+fn read_source(
+    loader: &Loader<'_>,
+    file: &str,
+    field: &'static str,
+    index: usize,
+) -> Result<bytes::Bytes> {
+    loader.read(file).map_err(|error| {
+        let error = loader.suggest(error, file);
+        error.at_index(index).at_field(field)
+    })
+}
+
 /// `key=path`, or a path whose last part is the key.
 fn split_file_source(source: &str) -> Result<(&str, &str)> {
-    let fail = |message: String| Err(Error::new(ErrorKind::Field, message));
+    let fail = |message: String| {
+        Err(Error::new(ErrorKind::Field, message).expecting("`path` or `key=path`"))
+    };
     match source.split_once('=') {
         None => Ok((path::base_name(source), source)),
         Some((_, rest)) if rest.contains('=') => {

@@ -129,6 +129,7 @@ impl<'t> Loader<'t> {
                     self.shown_root(),
                 );
                 return Err(Error::new(ErrorKind::Denied, message)
+                    .expecting("a file in or below the directory of the kustomization")
                     .with_hint("move the file below the kustomization, or lift the restriction (--load-restrictor LoadRestrictionsNone)"));
             }
         }
@@ -178,7 +179,8 @@ impl<'t> Loader<'t> {
         }
         if target.starts_with('/') {
             let message = format!("new root '{target}' cannot be absolute");
-            return Err(Error::new(ErrorKind::Denied, message));
+            return Err(Error::new(ErrorKind::Denied, message)
+                .expecting("a path relative to the kustomization"));
         }
         if has_swallowed_entry(target) {
             let clean = path::clean(target);
@@ -187,7 +189,8 @@ impl<'t> Loader<'t> {
                 format!(
                     "path {target:?} is ambiguous: resolves to {clean:?} after normalization, which is likely not the intended target; check for YAML indentation errors in your kustomization file"
                 ),
-            ));
+            )
+            .with_hint("begin each entry on a line of its own, all with the same indentation"));
         }
         let next = Self {
             root: self.confirm_directory(&path::join(&self.root, target))?,
@@ -226,6 +229,7 @@ impl<'t> Loader<'t> {
                     self.shown(&visited.root),
                 );
                 return Err(Error::new(ErrorKind::Cycle, message)
+                    .expecting("a directory that is not on the way from the built kustomization to this one")
                     .with_hint("a base must not lie at or above the kustomization that names it"));
             }
             before = visited.before.as_deref();

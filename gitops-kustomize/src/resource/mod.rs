@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use gitops_yaml::{Flavour, Mapping, Node, Scalar, ScalarStyle, ScalarType, Schema, Text, resolve};
 
+use crate::error::{Error, Location};
+
 pub(crate) use id::{Gvk, IdKey, NO_NAMESPACE, ResourceId};
 pub(crate) use origin::Origin;
 
@@ -45,6 +47,12 @@ impl Behavior {
 pub(crate) struct ReadAt {
     pub(crate) file: Arc<str>,
     pub(crate) line: u32,
+}
+
+impl ReadAt {
+    pub(crate) fn location(&self) -> Location {
+        Location { file: Arc::clone(&self.file), line: self.line, column: 1 }
+    }
 }
 
 /// An object and its side table: what the original keeps in annotations of the object itself.
@@ -180,6 +188,18 @@ impl Resource {
 
     pub(crate) fn set_annotation(&mut self, key: &str, value: &str) {
         metadata_mut(&mut self.node).mapping_or_insert("annotations").insert(key, value);
+    }
+
+    /// Places a failure where this object begins, if it was read.
+    #[cold]
+    pub(crate) fn locate(&self, error: Error) -> Error {
+        let error = error.about(self.id.to_object_id());
+        match &self.read_at {
+            Some(read_at) if !read_at.file.is_empty() => {
+                error.in_file(&*read_at.file).at_line(read_at.line, 1)
+            }
+            _ => error,
+        }
     }
 
     /// Takes over everything that is remembered about `other`.

@@ -8,6 +8,7 @@ use regex::Regex;
 use crate::{
     config::split,
     error::{Error, ErrorKind, Result},
+    words::{list, nearest},
 };
 
 /// Splits at dots. `[name=a.b]` stays together with its brackets, `[a.b]` without them.
@@ -112,6 +113,52 @@ pub(super) fn look_up<'n>(node: &'n Node, path: &[String]) -> Result<Option<&'n 
         }
     }
     Ok(Some(node))
+}
+
+/// How far a path leads into an object, and what is there instead: for hints.
+pub(super) fn way(object: &Node, path: &[String]) -> String {
+    let mut node = object;
+    let mut reached = String::new();
+    for part in path.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
+        let place = if reached.is_empty() { "the object" } else { reached.as_str() };
+        let next = match (node.content(), part_of(part)) {
+            (Content::Sequence(_), Ok(Part::Every)) => node.as_sequence().and_then(<[_]>::first),
+            (_, Ok(_)) => look_up(node, std::slice::from_ref(&part.to_owned())).ok().flatten(),
+            (_, Err(_)) => None,
+        };
+        let Some(next) = next else {
+            return match node.content() {
+                Content::Mapping(mapping) => {
+                    let keys: Vec<&str> = mapping.keys().collect();
+                    match nearest(part, keys.iter().copied()) {
+                        Some(near) => format!("did you mean {near:?} instead of {part:?}?"),
+                        None => format!("{place} has no {part:?}; it has {}", list(&keys)),
+                    }
+                }
+                Content::Sequence(_) => {
+                    let items = node.as_sequence().unwrap_or_default();
+                    let names: Vec<&str> = items
+                        .iter()
+                        .filter_map(|item| item.get("name").and_then(Node::text))
+                        .collect();
+                    if names.is_empty() {
+                        format!("{place} is a list of {}; {part:?} is none of them", items.len())
+                    } else {
+                        format!(
+                            "{place} is a list of {}; write [name={}] or an index",
+                            list(&names),
+                            names[0],
+                        )
+                    }
+                }
+                Content::Scalar(_) if node.is_null() => format!("{place} is null"),
+                Content::Scalar(_) => format!("{place} is a single value"),
+            };
+        };
+        node = next;
+        reached = if reached.is_empty() { part.to_owned() } else { format!("{reached}.{part}") };
+    }
+    format!("{reached} is there, but empty or of another kind")
 }
 
 /// Calls `act` on every field that the path leads to. With `create`, a missing one is made of the

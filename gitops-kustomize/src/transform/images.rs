@@ -102,8 +102,8 @@ impl Transform for Images {
             if resource.id().gvk.kind == "CustomResourceDefinition" {
                 continue;
             }
-            let id = resource.id().to_object_id();
-            self.search(resource.node_mut()).map_err(|error| error.about(id))?;
+            let searched = self.search(resource.node_mut());
+            searched.map_err(|error| resource.locate(error))?;
             for spec in &self.specs {
                 spec.apply(resource, Creates::Nothing, &mut |node| {
                     if node.is_null() { Ok(()) } else { self.update(node) }

@@ -70,7 +70,7 @@ pub(crate) fn steps(
     };
     if !file.patches_strategic_merge.is_empty() {
         let entry = Entry("patchesStrategicMerge", None);
-        let step = StrategicMerge::from_entries(&file.patches_strategic_merge, loader, schema)
+        let step = StrategicMerge::configured(&file.patches_strategic_merge, loader, schema)
             .map_err(|error| (error, entry))?;
         add("PatchStrategicMergeTransformer", entry, Box::new(step));
     }
@@ -120,8 +120,7 @@ pub(crate) fn steps(
     }
     if !file.replacements.is_empty() {
         let entry = Entry("replacements", None);
-        let step =
-            Replacements::new(&file.replacements, loader).map_err(|error| (error, entry))?;
+        let step = Replacements::new(&file.replacements, loader).map_err(|error| (error, entry))?;
         add("ReplacementTransformer", entry, Box::new(step));
     }
     Ok(steps)

@@ -24,10 +24,9 @@ pub(crate) fn fix(
     let index = Index::new(set);
     if index.by_name.is_empty() {
         // Nothing was renamed; what is wrong with role bindings is told all the same.
-        return set
-            .iter()
-            .filter(|resource| resource.id().gvk.kind == "RoleBinding")
-            .try_for_each(|resource| Referrer::new(resource).map(drop));
+        return set.iter().filter(|resource| resource.id().gvk.kind == "RoleBinding").try_for_each(
+            |resource| Referrer::new(resource).map(drop).map_err(|error| resource.locate(error)),
+        );
     }
     let mut plans: HashMap<Gvk, Vec<(FieldSpec, &Gvk)>> = HashMap::new();
     for place in 0..set.len() {
@@ -48,13 +47,14 @@ pub(crate) fn fix(
         if plan.is_empty() {
             continue;
         }
-        let referrer = Referrer::new(set.get(place))?;
+        let referrer =
+            Referrer::new(set.get(place)).map_err(|error| set.get(place).locate(error))?;
         for (spec, target) in plan {
             let fix = Fix { referrer: &referrer, target, spec, index: &index };
             let id = set.get(place).id().clone();
             spec.apply(set.content_mut(place), Creates::Nothing, &mut |node| fix.apply(node))
                 .map_err(|error| {
-                    error.context(format!(
+                    set.get(place).locate(error).context(format!(
                         "updating name reference in '{}' field of '{id}'",
                         spec.path
                     ))
@@ -130,7 +130,6 @@ struct Referrer {
     account_namespaces: Vec<Text>,
     /// What `roleRef` says about its target.
     role: Option<Gvk>,
-    text: Node,
 }
 
 impl Referrer {
@@ -154,7 +153,9 @@ impl Referrer {
                             "Invalid Input: namespace is blank for resource {:?}\n",
                             id.to_string()
                         );
-                        return Err(Error::new(ErrorKind::Field, message).about(id.to_object_id()));
+                        return Err(Error::new(ErrorKind::Field, message)
+                            .about(id.to_object_id())
+                            .expecting("the namespace of the ServiceAccount, or no `namespace`"));
                     }
                 }
             }
@@ -171,7 +172,6 @@ impl Referrer {
             suffixes: resource.suffixes.clone(),
             account_namespaces,
             role,
-            text: resource.node().get("metadata").cloned().unwrap_or_default(),
             id,
         })
     }
@@ -307,10 +307,8 @@ impl Fix<'_> {
         )
         .about(self.referrer.id.to_object_id())
         .with_hint(format!(
-            "{:?} in {} may mean each of them; line {} of the referring object",
-            name,
+            "{name:?} in {} may mean each of them; give them different names or namespaces",
             self.spec.path,
-            self.referrer.text.place().line(),
         )))
     }
 

@@ -1,13 +1,13 @@
 //! `patches`, `patchesStrategicMerge` and `patchesJson6902`.
 
 use gitops_core::one_line;
-use gitops_yaml::{JsonPatch, Node, Schema};
+use gitops_yaml::{JsonPatch, Mapping, Node, Schema};
 
 use super::{Transform, selector::Matcher};
 use crate::{
     build::Build,
     error::{Error, ErrorKind, Result},
-    file::Patch,
+    file::{Patch, Selector},
     load::Loader,
     read::{read_document, read_resources},
     resource::Resource,
@@ -18,23 +18,42 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct StrategicMerge {
     patches: Vec<Resource>,
+    /// The entry of each patch.
+    entries: Vec<usize>,
 }
 
 impl StrategicMerge {
-    /// Reads the entries of `patchesStrategicMerge`: each a patch itself, or a file of them.
+    /// Reads the field `patchesStrategicMerge`.
+    pub(crate) fn configured(
+        entries: &[String],
+        loader: &Loader<'_>,
+        schema: &Schema,
+    ) -> Result<Self> {
+        Self::from_entries(entries, loader, schema).map_err(|error| {
+            let paths: Mapping = [("paths", Node::sequence(entries.iter().cloned()))].into_iter().collect();
+            let config = gitops_yaml::to_yaml(&Node::from(paths)).unwrap_or_default();
+            error.context(format!(
+                "trouble configuring builtin PatchStrategicMergeTransformer with config: `\n{config}`",
+            ))
+        })
+    }
+
+    /// Reads entries, each a patch itself or a file of them.
     pub(crate) fn from_entries(
         entries: &[String],
         loader: &Loader<'_>,
         schema: &Schema,
     ) -> Result<Self> {
-        let mut patches = Vec::new();
-        for entry in entries {
+        let mut step = Self { patches: Vec::new(), entries: Vec::new() };
+        for (index, entry) in entries.iter().enumerate() {
             if let Ok(read) = read_resources(entry.as_bytes(), "", schema) {
-                patches.extend(read);
+                step.patches.extend(read);
             } else {
+                let content = loader
+                    .read(entry)
+                    .map_err(|error| loader.suggest(error, entry).at_index(index))?;
                 let name = loader.name_of(entry);
-                let content = loader.read(entry).map_err(|error| error.in_file(name.as_str()))?;
-                patches.extend(read_resources(&content, &name, schema).map_err(|error| {
+                step.patches.extend(read_resources(&content, &name, schema).map_err(|error| {
                     let malformed = error.to_string().starts_with("MalformedYAMLError");
                     let error = error.in_file(name.as_str());
                     if malformed {
@@ -44,24 +63,26 @@ impl StrategicMerge {
                     }
                 })?);
             }
+            step.entries.resize(step.patches.len(), index);
         }
-        Self::new(patches)
-    }
-
-    pub(crate) fn new(patches: Vec<Resource>) -> Result<Self> {
-        if patches.is_empty() {
-            return Err(Error::new(ErrorKind::Field, "patch appears to be empty"));
+        if step.patches.is_empty() {
+            let files = entries.join(" ");
+            let message = format!("patch appears to be empty; files=[{files}], Patch=");
+            return Err(Error::new(ErrorKind::Field, message)
+                .expecting("at least one object with apiVersion, kind and metadata.name"));
         }
-        Ok(Self { patches })
+        Ok(step)
     }
 }
 
 impl Transform for StrategicMerge {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
-        for patch in &self.patches {
-            let index = set.find_any(&patch.original_id()).map_err(|error| locate(error, patch))?;
-            merge_into(set, index, patch.node(), Allowed::default(), &build.schema)
-                .map_err(|error| locate(error, patch))?;
+        for (patch, entry) in self.patches.iter().zip(&self.entries) {
+            set.find_any(&patch.original_id())
+                .and_then(|index| {
+                    merge_into(set, index, patch.node(), Allowed::default(), &build.schema)
+                })
+                .map_err(|error| locate(error, patch).at_index(*entry))?;
         }
         drop_empty(set);
         Ok(())
@@ -80,6 +101,10 @@ struct Allowed {
 pub(crate) struct PatchStep {
     /// How messages name the patch.
     source: String,
+    /// The file that it was read from; empty where it stands in the entry itself.
+    file: String,
+    /// The empty lines in front of one that stands in the entry.
+    skipped: u32,
     target: Option<Matcher>,
     allowed: Allowed,
     content: PatchContent,
@@ -93,29 +118,39 @@ enum PatchContent {
 
 impl PatchStep {
     pub(crate) fn new(patch: &Patch, loader: &Loader<'_>, schema: &Schema) -> Result<Self> {
-        Self::read(patch, loader, schema).map_err(|error| {
+        let config = || describe(patch, "patch");
+        Self::read(patch, &config, loader, schema).map_err(|error| {
             error.context(format!(
                 "trouble configuring builtin PatchTransformer with config: `\n{}`",
-                describe(patch),
+                config(),
             ))
         })
     }
 
-    pub(crate) fn read(patch: &Patch, loader: &Loader<'_>, schema: &Schema) -> Result<Self> {
+    /// Reads a patch; `config` is what messages show of its configuration.
+    pub(crate) fn read(
+        patch: &Patch,
+        config: &dyn Fn() -> String,
+        loader: &Loader<'_>,
+        schema: &Schema,
+    ) -> Result<Self> {
         let inline = patch.patch.trim();
         let fail = |message: &str| {
-            Err(Error::new(ErrorKind::Field, format!("{message}\n{}", describe(patch))))
+            Err(Error::new(ErrorKind::Field, format!("{message}\n{}", config()))
+                .expecting("either `patch`, with the text itself, or `path`, with a file"))
         };
+        let lead = patch.patch.len() - patch.patch.trim_start().len();
+        let skipped = u32::try_from(patch.patch[..lead].matches('\n').count()).unwrap_or(0);
         let (text, source, file) = match (inline, patch.path.as_str()) {
             ("", "") => return fail("must specify one of patch and path in"),
             ("", file_path) => {
-                let name = loader.name_of(file_path);
                 let content = loader.read(file_path).map_err(|error| {
-                    error
+                    loader
+                        .suggest(error, file_path)
                         .context(format!("failed to get the patch file from path({file_path})"))
-                        .in_file(name.as_str())
+                        .at_field("path")
                 })?;
-                (content.to_vec(), format!("[path: {file_path:?}]"), name)
+                (content.to_vec(), format!("[path: {file_path:?}]"), loader.name_of(file_path))
             }
             (text, "") => (text.as_bytes().to_vec(), format!("[patch: {text:?}]"), String::new()),
             _ => return fail("patch and path can't be set at the same time"),
@@ -125,31 +160,42 @@ impl PatchStep {
         let content = match (strategic, json) {
             (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
                 let message = format!("illegally qualifies as both an SM and JSON patch: {source}");
-                return Err(Error::new(ErrorKind::Field, message));
+                return Err(place(Error::new(ErrorKind::Field, message), &file, skipped));
             }
             (Ok(patches), _) => PatchContent::Strategic(patches),
             (Err(_), Ok(json)) => PatchContent::Json(json),
             (Err(strategic), Err(json)) => {
-                let mut error = Error::new(
+                let error = Error::new(
                     ErrorKind::Syntax,
                     format!("unable to parse SM or JSON patch from {source}"),
                 );
-                if let Some(line) = strategic.line() {
-                    error = error.at_line(line, strategic.column().unwrap_or(1));
-                }
-                if !file.is_empty() {
-                    error = error.in_file(file);
-                }
-                return Err(error.with_hint(format!(
-                    "as a strategic merge patch: {}; as a JSON patch: {}",
-                    one_line(&strategic),
-                    one_line(&json),
-                )));
+                // A list is meant as operations, everything else as an object.
+                let likely = if text.starts_with(b"-") || text.starts_with(b"[") {
+                    &json
+                } else {
+                    &strategic
+                };
+                let error = match likely.line() {
+                    Some(line) => error.at_line(line, likely.column().unwrap_or(1)),
+                    None => error,
+                };
+                return Err(place(error, &file, skipped)
+                    .expecting("an object with apiVersion, kind and metadata.name, or a list of operations {op, path, value}")
+                    .with_hint(format!(
+                        "as a strategic merge patch: {}; as a JSON patch: {}",
+                        one_line(&strategic),
+                        one_line(&json),
+                    )));
             }
         };
-        let target = patch.target.as_ref().map(Matcher::new).transpose()?;
+        let target = patch
+            .target
+            .as_ref()
+            .map(Matcher::new)
+            .transpose()
+            .map_err(|error| error.at_field("target"))?;
         let allowed = Allowed { name: patch.allow_name_change, kind: patch.allow_kind_change };
-        Ok(Self { source, target, allowed, content })
+        Ok(Self { source, file, skipped, target, allowed, content })
     }
 
     fn merge_strategic(
@@ -162,16 +208,14 @@ impl PatchStep {
             for patch in patches {
                 let id = patch.original_id();
                 let index = set.find_any(&id).map_err(|error| {
-                    locate(
-                        error.context(format!(
-                            "no resource matches strategic merge patch {:?}",
-                            id.to_string()
-                        )),
-                        patch,
-                    )
+                    let error = error.context(format!(
+                        "no resource matches strategic merge patch {:?}",
+                        id.to_string()
+                    ));
+                    self.place(locate(error, patch))
                 })?;
                 merge_into(set, index, patch.node(), self.allowed, schema)
-                    .map_err(|error| locate(error, patch))?;
+                    .map_err(|error| self.place(locate(error, patch)))?;
             }
             return Ok(());
         };
@@ -185,7 +229,9 @@ impl PatchStep {
                         "Multiple Strategic-Merge Patches in one `patches` entry is not allowed to set `patches.target` field: {}",
                         self.source,
                     ),
-                ));
+                )
+                .at_field("target")
+                .with_hint("make each patch an entry of its own, or remove `target`"));
             }
         };
         let mut renamed = false;
@@ -196,13 +242,22 @@ impl PatchStep {
                 mapping.insert("apiVersion", set.get(index).id().gvk.api_version());
             }
             renamed |= merge_into(set, index, &node, self.allowed, schema)
-                .map_err(|error| locate(error, patch))?;
+                .map_err(|error| self.place(locate(error, patch)))?;
         }
         if renamed {
             set.check_unique(already_registered)?;
         }
         Ok(())
     }
+
+    fn place(&self, error: Error) -> Error {
+        place(error, &self.file, self.skipped)
+    }
+}
+
+/// Places a failure in the text of a patch: in its file, or in the field that holds it.
+fn place(error: Error, file: &str, skipped: u32) -> Error {
+    if file.is_empty() { error.below(skipped).at_field("patch") } else { error.in_file(file) }
 }
 
 fn already_registered(resource: &Resource) -> String {
@@ -218,12 +273,14 @@ impl Transform for PatchStep {
             PatchContent::Json(patch) => {
                 let Some(matcher) = &self.target else {
                     let message = format!("must specify a target for JSON patch {}", self.source);
-                    return Err(Error::new(ErrorKind::Field, message));
+                    return Err(Error::new(ErrorKind::Field, message)
+                        .expecting("`target` with the kind and name of the objects"));
                 };
                 for index in matcher.select(set) {
                     let resource = set.get_mut(index);
                     resource.remember_id();
-                    apply_json(resource, patch, &build.schema)?;
+                    apply_json(resource, patch, &build.schema)
+                        .map_err(|error| self.place(error))?;
                 }
             }
         }
@@ -237,6 +294,8 @@ impl Transform for PatchStep {
 pub(crate) struct Json6902 {
     matcher: Matcher,
     patch: JsonPatch,
+    /// The file that it was read from; empty where it stands in the entry itself.
+    file: String,
 }
 
 impl Json6902 {
@@ -244,7 +303,7 @@ impl Json6902 {
         Self::read(patch, loader).map_err(|error| {
             error.context(format!(
                 "trouble configuring builtin PatchJson6902Transformer with config: `\n{}`",
-                describe(patch),
+                describe(patch, "jsonOp"),
             ))
         })
     }
@@ -252,15 +311,19 @@ impl Json6902 {
     pub(crate) fn read(patch: &Patch, loader: &Loader<'_>) -> Result<Self> {
         let fail = |message: String| Err(Error::new(ErrorKind::Field, message));
         let Some(target) = patch.target.as_ref().filter(|target| !target.name.is_empty()) else {
-            return fail("must specify the target name".to_owned());
+            return fail("must specify the target name".to_owned()).map_err(|error: Error| {
+                error.at_field("target").expecting("`target` with kind and name")
+            });
         };
+        let mut file = String::new();
         let text = match (patch.path.as_str(), patch.patch.as_str()) {
             ("", "") => return fail("empty file path and empty jsonOp".to_owned()),
             ("", text) => text.as_bytes().to_vec(),
             (file_path, "") => {
                 let content = loader
                     .read(file_path)
-                    .map_err(|error| error.in_file(loader.name_of(file_path)))?;
+                    .map_err(|error| loader.suggest(error, file_path).at_field("path"))?;
+                file = loader.name_of(file_path);
                 if content.is_empty() {
                     return fail(format!("patch file '{file_path}' empty seems to be empty"));
                 }
@@ -268,21 +331,25 @@ impl Json6902 {
             }
             _ => return fail("must specify a file path or jsonOp, not both".to_owned()),
         };
-        let decoded = read_json_patch(&text)?;
+        let decoded = read_json_patch(&text).map_err(|error| {
+            place(error, &file, 0).expecting("a list of operations {op, path, value}")
+        })?;
         if decoded.is_empty() {
             return fail(format!(
                 "patch appears to be empty; file={}, JsonOp={}",
                 patch.path, patch.patch
             ));
         }
-        Ok(Self { matcher: Matcher::new(target)?, patch: decoded })
+        let matcher = Matcher::new(target).map_err(|error| error.at_field("target"))?;
+        Ok(Self { matcher, patch: decoded, file })
     }
 }
 
 impl Transform for Json6902 {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         for index in self.matcher.select(set) {
-            apply_json(set.get_mut(index), &self.patch, &build.schema)?;
+            apply_json(set.get_mut(index), &self.patch, &build.schema)
+                .map_err(|error| place(error, &self.file, 0))?;
         }
         drop_empty(set);
         Ok(())
@@ -359,33 +426,50 @@ fn drop_empty(set: &mut ResourceSet) {
     }
 }
 
+/// Places a failure in a patch: at the line that is known, or where the patch begins.
 fn locate(error: Error, patch: &Resource) -> Error {
-    match &patch.read_at {
-        Some(read_at) if !read_at.file.is_empty() => {
-            let error = error.in_file(&*read_at.file);
-            if error.line().is_none() { error.at_line(read_at.line, 1) } else { error }
-        }
-        _ => error,
-    }
+    let Some(read_at) = &patch.read_at else { return error };
+    let error = error.at_line(read_at.line, 1);
+    if read_at.file.is_empty() { error } else { error.in_file(&*read_at.file) }
 }
 
-/// The entry as the original prints it in its messages.
-fn describe(patch: &Patch) -> String {
-    let mut text = String::new();
-    if !patch.patch.is_empty() {
-        text.push_str("patch: ");
-        text.push_str(
-            &Node::string(patch.patch.as_str())
-                .text()
-                .map(|text| format!("{text:?}"))
-                .unwrap_or_default(),
-        );
-        text.push('\n');
+/// The entry as the original prints it in its messages: with its text under the name `text`.
+fn describe(patch: &Patch, text: &'static str) -> String {
+    let mut config = Mapping::new();
+    let mut options = Mapping::new();
+    for (key, set) in
+        [("allowNameChange", patch.allow_name_change), ("allowKindChange", patch.allow_kind_change)]
+    {
+        if set {
+            options.insert(key, true);
+        }
     }
-    if !patch.path.is_empty() {
-        text.push_str("path: ");
-        text.push_str(&patch.path);
-        text.push('\n');
+    if !options.is_empty() {
+        config.insert("options", options);
     }
-    text
+    for (key, value) in [(text, &patch.patch), ("path", &patch.path)] {
+        if !value.is_empty() {
+            config.insert(key, value.as_str());
+        }
+    }
+    if let Some(target) = &patch.target {
+        config.insert("target", describe_selector(target));
+    }
+    gitops_yaml::to_yaml(&Node::from(config)).unwrap_or_default()
+}
+
+fn describe_selector(selector: &Selector) -> Mapping {
+    let Selector { gvk, name, namespace, annotation_selector, label_selector } = selector;
+    [
+        ("annotationSelector", annotation_selector.as_str()),
+        ("group", &gvk.group),
+        ("kind", &gvk.kind),
+        ("labelSelector", label_selector),
+        ("name", name),
+        ("namespace", namespace),
+        ("version", &gvk.version),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .collect()
 }

@@ -2,11 +2,13 @@
 //!
 //! Follows kustomize's `api/filters/replacement`.
 
+use std::sync::Arc;
+
 use gitops_yaml::{Content, Flavour, Node, Scalar, ScalarStyle, ScalarType, resolve};
 
 use super::{
     Transform,
-    field_path::{look_up, split_path, visit},
+    field_path::{look_up, split_path, visit, way},
     selector::Matcher,
 };
 use crate::{
@@ -17,6 +19,7 @@ use crate::{
     read::read_document,
     resource::{Resource, ResourceId},
     set::ResourceSet,
+    words::list,
 };
 
 const DEFAULT_PATH: &str = "metadata.name";
@@ -24,16 +27,45 @@ const DEFAULT_PATH: &str = "metadata.name";
 /// Copies of values.
 #[derive(Debug)]
 pub(crate) struct Replacements {
-    replacements: Vec<Replacement>,
+    replacements: Vec<Configured>,
+}
+
+/// A replacement and where it stands.
+#[derive(Debug)]
+struct Configured {
+    replacement: Replacement,
+    /// Its place in the field, or in the file that the field names.
+    index: usize,
+    file: Option<Arc<ReplacementFile>>,
+}
+
+/// A file of replacements.
+#[derive(Debug)]
+struct ReplacementFile {
+    name: String,
+    document: Node,
+}
+
+impl Configured {
+    fn place(&self, error: Error) -> Error {
+        let error = match &self.file {
+            Some(file) if !file.document.is_sequence() => error,
+            _ => error.at_index(self.index),
+        };
+        match &self.file {
+            Some(file) => error.follow(Some(&file.document), "").in_file(file.name.as_str()),
+            None => error,
+        }
+    }
 }
 
 impl Replacements {
     /// Takes the entries of the field; those with a path are read from their files.
     pub(crate) fn new(entries: &[Replacement], loader: &Loader<'_>) -> Result<Self> {
         let mut replacements = Vec::new();
-        for entry in entries {
+        for (index, entry) in entries.iter().enumerate() {
             if entry.path.is_empty() {
-                replacements.push(entry.clone());
+                replacements.push(Configured { replacement: entry.clone(), index, file: None });
                 continue;
             }
             if entry.source.is_some()
@@ -42,49 +74,73 @@ impl Replacements {
                 return Err(Error::new(
                     ErrorKind::Field,
                     "cannot specify both path and inline replacement",
-                ));
+                )
+                .at_index(index)
+                .expecting("either `path`, or `source` and `targets`"));
             }
-            let name = loader.name_of(&entry.path);
-            let read = loader.read(&entry.path).and_then(|content| {
-                let document = read_document(&content)?;
-                match document.as_sequence() {
-                    Some(items) => {
-                        items.iter().map(|item| Replacement::read(item, Dialect::Lenient)).collect()
-                    }
-                    None if document.is_mapping() => {
-                        Ok(vec![Replacement::read(&document, Dialect::Lenient)?])
-                    }
-                    None => Err(Error::new(
-                        ErrorKind::Field,
-                        "unsupported replacement type encountered within replacement path: invalid",
-                    )),
-                }
-            });
-            let read: Vec<Replacement> = read.map_err(|error: Error| error.in_file(name))?;
-            replacements.extend(read);
+            let content = loader.read(&entry.path).map_err(|error| {
+                loader.suggest(error, &entry.path).at_field("path").at_index(index)
+            })?;
+            Self::read_file(&content, loader.name_of(&entry.path), &mut replacements)?;
         }
         Ok(Self { replacements })
+    }
+
+    fn read_file(content: &[u8], name: String, replacements: &mut Vec<Configured>) -> Result<()> {
+        let read = || -> Result<(Node, Vec<Replacement>)> {
+            let document = read_document(content)?;
+            let read = match document.as_sequence() {
+                Some(items) => {
+                    items.iter().map(|item| Replacement::read(item, Dialect::Lenient)).collect()
+                }
+                None if document.is_mapping() => {
+                    Replacement::read(&document, Dialect::Lenient).map(|one| vec![one])
+                }
+                None => Err(Error::new(
+                    ErrorKind::Field,
+                    "unsupported replacement type encountered within replacement path: invalid",
+                )
+                .at_line(document.place().line(), document.place().column())
+                .expecting("a replacement with `source` and `targets`, or a list of them")),
+            };
+            read.map(|read| (document, read))
+        };
+        let (document, read) = read().map_err(|error| error.in_file(name.as_str()))?;
+        let file = Arc::new(ReplacementFile { name, document });
+        replacements.extend(read.into_iter().enumerate().map(|(index, replacement)| Configured {
+            replacement,
+            index,
+            file: Some(Arc::clone(&file)),
+        }));
+        Ok(())
     }
 }
 
 impl Transform for Replacements {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
-        for replacement in &self.replacements {
-            let (Some(targets), true) = (
-                &replacement.targets,
-                replacement.source.is_some() || replacement.source_value.is_some(),
-            ) else {
-                let message = "replacements must specify a source and at least one target";
-                return Err(Error::new(ErrorKind::Field, message));
-            };
-            let value = value_of(replacement, set)?;
-            for target in targets {
-                build.scope.check()?;
-                write(target, &value, set, build)?;
-            }
+        for configured in &self.replacements {
+            run_one(&configured.replacement, set, build)
+                .map_err(|error| configured.place(error))?;
         }
         Ok(())
     }
+}
+
+fn run_one(replacement: &Replacement, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
+    let (Some(targets), true) =
+        (&replacement.targets, replacement.source.is_some() || replacement.source_value.is_some())
+    else {
+        let message = "replacements must specify a source and at least one target";
+        return Err(Error::new(ErrorKind::Field, message)
+            .expecting("`source` (or `sourceValue`) and `targets`"));
+    };
+    let value = value_of(replacement, set).map_err(|error| error.at_field("source"))?;
+    for (index, target) in targets.iter().enumerate() {
+        build.scope.check()?;
+        write(target, &value, set, build)
+            .map_err(|error| error.at_index(index).at_field("targets"))?;
+    }
+    Ok(())
 }
 
 fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Node> {
@@ -104,14 +160,20 @@ fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Node> {
     };
     let resource = find_source(source, set)?;
     let path = if source.field_path.is_empty() { DEFAULT_PATH } else { &source.field_path };
-    let value = look_up(resource.node(), &split_path(path))
-        .map_err(|error| error.context("error looking up replacement source"))?;
+    let value = look_up(resource.node(), &split_path(path)).map_err(|error| {
+        error
+            .context("error looking up replacement source")
+            .at_field("fieldPath")
+            .with_hint(way(resource.node(), &split_path(path)))
+    })?;
     let Some(value) = value.filter(|value| !value.is_empty()) else {
         return Err(Error::new(
             ErrorKind::Reference,
             format!("fieldPath `{path}` is missing for replacement source {}", id_of(source)),
         )
-        .about(resource.id().to_object_id()));
+        .about(resource.id().to_object_id())
+        .at_field("fieldPath")
+        .with_hint(way(resource.node(), &split_path(path))));
     };
     refined(source.options.as_ref(), value)
 }
@@ -157,9 +219,20 @@ fn find_source<'s>(source: &ReplacementSource, set: &'s ResourceSet) -> Result<&
         (Some(_), Some(_)) => Err(Error::new(
             ErrorKind::Reference,
             format!("multiple matches for selector {}", shown()),
-        )),
+        )
+        .expecting("a selector that exactly one object has")
+        .with_hint(format!(
+            "it selects {}",
+            list(
+                &set.iter()
+                    .filter(|resource| ids_of(resource).any(|id| id.is_selected_by(&selector)))
+                    .map(|resource| resource.id().to_string())
+                    .collect::<Vec<_>>()
+            )
+        ))),
         (None, _) => {
-            Err(Error::new(ErrorKind::Reference, format!("nothing selected by {}", shown())))
+            Err(Error::new(ErrorKind::Reference, format!("nothing selected by {}", shown()))
+                .with_hint(set.near(&selector)))
         }
     }
 }
@@ -182,7 +255,10 @@ fn refined(options: Option<&FieldOptions>, value: &Node) -> Result<Node> {
         None => Err(Error::new(
             ErrorKind::Reference,
             format!("options.index {} is out of bounds for value {text}", options.index),
-        )),
+        )
+        .at_field("index")
+        .at_field("options")
+        .expecting("the number of a part of the value, counted from 0")),
     }
 }
 
@@ -197,7 +273,8 @@ fn write(
     build: &Build<'_>,
 ) -> Result<()> {
     let Some(select) = &target.select else {
-        return Err(Error::new(ErrorKind::Field, "target must specify resources to select"));
+        return Err(Error::new(ErrorKind::Field, "target must specify resources to select")
+            .expecting("`select` with kind and name"));
     };
     let wrap = |error: Error| error.context("error creating target selector");
     let matcher = Matcher::new(select).map_err(wrap)?;
@@ -222,9 +299,9 @@ fn write(
         }
         let id = resource.id().to_object_id();
         let resource = set.get_mut(place);
-        for path in paths {
+        for (index, path) in paths.iter().enumerate() {
             copy_to(resource.node_mut(), path, value, target.options.as_ref())
-                .map_err(|error| error.about(&id))?;
+                .map_err(|error| error.about(&id).at_index(index).at_field("fieldPaths"))?;
         }
         resource.refresh(&build.schema);
     }
@@ -252,8 +329,13 @@ fn copy_to(
         set_value(node, value, options)
     });
     match walked {
-        Ok(()) if found == 0 => Err(Error::new(ErrorKind::Reference, fail(create.is_some()))),
-        Err(error) if found == 0 => Err(error.context(fail(create.is_some()))),
+        Ok(()) if found == 0 => {
+            Err(Error::new(ErrorKind::Reference, fail(create.is_some()))
+                .with_hint(way(object, &parts)))
+        }
+        Err(error) if found == 0 => {
+            Err(error.with_hint(way(object, &parts)).context(fail(create.is_some())))
+        }
         other => other,
     }
 }
@@ -301,7 +383,7 @@ fn set_keeping_type(node: &mut Node, text: &str) -> Result<()> {
         ScalarType::Null => read,
         _ if style != ScalarStyle::Plain => ScalarType::Str,
         kind => {
-            let place = node.place();
+            let line = node.place().line();
             let name = match kind {
                 ScalarType::Bool => "bool",
                 ScalarType::Int => "int",
@@ -311,7 +393,7 @@ fn set_keeping_type(node: &mut Node, text: &str) -> Result<()> {
             };
             return Err(Error::new(
                 ErrorKind::Field,
-                format!("yaml: line {}: cannot decode !!str `{text}` as a !!{name}", place.line()),
+                format!("yaml: line {line}: cannot decode !!str `{text}` as a !!{name}"),
             )
             .with_hint("the field holds another type of value; put it in quotes in the target to make it a string"));
         }

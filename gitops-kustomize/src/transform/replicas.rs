@@ -1,6 +1,6 @@
 //! `replicas`: how many.
 
-use gitops_yaml::Node;
+use gitops_yaml::{Node, Text};
 
 use super::Transform;
 use crate::{
@@ -8,7 +8,9 @@ use crate::{
     config::{Creates, FieldSpec},
     error::{Error, ErrorKind, Result},
     file::Replica,
+    resource::Resource,
     set::ResourceSet,
+    words::{list, nearest},
 };
 
 /// Sets the number of replicas of the objects of a name.
@@ -21,6 +23,23 @@ pub(crate) struct Replicas {
 impl Replicas {
     pub(crate) fn new(replica: Replica, specs: Vec<FieldSpec>) -> Self {
         Self { replica, specs }
+    }
+}
+
+impl Replicas {
+    /// The names that there are.
+    fn near(&self, set: &ResourceSet) -> String {
+        let counted = |resource: &&Resource| {
+            self.specs.iter().any(|spec| resource.id().gvk.is_selected_by(&spec.gvk))
+        };
+        let names: Vec<Text> =
+            set.iter().filter(counted).map(|resource| resource.original_id().name).collect();
+        let names: Vec<&str> = names.iter().map(Text::as_str).collect();
+        match nearest(&self.replica.name, names.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None if names.is_empty() => "no object here has a number of replicas".to_owned(),
+            None => format!("objects with a number of replicas are: {}", list(&names)),
+        }
     }
 }
 
@@ -53,6 +72,9 @@ impl Transform for Replicas {
                 "resource with name {name} does not match a config with the following GVK [{}]",
                 kinds.join(" "),
             ),
-        ))
+        )
+        .at_field("name")
+        .expecting("the name of a Deployment, ReplicaSet, ReplicationController or StatefulSet")
+        .with_hint(self.near(set)))
     }
 }

@@ -26,13 +26,15 @@ pub(crate) struct Matcher {
 impl Matcher {
     pub(crate) fn new(selector: &Selector) -> Result<Self> {
         Ok(Self {
-            group: Pattern::new(&selector.gvk.group)?,
-            version: Pattern::new(&selector.gvk.version)?,
-            kind: Pattern::new(&selector.gvk.kind)?,
-            name: Pattern::new(&selector.name)?,
-            namespace: Pattern::new(&selector.namespace)?,
-            labels: PairSelector::parse(&selector.label_selector)?,
-            annotations: PairSelector::parse(&selector.annotation_selector)?,
+            group: Pattern::new(&selector.gvk.group, "group")?,
+            version: Pattern::new(&selector.gvk.version, "version")?,
+            kind: Pattern::new(&selector.gvk.kind, "kind")?,
+            name: Pattern::new(&selector.name, "name")?,
+            namespace: Pattern::new(&selector.namespace, "namespace")?,
+            labels: PairSelector::parse(&selector.label_selector)
+                .map_err(|error| error.at_field("labelSelector"))?,
+            annotations: PairSelector::parse(&selector.annotation_selector)
+                .map_err(|error| error.at_field("annotationSelector"))?,
         })
     }
 
@@ -97,7 +99,7 @@ enum Pattern {
 const PATTERN_SIZE: usize = 1 << 20;
 
 impl Pattern {
-    fn new(pattern: &str) -> Result<Self> {
+    fn new(pattern: &str, field: &'static str) -> Result<Self> {
         if pattern.is_empty() {
             return Ok(Self::Anything);
         }
@@ -117,6 +119,8 @@ impl Pattern {
                 let why =
                     why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
                 Error::new(ErrorKind::Field, format!("error parsing regexp: {why}: `{shown}`"))
+                    .at_field(field)
+                    .expecting("a regular expression that matches the whole text, such as `web-.*`")
             })
     }
 
@@ -156,6 +160,7 @@ impl PairSelector {
             let requirement = parse_requirement(part).ok_or_else(|| {
                 let shown = gitops_core::truncate(text, 200);
                 Error::new(ErrorKind::Field, format!("unable to parse requirement: {shown:?}"))
+                    .expecting("a selector such as `app=web, tier in (a, b), !old`")
             })?;
             requirements.push(requirement);
         }
@@ -284,10 +289,10 @@ mod tests {
 
     #[test]
     fn patterns_match_the_whole_text_and_are_bounded() {
-        assert!(Pattern::new("app-.*").unwrap().matches("app-1"));
-        assert!(!Pattern::new("app.").unwrap().matches("app-1"));
-        assert!(Pattern::new("a|b").unwrap().matches("b"));
-        assert!(Pattern::new("(a{1000}){1000}").is_err());
-        assert!(Pattern::new("(a+)+$").unwrap().matches("aaaa"));
+        assert!(Pattern::new("app-.*", "name").unwrap().matches("app-1"));
+        assert!(!Pattern::new("app.", "name").unwrap().matches("app-1"));
+        assert!(Pattern::new("a|b", "name").unwrap().matches("b"));
+        assert!(Pattern::new("(a{1000}){1000}", "name").is_err());
+        assert!(Pattern::new("(a+)+$", "name").unwrap().matches("aaaa"));
     }
 }

@@ -64,7 +64,9 @@ pub(crate) fn sort(set: &mut ResourceSet, options: &SortOptions) -> Result<()> {
         "fifo" if options.legacy.is_some() => Err(Error::new(
             ErrorKind::Field,
             "the field 'sortOptions.legacySortOptions' is set but the selected sort order is 'fifo', not 'legacy'",
-        )),
+        )
+        .at_field("legacySortOptions")
+        .expecting("`order: legacy`, or no `legacySortOptions`")),
         "fifo" => Ok(()),
         "legacy" => {
             match &options.legacy {
@@ -76,7 +78,9 @@ pub(crate) fn sort(set: &mut ResourceSet, options: &SortOptions) -> Result<()> {
         _ => Err(Error::new(
             ErrorKind::Field,
             "the field 'sortOptions.order' must be one of [fifo, legacy]",
-        )),
+        )
+        .at_field("order")
+        .expecting("fifo or legacy")),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     file::Variable,
     manifests::Warning,
+    resource::ResourceId,
     set::ResourceSet,
 };
 
@@ -20,7 +21,12 @@ use crate::{
 pub(crate) fn resolve(accumulated: &mut Accumulator, build: &mut Build<'_>) -> Result<()> {
     let mut values = BTreeMap::new();
     for variable in accumulated.variables.values() {
-        values.insert(variable.name.clone(), value_of(variable, &accumulated.set)?);
+        let value =
+            value_of(variable, &accumulated.set).map_err(|error| match &variable.declared {
+                Some(at) => error.in_file(&*at.file).at_line(at.line, at.column),
+                None => error,
+            })?;
+        values.insert(variable.name.clone(), value);
     }
     if values.is_empty() {
         return Ok(());
@@ -57,7 +63,12 @@ fn value_of(variable: &Variable, set: &ResourceSet) -> Result<Node> {
                 "var '{}' cannot be mapped to a field in the set of known resources",
                 describe(variable)
             ),
-        ));
+        )
+        .with_hint(set.near(&ResourceId {
+            gvk: variable.gvk.clone(),
+            name: variable.object_name.clone(),
+            ..ResourceId::default()
+        })));
     };
     field(holder.node(), &variable.field_path).cloned().ok_or_else(|| {
         Error::new(
@@ -68,6 +79,10 @@ fn value_of(variable: &Variable, set: &ResourceSet) -> Result<Node> {
             ),
         )
         .about(holder.id().to_object_id())
+        .with_hint(super::field_path::way(
+            holder.node(),
+            &super::field_path::split_path(&variable.field_path),
+        ))
     })
 }
 
