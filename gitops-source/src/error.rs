@@ -21,6 +21,9 @@ pub enum SourceError {
     /// What arrived is malformed, hostile, or larger than allowed.
     #[error("{0}")]
     Content(Box<str>),
+    /// A private key is encrypted, and there is no passphrase.
+    #[error("private key is encrypted")]
+    Encrypted,
     /// The repository has no commit yet.
     #[error("git repository is empty")]
     Empty,
@@ -88,7 +91,7 @@ impl Classify for SourceError {
             Self::Network(_) | Self::Empty | Self::Disk { .. } => Class::Transient,
             Self::NotFound(_) => Class::NotFound,
             Self::Denied(_) => Class::Denied,
-            Self::Invalid(_) | Self::Content(_) | Self::Index(_) => Class::Invalid,
+            Self::Invalid(_) | Self::Content(_) | Self::Index(_) | Self::Encrypted => Class::Invalid,
             Self::Step { source, .. } | Self::Choice(source) | Self::Layer(source) => {
                 source.class()
             }

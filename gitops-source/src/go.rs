@@ -35,6 +35,11 @@ pub(crate) fn masked(url: &Url) -> String {
     url.to_string()
 }
 
+/// A part of a URL without its escapes.
+pub(crate) fn percent_decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
 /// What a failed request says, as Go's `net/http` would: `dial tcp 127.0.0.1:1: connect:
 /// connection refused`, `context deadline exceeded`, …
 ///
@@ -131,7 +136,8 @@ fn words(name: &str) -> String {
     out
 }
 
-fn dial_failure(error: &io::Error) -> Option<&'static str> {
+/// What Go says of a connection that could not be made.
+pub(crate) fn dial_failure(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::HostUnreachable => "no route to host",

@@ -27,8 +27,8 @@ mod store;
 pub use error::SourceError;
 pub use fetch_artifact::{ArtifactFetcher, FetchError, FetchOptions};
 pub use git::{
-    GitCredentials, GitKeys, GitLimits, GitReference, GitSource, GitTransport, GitTransports,
-    SignatureError, Tls,
+    GitAccess, GitCredentials, GitKeys, GitLimits, GitReference, GitSource, GitTransport,
+    GitTransports, SignatureError, SshAlgorithms, SshIdentity, SshTransport, Tls,
 };
 pub use gitops_core::{Version, VersionRange, VersionRangeError};
 pub use helm::{

@@ -27,6 +27,7 @@ mod registry;
 mod scenario;
 mod scrub;
 mod sink;
+mod ssh_server;
 
 pub use cluster::{Cluster, Namespace};
 pub use controller::Controller;
@@ -37,3 +38,4 @@ pub use registry::{Registry, RegistryHabits};
 pub use scenario::{Scenario, Step, World, check_scenario, differences};
 pub use scrub::Scrubber;
 pub use sink::{Recorded, Sink};
+pub use ssh_server::{SshServer, make_key as make_ssh_key};

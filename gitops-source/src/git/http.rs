@@ -1,9 +1,9 @@
-//! Git over HTTP: the three requests that a fetch needs.
+//! Git over HTTP: the requests that a fetch or a push needs.
 
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream::BoxStream};
 use gitops_core::{SafeUrl, Secret};
 use parking_lot::Mutex;
 use reqwest::{
@@ -14,7 +14,7 @@ use reqwest::{
 use tokio::time::Instant;
 use url::Url;
 
-use super::packet::{Advertisement, PackStream, Want, list_request};
+use super::session::Service;
 use crate::{SourceError, go};
 
 const MAX_REDIRECTS: usize = 10;
@@ -110,25 +110,28 @@ impl GitTransport {
     pub(crate) async fn open(
         &self,
         url: &Url,
+        service: Service,
         max: u64,
         deadline: Instant,
-    ) -> Result<Session, SourceError> {
+    ) -> Result<(HttpLink, Vec<u8>), SourceError> {
+        let query = format!("service={}", service.program());
         let mut base = url.clone();
         let mut credentials = self.credentials.clone();
         if credentials == GitCredentials::Anonymous && !base.username().is_empty() {
-            let decode = |text: &str| percent_decoded(text);
             credentials = GitCredentials::Basic {
-                username: decode(base.username()),
-                password: Secret::from(decode(base.password().unwrap_or_default())),
+                username: go::percent_decoded(base.username()),
+                password: Secret::from(go::percent_decoded(base.password().unwrap_or_default())),
             };
         }
         for _ in 0..=MAX_REDIRECTS {
-            let target = endpoint(&base, "/info/refs", Some("service=git-upload-pack"));
-            let request = self
+            let target = endpoint(&base, "/info/refs", Some(&query));
+            let mut request = self
                 .client
                 .request(Method::GET, without_credentials(&target))
-                .header("Git-Protocol", "version=2")
                 .timeout(deadline.saturating_duration_since(Instant::now()));
+            if service == Service::Fetch {
+                request = request.header("Git-Protocol", "version=2");
+            }
             let response = match authorized(request, &credentials).send().await {
                 Ok(response) => response,
                 Err(error) => return Err(failed("Get", &target, &error, None).await),
@@ -154,17 +157,10 @@ impl GitTransport {
                 )
             })
             .await?;
-            let advertisement = Advertisement::parse(&body)?;
-            return Ok(Session {
-                client: self.client.clone(),
-                credentials,
-                base,
-                advertisement,
-                max_refs: max,
-                deadline,
-            });
+            let client = self.client.clone();
+            return Ok((HttpLink { client, credentials, base, deadline }, body));
         }
-        let target = endpoint(&base, "/info/refs", Some("service=git-upload-pack"));
+        let target = endpoint(&base, "/info/refs", Some(&query));
         let target = go::quoted(&go::masked(&target));
         Err(SourceError::network(format!("Get {target}: http redirect: too many redirects")))
     }
@@ -224,79 +220,30 @@ fn is_loopback(url: &Url) -> bool {
 
 /// A repository that answered.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct HttpLink {
     client: Client,
     credentials: GitCredentials,
     base: Url,
-    pub(crate) advertisement: Advertisement,
-    max_refs: u64,
     deadline: Instant,
 }
 
-impl Session {
-    /// Learns the references under some prefixes, or all.
-    pub(crate) async fn list(&mut self, prefixes: &[String]) -> Result<(), SourceError> {
-        if self.advertisement.version_2 {
-            let response = self.post(list_request(&self.advertisement, prefixes)).await?;
-            let body = limited(response, self.max_refs, &|error| {
-                format!("unexpected client error: {}", go::request_failure(error, None))
-            })
-            .await?;
-            self.advertisement.parse_refs(&body)?;
-        }
-        Ok(())
-    }
-
-    /// Whether the server gives objects by these ids.
-    pub(crate) fn may_want(&self, ids: &[String]) -> bool {
-        let server = &self.advertisement;
-        server.version_2
-            || server.has("allow-reachable-sha1-in-want")
-            || server.has("allow-any-sha1-in-want")
-            || ids.iter().all(|id| server.refs.values().any(|found| found.id == *id))
-    }
-
-    /// Fetches objects; gives every piece of the pack to `sink`.
-    pub(crate) async fn fetch<S, F>(
+impl HttpLink {
+    /// Sends a request of a service.
+    pub(crate) async fn post(
         &self,
-        want: &Want<'_>,
-        max: u64,
-        mut sink: S,
-    ) -> Result<(), SourceError>
-    where
-        S: FnMut(Bytes) -> F,
-        F: Future<Output = Result<(), SourceError>>,
-    {
-        let response = self.post(want.request(&self.advertisement)).await?;
-        let mut stream = PackStream::new(&self.advertisement);
-        let mut body = response.bytes_stream();
-        let mut total = 0_u64;
-        while let Some(piece) = body.next().await {
-            let piece =
-                piece.map_err(|error| SourceError::network(go::request_failure(&error, None)))?;
-            total += piece.len() as u64;
-            if total > max {
-                let why = format!("pack is larger than {max} bytes");
-                return Err(SourceError::content(why));
-            }
-            let mut out = Vec::with_capacity(piece.len());
-            stream.feed(&piece, &mut out)?;
-            if !out.is_empty() {
-                sink(out.into()).await?;
-            }
-        }
-        stream.finish()
-    }
-
-    async fn post(&self, body: Vec<u8>) -> Result<Response, SourceError> {
-        let target = endpoint(&self.base, "/git-upload-pack", None);
+        body: Bytes,
+        service: Service,
+        version_2: bool,
+    ) -> Result<HttpAnswer, SourceError> {
+        let program = service.program();
+        let target = endpoint(&self.base, &format!("/{program}"), None);
         let mut request = self
             .client
             .request(Method::POST, without_credentials(&target))
-            .header("Content-Type", "application/x-git-upload-pack-request")
-            .header("Accept", "application/x-git-upload-pack-result")
+            .header("Content-Type", format!("application/x-{program}-request"))
+            .header("Accept", format!("application/x-{program}-result"))
             .timeout(self.deadline.saturating_duration_since(Instant::now()));
-        if self.advertisement.version_2 {
+        if version_2 {
             request = request.header("Git-Protocol", "version=2");
         }
         match authorized(request, &self.credentials).body(body).send().await {
@@ -307,11 +254,30 @@ impl Session {
                      non-initial request"
                 )))
             }
-            Ok(response) => accepted(&target, response).await,
+            Ok(response) => accepted(&target, response).await.map(HttpAnswer),
             Err(error) => {
                 Err(failed("Post", &target, &error, Some("unexpected client error: ")).await)
             }
         }
+    }
+}
+
+/// An answer that said yes.
+#[derive(Debug)]
+pub(crate) struct HttpAnswer(Response);
+
+impl HttpAnswer {
+    /// All of it, if it is not too much.
+    pub(crate) async fn limited(self, max: u64) -> Result<Vec<u8>, SourceError> {
+        limited(self.0, max, &|error| {
+            format!("unexpected client error: {}", go::request_failure(error, None))
+        })
+        .await
+    }
+
+    /// Piece by piece.
+    pub(crate) fn pieces(self) -> BoxStream<'static, Result<Bytes, reqwest::Error>> {
+        self.0.bytes_stream().boxed()
     }
 }
 
@@ -446,20 +412,4 @@ async fn failed(
     let why = go::request_failure(error, address.as_deref());
     let target = go::quoted(&go::masked(target));
     SourceError::network(format!("{}{method} {target}: {why}", prefix.unwrap_or_default()))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = (first == b'%').then(|| after.get(..2).and_then(|hex| hex::decode(hex).ok()));
-        if let Some(Some(byte)) = hex {
-            bytes.extend(byte);
-            rest = &after[2..];
-        } else {
-            bytes.push(first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

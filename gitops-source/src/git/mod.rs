@@ -1,4 +1,4 @@
-//! Git repositories, over HTTP or on disk.
+//! Git repositories, over HTTP, over SSH or on disk.
 //!
 //! Follows what Flux's source-controller makes of go-git; differs in that nothing is checked out,
 //! that a commit is fetched without its history wherever the server allows it, and that a commit
@@ -6,11 +6,14 @@
 
 mod hostile;
 mod http;
+mod location;
 mod objects;
 mod origin;
 mod packet;
 mod select;
+mod session;
 mod signature;
+mod ssh;
 mod tree;
 
 use std::{sync::Arc, time::Duration};
@@ -28,6 +31,29 @@ use tree::GitTree;
 
 pub use http::{GitCredentials, GitTransport, GitTransports, Tls};
 pub use signature::{GitKeys, SignatureError};
+pub use ssh::{SshAlgorithms, SshIdentity, SshTransport};
+
+/// The way to a server.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum GitAccess {
+    /// Over HTTP or HTTPS.
+    Http(GitTransport),
+    /// Over SSH.
+    Ssh(SshTransport),
+}
+
+impl From<GitTransport> for GitAccess {
+    fn from(transport: GitTransport) -> Self {
+        Self::Http(transport)
+    }
+}
+
+impl From<SshTransport> for GitAccess {
+    fn from(transport: SshTransport) -> Self {
+        Self::Ssh(transport)
+    }
+}
 
 /// Which commit of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,11 +118,12 @@ impl Default for GitLimits {
 
 /// A Git repository at a reference.
 ///
-/// The URL is `http` or `https`; for a repository on disk `file`, or a plain path.
+/// The URL is `http`, `https` or `ssh`, or an address as `user@host:path`; for a repository on disk
+/// `file`, or a plain path.
 #[derive(Debug)]
 pub struct GitSource {
     url: String,
-    transport: Option<GitTransport>,
+    access: Option<GitAccess>,
     reference: GitReference,
     observed: Option<Revision>,
     sparse: Vec<String>,
@@ -111,7 +138,7 @@ impl GitSource {
     pub fn new(url: impl Into<String>, reference: GitReference) -> Self {
         Self {
             url: url.into(),
-            transport: None,
+            access: None,
             reference,
             observed: None,
             sparse: Vec::new(),
@@ -121,10 +148,11 @@ impl GitSource {
         }
     }
 
-    /// The way to the server; without one a plain way is set up for each call.
+    /// The way to the server; without one a plain way is set up for each call, which SSH has none
+    /// of.
     #[must_use]
-    pub fn with_transport(mut self, transport: GitTransport) -> Self {
-        self.transport = Some(transport);
+    pub fn with_transport(mut self, access: impl Into<GitAccess>) -> Self {
+        self.access = Some(access.into());
         self
     }
 
@@ -174,7 +202,7 @@ impl GitSource {
 
     async fn open(&self) -> Result<Origin, SourceError> {
         let deadline = Instant::now() + self.timeout;
-        Origin::open(&self.url, self.transport.as_ref(), &self.limits, deadline).await
+        Origin::open(&self.url, self.access.as_ref(), &self.limits, deadline).await
     }
 
     fn shown_url(&self) -> String {

@@ -12,13 +12,13 @@ use std::{
 use gitops_core::Cancelled;
 use gix::{ObjectId, objs::FindExt as _};
 use tokio::{sync::mpsc, time::Instant};
-use url::Url;
 
 use super::{
-    GitLimits, GitTransport, Tls,
-    http::Session,
+    GitAccess, GitLimits,
+    location::Location,
     objects::{Objects, object_not_found},
     packet::{RemoteRef, Want},
+    session::{Service, Session},
 };
 use crate::SourceError;
 
@@ -31,30 +31,15 @@ pub(crate) enum Origin {
 impl Origin {
     pub(crate) async fn open(
         url: &str,
-        transport: Option<&GitTransport>,
+        access: Option<&GitAccess>,
         limits: &GitLimits,
         deadline: Instant,
     ) -> Result<Self, SourceError> {
-        let path = match url.parse::<Url>() {
-            Ok(url) if matches!(url.scheme(), "http" | "https") => {
-                let plain;
-                let transport = if let Some(transport) = transport {
-                    transport
-                } else {
-                    plain = GitTransport::new(&url, &Tls::default(), None)?;
-                    &plain
-                };
-                let session = transport.open(&url, limits.advertisement_bytes, deadline).await?;
-                return Ok(Self::Server(session));
-            }
-            Ok(file) if file.scheme() == "file" => file
-                .to_file_path()
-                .map_err(|()| SourceError::Invalid("file URL has no local path".into()))?,
-            Ok(other) => {
-                let why = format!("unsupported scheme {}", crate::go::quoted(other.scheme()));
-                return Err(SourceError::Invalid(why.into()));
-            }
-            Err(_) => PathBuf::from(url),
+        let location = Location::parse(url)?;
+        let Location::Disk(path) = location else {
+            let max = limits.advertisement_bytes;
+            let session = Session::open(&location, access, Service::Fetch, max, deadline).await?;
+            return Ok(Self::Server(session));
         };
         let opened = tokio::task::spawn_blocking(move || Self::open_disk(&path)).await;
         opened.map_err(|_| SourceError::Cancelled(Cancelled))?

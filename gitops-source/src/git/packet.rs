@@ -299,6 +299,11 @@ impl PackStream {
         Ok(())
     }
 
+    /// Whether the pack is there as a whole.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.progress == Progress::Finished
+    }
+
     /// At the end of the stream.
     pub(crate) fn finish(&self) -> Result<(), SourceError> {
         if matches!(self.progress, Progress::Raw | Progress::Finished) {
