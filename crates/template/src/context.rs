@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use gitops_core::Scope;
 
-use crate::{CallError, Error, ErrorKind, Host, Limits, Templates, Value, engine::Options};
+use crate::{
+    CallError, Error, ErrorKind, Host, Limits, Templates, Text, Value,
+    engine::{Options, Parsed},
+};
 
 /// One run of a template: what functions may use of the world and of the other templates, and what
 /// is left of the limits.
@@ -19,17 +22,33 @@ pub struct Context<'r> {
     pub(crate) output: u64,
     pub(crate) depth: u32,
     pub(crate) included: HashMap<Arc<str>, u32>,
+    /// What `tpl` parsed, by its text.
+    expanded: HashMap<Text, Arc<Parsed>>,
 }
 
+/// Texts of `tpl` that are kept parsed.
+const MOST_EXPANDED: usize = 4096;
+
 impl<'r> Context<'r> {
-    pub(crate) fn new(
+    /// A run of templates of the set.
+    pub fn new(
         templates: Templates,
         options: Options,
         host: &'r dyn Host,
         scope: &'r Scope,
     ) -> Self {
         let Limits { steps, output, .. } = options.limits;
-        Self { host, scope, options, templates, steps, output, depth: 0, included: HashMap::new() }
+        Self {
+            host,
+            scope,
+            options,
+            templates,
+            steps,
+            output,
+            depth: 0,
+            included: HashMap::new(),
+            expanded: HashMap::new(),
+        }
     }
 
     /// The world.
@@ -71,6 +90,19 @@ impl<'r> Context<'r> {
                 format!("the template writes over {} bytes", self.options.limits.output),
             )),
         }
+    }
+
+    pub(crate) fn parsed(&mut self, source: &str) -> Result<Arc<Parsed>, Error> {
+        if let Some(parsed) = self.expanded.get(source) {
+            return Ok(Arc::clone(parsed));
+        }
+        self.take(source.len() as u64 / 16, source.len() as u64)?;
+        let parsed = Arc::new(self.templates.parse("gotpl", source)?);
+        // Which blank definitions count depends on the templates that are there.
+        if self.expanded.len() < MOST_EXPANDED && parsed.definitions.is_empty() {
+            self.expanded.insert(source.into(), Arc::clone(&parsed));
+        }
+        Ok(parsed)
     }
 
     /// Runs another template and gives its text: Helm's `include`.

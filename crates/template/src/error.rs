@@ -74,13 +74,6 @@ impl Error {
         self
     }
 
-    pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
-        if self.0.frames.is_empty() && self.0.parse.is_none() {
-            self.0.message.insert_str(0, prefix);
-        }
-        self
-    }
-
     /// Whether no template may go on after it.
     pub(crate) fn is_final(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Limit | ErrorKind::Cancelled)

@@ -1,9 +1,10 @@
 //! Functions that templates call.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use crate::{
     Context, Error,
+    exec::Operand,
     value::{List, Map, Type, Value},
 };
 
@@ -17,18 +18,39 @@ pub struct Function {
     pub(crate) name: &'static str,
     pub(crate) params: &'static [Type],
     pub(crate) variadic: bool,
-    pub(crate) body: Body,
+    pub(crate) action: Action,
+}
+
+/// How a function is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Action {
+    Call(Body),
+    /// One of Go's own, which see a missing value and what stands behind an interface.
+    Reflect(fn(&[Operand]) -> Result<Operand, CallError>),
+    /// Ends with the first argument that is false.
+    And,
+    /// Ends with the first argument that is true.
+    Or,
 }
 
 impl Function {
     /// A function with a fixed number of arguments.
     pub const fn new(name: &'static str, params: &'static [Type], body: Body) -> Self {
-        Self { name, params, variadic: false, body }
+        Self { name, params, variadic: false, action: Action::Call(body) }
     }
 
     /// A function whose last parameter takes any number of arguments, also none.
     pub const fn variadic(name: &'static str, params: &'static [Type], body: Body) -> Self {
-        Self { name, params, variadic: true, body }
+        Self { name, params, variadic: true, action: Action::Call(body) }
+    }
+
+    pub(crate) const fn reflect(
+        name: &'static str,
+        variadic: bool,
+        params: &'static [Type],
+        action: Action,
+    ) -> Self {
+        Self { name, params, variadic, action }
     }
 
     /// The same function under another name.
@@ -40,6 +62,30 @@ impl Function {
     /// The name by which templates call it.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+}
+
+/// The functions that templates may call, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Functions(HashMap<&'static str, &'static Function>);
+
+impl Functions {
+    /// Go's own: `and`, `call`, `eq`, `ge`, `gt`, `html`, `index`, `js`, `le`, `len`, `lt`, `ne`,
+    /// `not`, `or`, `print`, `printf`, `println`, `slice`, `urlquery`.
+    pub fn builtin() -> Self {
+        Self::default().with(crate::funcs::builtin::BUILTIN)
+    }
+
+    /// These and others; the others win.
+    #[must_use]
+    pub fn with(mut self, others: impl IntoIterator<Item = &'static Function>) -> Self {
+        self.0.extend(others.into_iter().map(|function| (function.name, function)));
+        self
+    }
+
+    /// The function of that name.
+    pub fn get(&self, name: &str) -> Option<&'static Function> {
+        self.0.get(name).copied()
     }
 }
 
@@ -116,8 +162,10 @@ pub struct CallError(pub(crate) Box<Failure>);
 pub(crate) enum Failure {
     /// What Go's function would have returned or panicked with.
     Message(String),
-    /// An error in another template that the function ran.
-    Template(Error),
+    /// A failure that the template asked for.
+    Failed(String),
+    /// An error in another template that the function ran, and what it was about to do.
+    Template(Error, Option<String>),
     /// The run is over: a limit is reached, or it was cancelled.
     Stop(Error),
 }
@@ -132,15 +180,27 @@ impl CallError {
         if error.is_final() {
             return Self(Box::new(Failure::Stop(error)));
         }
-        Self(Box::new(Failure::Template(error)))
+        Self(Box::new(Failure::Template(error, None)))
+    }
+
+    pub(crate) fn nested(doing: String, error: Error) -> Self {
+        if error.is_final() {
+            return Self(Box::new(Failure::Stop(error)));
+        }
+        Self(Box::new(Failure::Template(error, Some(doing))))
+    }
+
+    /// The failure that a template asked for, with `fail` or `required`.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self(Box::new(Failure::Failed(message.into())))
     }
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Failure::Message(message) => f.write_str(message),
-            Failure::Template(error) | Failure::Stop(error) => fmt::Display::fmt(error, f),
+            Failure::Message(message) | Failure::Failed(message) => f.write_str(message),
+            Failure::Template(error, _) | Failure::Stop(error) => fmt::Display::fmt(error, f),
         }
     }
 }

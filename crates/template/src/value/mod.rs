@@ -1,7 +1,9 @@
 //! Values as Go's templates see them: typed, with maps that are shared and can change.
 
+pub mod bytes;
 mod list;
 mod map;
+pub(crate) mod named;
 mod object;
 mod record;
 mod types;

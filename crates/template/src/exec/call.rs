@@ -1,0 +1,281 @@
+//! Calls: how many arguments, of which types.
+
+use smallvec::SmallVec;
+
+use super::{Operand, State, deeper, evaluate::Given};
+use crate::{
+    CallError, Context, Error, ErrorKind, Value,
+    ast::{Expression, ExpressionKind, NodeRef},
+    function::{Action, Arguments, Failure, Function},
+    value::{IntKind, Method, Type},
+};
+
+type Values = SmallVec<[Value; 4]>;
+type Operands = SmallVec<[Operand; 3]>;
+
+/// What a function or method takes.
+#[derive(Clone, Copy)]
+struct Signature<'n> {
+    name: &'n str,
+    params: &'static [Type],
+    variadic: bool,
+}
+
+impl Signature<'_> {
+    /// The type of the argument at `index`.
+    fn param(&self, index: usize) -> Type {
+        let last = self.params.len().saturating_sub(1);
+        self.params.get(index.min(last)).copied().unwrap_or(Type::Any)
+    }
+}
+
+impl<'t> State<'_, 't, '_> {
+    pub(super) fn function(
+        &mut self,
+        dot: &Operand,
+        function: &'static Function,
+        node: NodeRef<'t>,
+        given: Given<'t>,
+    ) -> Result<Operand, Error> {
+        let Function { name, params, variadic, action } = *function;
+        let signature = Signature { name, params, variadic };
+        match action {
+            Action::Call(body) => {
+                let values = self.values(dot, signature, given)?;
+                match body(self.context, Arguments(&values)) {
+                    Ok(value) => Ok(Operand::plain(value)),
+                    Err(error) => Err(self.failed(name, node, error)),
+                }
+            }
+            Action::Reflect(body) => {
+                let operands = self.operands(dot, signature, given)?;
+                body(&operands).map_err(|error| self.failed(name, node, error))
+            }
+            Action::And | Action::Or => {
+                self.logic(dot, signature, matches!(action, Action::Or), given)
+            }
+        }
+    }
+
+    /// Calls a method of a value.
+    pub(super) fn method(
+        &mut self,
+        dot: &Operand,
+        name: &str,
+        method: Method,
+        node: NodeRef<'t>,
+        given: Given<'t>,
+        call: impl FnOnce(&[Value], &mut Context<'_>) -> Result<Value, CallError>,
+    ) -> Result<Operand, Error> {
+        let signature = Signature { name, params: method.params, variadic: method.variadic };
+        let values = self.values(dot, signature, given)?;
+        match call(&values, self.context) {
+            Ok(value) => Ok(Operand::plain(value)),
+            Err(error) => Err(self.failed(name, node, error)),
+        }
+    }
+
+    /// Where and how a call failed.
+    fn failed(&mut self, name: &str, node: NodeRef<'t>, error: CallError) -> Error {
+        self.look(node);
+        let doing = |nested: Option<String>| {
+            Some(match nested {
+                Some(nested) => format!("error calling {name}: {nested}"),
+                None => format!("error calling {name}"),
+            })
+        };
+        match *error.0 {
+            Failure::Message(message) => {
+                Error::exec(ErrorKind::Exec, message).within(self.frame(doing(None)))
+            }
+            Failure::Failed(message) => {
+                Error::exec(ErrorKind::Failed, message).within(self.frame(doing(None)))
+            }
+            Failure::Template(error, nested) => error.within(self.frame(doing(nested))),
+            Failure::Stop(error) if error.frames().is_empty() => error.within(self.frame(None)),
+            Failure::Stop(error) => error,
+        }
+    }
+
+    /// `and` and `or`, which leave what they need not know unevaluated.
+    fn logic(
+        &mut self,
+        dot: &Operand,
+        signature: Signature<'_>,
+        until: bool,
+        given: Given<'t>,
+    ) -> Result<Operand, Error> {
+        self.count(signature, &given)?;
+        let mut value = Operand::INVALID;
+        for word in given.words.iter().skip(1) {
+            value = self.argument(dot, Some(Type::Reflect), word)?;
+            if value.value.is_true() == until {
+                return Ok(value);
+            }
+        }
+        Ok(given.last.unwrap_or(value))
+    }
+
+    fn count(&self, signature: Signature<'_>, given: &Given<'_>) -> Result<(), Error> {
+        let Signature { name, params, variadic } = signature;
+        let words = given.words.len().saturating_sub(1);
+        let got = words + usize::from(given.last.is_some());
+        if variadic {
+            let least = params.len() - 1;
+            if got < least {
+                return Err(self.fail(format!(
+                    "wrong number of args for {name}: want at least {least} got {words}"
+                )));
+            }
+        } else if got != params.len() {
+            let want = params.len();
+            return Err(
+                self.fail(format!("wrong number of args for {name}: want {want} got {got}"))
+            );
+        }
+        Ok(())
+    }
+
+    fn values(
+        &mut self,
+        dot: &Operand,
+        signature: Signature<'_>,
+        given: Given<'t>,
+    ) -> Result<Values, Error> {
+        self.count(signature, &given)?;
+        let mut values = Values::new();
+        for (index, word) in given.words.iter().skip(1).enumerate() {
+            values.push(self.argument(dot, Some(signature.param(index)), word)?.value);
+        }
+        if let Some(last) = given.last {
+            let of = signature.param(values.len());
+            values.push(self.validate(last, Some(of))?.value);
+        }
+        Ok(values)
+    }
+
+    fn operands(
+        &mut self,
+        dot: &Operand,
+        signature: Signature<'_>,
+        given: Given<'t>,
+    ) -> Result<Operands, Error> {
+        self.count(signature, &given)?;
+        let mut operands = Operands::new();
+        for (index, word) in given.words.iter().skip(1).enumerate() {
+            operands.push(self.argument(dot, Some(signature.param(index)), word)?);
+        }
+        if let Some(last) = given.last {
+            let of = signature.param(operands.len());
+            operands.push(self.validate(last, Some(of))?);
+        }
+        Ok(operands)
+    }
+
+    /// One argument as a parameter of the given type takes it; of no type for the base of a chain.
+    pub(super) fn argument(
+        &mut self,
+        dot: &Operand,
+        of: Option<Type>,
+        word: &'t Expression,
+    ) -> Result<Operand, Error> {
+        self.look(NodeRef::Expression(word));
+        let value = match &word.kind {
+            ExpressionKind::Dot => dot.clone(),
+            ExpressionKind::Nil => {
+                let of = of.unwrap_or(Type::Any);
+                if !of.can_be_nil() {
+                    return Err(self.fail(format!("cannot assign nil to {of}")));
+                }
+                return Ok(match of {
+                    Type::Any => Operand::boxed(Value::Nil),
+                    _ => Operand::plain(of.nil()),
+                });
+            }
+            ExpressionKind::Field(_) | ExpressionKind::Chain { .. } => {
+                self.fields_of(dot, word, Given::NOTHING)?
+            }
+            ExpressionKind::Variable { .. } => self.variable(dot, word, Given::NOTHING)?,
+            ExpressionKind::Pipeline(pipeline) => deeper(|| self.pipeline(dot, pipeline))?,
+            ExpressionKind::Function { function, .. } => {
+                self.function(dot, function, NodeRef::Expression(word), Given::NOTHING)?
+            }
+            _ => return self.literal(dot, of.unwrap_or(Type::Any), word),
+        };
+        self.validate(value, of)
+    }
+
+    /// A literal where a type is asked for.
+    fn literal(&mut self, dot: &Operand, of: Type, word: &'t Expression) -> Result<Operand, Error> {
+        let number = match &word.kind {
+            ExpressionKind::Number(number) => Some(&**number),
+            _ => None,
+        };
+        let expected = match (of, &word.kind) {
+            (Type::Any | Type::Reflect, _) => return self.constant(dot, word),
+            (Type::Bool, ExpressionKind::Bool(_))
+            | (Type::String, ExpressionKind::String { .. }) => {
+                return self.constant(dot, word);
+            }
+            (Type::Bool, _) => "bool",
+            (Type::String, _) => "string",
+            (Type::Float64, _) => match number.and_then(|number| number.float) {
+                Some(float) => return Ok(Operand::plain(Value::Float(float))),
+                None => "float",
+            },
+            (Type::Complex128, _) => match number.and_then(|number| number.complex) {
+                Some(parts) => return Ok(Operand::plain(Value::Complex(Box::new(parts)))),
+                None => "complex",
+            },
+            (Type::Int(kind), _) if kind.is_unsigned() => match number.and_then(|n| n.uint) {
+                Some(uint) => return Ok(Operand::plain(Value::Int(kind, uint.cast_signed()))),
+                None => "unsigned integer",
+            },
+            (Type::Int(kind), _) => match number.and_then(|number| number.int) {
+                Some(int) => return Ok(Operand::plain(Value::Int(kind, narrowed(kind, int)))),
+                None => "integer",
+            },
+            _ => return Err(self.fail(format!("can't handle {word} for arg of type {of}"))),
+        };
+        Err(self.fail(format!("expected {expected}; found {word}")))
+    }
+
+    /// Go's `validateType`.
+    fn validate(&self, operand: Operand, of: Option<Type>) -> Result<Operand, Error> {
+        let Some(of) = of else { return Ok(operand) };
+        if !operand.is_valid() {
+            return match of {
+                Type::Any => Ok(Operand::boxed(Value::Nil)),
+                Type::Reflect => Ok(operand),
+                _ if of.can_be_nil() => Ok(Operand::plain(of.nil())),
+                _ => Err(self.fail(format!("invalid value; expected {of}"))),
+            };
+        }
+        if matches!(of, Type::Any | Type::Reflect) {
+            return Ok(operand);
+        }
+        if of.accepts(operand.value.type_of()) && !operand.value.is_nil() {
+            let value = match (operand.value, of) {
+                // What a function gets has the type of its parameter.
+                (Value::Map(map), Type::Map(kind)) if map.kind() != kind => {
+                    Value::Map(map.with_kind(kind))
+                }
+                (value, _) => value,
+            };
+            return Ok(Operand::plain(value));
+        }
+        let got = if operand.value.is_nil() { Type::Any } else { operand.value.type_of() };
+        Err(self.fail(format!("wrong type for value; expected {of}; got {got}")))
+    }
+}
+
+/// An integer constant in a smaller type, as Go's `SetInt` cuts it.
+#[expect(clippy::cast_possible_truncation, reason = "that is what Go does")]
+fn narrowed(kind: IntKind, value: i64) -> i64 {
+    match kind {
+        IntKind::Int8 => i64::from(value as i8),
+        IntKind::Int16 => i64::from(value as i16),
+        IntKind::Int32 => i64::from(value as i32),
+        _ => value,
+    }
+}

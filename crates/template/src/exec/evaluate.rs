@@ -1,0 +1,276 @@
+//! Pipelines, commands and fields.
+
+use super::{Operand, State, deeper};
+use crate::{
+    Error, Text, Value,
+    ast::{Command, Expression, ExpressionKind, NodeRef, Number, Pipeline},
+    engine::MissingKey,
+    quote::quoted,
+    value::named,
+};
+
+/// The words of a command, its own first, and what the pipeline hands to it.
+#[derive(Debug)]
+pub(super) struct Given<'t> {
+    pub(super) words: &'t [Expression],
+    pub(super) last: Option<Operand>,
+}
+
+impl Given<'_> {
+    pub(super) const NOTHING: Given<'static> = Given { words: &[], last: None };
+
+    fn has_arguments(&self) -> bool {
+        self.words.len() > 1 || self.last.is_some()
+    }
+}
+
+impl<'t> State<'_, 't, '_> {
+    pub(super) fn pipeline(
+        &mut self,
+        dot: &Operand,
+        pipeline: &'t Pipeline,
+    ) -> Result<Operand, Error> {
+        self.look(NodeRef::Pipeline(pipeline));
+        let mut value = None;
+        for command in &pipeline.commands {
+            value = Some(self.command(dot, command, value)?.unboxed());
+        }
+        let value = value.unwrap_or_default();
+        for variable in &pipeline.variables {
+            if pipeline.assigns {
+                self.assign(variable.number, &variable.name, value.clone())?;
+            } else {
+                self.variables.push((variable.number, value.clone()));
+            }
+        }
+        Ok(value)
+    }
+
+    fn command(
+        &mut self,
+        dot: &Operand,
+        command: &'t Command,
+        last: Option<Operand>,
+    ) -> Result<Operand, Error> {
+        self.take(1, 0)?;
+        let first = &command.words[0];
+        let given = Given { words: &command.words, last };
+        match &first.kind {
+            ExpressionKind::Field(_) | ExpressionKind::Chain { .. } => {
+                self.fields_of(dot, first, given)
+            }
+            ExpressionKind::Variable { .. } => self.variable(dot, first, given),
+            ExpressionKind::Function { function, .. } => {
+                self.look(NodeRef::Expression(first));
+                self.function(dot, function, NodeRef::Command(command), given)
+            }
+            ExpressionKind::Pipeline(pipeline) => {
+                self.not_a_function(&given)?;
+                deeper(|| self.pipeline(dot, pipeline))
+            }
+            _ => {
+                self.look(NodeRef::Expression(first));
+                self.not_a_function(&given)?;
+                if matches!(first.kind, ExpressionKind::Nil) {
+                    return Err(self.fail("nil is not a command"));
+                }
+                self.constant(dot, first)
+            }
+        }
+    }
+
+    fn not_a_function(&self, given: &Given<'_>) -> Result<(), Error> {
+        if given.has_arguments() {
+            let word = &given.words[0];
+            return Err(self.fail(format!("can't give argument to non-function {word}")));
+        }
+        Ok(())
+    }
+
+    /// A word that stands for itself.
+    pub(super) fn constant(
+        &mut self,
+        dot: &Operand,
+        word: &'t Expression,
+    ) -> Result<Operand, Error> {
+        Ok(match &word.kind {
+            ExpressionKind::Dot => dot.clone(),
+            ExpressionKind::Bool(value) => Operand::plain(Value::Bool(*value)),
+            ExpressionKind::String { text, .. } => Operand::plain(Value::Str(text.clone())),
+            ExpressionKind::Number(number) => {
+                self.look(NodeRef::Expression(word));
+                self.number(number)?
+            }
+            _ => {
+                return Err(
+                    self.fail(format!("can't evaluate command {}", quoted(&word.to_string())))
+                );
+            }
+        })
+    }
+
+    /// A number of no given type: Go's ideal constant.
+    fn number(&self, number: &Number) -> Result<Operand, Error> {
+        let literal = &*number.literal;
+        let hexadecimal = literal.len() > 2
+            && literal.starts_with('0')
+            && matches!(literal.as_bytes()[1], b'x' | b'X')
+            && !literal.contains(['p', 'P']);
+        let looks_float = !hexadecimal
+            && !literal.starts_with('\'')
+            && literal.contains(['.', 'e', 'E', 'p', 'P']);
+        Ok(Operand::plain(match number {
+            Number { complex: Some(parts), .. } => Value::Complex(Box::new(*parts)),
+            Number { float: Some(float), .. } if looks_float => Value::Float(*float),
+            Number { int: Some(int), .. } => Value::int(*int),
+            Number { uint: Some(_), .. } => {
+                return Err(self.fail(format!("{literal} overflows int")));
+            }
+            _ => return Ok(Operand::INVALID),
+        }))
+    }
+
+    pub(super) fn variable(
+        &mut self,
+        dot: &Operand,
+        word: &'t Expression,
+        given: Given<'t>,
+    ) -> Result<Operand, Error> {
+        self.look(NodeRef::Expression(word));
+        let ExpressionKind::Variable { variable, fields } = &word.kind else {
+            return self.constant(dot, word);
+        };
+        let known = self.variables.iter().rev().find(|(number, _)| *number == variable.number);
+        let Some(value) = known.map(|(_, value)| value.clone()) else {
+            return Err(self.fail(format!("undefined variable: {}", variable.name)));
+        };
+        if fields.is_empty() {
+            self.not_a_function(&given)?;
+            return Ok(value);
+        }
+        self.chain(dot, value, fields, word, given)
+    }
+
+    /// `.a.b`, or fields of what stands in parentheses.
+    pub(super) fn fields_of(
+        &mut self,
+        dot: &Operand,
+        word: &'t Expression,
+        given: Given<'t>,
+    ) -> Result<Operand, Error> {
+        self.look(NodeRef::Expression(word));
+        match &word.kind {
+            ExpressionKind::Field(fields) => self.chain(dot, dot.clone(), fields, word, given),
+            ExpressionKind::Chain { base, fields } => {
+                if matches!(base.kind, ExpressionKind::Nil) {
+                    return Err(self.fail(format!("indirection through explicit nil in {word}")));
+                }
+                let base = self.argument(dot, None, base)?;
+                self.chain(dot, base, fields, word, given)
+            }
+            _ => self.constant(dot, word),
+        }
+    }
+
+    fn chain(
+        &mut self,
+        dot: &Operand,
+        mut receiver: Operand,
+        fields: &'t [Text],
+        node: &'t Expression,
+        given: Given<'t>,
+    ) -> Result<Operand, Error> {
+        let Some((last, inner)) = fields.split_last() else { return Ok(receiver) };
+        for name in inner {
+            receiver = self.field(dot, &receiver, name, node, Given::NOTHING)?;
+        }
+        self.field(dot, &receiver, last, node, given)
+    }
+
+    /// A method, a field or a key. Only the last of a chain is given arguments.
+    fn field(
+        &mut self,
+        dot: &Operand,
+        receiver: &Operand,
+        name: &'t Text,
+        node: &'t Expression,
+        given: Given<'t>,
+    ) -> Result<Operand, Error> {
+        match &receiver.value {
+            Value::Nil if receiver.boxed => {
+                return Err(self.fail(format!("nil pointer evaluating interface {{}}.{name}")));
+            }
+            Value::Nil => {
+                if self.context.options.missing == MissingKey::Error {
+                    return Err(self.fail(format!("nil data; no entry for key {}", quoted(name))));
+                }
+                return Ok(Operand::INVALID);
+            }
+            Value::Map(map) => {
+                if let Some(method) = named::method(map, name) {
+                    let map = map.clone();
+                    return self.method(
+                        dot,
+                        name,
+                        method,
+                        NodeRef::Expression(node),
+                        given,
+                        |values, _| named::call(&map, name, values),
+                    );
+                }
+                if given.has_arguments() {
+                    return Err(self.fail(format!("{name} is not a method but has arguments")));
+                }
+                let of = map.kind().element();
+                return match map.get(name) {
+                    Some(value) => Ok(Operand::element(value, of)),
+                    None => self.missing(name, of),
+                };
+            }
+            Value::Object(object) => {
+                if let Some(method) = object.method(name) {
+                    let object = object.clone();
+                    return self.method(
+                        dot,
+                        name,
+                        method,
+                        NodeRef::Expression(node),
+                        given,
+                        |values, context| object.call(name, values, context),
+                    );
+                }
+                if let Some(value) = object.field(name) {
+                    if given.has_arguments() {
+                        return Err(self.fail(format!(
+                            "{name} has arguments but cannot be invoked as function"
+                        )));
+                    }
+                    return Ok(Operand::plain(value));
+                }
+                if let Some(map) = object.map() {
+                    if given.has_arguments() {
+                        return Err(self.fail(format!("{name} is not a method but has arguments")));
+                    }
+                    let of = map.kind().element();
+                    return match map.get(name) {
+                        Some(value) => Ok(Operand::element(value, of)),
+                        None => self.missing(name, of),
+                    };
+                }
+            }
+            _ => {}
+        }
+        let of = receiver.type_of();
+        Err(self.fail(format!("can't evaluate field {name} in type {of}")))
+    }
+
+    fn missing(&self, name: &str, of: crate::value::Type) -> Result<Operand, Error> {
+        match self.context.options.missing {
+            MissingKey::Invalid => Ok(Operand::INVALID),
+            MissingKey::Zero => Ok(Operand::zero(of)),
+            MissingKey::Error => {
+                Err(self.fail(format!("map has no entry for key {}", quoted(name))))
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Statements.
+
+use super::{Operand, State, deeper, run};
+use crate::{
+    Error, Text, Value,
+    ast::{Branch, NodeRef, Pipeline, Statement},
+    format,
+    quote::quoted,
+};
+
+/// How a list of statements ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    Next,
+    Break,
+    Continue,
+}
+
+impl<'t> State<'_, 't, '_> {
+    pub(super) fn walk(&mut self, dot: &Operand, body: &'t [Statement]) -> Result<Flow, Error> {
+        for statement in body {
+            match self.statement(dot, statement)? {
+                Flow::Next => {}
+                flow => return Ok(flow),
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn statement(&mut self, dot: &Operand, statement: &'t Statement) -> Result<Flow, Error> {
+        self.look(NodeRef::Statement(statement));
+        match statement {
+            Statement::Text(text) => {
+                self.take(1, text.len())?;
+                self.out.push_str(text);
+            }
+            Statement::Action(pipeline) => self.action(dot, statement, pipeline)?,
+            Statement::If(branch) => return deeper(|| self.condition(dot, branch, false)),
+            Statement::With(branch) => return deeper(|| self.condition(dot, branch, true)),
+            Statement::Range(branch) => return deeper(|| self.range(dot, statement, branch)),
+            Statement::Template { name, pipeline, .. } => {
+                self.template(dot, name, pipeline.as_ref())?;
+            }
+            Statement::Break { .. } => return Ok(Flow::Break),
+            Statement::Continue { .. } => return Ok(Flow::Continue),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn action(
+        &mut self,
+        dot: &Operand,
+        statement: &'t Statement,
+        pipeline: &'t Pipeline,
+    ) -> Result<(), Error> {
+        let value = self.pipeline(dot, pipeline)?;
+        if !pipeline.variables.is_empty() {
+            return Ok(());
+        }
+        self.look(NodeRef::Statement(statement));
+        let before = self.out.len();
+        if value.is_valid() {
+            format::print(self.out, &value.value);
+        } else {
+            self.out.push_str("<no value>");
+        }
+        self.take(1, self.out.len() - before)
+    }
+
+    fn condition(&mut self, dot: &Operand, branch: &'t Branch, with: bool) -> Result<Flow, Error> {
+        let mark = self.variables.len();
+        let value = self.pipeline(dot, &branch.pipeline)?;
+        let flow = if value.value.is_true() {
+            self.walk(if with { &value } else { dot }, &branch.body)?
+        } else if let Some(otherwise) = &branch.otherwise {
+            self.walk(dot, otherwise)?
+        } else {
+            Flow::Next
+        };
+        self.variables.truncate(mark);
+        Ok(flow)
+    }
+
+    fn range(
+        &mut self,
+        dot: &Operand,
+        statement: &'t Statement,
+        branch: &'t Branch,
+    ) -> Result<Flow, Error> {
+        self.look(NodeRef::Statement(statement));
+        let before = self.variables.len();
+        let over = self.pipeline(dot, &branch.pipeline)?;
+        let mark = self.variables.len();
+        let ran = self.iterate(&over, branch, mark)?;
+        let flow = match (&branch.otherwise, ran) {
+            (Some(otherwise), false) => self.walk(dot, otherwise)?,
+            _ => Flow::Next,
+        };
+        self.variables.truncate(before);
+        Ok(flow)
+    }
+
+    /// Runs the body for each element; whether there was one.
+    fn iterate(&mut self, over: &Operand, branch: &'t Branch, mark: usize) -> Result<bool, Error> {
+        if let Value::Int(kind, end) = over.value {
+            if branch.pipeline.variables.len() > 1 {
+                let value = over.text();
+                return Err(
+                    self.fail(format!("can't use {value} to iterate over more than one variable"))
+                );
+            }
+            for number in 0..end.max(0) {
+                let element = Operand::plain(Value::Int(kind, number));
+                if !self.once(branch, mark, Operand::INVALID, element)? {
+                    break;
+                }
+            }
+            return Ok(end > 0);
+        }
+        if let Some(list) = over.value.as_list() {
+            let of = list.kind().element();
+            for (number, item) in list.items().iter().enumerate() {
+                let index = Operand::plain(Value::int(i64::try_from(number).unwrap_or(i64::MAX)));
+                if !self.once(branch, mark, index, Operand::element(item.clone(), of))? {
+                    break;
+                }
+            }
+            return Ok(!list.is_empty());
+        }
+        if let Some(map) = over.value.as_map() {
+            let of = map.kind().element();
+            let entries = map.snapshot();
+            let some = !entries.is_empty();
+            for (key, item) in entries {
+                let key = Operand::plain(Value::Str(key));
+                if !self.once(branch, mark, key, Operand::element(item, of))? {
+                    break;
+                }
+            }
+            return Ok(some);
+        }
+        if over.value.is_nil() {
+            return Ok(false);
+        }
+        let value = over.text();
+        Err(self.fail(format!("range can't iterate over {value}")))
+    }
+
+    /// One turn of a range; whether it goes on.
+    fn once(
+        &mut self,
+        branch: &'t Branch,
+        mark: usize,
+        index: Operand,
+        element: Operand,
+    ) -> Result<bool, Error> {
+        self.take(1, 0)?;
+        let pipeline = &branch.pipeline;
+        match (&pipeline.variables[..], pipeline.assigns) {
+            ([], _) => {}
+            ([only], true) => self.assign(only.number, &only.name, element.clone())?,
+            ([first, second, ..], true) => {
+                self.assign(first.number, &first.name, index)?;
+                self.assign(second.number, &second.name, element.clone())?;
+            }
+            ([_], false) => self.variables[mark - 1].1 = element.clone(),
+            ([_, _, ..], false) => {
+                self.variables[mark - 1].1 = element.clone();
+                self.variables[mark - 2].1 = index;
+            }
+        }
+        let flow = self.walk(&element, &branch.body)?;
+        self.variables.truncate(mark);
+        Ok(flow != Flow::Break)
+    }
+
+    pub(super) fn assign(&mut self, number: u32, name: &Text, value: Operand) -> Result<(), Error> {
+        match self.variables.iter_mut().rev().find(|(known, _)| *known == number) {
+            Some((_, variable)) => {
+                *variable = value;
+                Ok(())
+            }
+            None => Err(self.fail(format!("undefined variable: {name}"))),
+        }
+    }
+
+    fn template(
+        &mut self,
+        dot: &Operand,
+        name: &str,
+        pipeline: Option<&'t Pipeline>,
+    ) -> Result<(), Error> {
+        let Some(tree) = self.context.templates.get(name) else {
+            return Err(self.fail(format!("template {} not defined", quoted(name))));
+        };
+        let dot = match pipeline {
+            Some(pipeline) => self.pipeline(dot, pipeline)?,
+            None => Operand::INVALID,
+        };
+        run(self.context, &tree, dot, self.out)
+    }
+}

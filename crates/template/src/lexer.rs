@@ -1,0 +1,396 @@
+//! Text to tokens. Follows `text/template/parse/lex.go`: the same tokens, positions and messages.
+
+use std::borrow::Cow;
+
+use crate::{
+    quote::unicode_name,
+    token::{Token, TokenKind},
+};
+
+const LEFT: &str = "{{";
+const RIGHT: &str = "}}";
+const LEFT_COMMENT: &str = "/*";
+const RIGHT_COMMENT: &str = "*/";
+
+/// What `{{-` and `-}}` take away.
+const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
+
+#[derive(Debug)]
+pub(crate) struct Lexer<'s> {
+    source: &'s str,
+    at: usize,
+    /// The line of `at`.
+    line: u32,
+    inside: bool,
+    parens: u32,
+    ended: bool,
+    /// A left delimiter was cut from the text before it was read.
+    words: Keywords,
+}
+
+/// Whether `break` and `continue` are keywords; they are not where functions have their names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keywords {
+    pub(crate) break_ok: bool,
+    pub(crate) continue_ok: bool,
+}
+
+impl<'s> Lexer<'s> {
+    pub(crate) fn new(source: &'s str, words: Keywords) -> Self {
+        Self { source, at: 0, line: 1, inside: false, parens: 0, ended: false, words }
+    }
+
+    /// The next token; after an error or the end, the end again and again.
+    pub(crate) fn next(&mut self) -> Token<'s> {
+        loop {
+            if self.ended {
+                return self.token(TokenKind::End, self.at, self.at);
+            }
+            let token = if self.inside { Some(self.action()) } else { self.text() };
+            if let Some(token) = token {
+                self.ended = matches!(token.kind, TokenKind::Error | TokenKind::End);
+                return token;
+            }
+        }
+    }
+
+    fn rest(&self) -> &'s str {
+        &self.source[self.at..]
+    }
+
+    /// The token between two places, which moves the lexer to its end.
+    fn token(&mut self, kind: TokenKind, from: usize, to: usize) -> Token<'s> {
+        self.advance(from);
+        let text = &self.source[from..to];
+        let token = Token { kind, at: offset(from), line: self.line, text: Cow::Borrowed(text) };
+        self.advance(to);
+        token
+    }
+
+    fn advance(&mut self, to: usize) {
+        let passed = self.source[self.at..to].bytes().filter(|byte| *byte == b'\n').count();
+        self.line += u32::try_from(passed).unwrap_or(u32::MAX);
+        self.at = to;
+    }
+
+    fn error(&self, from: usize, message: impl Into<String>) -> Token<'s> {
+        // The line is that of the token's start.
+        Token {
+            kind: TokenKind::Error,
+            at: offset(from),
+            line: self.line,
+            text: Cow::Owned(message.into()),
+        }
+    }
+
+    /// Text up to a left delimiter, or the delimiter itself. `None` if there is nothing to tell.
+    fn text(&mut self) -> Option<Token<'s>> {
+        let Some(length) = self.rest().find(LEFT) else {
+            let kind = if self.rest().is_empty() { TokenKind::End } else { TokenKind::Text };
+            return Some(self.token(kind, self.at, self.source.len()));
+        };
+        if length == 0 {
+            return self.left_delimiter();
+        }
+        let delimiter = self.at + length;
+        let text = &self.source[self.at..delimiter];
+        let kept = if starts_trim(&self.source[delimiter + LEFT.len()..]) {
+            text.trim_end_matches(SPACES).len()
+        } else {
+            length
+        };
+        let token = (kept > 0).then(|| self.token(TokenKind::Text, self.at, self.at + kept));
+        self.advance(delimiter);
+        token
+    }
+
+    fn left_delimiter(&mut self) -> Option<Token<'s>> {
+        let start = self.at;
+        let mut inner = start + LEFT.len();
+        let trims = starts_trim(&self.source[inner..]);
+        // A marker is a minus with the space that follows it.
+        let after_marker = if trims { inner + 2 } else { inner };
+        if self.source[after_marker..].starts_with(LEFT_COMMENT) {
+            return self.comment(start, after_marker);
+        }
+        if trims {
+            inner += 2;
+        }
+        let token = self.token(TokenKind::LeftDelim, start, start + LEFT.len());
+        self.advance(inner);
+        self.inside = true;
+        self.parens = 0;
+        Some(token)
+    }
+
+    fn comment(&mut self, start: usize, from: usize) -> Option<Token<'s>> {
+        let Some(length) = self.source[from..].find(RIGHT_COMMENT) else {
+            return Some(self.error(start, "unclosed comment"));
+        };
+        let after = from + length + RIGHT_COMMENT.len();
+        match right_delimiter(&self.source[after..]) {
+            Some((length, trims)) => {
+                self.advance(after + length);
+                if trims {
+                    self.skip_spaces();
+                }
+                None
+            }
+            None => Some(self.error(start, "comment ends before closing delimiter")),
+        }
+    }
+
+    fn skip_spaces(&mut self) {
+        let rest = self.rest();
+        let length = rest.len() - rest.trim_start_matches(SPACES).len();
+        self.advance(self.at + length);
+    }
+
+    /// One token within `{{` and `}}`.
+    fn action(&mut self) -> Token<'s> {
+        let start = self.at;
+        if let Some((length, trims)) = right_delimiter(self.rest()) {
+            if self.parens > 0 {
+                return self.error(start, "unclosed left paren");
+            }
+            let end = start + length;
+            let token = self.token(TokenKind::RightDelim, end - RIGHT.len(), end);
+            if trims {
+                self.skip_spaces();
+            }
+            self.inside = false;
+            return token;
+        }
+        let Some(first) = self.rest().chars().next() else {
+            return self.error(start, "unclosed action");
+        };
+        let second = self.source.as_bytes().get(start + first.len_utf8()).copied();
+        match first {
+            ' ' | '\t' | '\r' | '\n' => self.space(),
+            '=' => self.token(TokenKind::Assign, start, start + 1),
+            ':' if second == Some(b'=') => self.token(TokenKind::Declare, start, start + 2),
+            ':' => self.error(start, "expected :="),
+            '|' => self.token(TokenKind::Pipe, start, start + 1),
+            '"' => self.quoted('"', TokenKind::String, "unterminated quoted string"),
+            '\'' => self.quoted('\'', TokenKind::CharConstant, "unterminated character constant"),
+            '`' => self.raw_string(),
+            '$' => self.name(TokenKind::Variable, start + 1),
+            '.' if !second.is_some_and(|byte| byte.is_ascii_digit()) => {
+                self.name(TokenKind::Field, start + 1)
+            }
+            '.' | '+' | '-' | '0'..='9' => self.number(),
+            '(' => {
+                self.parens += 1;
+                self.token(TokenKind::LeftParen, start, start + 1)
+            }
+            ')' => match self.parens.checked_sub(1) {
+                Some(parens) => {
+                    self.parens = parens;
+                    self.token(TokenKind::RightParen, start, start + 1)
+                }
+                None => self.error(start, "unexpected right paren"),
+            },
+            _ if is_alphanumeric(first) => self.name(TokenKind::Identifier, start),
+            '!'..='~' => self.token(TokenKind::Char, start, start + 1),
+            _ => self
+                .error(start, format!("unrecognized character in action: {}", unicode_name(first))),
+        }
+    }
+
+    /// A run of spaces. The last one belongs to a trim marker that follows.
+    fn space(&mut self) -> Token<'s> {
+        let rest = self.rest();
+        let mut length = rest.len() - rest.trim_start_matches(SPACES).len();
+        if rest[length..].starts_with('-') && rest[length + 1..].starts_with(RIGHT) {
+            length -= 1;
+            if length == 0 {
+                // `right_delimiter` saw it already, or it would not be one space.
+                return self.action();
+            }
+        }
+        self.token(TokenKind::Space, self.at, self.at + length)
+    }
+
+    fn quoted(&mut self, quote: char, kind: TokenKind, unterminated: &str) -> Token<'s> {
+        let start = self.at;
+        let mut escaped = false;
+        for (index, char) in self.source[start + 1..].char_indices() {
+            match char {
+                '\n' => break,
+                _ if escaped => escaped = false,
+                '\\' => escaped = true,
+                _ if char == quote => return self.token(kind, start, start + index + 2),
+                _ => {}
+            }
+        }
+        self.error(start, unterminated)
+    }
+
+    fn raw_string(&mut self) -> Token<'s> {
+        let start = self.at;
+        match self.source[start + 1..].find('`') {
+            Some(length) => self.token(TokenKind::RawString, start, start + length + 2),
+            None => self.error(start, "unterminated raw quoted string"),
+        }
+    }
+
+    /// An identifier, a keyword, `.`, `.field`, `$` or `$variable`, whose letters start at `from`.
+    fn name(&mut self, kind: TokenKind, from: usize) -> Token<'s> {
+        let start = self.at;
+        let letters = &self.source[from..];
+        let length = letters.find(|char| !is_alphanumeric(char)).unwrap_or(letters.len());
+        let end = from + length;
+        if length == 0 && kind == TokenKind::Field && self.terminates(end) {
+            return self.token(TokenKind::Dot, start, end);
+        }
+        if !self.terminates(end) {
+            let bad = self.source[end..].chars().next().map_or_else(String::new, unicode_name);
+            return self.error(start, format!("bad character {bad}"));
+        }
+        let kind = match (kind, &self.source[start..end]) {
+            (TokenKind::Identifier, word) => self.keyword(word),
+            _ => kind,
+        };
+        self.token(kind, start, end)
+    }
+
+    fn keyword(&self, word: &str) -> TokenKind {
+        match word {
+            "block" => TokenKind::Block,
+            "break" if self.words.break_ok => TokenKind::Break,
+            "continue" if self.words.continue_ok => TokenKind::Continue,
+            "define" => TokenKind::Define,
+            "else" => TokenKind::Else,
+            "end" => TokenKind::Close,
+            "if" => TokenKind::If,
+            "nil" => TokenKind::Nil,
+            "range" => TokenKind::Range,
+            "template" => TokenKind::Template,
+            "with" => TokenKind::With,
+            "true" | "false" => TokenKind::Bool,
+            _ => TokenKind::Identifier,
+        }
+    }
+
+    /// Whether what stands at `end` may follow a name.
+    fn terminates(&self, end: usize) -> bool {
+        let rest = &self.source[end..];
+        matches!(
+            rest.bytes().next(),
+            None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(')
+        ) || rest.starts_with(RIGHT)
+    }
+
+    fn number(&mut self) -> Token<'s> {
+        let start = self.at;
+        let (first, ok) = scan_number(self.rest());
+        let mut end = start + first;
+        let mut kind = TokenKind::Number;
+        let mut fine = ok;
+        if ok && self.source[end..].starts_with(['+', '-']) {
+            let (second, ok) = scan_number(&self.source[end..]);
+            end += second;
+            fine = ok && self.source[..end].ends_with('i');
+            kind = TokenKind::Complex;
+        }
+        if fine {
+            return self.token(kind, start, end);
+        }
+        let text = &self.source[start..end];
+        self.error(start, format!("bad number syntax: {}", crate::quote::quoted(text)))
+    }
+}
+
+/// Whether the text after `{{` is a minus and a space.
+fn starts_trim(after: &str) -> bool {
+    after.starts_with('-') && after[1..].starts_with(SPACES)
+}
+
+/// The length of a right delimiter with its trim marker, and whether it has one.
+fn right_delimiter(rest: &str) -> Option<(usize, bool)> {
+    if rest.starts_with(RIGHT) {
+        return Some((RIGHT.len(), false));
+    }
+    let trims =
+        rest.starts_with(SPACES) && rest[1..].starts_with('-') && rest[2..].starts_with(RIGHT);
+    trims.then_some((2 + RIGHT.len(), true))
+}
+
+pub(crate) fn is_alphanumeric(char: char) -> bool {
+    match char {
+        '_' | 'a'..='z' | 'A'..='Z' | '0'..='9' => true,
+        '\0'..='\x7f' => false,
+        _ => char.is_alphabetic() || is_digit(char),
+    }
+}
+
+/// Unicode's decimal digits; Rust's `is_numeric` knows other numbers too.
+fn is_digit(char: char) -> bool {
+    // Every block of decimal digits starts with a zero whose nine successors are numeric as well;
+    // outside of ASCII no template was ever seen to use one.
+    char.is_numeric() && regex_digit(char)
+}
+
+fn regex_digit(char: char) -> bool {
+    const ZEROS: [u32; 12] = [
+        0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0E50, 0x0ED0,
+        0xFF10,
+    ];
+    let code = u32::from(char);
+    ZEROS.iter().any(|zero| (*zero..zero + 10).contains(&code))
+}
+
+/// The length of what Go's lexer takes for one number, and whether it is one.
+fn scan_number(text: &str) -> (usize, bool) {
+    let bytes = text.as_bytes();
+    let mut at = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
+    let mut digits: &[u8] = b"0123456789_";
+    let (mut decimal, mut hexadecimal) = (true, false);
+    if bytes.get(at) == Some(&b'0') {
+        at += 1;
+        let (set, skip): (&[u8], usize) = match bytes.get(at) {
+            Some(b'x' | b'X') => {
+                (decimal, hexadecimal) = (false, true);
+                (b"0123456789abcdefABCDEF_", 1)
+            }
+            Some(b'o' | b'O') => {
+                decimal = false;
+                (b"01234567_", 1)
+            }
+            Some(b'b' | b'B') => {
+                decimal = false;
+                (b"01_", 1)
+            }
+            _ => (digits, 0),
+        };
+        digits = set;
+        at += skip;
+    }
+    let run = |at: usize, set: &[u8]| {
+        at + bytes[at..].iter().take_while(|byte| set.contains(byte)).count()
+    };
+    at = run(at, digits);
+    if bytes.get(at) == Some(&b'.') {
+        at = run(at + 1, digits);
+    }
+    let exponent = match bytes.get(at) {
+        Some(b'e' | b'E') => decimal,
+        Some(b'p' | b'P') => hexadecimal,
+        _ => false,
+    };
+    if exponent {
+        at += 1;
+        at += usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
+        at = run(at, b"0123456789_");
+    }
+    at += usize::from(bytes.get(at) == Some(&b'i'));
+    match text[at..].chars().next() {
+        Some(next) if is_alphanumeric(next) => (at + next.len_utf8(), false),
+        _ => (at, true),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a template is far smaller than 4 GiB")]
+fn offset(at: usize) -> u32 {
+    at as u32
+}

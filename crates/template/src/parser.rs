@@ -1,0 +1,569 @@
+//! Tokens to trees. Follows `text/template/parse/parse.go`: the same language, positions and
+//! messages. Differs in a bound for nested blocks, and a lower one for nested parentheses.
+
+mod number;
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
+use crate::{
+    Error, Text,
+    ast::{
+        Branch, Command, Expression, ExpressionKind, Pipeline, Source, Statement, Tree, Variable,
+    },
+    function::Functions,
+    lexer::{Keywords, Lexer},
+    quote::{quoted, unquote},
+    token::{Token, TokenKind},
+};
+
+/// Parentheses, or blocks, within each other.
+const DEEPEST: u32 = 1000;
+
+/// The file and the `define`s of a source, the file itself first.
+pub(crate) fn parse(source: &Arc<Source>, functions: &Functions) -> Result<Vec<Tree>, Error> {
+    let words = Keywords {
+        break_ok: functions.get("break").is_none(),
+        continue_ok: functions.get("continue").is_none(),
+    };
+    let mut parser = Parser {
+        source,
+        functions,
+        lexer: Lexer::new(&source.text, words),
+        waiting: Vec::with_capacity(3),
+        line: 1,
+        action_line: 0,
+        numbers: HashMap::from([(Cow::Borrowed("$"), 0)]),
+        variables: vec![0],
+        loops: 0,
+        parens: 0,
+        blocks: 0,
+        trees: Vec::new(),
+    };
+    let body = parser.file()?;
+    parser.add(Arc::clone(&source.name), body)?;
+    Ok(parser.trees)
+}
+
+struct Parser<'s> {
+    source: &'s Arc<Source>,
+    functions: &'s Functions,
+    lexer: Lexer<'s>,
+    /// Tokens that were handed back, the next one last.
+    waiting: Vec<Token<'s>>,
+    /// The line of the token that was read last, which errors name.
+    line: u32,
+    /// The line in which the current action started; 0 outside of actions.
+    action_line: u32,
+    numbers: HashMap<Cow<'s, str>, u32>,
+    /// The variables that are known here, by number.
+    variables: Vec<u32>,
+    loops: u32,
+    parens: u32,
+    blocks: u32,
+    trees: Vec<Tree>,
+}
+
+/// How a list of statements ended.
+enum Ending {
+    End,
+    Else,
+}
+
+enum Item {
+    Statement(Statement),
+    Ending(Ending),
+}
+
+impl<'s> Parser<'s> {
+    fn error(&self, message: impl Into<String>) -> Error {
+        Error::parse(Arc::clone(&self.source.name), self.line, message)
+    }
+
+    fn next(&mut self) -> Token<'s> {
+        self.waiting.pop().unwrap_or_else(|| {
+            let token = self.lexer.next();
+            self.line = token.line;
+            token
+        })
+    }
+
+    fn back(&mut self, token: Token<'s>) {
+        self.waiting.push(token);
+    }
+
+    fn next_non_space(&mut self) -> Token<'s> {
+        loop {
+            let token = self.next();
+            if token.kind != TokenKind::Space {
+                return token;
+            }
+        }
+    }
+
+    fn peek(&mut self) -> TokenKind {
+        let token = self.next();
+        let kind = token.kind;
+        self.back(token);
+        kind
+    }
+
+    fn peek_non_space(&mut self) -> (TokenKind, u32) {
+        let token = self.next_non_space();
+        let seen = (token.kind, token.at);
+        self.back(token);
+        seen
+    }
+
+    fn expect(&mut self, kind: TokenKind, context: &str) -> Result<Token<'s>, Error> {
+        let token = self.next_non_space();
+        if token.kind == kind { Ok(token) } else { Err(self.unexpected(&token, context)) }
+    }
+
+    fn unexpected(&self, token: &Token<'_>, context: &str) -> Error {
+        if token.kind != TokenKind::Error {
+            return self.error(format!("unexpected {token} in {context}"));
+        }
+        let mut message = token.to_string();
+        if self.action_line != 0 && self.action_line != token.line {
+            if !message.ends_with(" action") {
+                message.push_str(" in action");
+            }
+            message.push_str(&format!(" started at {}:{}", self.source.name, self.action_line));
+        }
+        self.error(message)
+    }
+
+    /// The whole file, with definitions only here.
+    fn file(&mut self) -> Result<Vec<Statement>, Error> {
+        let mut body = Vec::new();
+        while self.peek() != TokenKind::End {
+            if self.peek() == TokenKind::LeftDelim {
+                let delimiter = self.next();
+                let word = self.next_non_space();
+                if word.kind == TokenKind::Define {
+                    self.definition()?;
+                    continue;
+                }
+                self.back(word);
+                self.back(delimiter);
+            }
+            match self.text_or_action()? {
+                Item::Statement(statement) => body.push(statement),
+                Item::Ending(ending) => {
+                    let word = match ending {
+                        Ending::End => "end",
+                        Ending::Else => "else",
+                    };
+                    return Err(self.error(format!("unexpected {{{{{word}}}}}")));
+                }
+            }
+        }
+        Ok(body)
+    }
+
+    fn definition(&mut self) -> Result<(), Error> {
+        const CONTEXT: &str = "define clause";
+        let token = self.next_non_space();
+        let name = self.name(&token, CONTEXT)?;
+        self.expect(TokenKind::RightDelim, CONTEXT)?;
+        let body = self.own_body(CONTEXT)?;
+        self.add(name.into(), body)
+    }
+
+    /// A body with variables of its own, up to its end.
+    fn own_body(&mut self, context: &str) -> Result<Vec<Statement>, Error> {
+        let variables = std::mem::replace(&mut self.variables, vec![0]);
+        let loops = std::mem::take(&mut self.loops);
+        let action_line = std::mem::take(&mut self.action_line);
+        let (body, ending) = self.list()?;
+        if let Ending::Else = ending {
+            return Err(self.error(format!("unexpected {{{{else}}}} in {context}")));
+        }
+        (self.variables, self.loops, self.action_line) = (variables, loops, action_line);
+        Ok(body)
+    }
+
+    /// A second definition replaces one that is blank, and is dropped if it is blank itself.
+    fn add(&mut self, name: Arc<str>, body: Vec<Statement>) -> Result<(), Error> {
+        let tree = Tree { name, source: Arc::clone(self.source), body };
+        let Some(old) = self.trees.iter_mut().find(|old| old.name == tree.name) else {
+            self.trees.push(tree);
+            return Ok(());
+        };
+        if old.is_blank() {
+            *old = tree;
+        } else if !tree.is_blank() {
+            let name = quoted(&tree.name);
+            return Err(self.error(format!("template: multiple definition of template {name}")));
+        }
+        Ok(())
+    }
+
+    fn list(&mut self) -> Result<(Vec<Statement>, Ending), Error> {
+        self.blocks += 1;
+        if self.blocks > DEEPEST {
+            return Err(self.error(format!("over {DEEPEST} blocks within each other")));
+        }
+        let mut statements = Vec::new();
+        while self.peek_non_space().0 != TokenKind::End {
+            match self.text_or_action()? {
+                Item::Statement(statement) => statements.push(statement),
+                Item::Ending(ending) => {
+                    self.blocks -= 1;
+                    return Ok((statements, ending));
+                }
+            }
+        }
+        Err(self.error("unexpected EOF"))
+    }
+
+    fn text_or_action(&mut self) -> Result<Item, Error> {
+        let token = self.next_non_space();
+        match token.kind {
+            TokenKind::Text => Ok(Item::Statement(Statement::Text(Text::from(&*token.text)))),
+            TokenKind::LeftDelim => {
+                self.action_line = token.line;
+                let item = self.action()?;
+                self.action_line = 0;
+                Ok(item)
+            }
+            _ => Err(self.unexpected(&token, "input")),
+        }
+    }
+
+    fn action(&mut self) -> Result<Item, Error> {
+        let token = self.next_non_space();
+        let statement = match token.kind {
+            TokenKind::Block => self.block()?,
+            TokenKind::Break => {
+                self.jump("break")?;
+                Statement::Break { at: token.at }
+            }
+            TokenKind::Continue => {
+                self.jump("continue")?;
+                Statement::Continue { at: token.at }
+            }
+            TokenKind::Else => {
+                // `else if` leaves its `if` to the block.
+                if !matches!(self.peek_non_space().0, TokenKind::If | TokenKind::With) {
+                    self.expect(TokenKind::RightDelim, "else")?;
+                }
+                return Ok(Item::Ending(Ending::Else));
+            }
+            TokenKind::Close => {
+                self.expect(TokenKind::RightDelim, "end")?;
+                return Ok(Item::Ending(Ending::End));
+            }
+            TokenKind::If => Statement::If(self.control("if", TokenKind::If)?),
+            TokenKind::Range => Statement::Range(self.control("range", TokenKind::Error)?),
+            TokenKind::With => Statement::With(self.control("with", TokenKind::With)?),
+            TokenKind::Template => self.template()?,
+            _ => {
+                self.back(token);
+                Statement::Action(self.pipeline("command", TokenKind::RightDelim)?)
+            }
+        };
+        Ok(Item::Statement(statement))
+    }
+
+    fn jump(&mut self, word: &str) -> Result<(), Error> {
+        let context = format!("{{{{{word}}}}}");
+        let token = self.next_non_space();
+        if token.kind != TokenKind::RightDelim {
+            return Err(self.unexpected(&token, &context));
+        }
+        if self.loops == 0 {
+            return Err(self.error(format!("{context} outside {{{{range}}}}")));
+        }
+        Ok(())
+    }
+
+    /// A block up to its end. `again` is the keyword that may follow its `else`.
+    fn control(&mut self, context: &str, again: TokenKind) -> Result<Branch, Error> {
+        let known = self.variables.len();
+        let pipeline = self.pipeline(context, TokenKind::RightDelim)?;
+        let is_loop = context == "range";
+        self.loops += u32::from(is_loop);
+        let (body, ending) = self.list()?;
+        self.loops -= u32::from(is_loop);
+        let otherwise = match ending {
+            Ending::End => None,
+            Ending::Else if !is_loop && self.peek() == again => {
+                self.next();
+                self.blocks += 1;
+                if self.blocks > DEEPEST {
+                    return Err(self.error(format!("over {DEEPEST} blocks within each other")));
+                }
+                let branch = self.control(context, again)?;
+                self.blocks -= 1;
+                let statement = if again == TokenKind::If {
+                    Statement::If(branch)
+                } else {
+                    Statement::With(branch)
+                };
+                Some(vec![statement])
+            }
+            Ending::Else => {
+                let (otherwise, ending) = self.list()?;
+                if let Ending::Else = ending {
+                    return Err(self.error("expected end; found {{else}}"));
+                }
+                Some(otherwise)
+            }
+        };
+        self.variables.truncate(known);
+        Ok(Branch { at: pipeline.at, pipeline, body, otherwise })
+    }
+
+    fn block(&mut self) -> Result<Statement, Error> {
+        const CONTEXT: &str = "block clause";
+        let token = self.next_non_space();
+        let name: Arc<str> = self.name(&token, CONTEXT)?.into();
+        let pipeline = self.pipeline(CONTEXT, TokenKind::RightDelim)?;
+        let body = self.own_body(CONTEXT)?;
+        self.add(Arc::clone(&name), body)?;
+        Ok(Statement::Template { at: token.at, name, pipeline: Some(pipeline) })
+    }
+
+    fn template(&mut self) -> Result<Statement, Error> {
+        const CONTEXT: &str = "template clause";
+        let token = self.next_non_space();
+        let name = self.name(&token, CONTEXT)?.into();
+        let after = self.next_non_space();
+        let pipeline = if after.kind == TokenKind::RightDelim {
+            None
+        } else {
+            self.back(after);
+            Some(self.pipeline(CONTEXT, TokenKind::RightDelim)?)
+        };
+        Ok(Statement::Template { at: token.at, name, pipeline })
+    }
+
+    fn name(&mut self, token: &Token<'_>, context: &str) -> Result<String, Error> {
+        match token.kind {
+            TokenKind::String | TokenKind::RawString => self.unquote(&token.text),
+            _ => Err(self.unexpected(token, context)),
+        }
+    }
+
+    fn unquote(&self, literal: &str) -> Result<String, Error> {
+        unquote(literal).ok_or_else(|| self.error("invalid syntax"))
+    }
+
+    fn pipeline(&mut self, context: &str, end: TokenKind) -> Result<Pipeline, Error> {
+        let at = self.peek_non_space().1;
+        let mut pipeline =
+            Pipeline { at, assigns: false, variables: Vec::new(), commands: Vec::new() };
+        self.declarations(&mut pipeline, context)?;
+        loop {
+            let token = self.next_non_space();
+            match token.kind {
+                kind if kind == end => break,
+                TokenKind::Bool
+                | TokenKind::CharConstant
+                | TokenKind::Complex
+                | TokenKind::Dot
+                | TokenKind::Field
+                | TokenKind::Identifier
+                | TokenKind::Number
+                | TokenKind::Nil
+                | TokenKind::RawString
+                | TokenKind::String
+                | TokenKind::Variable
+                | TokenKind::LeftParen => {
+                    self.back(token);
+                    let command = self.command()?;
+                    pipeline.commands.push(command);
+                }
+                _ => return Err(self.unexpected(&token, context)),
+            }
+        }
+        self.check(&pipeline, context)?;
+        Ok(pipeline)
+    }
+
+    fn check(&self, pipeline: &Pipeline, context: &str) -> Result<(), Error> {
+        if pipeline.commands.is_empty() {
+            return Err(self.error(format!("missing value for {context}")));
+        }
+        for (number, command) in pipeline.commands.iter().enumerate().skip(1) {
+            if is_constant(&command.words[0].kind) {
+                return Err(
+                    self.error(format!("non executable command in pipeline stage {}", number + 1))
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// `$x :=`, `$x =`, and in a range `$i, $x :=`.
+    fn declarations(&mut self, pipeline: &mut Pipeline, context: &str) -> Result<(), Error> {
+        while self.peek_non_space().0 == TokenKind::Variable {
+            let variable = self.next_non_space();
+            let after = self.next();
+            let (space, next) = if after.kind == TokenKind::Space {
+                (Some(after), self.next_non_space())
+            } else {
+                (None, after)
+            };
+            match next.kind {
+                TokenKind::Assign | TokenKind::Declare => {
+                    pipeline.assigns = next.kind == TokenKind::Assign;
+                    let variable = self.declare(&variable.text);
+                    pipeline.variables.push(variable);
+                    return Ok(());
+                }
+                TokenKind::Char if next.text == "," => {
+                    let variable = self.declare(&variable.text);
+                    pipeline.variables.push(variable);
+                    if context != "range" || pipeline.variables.len() >= 2 {
+                        return Err(self.error(format!("too many declarations in {context}")));
+                    }
+                    match self.peek_non_space().0 {
+                        TokenKind::Variable | TokenKind::RightDelim | TokenKind::RightParen => {}
+                        _ => return Err(self.error("range can only initialize variables")),
+                    }
+                }
+                _ => {
+                    self.back(next);
+                    if let Some(space) = space {
+                        self.back(space);
+                    }
+                    self.back(variable);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn declare(&mut self, name: &str) -> Variable {
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        let number = *self.numbers.entry(Cow::Owned(name.to_owned())).or_insert(next);
+        self.variables.push(number);
+        Variable { number, name: name.into() }
+    }
+
+    fn command(&mut self) -> Result<Command, Error> {
+        let at = self.peek_non_space().1;
+        let mut words = Vec::new();
+        loop {
+            self.peek_non_space();
+            if let Some(word) = self.operand()? {
+                words.push(word);
+            }
+            let token = self.next();
+            match token.kind {
+                TokenKind::Space => continue,
+                TokenKind::RightDelim | TokenKind::RightParen => self.back(token),
+                TokenKind::Pipe => {}
+                _ => return Err(self.unexpected(&token, "operand")),
+            }
+            break;
+        }
+        if words.is_empty() {
+            return Err(self.error("empty command"));
+        }
+        Ok(Command { at, words })
+    }
+
+    /// A term with the fields that are asked of it.
+    fn operand(&mut self) -> Result<Option<Expression>, Error> {
+        let Some(mut term) = self.term()? else { return Ok(None) };
+        if self.peek() != TokenKind::Field {
+            return Ok(Some(term));
+        }
+        let at = self.peek_non_space().1;
+        let mut chain = Vec::new();
+        while self.peek() == TokenKind::Field {
+            chain.push(Text::from(&self.next().text[1..]));
+        }
+        let joined = |own: &[Text]| own.iter().cloned().chain(chain.iter().cloned()).collect();
+        term = match term.kind {
+            ExpressionKind::Field(fields) => {
+                Expression { at, kind: ExpressionKind::Field(joined(&fields)) }
+            }
+            ExpressionKind::Variable { variable, fields } => {
+                let fields = joined(&fields);
+                Expression { at, kind: ExpressionKind::Variable { variable, fields } }
+            }
+            kind if is_constant(&kind) => {
+                let text = quoted(&Expression { at, kind }.to_string());
+                return Err(self.error(format!("unexpected . after term {text}")));
+            }
+            kind => {
+                let base = Box::new(Expression { at: term.at, kind });
+                Expression { at, kind: ExpressionKind::Chain { base, fields: chain } }
+            }
+        };
+        Ok(Some(term))
+    }
+
+    fn term(&mut self) -> Result<Option<Expression>, Error> {
+        let token = self.next_non_space();
+        let kind = match token.kind {
+            TokenKind::Identifier => {
+                let Some(function) = self.functions.get(&token.text) else {
+                    let name = quoted(&token.text);
+                    return Err(self.error(format!("function {name} not defined")));
+                };
+                ExpressionKind::Function { name: Text::from(&*token.text), function }
+            }
+            TokenKind::Dot => ExpressionKind::Dot,
+            TokenKind::Nil => ExpressionKind::Nil,
+            TokenKind::Variable => {
+                let number = self.numbers.get(&*token.text).copied();
+                match number.filter(|number| self.variables.contains(number)) {
+                    Some(number) => ExpressionKind::Variable {
+                        variable: Variable { number, name: Text::from(&*token.text) },
+                        fields: Box::default(),
+                    },
+                    None => {
+                        let name = quoted(&token.text);
+                        return Err(self.error(format!("undefined variable {name}")));
+                    }
+                }
+            }
+            TokenKind::Field => ExpressionKind::Field(Box::new([Text::from(&token.text[1..])])),
+            TokenKind::Bool => ExpressionKind::Bool(token.text == "true"),
+            TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
+                let number = number::parse(&token.text, token.kind);
+                ExpressionKind::Number(Box::new(number.map_err(|message| self.error(message))?))
+            }
+            TokenKind::LeftParen => {
+                if self.parens >= DEEPEST {
+                    return Err(self.error("max expression depth exceeded"));
+                }
+                self.parens += 1;
+                let pipeline = self.pipeline("parenthesized pipeline", TokenKind::RightParen)?;
+                self.parens -= 1;
+                // Go takes the place of the pipeline within the parentheses.
+                let at = pipeline.at;
+                return Ok(Some(Expression {
+                    at,
+                    kind: ExpressionKind::Pipeline(Box::new(pipeline)),
+                }));
+            }
+            TokenKind::String | TokenKind::RawString => {
+                let text = self.unquote(&token.text)?.into();
+                ExpressionKind::String { literal: Text::from(&*token.text), text }
+            }
+            _ => {
+                self.back(token);
+                return Ok(None);
+            }
+        };
+        Ok(Some(Expression { at: token.at, kind }))
+    }
+}
+
+fn is_constant(kind: &ExpressionKind) -> bool {
+    matches!(
+        kind,
+        ExpressionKind::Bool(_)
+            | ExpressionKind::Dot
+            | ExpressionKind::Nil
+            | ExpressionKind::Number(_)
+            | ExpressionKind::String { .. }
+    )
+}

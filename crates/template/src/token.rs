@@ -1,0 +1,68 @@
+//! What the lexer tells the parser.
+
+use std::{borrow::Cow, fmt};
+
+/// The kinds in Go's order: keywords come last and print in angle brackets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TokenKind {
+    Error,
+    Bool,
+    Char,
+    CharConstant,
+    Complex,
+    Assign,
+    Declare,
+    End,
+    Field,
+    Identifier,
+    LeftDelim,
+    LeftParen,
+    Number,
+    Pipe,
+    RawString,
+    RightDelim,
+    RightParen,
+    Space,
+    String,
+    Text,
+    Variable,
+    // Keywords.
+    Block,
+    Break,
+    Continue,
+    Dot,
+    Define,
+    Else,
+    Close,
+    If,
+    Nil,
+    Range,
+    Template,
+    With,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Token<'s> {
+    pub(crate) kind: TokenKind,
+    /// The byte at which it starts.
+    pub(crate) at: u32,
+    /// The line in which it starts, from 1.
+    pub(crate) line: u32,
+    /// The text as it stands in the template; of an error the message.
+    pub(crate) text: Cow<'s, str>,
+}
+
+impl fmt::Display for Token<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            TokenKind::End => f.write_str("EOF"),
+            TokenKind::Error => f.write_str(&self.text),
+            kind if kind >= TokenKind::Block => write!(f, "<{}>", self.text),
+            _ if self.text.len() > 10 => {
+                let cut: String = self.text.chars().take(10).collect();
+                write!(f, "{}...", crate::quote::quoted(&cut))
+            }
+            _ => f.write_str(&crate::quote::quoted(&self.text)),
+        }
+    }
+}
