@@ -19,8 +19,10 @@
 mod chart;
 mod compat;
 mod decode;
+mod dependency;
 mod repository;
 mod values;
+mod warning;
 
 pub use chart::{
     Chart, ChartError, ChartLimits, ChartWarning, Crd, Dependency, File, IgnoreRules, LoadOptions,
@@ -28,5 +30,9 @@ pub use chart::{
 };
 pub use compat::Compat;
 pub use decode::DocumentError;
+pub use dependency::{missing_dependencies, process_dependencies};
 pub use repository::{ChartVersion, Index, IndexError, Listing, Skipped};
-pub use values::{SetError, SetMode, Values, merge, read_values, set, set_file, set_json};
+pub use values::{
+    CoalesceError, SetError, SetMode, Values, coalesce, merge, read_values, set, set_file, set_json,
+};
+pub use warning::Warning;

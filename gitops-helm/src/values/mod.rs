@@ -1,11 +1,14 @@
 //! Values: where they come from, and who wins.
 
+mod coalesce;
 mod go_json;
 mod read;
 mod set_flags;
 
 use serde_json::{Map, Value};
 
+pub use coalesce::{CoalesceError, coalesce};
+pub(crate) use coalesce::{merge_tables, merge_with_nulls};
 pub use read::{merge, read_values};
 pub use set_flags::{SetError, SetMode, set, set_file, set_json};
 

@@ -1,0 +1,124 @@
+//! Aliases, tags and conditions.
+
+use gitops_core::{Version, VersionRange};
+use serde_json::Value;
+
+use super::path;
+use crate::{
+    Compat, Warning,
+    chart::{Chart, Dependency},
+    values::{CoalesceError, Values, coalesce},
+};
+
+pub(super) fn process(
+    chart: &mut Chart,
+    values: &Values,
+    prefix: &str,
+    compat: Compat,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), CoalesceError> {
+    if chart.metadata.dependencies.is_empty() {
+        return Ok(());
+    }
+    name_dependencies(chart);
+    // What is merged here is merged again to render, which tells the same.
+    let values = coalesce(chart, values, compat, &mut Vec::new())?;
+    for dependency in &mut chart.metadata.dependencies {
+        dependency.enabled = true;
+    }
+    apply_tags(&mut chart.metadata.dependencies, &values, warnings);
+    apply_conditions(&mut chart.metadata.dependencies, &values, prefix, warnings);
+    let off: Vec<String> = chart
+        .metadata
+        .dependencies
+        .iter()
+        .filter(|dependency| !dependency.enabled)
+        .map(|dependency| dependency.name.clone())
+        .collect();
+    chart.dependencies.retain(|child| !off.iter().any(|name| name == child.name()));
+    chart.metadata.dependencies.retain(|dependency| !off.contains(&dependency.name));
+    for child in &mut chart.dependencies {
+        let prefix = format!("{prefix}{}.", child.name());
+        process(child, &values, &prefix, compat, warnings)?;
+    }
+    Ok(())
+}
+
+/// Gives each declared dependency the chart it means, under its alias. Charts that nobody declares
+/// come first, as they are.
+fn name_dependencies(chart: &mut Chart) {
+    let declared = &mut chart.metadata.dependencies;
+    let means = |dependency: &Dependency, child: &Chart| {
+        child.name() == dependency.name
+            && is_compatible(&dependency.version, &child.metadata.version)
+    };
+    let mut children: Vec<Chart> = chart
+        .dependencies
+        .iter()
+        .filter(|child| !declared.iter().any(|dependency| means(dependency, child)))
+        .cloned()
+        .collect();
+    for dependency in declared {
+        let found = chart.dependencies.iter().find(|child| means(dependency, child));
+        if let Some(child) = found {
+            let mut child = child.clone();
+            if !dependency.alias.is_empty() {
+                child.metadata.name.clone_from(&dependency.alias);
+            }
+            children.push(child);
+        }
+        if !dependency.alias.is_empty() {
+            dependency.name.clone_from(&dependency.alias);
+        }
+    }
+    chart.dependencies = children;
+}
+
+/// Whether a version is in a range; neither may be malformed.
+pub(crate) fn is_compatible(range: &str, version: &str) -> bool {
+    let Some(version) = Version::parse(version) else { return false };
+    range.parse::<VersionRange>().is_ok_and(|range| range.contains(&version))
+}
+
+/// Any tag that is true switches a dependency on; otherwise any that is false switches it off.
+fn apply_tags(dependencies: &mut [Dependency], values: &Values, warnings: &mut Vec<Warning>) {
+    let Some(Value::Object(tags)) = values.get("tags") else { return };
+    for dependency in dependencies {
+        let (mut on, mut off) = (false, false);
+        for tag in &dependency.tags {
+            match tags.get(tag) {
+                Some(Value::Bool(true)) => on = true,
+                Some(Value::Bool(false)) => off = true,
+                Some(_) => {
+                    warnings.push(Warning::Tag { tag: tag.clone(), chart: dependency.name.clone() })
+                }
+                None => {}
+            }
+        }
+        dependency.enabled = on || !off;
+    }
+}
+
+/// The first path that leads to a boolean decides, over the tags.
+fn apply_conditions(
+    dependencies: &mut [Dependency],
+    values: &Values,
+    prefix: &str,
+    warnings: &mut Vec<Warning>,
+) {
+    for dependency in dependencies {
+        for condition in dependency.condition.trim().split(',').filter(|text| !text.is_empty()) {
+            match path::scalar(values, &format!("{prefix}{condition}")) {
+                Some(Value::Bool(value)) => {
+                    dependency.enabled = *value;
+                    break;
+                }
+                Some(_) => warnings.push(Warning::Condition {
+                    path: condition.to_owned(),
+                    chart: dependency.name.clone(),
+                }),
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Who wins: the given values over those of the chart, those of a parent over those of its
+//! dependencies, and globals everywhere.
+//!
+//! Follows helm pkg/chart/common/util/coalesce.go.
+
+use serde_json::Value;
+
+use crate::{Compat, Warning, chart::Chart, values::Values, warning::go_bad_bool};
+
+/// The values of a dependency are no table. The text is Helm's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("type mismatch on {chart}: {found}")]
+pub struct CoalesceError {
+    /// The dependency.
+    pub chart: String,
+    /// The value as Go shows it.
+    pub found: String,
+}
+
+/// The values that a chart and all below it are rendered with: `null` removes a default.
+///
+/// # Errors
+/// When the values of a dependency are no table.
+pub fn coalesce(
+    chart: &Chart,
+    values: &Values,
+    compat: Compat,
+    warnings: &mut Vec<Warning>,
+) -> Result<Values, CoalesceError> {
+    let mut values = values.clone();
+    Coalesce { compat, merge: false, warnings }.chart(chart, &mut values, "")?;
+    share_globals(chart, &mut values);
+    Ok(values)
+}
+
+/// The same with every `null` kept, for values that are coalesced again later.
+///
+/// # Errors
+/// When the values of a dependency are no table.
+pub(crate) fn merge_with_nulls(
+    chart: &Chart,
+    values: &Values,
+    compat: Compat,
+    warnings: &mut Vec<Warning>,
+) -> Result<Values, CoalesceError> {
+    let mut values = values.clone();
+    Coalesce { compat, merge: true, warnings }.chart(chart, &mut values, "")?;
+    share_globals(chart, &mut values);
+    Ok(values)
+}
+
+/// Puts the entries of `source` below those of `target`, which win.
+pub(crate) fn merge_tables(target: &mut Values, source: Values, warnings: &mut Vec<Warning>) {
+    Coalesce { compat: Compat::Helm4, merge: true, warnings }.tables(target, source, "", true);
+}
+
+struct Coalesce<'w> {
+    compat: Compat,
+    /// Keeps `null`.
+    merge: bool,
+    warnings: &'w mut Vec<Warning>,
+}
+
+impl Coalesce<'_> {
+    fn chart(
+        &mut self,
+        chart: &Chart,
+        values: &mut Values,
+        prefix: &str,
+    ) -> Result<(), CoalesceError> {
+        let prefix = concat(prefix, chart.name());
+        self.defaults(chart, values, &prefix);
+        for dependency in &chart.dependencies {
+            let name = dependency.name();
+            let below = values.entry(name).or_insert_with(|| Value::Object(Values::new()));
+            let Value::Object(below) = below else {
+                let found = go_bad_bool(below);
+                return Err(CoalesceError { chart: name.to_owned(), found });
+            };
+            let mut below = std::mem::take(below);
+            self.globals(&mut below, values, &prefix);
+            self.chart(dependency, &mut below, &prefix)?;
+            return_globals(&below, values);
+            values.insert(name.to_owned(), Value::Object(below));
+        }
+        Ok(())
+    }
+
+    /// The chart's own values, below those that are given.
+    fn defaults(&mut self, chart: &Chart, values: &mut Values, prefix: &str) {
+        let clean = self.compat == Compat::Helm4;
+        for (key, default) in chart.values.iter().flatten() {
+            match values.get_mut(key) {
+                Some(Value::Null) if !self.merge => {
+                    values.shift_remove(key);
+                }
+                Some(Value::Object(table)) => match default {
+                    Value::Object(default) => {
+                        let is_child = chart.dependencies.iter().any(|child| child.name() == key);
+                        let merge = self.merge || is_child;
+                        let mut default = default.clone();
+                        if clean && !merge {
+                            remove_nulls(&mut default);
+                        }
+                        self.tables(table, default, &concat(prefix, key), merge);
+                    }
+                    Value::Null => {}
+                    _ => self.warnings.push(Warning::NotATable(format!("{prefix}.{key}"))),
+                },
+                Some(_) => {}
+                None => {
+                    let mut default = default.clone();
+                    if clean && !self.merge {
+                        match &mut default {
+                            Value::Null => continue,
+                            Value::Object(table) => remove_nulls(table),
+                            _ => {}
+                        }
+                    }
+                    values.insert(key.clone(), default);
+                }
+            }
+        }
+    }
+
+    /// Gives a dependency the globals of its parent, which win.
+    fn globals(&mut self, below: &mut Values, values: &Values, prefix: &str) {
+        match below.get("global") {
+            None | Some(Value::Object(_)) => {}
+            Some(_) => return self.warnings.push(Warning::GlobalDestination),
+        }
+        let empty = Values::new();
+        let source = match values.get("global") {
+            None => &empty,
+            Some(Value::Object(source)) => source,
+            Some(_) => return self.warnings.push(Warning::GlobalSource),
+        };
+        let global = below.entry("global").or_insert_with(|| Value::Object(Values::new()));
+        let global = global.as_object_mut().expect("it was found to be a table");
+        for (key, value) in source {
+            match (value, global.get_mut(key)) {
+                (Value::Object(table), Some(Value::Object(own))) => {
+                    let own = std::mem::replace(own, table.clone());
+                    let Some(Value::Object(table)) = global.get_mut(key) else { continue };
+                    self.tables(table, own, &concat(prefix, key), true);
+                }
+                (Value::Object(_), Some(_)) => {
+                    self.warnings.push(Warning::GlobalConflict(key.clone()));
+                }
+                (Value::Object(_), None) => {
+                    global.insert(key.clone(), value.clone());
+                }
+                (_, Some(Value::Object(_))) => {
+                    self.warnings.push(Warning::GlobalTable(key.clone()));
+                }
+                _ => {
+                    global.insert(key.clone(), value.clone());
+                }
+            }
+        }
+    }
+
+    fn tables(&mut self, target: &mut Values, source: Values, prefix: &str, merge: bool) {
+        for (key, value) in source {
+            match target.get_mut(&key) {
+                Some(Value::Null) => {
+                    if !merge && !value.is_null() {
+                        target.shift_remove(&key);
+                    }
+                }
+                None => {
+                    target.insert(key, value);
+                }
+                Some(Value::Object(target)) => match value {
+                    Value::Object(value) => {
+                        self.tables(target, value, &concat(prefix, &key), merge);
+                    }
+                    Value::Null => {}
+                    value => {
+                        self.warnings.push(Warning::ScalarIgnored(concat(prefix, &key), value));
+                    }
+                },
+                Some(_) => {
+                    if value.is_object() {
+                        let path = concat(prefix, &key);
+                        self.warnings.push(Warning::TableIgnored(path, value));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Quirk: the tables within a table of globals are shared between a parent and its dependencies,
+/// so the parent sees what a dependency's own values add there.
+fn return_globals(below: &Values, values: &mut Values) {
+    each_shared_table(below, values, |own, shared| {
+        if own != shared {
+            shared.clone_from(own);
+        }
+    });
+}
+
+/// Quirk: and all dependencies see what any of them adds.
+fn share_globals(chart: &Chart, values: &mut Values) {
+    for dependency in &chart.dependencies {
+        let Some(Value::Object(mut below)) = values.get_mut(dependency.name()).map(Value::take)
+        else {
+            continue;
+        };
+        each_shared_table(values, &mut below, |shared, own| {
+            if own != shared {
+                own.clone_from(shared);
+            }
+        });
+        share_globals(dependency, &mut below);
+        values.insert(dependency.name().to_owned(), Value::Object(below));
+    }
+}
+
+/// Calls `visit` with each pair of tables within tables that both globals have.
+fn each_shared_table(from: &Values, to: &mut Values, mut visit: impl FnMut(&Values, &mut Values)) {
+    let (Some(Value::Object(from)), Some(Value::Object(to))) =
+        (from.get("global"), to.get_mut("global"))
+    else {
+        return;
+    };
+    for (key, table) in from {
+        let (Value::Object(table), Some(Value::Object(to))) = (table, to.get_mut(key)) else {
+            continue;
+        };
+        for (key, inner) in table {
+            if let (Value::Object(inner), Some(Value::Object(to))) = (inner, to.get_mut(key)) {
+                visit(inner, to);
+            }
+        }
+    }
+}
+
+fn remove_nulls(table: &mut Values) {
+    table.retain(|_, value| match value {
+        Value::Null => false,
+        Value::Object(table) => {
+            remove_nulls(table);
+            true
+        }
+        _ => true,
+    });
+}
+
+fn concat(prefix: &str, key: &str) -> String {
+    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
+}
