@@ -174,7 +174,8 @@ const BUILD_EXAMPLES: &str = "Examples:
   gitops kustomize build overlays/prod
   gitops kustomize build overlays/prod -o prod.yaml
   gitops kustomize build overlays/prod -o out/           one file for each object
-  gitops kustomize build . --load-restrictor LoadRestrictionsNone";
+  gitops kustomize build . --load-restrictor LoadRestrictionsNone
+  gitops kustomize build . --error-format json           failures for machines";
 
 /// Arguments of `gitops kustomize build`: kustomize's flags.
 #[derive(Debug, Args)]
@@ -198,6 +199,24 @@ pub(crate) struct Build {
     /// Add the label app.kubernetes.io/managed-by
     #[arg(long)]
     pub(crate) enable_managedby_label: bool,
+
+    /// How a failure is told on stderr
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub(crate) error_format: ErrorFormat,
+}
+
+/// `--error-format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ErrorFormat {
+    /// `full` on a terminal, else `line`
+    Auto,
+    /// kustomize's message and nothing else
+    Line,
+    /// The message, and below it the place with its text, the chain of kustomizations, what was
+    /// expected and a hint
+    Full,
+    /// One JSON object: code, message, file, line, column, object, chain, related, expected, hint
+    Json,
 }
 
 /// `--load-restrictor`

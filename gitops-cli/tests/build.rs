@@ -59,6 +59,51 @@ fn errors_name_the_file_and_the_exit_code_says_so() {
     assert!(errors.contains("absent.yaml"), "{errors}");
     let (code, _, errors) = gitops(&["kustomize", "build", "nowhere"], root);
     assert_eq!(code, Some(1));
-    assert!(errors.contains("'nowhere' doesn't exist"), "{errors}");
+    assert!(
+        errors.starts_with("Error: must build at directory: not a valid directory: "),
+        "{errors}"
+    );
+    assert!(errors.contains("/nowhere: no such file or directory"), "{errors}");
     assert_eq!(gitops(&["kustomize", "grow"], root).0, Some(2));
+}
+
+#[test]
+fn errors_have_a_form_for_people_and_one_for_machines() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    for (file, text) in [
+        ("prod/kustomization.yaml", "namePrefix: p-\nresources:\n- ../base\n"),
+        ("base/kustomization.yaml", "resources:\n- ap.yaml\n"),
+        ("base/app.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
+    ] {
+        fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+        fs::write(root.join(file), text).unwrap();
+    }
+    let build = |format: &[&str]| {
+        let (code, out, errors) =
+            gitops(&[&["kustomize", "build", "."], format].concat(), &root.join("prod"));
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        errors
+    };
+    // Without a terminal there is only what kustomize says.
+    let line = build(&[]);
+    assert!(
+        line.starts_with("Error: accumulating resources: ") && line.lines().count() == 1,
+        "{line}"
+    );
+    assert_eq!(line, build(&["--error-format", "line"]));
+    let full = build(&["--error-format", "full"]);
+    assert!(full.starts_with(line.trim_end()), "{full}");
+    for part in [
+        "\n  --> ../base/kustomization.yaml:2:3\n",
+        "\n 2 | - ap.yaml\n   |   ^\n",
+        "\n  chain: kustomization.yaml:3 → ../base/kustomization.yaml:2\n",
+        "\n  hint: did you mean \"app.yaml\"?\n",
+    ] {
+        assert!(full.contains(part), "{part} is not in {full}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&build(&["--error-format=json"])).unwrap();
+    assert_eq!(format!("Error: {}\n", json["message"].as_str().unwrap()), line);
+    assert_eq!((&json["code"], &json["line"]), (&"not-found".into(), &2.into()));
+    assert_eq!(json["chain"][1]["file"], "../base/kustomization.yaml");
 }

@@ -96,17 +96,19 @@ pub fn build(
     options: &BuildOptions,
     scope: &Scope,
 ) -> Result<Rendered, Error> {
-    let loader = Loader::open(tree, path, options)?;
-    let mut build = Build::new(options, scope);
-    let target = Target::load(&mut build, loader).map_err(|error| {
-        // Nothing leads to this one: the directory itself is the place.
+    // Nothing leads to this directory: it is itself the place.
+    let place = |error: Error| {
         let place = path.to_string_lossy();
         let place = place.trim_matches('/');
         if error.file().is_some() {
             return error;
         }
-        error.in_file(if place.is_empty() { "." } else { place }).expecting("a kustomization file")
-    })?;
+        let error = error.in_file(if place.is_empty() { "." } else { place });
+        error.expecting("a directory with a kustomization file")
+    };
+    let loader = Loader::open(tree, path, options).map_err(place)?;
+    let mut build = Build::new(options, scope);
+    let target = Target::load(&mut build, loader).map_err(place)?;
     let manifests = build.run(target)?;
     Ok(Rendered { manifests, warnings: build.warnings })
 }

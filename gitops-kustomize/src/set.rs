@@ -110,15 +110,14 @@ impl ResourceSet {
         };
         match *self.matching_any(&id).as_slice() {
             [] => match resource.behavior {
-                Behavior::Merge | Behavior::Replace => fail(format!(
-                    "id {} does not exist; cannot merge or replace",
-                    go_id(&id)
-                ))
-                .map_err(|error| {
-                    error.at_field("behavior").with_hint(self.near(&id)).expecting(
+                Behavior::Merge | Behavior::Replace => {
+                    fail(format!("id {} does not exist; cannot merge or replace", go_id(&id)))
+                        .map_err(|error| {
+                            error.at_field("behavior").with_hint(self.near(&id)).expecting(
                         "a ConfigMap or Secret of that name in a base, or `behavior: create`",
                     )
-                }),
+                        })
+                }
                 _ => self.append(resource),
             },
             [index] => {

@@ -1,18 +1,22 @@
 //! `gitops kustomize build`
 
-use std::{fs, io::Write as _, path::Path, process::ExitCode};
+use std::{
+    fs,
+    io::{IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
-use gitops_core::{DiskTree, Scope};
-use gitops_kustomize::{BuildOptions, LoadRestriction, Manifests, build};
+use gitops_core::{DiskTree, Scope, one_line};
+use gitops_kustomize::{BuildOptions, Error, LoadRestriction, Manifests, build};
 
-use crate::args::{Build, LoadRestrictor, Reorder};
+use crate::args::{Build, ErrorFormat, LoadRestrictor, Reorder};
 
 pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
-    let directory = args
-        .directory
-        .canonicalize()
-        .with_context(|| format!("'{}' doesn't exist", args.directory.display()))?;
+    // What is not there is left to the build, which says so in kustomize's words.
+    let directory =
+        args.directory.canonicalize().or_else(|_| std::path::absolute(&args.directory))?;
     // Bases may stand anywhere on this machine; what may be loaded is the restrictor's to say.
     let tree = DiskTree::open("/")?;
     let load_restriction = match args.load_restrictor {
@@ -29,7 +33,14 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
         enable_managed_by_label: args.enable_managedby_label,
         ..BuildOptions::default()
     };
-    let rendered = build(&tree, &directory, &options, &Scope::background())?;
+    let rendered = match build(&tree, &directory, &options, &Scope::background()) {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            let here = std::env::current_dir()?;
+            tell(&error.map_files(|file| relative(file, &here)), args.error_format);
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     for warning in &rendered.warnings {
         anstream::eprintln!("# Warning: {warning}");
     }
@@ -40,6 +51,39 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
         None => std::io::stdout().write_all(rendered.manifests.to_yaml().as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a failure to stderr.
+fn tell(error: &Error, format: ErrorFormat) {
+    let format = match format {
+        ErrorFormat::Auto if std::io::stderr().is_terminal() => ErrorFormat::Full,
+        ErrorFormat::Auto => ErrorFormat::Line,
+        chosen => chosen,
+    };
+    match format {
+        ErrorFormat::Json => anstream::eprintln!("{}", error.to_json()),
+        ErrorFormat::Full => anstream::eprintln!("Error: {error:#}"),
+        ErrorFormat::Line | ErrorFormat::Auto => anstream::eprintln!("Error: {}", one_line(error)),
+    }
+}
+
+/// A file of the machine as seen from a directory, without its leading slash.
+fn relative(file: &str, from: &Path) -> String {
+    let (mut from, file) = (from.components().skip(1), Path::new(file));
+    let mut rest = file.components();
+    let mut path = PathBuf::new();
+    loop {
+        let (before, directory) = (rest.clone(), from.next());
+        match (directory, rest.next()) {
+            (Some(directory), Some(part)) if directory == part => {}
+            (directory, _) => {
+                path.extend(directory.into_iter().chain(from).map(|_| ".."));
+                path.extend(before);
+                break;
+            }
+        }
+    }
+    if path.as_os_str().is_empty() { ".".to_owned() } else { path.display().to_string() }
 }
 
 /// One file for each object, named in lower case
@@ -57,4 +101,21 @@ fn write_each(manifests: &Manifests, directory: &Path) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write '{}'", file.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_from_here() {
+        for (file, from, name) in [
+            ("home/u/app/base/a.yaml", "/home/u/app", "base/a.yaml"),
+            ("home/u/base/a.yaml", "/home/u/app/prod", "../../base/a.yaml"),
+            ("home/u/app", "/home/u/app", "."),
+            ("a.yaml", "/", "a.yaml"),
+        ] {
+            assert_eq!(relative(file, Path::new(from)), name);
+        }
+    }
 }

@@ -114,9 +114,11 @@ impl<'t> Loader<'t> {
             if file.starts_with('/') { path::clean(file) } else { path::join(&self.root, file) };
         let tree = self.tree();
         if self.restriction == LoadRestriction::RootOnly {
-            let real = tree
-                .resolve(Path::new(&full))
-                .map_err(|error| self.open_error("lstat", &full, &error))?;
+            let real = tree.resolve(Path::new(&full)).map_err(|error| {
+                let problem = self.open_error("lstat", &full, &error);
+                let shown = self.shown(&full);
+                problem.reword(|text| format!("evalsymlink failure on '{shown}' : {text}"))
+            })?;
             let real = real.to_string_lossy().into_owned();
             if tree.stat(Path::new(&real)).is_ok_and(|entry| entry.is_dir()) {
                 let message = format!("'{}' must resolve to a file", self.shown(&full));
