@@ -59,10 +59,13 @@ impl<'t> State<'_, 't, '_> {
         }
         self.look(NodeRef::Statement(statement));
         let before = self.out.len();
-        if value.is_valid() {
-            format::print(self.out, &value.value);
-        } else {
-            self.out.push_str("<no value>");
+        match &value.value {
+            _ if !value.is_valid() => self.out.push_str("<no value>"),
+            Value::Object(object) => match object.printed() {
+                Some(text) => self.out.push_str(&text),
+                None => format::print(self.out, &value.value),
+            },
+            printed => format::print(self.out, printed),
         }
         self.take(1, self.out.len() - before)
     }

@@ -148,14 +148,14 @@ impl Printer<'_> {
                     self.out.push_str(object.type_name().trim_start_matches('*'));
                 }
                 self.out.push('{');
-                for (number, (name, field)) in object.fields().iter().enumerate() {
+                for (number, field) in object.fields().iter().enumerate() {
                     let between = if self.flags.go { ", " } else { " " };
                     self.out.push_str(if number > 0 { between } else { "" });
                     if self.flags.go || self.flags.names {
-                        self.out.push_str(name);
+                        self.out.push_str(field.name);
                         self.out.push(':');
                     }
-                    self.value(field, verb, depth + 1);
+                    self.value(&field.value, verb, depth + 1);
                 }
                 self.out.push('}');
             }

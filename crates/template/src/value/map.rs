@@ -19,6 +19,8 @@ pub enum MapKind {
     String,
     /// `map[string]int`
     Int,
+    /// `map[string][]uint8`
+    Bytes,
     /// A named `map[string]interface {}`, such as `common.Values`.
     Named(&'static str),
 }
@@ -30,6 +32,7 @@ impl MapKind {
             Self::Any => "map[string]interface {}",
             Self::String => "map[string]string",
             Self::Int => "map[string]int",
+            Self::Bytes => "map[string][]uint8",
             Self::Named(name) => name,
         }
     }
@@ -40,6 +43,7 @@ impl MapKind {
             Self::Any | Self::Named(_) => Type::Any,
             Self::String => Type::String,
             Self::Int => Type::INT,
+            Self::Bytes => Type::List(super::ListKind::Uint8),
         }
     }
 }

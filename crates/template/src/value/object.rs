@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt};
 
-use super::{Kind, List, Map, Type, Value};
+use super::{Field, Kind, List, Map, Text, Type, Value};
 use crate::{CallError, Context};
 
 /// A method, and what it takes.
@@ -67,12 +67,17 @@ pub trait Object: fmt::Debug + 'static {
         None
     }
 
-    /// Its fields in order, for printing: name and value.
-    fn fields(&self) -> Vec<(&'static str, Value)> {
+    /// What an action prints for it; Go finds methods of the address there that `print` does not.
+    fn printed(&self) -> Option<String> {
+        self.text()
+    }
+
+    /// The fields of a struct in Go's order, for printing and for JSON, which keeps that order.
+    fn fields(&self) -> Vec<Field> {
         Vec::new()
     }
 
-    /// What is written for it as JSON and YAML; a map for a struct.
+    /// What is written for it as YAML, which sorts the keys; a map for a struct.
     fn serialized(&self) -> Value {
         if let Some(list) = self.list() {
             return Value::List(list);
@@ -80,7 +85,9 @@ pub trait Object: fmt::Debug + 'static {
         if let Some(map) = self.map() {
             return Value::Map(map);
         }
-        Value::Map(self.fields().into_iter().collect())
+        let fields = self.fields();
+        let written = fields.into_iter().filter(|field| !field.omit_empty || field.value.is_true());
+        Value::Map(written.map(|field| (Text::from_static(field.key), field.value)).collect())
     }
 
     /// Whether it is true to `if`.

@@ -2,9 +2,9 @@
 
 use std::any::Any;
 
-use super::{Kind, Map, Object, Text, Value};
+use super::{Kind, Object, Value};
 
-/// A field of a [`Record`].
+/// A field of a struct.
 #[derive(Clone, Debug)]
 pub struct Field {
     /// Its name in Go, by which templates ask for it.
@@ -43,13 +43,7 @@ impl Object for Record {
         self.fields.iter().find(|field| field.name == name).map(|field| field.value.clone())
     }
 
-    fn fields(&self) -> Vec<(&'static str, Value)> {
-        self.fields.iter().map(|field| (field.name, field.value.clone())).collect()
-    }
-
-    fn serialized(&self) -> Value {
-        let written = self.fields.iter().filter(|field| !field.omit_empty || field.value.is_true());
-        let entries = written.map(|field| (Text::from_static(field.key), field.value.clone()));
-        Value::Map(entries.collect::<Map>())
+    fn fields(&self) -> Vec<Field> {
+        self.fields.clone()
     }
 }
