@@ -20,6 +20,7 @@ mod chart;
 mod compat;
 mod decode;
 mod dependency;
+mod manifest;
 mod repository;
 mod values;
 mod warning;
@@ -31,6 +32,10 @@ pub use chart::{
 pub use compat::Compat;
 pub use decode::DocumentError;
 pub use dependency::{missing_dependencies, process_dependencies};
+pub use manifest::{
+    Head, Hook, HookEvent, KindOrder, Manifest, ManifestError, SortedManifests, sort_manifests,
+    split_manifests,
+};
 pub use repository::{ChartVersion, Index, IndexError, Listing, Skipped};
 pub use values::{
     CoalesceError, SetError, SetMode, Values, coalesce, merge, read_values, set, set_file, set_json,
