@@ -1,8 +1,109 @@
 //! The functions, one family per file.
 
+mod base32;
+mod base64;
 pub(crate) mod builtin;
-pub(crate) mod encoding {
-    pub(crate) fn yaml_text(_: &crate::Value) -> Result<String, crate::CallError> {
-        Ok(String::new())
-    }
+mod case;
+mod coerce;
+mod copy;
+mod decimal;
+mod dicts;
+pub(crate) mod encoding;
+mod flow;
+mod json;
+mod lists;
+mod math;
+mod merge;
+mod network;
+mod paths;
+mod plain;
+mod random;
+mod reflection;
+mod semver;
+mod strings;
+mod toml;
+mod unicode;
+mod wrap;
+
+use crate::Function;
+
+/// The families of sprig.
+const SPRIG: &[&[Function]] = &[
+    strings::STRINGS,
+    lists::LISTS,
+    dicts::DICTS,
+    flow::FLOW,
+    encoding::ENCODING,
+    math::MATH,
+    reflection::REFLECTION,
+    paths::PATHS,
+    semver::SEMVER,
+    random::RANDOM,
+    network::NETWORK,
+];
+
+/// sprig's functions that give something else each time, or ask the machine.
+const NOT_HERMETIC: &[&str] = &[
+    "date",
+    "date_in_zone",
+    "date_modify",
+    "now",
+    "htmlDate",
+    "htmlDateInZone",
+    "dateInZone",
+    "dateModify",
+    "randAlphaNum",
+    "randAlpha",
+    "randAscii",
+    "randNumeric",
+    "randBytes",
+    "uuidv4",
+    "env",
+    "expandenv",
+    "getHostByName",
+];
+
+/// Which Helm's functions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HelmVersion {
+    /// Helm 3.22.
+    V3,
+    /// Helm 4.3.
+    #[default]
+    V4,
+}
+
+/// What Helm 4 has over Helm 3.
+const SINCE_V4: &[&str] = &[
+    "mustToYaml",
+    "mustToToml",
+    "mustToDuration",
+    "durationSeconds",
+    "durationMilliseconds",
+    "durationMicroseconds",
+    "durationNanoseconds",
+    "durationMinutes",
+    "durationHours",
+    "durationDays",
+    "durationWeeks",
+    "durationRoundTo",
+    "durationTruncateTo",
+];
+
+/// The functions of sprig v3.3. The environment is not among them: no template sees it.
+pub fn sprig() -> impl Iterator<Item = &'static Function> {
+    SPRIG.iter().copied().flatten()
+}
+
+/// sprig's `HermeticTxtFuncMap`: the same arguments give the same text.
+pub fn hermetic() -> impl Iterator<Item = &'static Function> {
+    sprig().filter(|function| !NOT_HERMETIC.contains(&function.name))
+}
+
+/// The functions that charts may call, which are sprig's and Helm's own.
+pub fn helm(version: HelmVersion) -> impl Iterator<Item = &'static Function> {
+    let own = [encoding::HELM_ENCODING, flow::HELM_FLOW].into_iter().flatten();
+    sprig()
+        .chain(own)
+        .filter(move |function| version == HelmVersion::V4 || !SINCE_V4.contains(&function.name))
 }

@@ -102,13 +102,30 @@ pub struct Entries<'v, V> {
 }
 
 impl<'v, V> Entries<'v, V> {
-    fn new() -> Self {
+    /// No entries, for a walk of one's own over an [`Emit`].
+    #[must_use]
+    pub fn new() -> Self {
         Self { list: Vec::new() }
     }
 
     /// Takes one entry.
     pub fn push(&mut self, key: impl Into<Cow<'v, str>>, value: V) {
         self.list.push((key.into(), value));
+    }
+}
+
+impl<V> Default for Entries<'_, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'v, V> IntoIterator for Entries<'v, V> {
+    type Item = (Cow<'v, str>, V);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
     }
 }
 

@@ -1,0 +1,52 @@
+//! Types and kinds.
+//!
+//! Follows sprig's `reflect.go`.
+
+use super::copy;
+use crate::{Arguments, CallError, Context, Function, Type, Value};
+
+const NAMED: &[Type] = &[Type::String, Type::Any];
+
+pub(super) const REFLECTION: &[Function] = &[
+    Function::new("typeOf", &[Type::Any], type_of),
+    Function::new("typeIs", NAMED, type_is),
+    Function::new("typeIsLike", NAMED, type_is_like),
+    Function::new("kindOf", &[Type::Any], kind_of),
+    Function::new("kindIs", NAMED, kind_is),
+    Function::new("deepEqual", &[Type::Any, Type::Any], deep_equal),
+];
+
+type Outcome = Result<Value, CallError>;
+
+/// Go's `%T`.
+pub(super) fn type_name(value: &Value) -> String {
+    match value {
+        Value::Nil => "<nil>".to_owned(),
+        value => value.type_of().to_string(),
+    }
+}
+
+fn type_of(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+    Ok(Value::from(type_name(arguments.any(0))))
+}
+
+fn type_is(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+    Ok(Value::Bool(type_name(arguments.any(1)) == arguments.text(0)))
+}
+
+fn type_is_like(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+    let (name, wanted) = (type_name(arguments.any(1)), arguments.text(0));
+    Ok(Value::Bool(name == wanted || name.strip_prefix('*') == Some(wanted)))
+}
+
+fn kind_of(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+    Ok(Value::from(arguments.any(0).kind().to_string()))
+}
+
+fn kind_is(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+    Ok(Value::Bool(arguments.any(1).kind().to_string() == arguments.text(0)))
+}
+
+fn deep_equal(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+    Ok(Value::Bool(copy::deep_equal(arguments.any(0), arguments.any(1))))
+}
