@@ -28,13 +28,22 @@
 //! Invariant: knows nothing of Kubernetes and reads neither environment nor clock by itself; no
 //! secret is in the text of an error.
 
+mod aws;
+mod azure;
 mod cache;
+mod cloud;
 mod error;
 mod github_app;
 mod http;
 mod token;
 
+pub use aws::{
+    AwsCredentials, AwsSigner, aws_credentials, code_commit_credentials, code_commit_region,
+    validate_sts_endpoint,
+};
+pub use azure::{AZURE_DEVOPS_SCOPE, azure_token};
 pub use cache::{CacheKey, Lookup, TokenCache};
+pub use cloud::{Account, AccountTokens, CloudContext, Environment};
 pub use error::AuthError;
 pub use github_app::{GitHubApp, GitHubInstallation};
 pub use http::{HttpClient, HttpOptions};
