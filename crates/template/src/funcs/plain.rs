@@ -140,8 +140,8 @@ impl Walk<'_, '_> {
             });
         }
         let mut copy = Vec::with_capacity(fields.len());
-        for (name, value) in fields {
-            copy.push((name.to_lowercase().into(), self.value(&value, depth + 1)?));
+        for field in fields {
+            copy.push((field.name.to_lowercase().into(), self.value(&field.value, depth + 1)?));
         }
         Ok(Plain::Map(copy))
     }

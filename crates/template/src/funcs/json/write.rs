@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use gitops_yaml::Number;
 
 use crate::{
-    CallError, Context,
+    CallError, Context, Field,
     funcs::{
         base64,
         plain::{DEEPEST, Refusal, integer},
@@ -64,7 +64,13 @@ impl Writer<'_, '_> {
             Value::Bytes(bytes) => self.text(&base64::encode(bytes)),
             Value::List(list) => self.list(list, depth)?,
             Value::Map(map) => self.map(map, depth)?,
-            Value::Object(object) => self.value(&object.serialized(), depth + 1)?,
+            Value::Object(object) => {
+                let fields = object.fields();
+                if fields.is_empty() {
+                    return self.value(&object.serialized(), depth + 1);
+                }
+                self.fields(fields, depth)?;
+            }
         }
         Ok(())
     }
@@ -95,12 +101,31 @@ impl Writer<'_, '_> {
         self.out.push('{');
         for (number, (key, value)) in entries.iter().enumerate() {
             self.separate(number, depth + 1);
-            self.text(key);
-            self.out.push_str(if self.layout == Layout::Pretty { ": " } else { ":" });
+            self.key(key);
             self.value(value, depth + 1)?;
         }
         self.close('}', entries.is_empty(), depth);
         Ok(())
+    }
+
+    /// A struct keeps the order of its fields.
+    fn fields(&mut self, fields: Vec<Field>, depth: u32) -> Result<(), Refusal> {
+        let written = fields.into_iter().filter(|field| !field.omit_empty || field.value.is_true());
+        self.out.push('{');
+        let mut number = 0;
+        for field in written {
+            self.separate(number, depth + 1);
+            self.key(field.key);
+            self.value(&field.value, depth + 1)?;
+            number += 1;
+        }
+        self.close('}', number == 0, depth);
+        Ok(())
+    }
+
+    fn key(&mut self, key: &str) {
+        self.text(key);
+        self.out.push_str(if self.layout == Layout::Pretty { ": " } else { ":" });
     }
 
     fn separate(&mut self, number: usize, depth: u32) {
