@@ -5,6 +5,7 @@ mod builtin_kinds;
 mod metadata;
 mod peers;
 mod schema;
+mod speed;
 mod tidy;
 mod verify;
 
@@ -18,6 +19,8 @@ Commands:
   peers    build the originals (kustomize) into target/peers, where Go is installed
   schema   make the table of merge keys of gitops-yaml
   corpus   compare target/release/gitops with kustomize's bytes  [options of check.py]
+  speed    CPU time and memory of target/release/gitops beside kustomize's
+              [--rounds N] [--only start,real,kubeflow,full-1000] [--slow]
   builtin-kinds  rewrite the table of built-in kinds of gitops-apiserver  --openapi-v3 FILE
   real-input  reconcile public repositories, with gitops run and on a real kube-apiserver
               [options of rig up]
@@ -31,6 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
         "tidy" => tidy::run(&root()),
         "peers" => peers::run(&root()),
         "corpus" => verify::corpus(&root(), &arguments),
+        "speed" => speed::run(&root(), &arguments),
         "builtin-kinds" => builtin_kinds::run(&root(), &arguments),
         "rig" => verify::rig(&root(), &arguments),
         "real-input" => verify::real_input(&root(), &arguments),

@@ -127,6 +127,6 @@ pub(crate) fn shared(root: &Path) -> Option<PathBuf> {
     Some(shared)
 }
 
-fn exit(success: bool) -> ExitCode {
+pub(crate) fn exit(success: bool) -> ExitCode {
     if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
