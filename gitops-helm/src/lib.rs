@@ -16,6 +16,7 @@
 //!
 //! Invariant: no process state; the same chart and values give the same bytes.
 
+mod capabilities;
 mod chart;
 mod compat;
 mod decode;
@@ -25,6 +26,7 @@ mod repository;
 mod values;
 mod warning;
 
+pub use capabilities::{Capabilities, KubeVersion, KubeVersionError};
 pub use chart::{
     Chart, ChartError, ChartLimits, ChartWarning, Crd, Dependency, File, IgnoreRules, LoadOptions,
     Lock, Maintainer, Metadata, ValuesFileError, check_archive,
