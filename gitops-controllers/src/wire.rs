@@ -6,7 +6,7 @@ use gitops_apply::{KubeconfigOptions, RecordOptions};
 use gitops_core::{Algorithm, Clock};
 use gitops_source::{
     ArtifactFetcher, ArtifactStore, DiskStore, FetchOptions, HelmRepositories, MemoryStore,
-    Retention,
+    Registries, Retention,
 };
 
 use crate::{
@@ -14,8 +14,8 @@ use crate::{
     kustomization::{self, Build, Parts},
     runtime::{Context, Controller},
     source::{
-        GitRepositoryReconciler, HelmRepositoryReconciler, OciRepositoryReconciler, SourceOverride,
-        Storage,
+        ChartOptions, GitRepositoryReconciler, HelmChartReconciler, HelmRepositoryReconciler,
+        OciRepositoryReconciler, SourceOverride, Storage,
     },
 };
 
@@ -156,12 +156,18 @@ pub struct SourceControllers {
     git: Controller<GitRepositoryReconciler>,
     oci: Controller<OciRepositoryReconciler>,
     helm_repositories: Controller<HelmRepositoryReconciler>,
+    helm_charts: Controller<HelmChartReconciler>,
 }
 
 impl SourceControllers {
     /// Works until the scope ends.
     pub async fn run(self) {
-        tokio::join!(self.git.run(), self.oci.run(), self.helm_repositories.run());
+        tokio::join!(
+            self.git.run(),
+            self.oci.run(),
+            self.helm_repositories.run(),
+            self.helm_charts.run()
+        );
     }
 }
 
@@ -180,7 +186,22 @@ pub fn source_controllers(
     let repositories =
         Arc::new(HelmRepositories::new(settings.helm_index_max, settings.helm_chart_max));
     let helm_repositories =
-        HelmRepositoryReconciler::new(client.clone(), storage, Arc::clone(&repositories));
+        HelmRepositoryReconciler::new(client.clone(), storage.clone(), Arc::clone(&repositories));
+    let helm_charts = HelmChartReconciler::new(
+        client.clone(),
+        storage,
+        repositories,
+        Registries::new(),
+        &context.caches,
+        selector,
+        ChartOptions {
+            max_bytes: settings.helm_chart_max,
+            max_file_bytes: settings.helm_chart_file_max,
+        },
+    );
+    let sources = helm_charts.sources().clone();
+    let helm_charts = Controller::new(helm_charts, context.clone(), selector, settings.workers);
+    sources.follow(&helm_charts.cache(), &helm_charts.queue());
     SourceControllers {
         git: Controller::new(git, context.clone(), selector, settings.workers),
         oci: Controller::new(oci, context.clone(), selector, settings.workers),
@@ -190,6 +211,7 @@ pub fn source_controllers(
             selector,
             settings.workers,
         ),
+        helm_charts,
     }
 }
 

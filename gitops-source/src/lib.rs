@@ -32,8 +32,10 @@ pub use git::{
 };
 pub use gitops_core::{Version, VersionRange, VersionRangeError};
 pub use helm::{
-    BasicCredentials, ChartChoiceError, ChartVersion, FoundIndex, HelmRepositories, HelmRepository,
-    IndexError, StoredIndex, choose_version, find_chart,
+    BasicCredentials, BuiltChart, ChartBuildError, ChartBuildOptions, ChartChoiceError,
+    ChartRepositories, ChartRepository, ChartVersion, FindChartError, FoundIndex, HelmRepositories,
+    HelmRepository, IndexError, IndexedCharts, LocalChart, OciCharts, StoredChart, StoredIndex,
+    VerifyImage, build_local, build_remote, choose_version, find_chart, normalize_url,
 };
 pub use ignore::IgnoreRules;
 pub use oci::{

@@ -99,7 +99,8 @@ impl Start {
     }
 }
 
-fn about(artifact: &Recorded, reason: &str, message: impl Into<String>) -> Notice {
+/// An event about an artifact.
+pub(super) fn about(artifact: &Recorded, reason: &str, message: impl Into<String>) -> Notice {
     Notice::info(reason, message)
         .with("revision", &artifact.revision)
         .with("digest", &artifact.digest)

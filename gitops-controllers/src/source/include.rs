@@ -92,7 +92,8 @@ fn paths(include: &GitRepositoryInclude) -> (String, String) {
     (from, to.unwrap_or_else(|| include.repository.name.clone()))
 }
 
-async fn open(
+/// The files of an artifact in the store.
+pub(super) async fn open(
     storage: &Storage,
     key: &ArtifactKey,
     artifact: &Recorded,

@@ -1,9 +1,11 @@
 //! Sources: what they fetch becomes artifacts in this controller's store.
 
+mod chart_source;
 mod common;
 mod credentials;
 mod git;
 mod git_signature;
+mod helm_chart;
 mod helm_repository;
 mod include;
 mod instead;
@@ -12,6 +14,7 @@ mod secret_data;
 
 pub use common::Storage;
 pub use git::GitRepositoryReconciler;
+pub use helm_chart::{ChartOptions, HelmChartReconciler};
 pub use helm_repository::HelmRepositoryReconciler;
 pub use instead::SourceOverride;
 pub use oci::OciRepositoryReconciler;

@@ -8,14 +8,14 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _},
     os::unix::fs::FileExt as _,
+    sync::Arc,
 };
 
 use gitops_yaml::{Flavour, Node};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::{
     entry::{ChartEntry, ChartVersion, Time},
@@ -453,46 +453,64 @@ impl<'de> Visitor<'de> for Entries<'_> {
 }
 
 /// The versions of a chart in a stored index; `None` when the index does not list it. Everything
-/// else of the index is read over.
+/// else of the index is read over. Blocks.
 ///
 /// # Errors
 /// When the index cannot be read.
-pub async fn find_chart(
-    index: impl AsyncRead + Unpin,
-    chart: &str,
-) -> io::Result<Option<Vec<ChartVersion>>> {
+pub fn find_chart(index: impl Read, chart: &str) -> io::Result<Option<Vec<ChartVersion>>> {
     let name = escaped(&serde_json::to_string(chart)?);
     let mut input = Scan { input: index, buffer: Vec::new(), ended: false };
     // Lines of other depths begin otherwise, and no text in JSON goes over several lines.
-    if !input.skip_past(b"\n  \"entries\": {").await?
-        || !input.skip_past(format!("\n    {name}: [").as_bytes()).await?
+    if !input.skip_past(b"\n  \"entries\": {")?
+        || !input.skip_past(format!("\n    {name}: [").as_bytes())?
     {
         return Ok(None);
     }
     let mut list = b"[".to_vec();
-    list.extend(input.take_until(b"]", b"\n    ]").await?);
+    list.extend(input.take_until(b"]", b"\n    ]")?);
     list.push(b']');
     let versions: Vec<Option<ChartVersion>> = serde_json::from_slice(&list)?;
     Ok(Some(versions.into_iter().flatten().collect()))
 }
 
+/// Reads a file from its start, whoever else reads from the same handle.
+pub(super) struct ReadAt {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl ReadAt {
+    pub(super) fn new(file: Arc<File>) -> Self {
+        Self { file, at: 0 }
+    }
+}
+
+impl Read for ReadAt {
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        let amount = self.file.read_at(piece, self.at)?;
+        self.at += amount as u64;
+        Ok(amount)
+    }
+}
+
+/// Looks for marks in a stream that is held piece by piece.
 struct Scan<R> {
     input: R,
     buffer: Vec<u8>,
     ended: bool,
 }
 
-impl<R: AsyncRead + Unpin> Scan<R> {
-    async fn more(&mut self) -> io::Result<()> {
+impl<R: Read> Scan<R> {
+    fn more(&mut self) -> io::Result<()> {
         let start = self.buffer.len();
         self.buffer.resize(start + (256 << 10), 0);
-        let amount = self.input.read(&mut self.buffer[start..]).await?;
+        let amount = self.input.read(&mut self.buffer[start..])?;
         self.buffer.truncate(start + amount);
         self.ended = amount == 0;
         Ok(())
     }
 
-    async fn skip_past(&mut self, mark: &[u8]) -> io::Result<bool> {
+    fn skip_past(&mut self, mark: &[u8]) -> io::Result<bool> {
         let finder = memchr::memmem::Finder::new(mark);
         loop {
             if let Some(at) = finder.find(&self.buffer) {
@@ -504,12 +522,12 @@ impl<R: AsyncRead + Unpin> Scan<R> {
             }
             let kept = self.buffer.len().min(mark.len() - 1);
             self.buffer.drain(..self.buffer.len() - kept);
-            self.more().await?;
+            self.more()?;
         }
     }
 
     /// What comes before a mark; nothing when the input goes on with `empty`.
-    async fn take_until(&mut self, empty: &[u8], mark: &[u8]) -> io::Result<Vec<u8>> {
+    fn take_until(&mut self, empty: &[u8], mark: &[u8]) -> io::Result<Vec<u8>> {
         let finder = memchr::memmem::Finder::new(mark);
         let mut searched = 0;
         loop {
@@ -524,7 +542,7 @@ impl<R: AsyncRead + Unpin> Scan<R> {
                 return Err(io::Error::other("the index is malformed"));
             }
             searched = self.buffer.len().saturating_sub(mark.len());
-            self.more().await?;
+            self.more()?;
         }
     }
 }

@@ -2,11 +2,19 @@
 //!
 //! Follows Flux's `internal/helm` of source-controller, whose texts of errors it shows.
 
+mod build;
+mod charts;
 mod entry;
 mod index;
+mod package;
 mod repository;
 mod split;
 
+pub use build::{
+    BuiltChart, ChartBuildError, ChartBuildOptions, ChartRepositories, ChartRepository,
+    FindChartError, LocalChart, StoredChart, build_local, build_remote, normalize_url,
+};
+pub use charts::{IndexedCharts, OciCharts, VerifyImage};
 pub use entry::{ChartChoiceError, ChartVersion, choose_version};
 pub use index::{IndexError, find_chart};
 pub use repository::{BasicCredentials, FoundIndex, HelmRepositories, HelmRepository, StoredIndex};

@@ -1,0 +1,307 @@
+//! Where charts come from: sources as the caches of the process know them, and the repositories
+//! behind them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gitops_api::{
+    meta::reason,
+    source::{
+        Artifact as Recorded, Bucket, CloudProvider, GitRepository, HelmChart, HelmRepository,
+        HelmRepositorySpec, HelmRepositoryType,
+    },
+};
+use gitops_core::{ArtifactKey, Class, Failure, Stage};
+use gitops_source::{
+    ChartRepositories, ChartRepository, DockerConfig, HelmRepositories, IndexedCharts, OciCharts,
+    Registries, RegistryCredential, RegistryOptions, normalize_url,
+};
+use kube::{Client, ResourceExt as _, api::ApiResource};
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    common::{Storage, parsed},
+    credentials, helm_repository, secret_data,
+};
+use crate::runtime::{Cache, Caches, Change, Fault, Key, Queue};
+
+/// The kinds that charts may come from.
+const KINDS: [&str; 3] = ["HelmRepository", "GitRepository", "Bucket"];
+
+/// The sources of charts.
+#[derive(Clone)]
+pub(crate) struct ChartSources {
+    client: Client,
+    storage: Storage,
+    repositories: Arc<HelmRepositories>,
+    registries: Registries,
+    /// In the order of [`KINDS`].
+    caches: [Arc<Cache>; 3],
+    max_bytes: u64,
+}
+
+/// A source that was found.
+pub(super) enum Found {
+    Repository(Box<HelmRepository>),
+    Files { kind: &'static str, artifact: Recorded },
+}
+
+impl Found {
+    pub(super) fn artifact(&self) -> Option<&Recorded> {
+        match self {
+            Self::Repository(repository) => repository.status.as_ref()?.artifact.as_ref(),
+            Self::Files { artifact, .. } => Some(artifact),
+        }
+    }
+
+    /// A registry has no index that could be stored.
+    pub(super) fn needs_no_artifact(&self) -> bool {
+        matches!(self, Self::Repository(repository)
+            if repository.spec.type_ == Some(HelmRepositoryType::Oci))
+    }
+}
+
+impl ChartSources {
+    pub(super) fn new(
+        client: Client,
+        storage: Storage,
+        repositories: Arc<HelmRepositories>,
+        registries: Registries,
+        caches: &Caches,
+        selector: Option<&str>,
+        max_bytes: u64,
+    ) -> Self {
+        let caches = [
+            caches.watch(&ApiResource::erase::<HelmRepository>(&()), selector),
+            caches.watch(&ApiResource::erase::<GitRepository>(&()), selector),
+            caches.watch(&ApiResource::erase::<Bucket>(&()), selector),
+        ];
+        Self { client, storage, repositories, registries, caches, max_bytes }
+    }
+
+    /// Queues charts whose source has another artifact than they were made from.
+    pub(crate) fn follow(&self, charts: &Arc<Cache>, queue: &Arc<Queue>) {
+        for (kind, cache) in KINDS.into_iter().zip(&self.caches) {
+            let (charts, queue) = (Arc::downgrade(charts), Arc::clone(queue));
+            cache.listen(move |change| {
+                let Some(charts) = charts.upgrade() else { return };
+                let Some(revision) = new_revision(change) else { return };
+                for chart in charts.all() {
+                    let reference = &chart.data["spec"]["sourceRef"];
+                    let from_it = reference["kind"] == kind
+                        && reference["name"] == change.key.name.as_str()
+                        && chart.metadata.namespace.as_deref() == Some(&change.key.namespace);
+                    let seen = &chart.data["status"]["observedSourceArtifactRevision"];
+                    if from_it && *seen != revision {
+                        queue.add(&Key::of(&chart), None);
+                    }
+                }
+            });
+        }
+    }
+
+    /// Completes when all sources are known.
+    pub(super) async fn synced(&self) {
+        for cache in &self.caches {
+            cache.synced().await;
+        }
+    }
+
+    /// A source by its kind and name; `None` for one that has no artifact.
+    pub(super) fn find(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Found>, Failure> {
+        let fail = |class, word: &'static str, why: String| {
+            let message = format!("failed to get source: {why}");
+            Failure::new(Stage::Fetch, Fault::new(class, message).reason(word))
+        };
+        let at = KINDS.iter().position(|known| *known == kind).ok_or_else(|| {
+            let why =
+                format!("unsupported source kind '{kind}', must be one of: [{}]", KINDS.join(" "));
+            fail(Class::Invalid, reason::UNSUPPORTED_SOURCE_KIND, why)
+        })?;
+        let key = Key::new(namespace, name);
+        let missing = || {
+            let why = format!("{kind}.source.toolkit.fluxcd.io \"{name}\" not found");
+            fail(Class::NotFound, reason::SOURCE_UNAVAILABLE, why)
+        };
+        let malformed = |error: serde_json::Error| {
+            fail(Class::Invalid, reason::SOURCE_UNAVAILABLE, error.to_string())
+        };
+        if kind == "HelmRepository" {
+            let found = self.caches[at].get_as(&key).ok_or_else(missing)?;
+            return Ok(Some(Found::Repository(Box::new(found.map_err(malformed)?))));
+        }
+        let found = self.caches[at].get(&key).ok_or_else(missing)?;
+        let artifact = match &found.data["status"]["artifact"] {
+            Value::Null => return Ok(None),
+            artifact => serde_json::from_value(artifact.clone()).map_err(malformed)?,
+        };
+        Ok(Some(Found::Files { kind: KINDS[at], artifact }))
+    }
+
+    /// The charts of a repository, for one chart or for the dependencies of others.
+    pub(super) async fn charts(
+        &self,
+        object: &HelmRepository,
+        chart: Option<&HelmChart>,
+    ) -> Result<Arc<dyn ChartRepository>, Failure> {
+        let invalid = |what: &str, why: String, word: &'static str| {
+            let fault = Fault::new(Class::Invalid, format!("{what}: {why}")).reason(word);
+            Failure::new(Stage::Validate, fault)
+        };
+        let url = normalize_url(&object.spec.url);
+        if object.spec.type_ == Some(HelmRepositoryType::Oci) || url.starts_with("oci://") {
+            if !url.starts_with("oci://") {
+                let why = format!("invalid OCI registry URL: {url}");
+                return Err(invalid("failed to construct Helm client", why, reason::FAILED));
+            }
+            return Ok(Arc::new(self.registry(object, &url, chart).await?));
+        }
+        let parsed_url: Url = url.parse().map_err(|error: url::ParseError| {
+            invalid("invalid Helm repository URL", error.to_string(), reason::URL_INVALID)
+        })?;
+        let repository = helm_repository::repository(&self.client, object, parsed_url).await?;
+        let mut charts = IndexedCharts::new(Arc::clone(&self.repositories), repository);
+        if let Some(artifact) = object.status.as_ref().and_then(|status| status.artifact.as_ref()) {
+            let namespace = object.namespace().unwrap_or_default();
+            let key = ArtifactKey::new("HelmRepository", &namespace, &object.name_any());
+            if let Some(artifact) = parsed(&key, artifact) {
+                let store = Arc::clone(&self.storage.store);
+                charts = charts.with_stored_index(store, key, artifact.file);
+            }
+        }
+        Ok(Arc::new(charts))
+    }
+
+    async fn registry(
+        &self,
+        object: &HelmRepository,
+        url: &str,
+        chart: Option<&HelmChart>,
+    ) -> Result<OciCharts, Failure> {
+        let denied = |message: String| {
+            let fault = Fault::new(Class::Denied, message).reason(reason::AUTHENTICATION_FAILED);
+            Failure::new(Stage::Fetch, fault)
+        };
+        let spec = &object.spec;
+        if spec.provider != CloudProvider::Generic && spec.secret_ref.is_none() {
+            let message = "registry credentials of cloud providers are not supported";
+            let fault = Fault::new(Class::Unsupported, message);
+            return Err(Failure::new(Stage::Fetch, fault));
+        }
+        if chart.is_some_and(|chart| chart.spec.verify.is_some()) {
+            let message = "signature verification is not supported";
+            let fault = Fault::new(Class::Unsupported, message).reason(reason::VERIFICATION_ERROR);
+            return Err(Failure::new(Stage::Verify, fault));
+        }
+        let namespace = object.namespace().unwrap_or_default();
+        let options = registry_options(&self.client, &namespace, spec, url).await;
+        let mut charts = OciCharts::new(url, self.registries.clone(), options.map_err(denied)?)
+            .with_limit(self.max_bytes);
+        if let Some(timeout) = &spec.timeout {
+            charts = charts.with_timeout(timeout.get());
+        }
+        Ok(charts)
+    }
+
+    /// The repositories that charts of a namespace may depend on.
+    pub(super) fn of_namespace(&self, namespace: &str) -> NamespaceRepositories {
+        NamespaceRepositories { sources: self.clone(), namespace: namespace.to_owned() }
+    }
+}
+
+/// Where the change of a source leads: the revision of a new artifact.
+fn new_revision(change: &Change) -> Option<Value> {
+    let revision =
+        |object: &kube::api::DynamicObject| object.data["status"]["artifact"]["revision"].clone();
+    let new = change.new.as_deref().map(revision).filter(|revision| !revision.is_null())?;
+    let old = change.old.as_deref().map(revision);
+    (old.as_ref() != Some(&new)).then_some(new)
+}
+
+/// How a registry is reached; an error is the message.
+async fn registry_options(
+    client: &Client,
+    namespace: &str,
+    spec: &HelmRepositorySpec,
+    url: &str,
+) -> Result<RegistryOptions, String> {
+    let mut options = RegistryOptions { insecure: spec.insecure, ..RegistryOptions::default() };
+    if let Some(reference) = &spec.cert_secret_ref {
+        let place = format!("'{namespace}/{}'", reference.name);
+        let data = credentials::secret(client, namespace, &reference.name).await;
+        let data =
+            data.map_err(|why| format!("failed to get TLS authentication secret {place}: {why}"))?;
+        options.tls = secret_data::required_tls(&data, &place)
+            .map_err(|why| format!("failed to construct Helm client's TLS config: {why}"))?;
+    }
+    if let Some(reference) = &spec.secret_ref {
+        let place = format!("'{namespace}/{}'", reference.name);
+        let data = credentials::secret(client, namespace, &reference.name).await;
+        let data =
+            data.map_err(|why| format!("failed to get authentication secret {place}: {why}"))?;
+        let configure =
+            |why: String| format!("failed to configure OCI registry authentication: {why}");
+        if let Some(file) = data.get(".dockerconfigjson") {
+            let parsed = DockerConfig::parse(file).map_err(|error| configure(error.to_string()))?;
+            options.credentials = parsed;
+        } else if let Some(basic) = secret_data::basic(&data, &place).map_err(configure)? {
+            let host = url.trim_start_matches("oci://").split('/').next().unwrap_or_default();
+            let credential =
+                RegistryCredential::Basic { username: basic.username, password: basic.password };
+            options.credentials = DockerConfig::single(host, credential);
+        }
+    }
+    Ok(options)
+}
+
+/// The repositories that charts of a namespace may depend on: objects there with the same URL, and
+/// anything else without credentials.
+pub(super) struct NamespaceRepositories {
+    sources: ChartSources,
+    namespace: String,
+}
+
+#[async_trait]
+impl ChartRepositories for NamespaceRepositories {
+    async fn repository(
+        &self,
+        url: &str,
+    ) -> Result<Arc<dyn ChartRepository>, Box<dyn std::error::Error + Send + Sync>> {
+        let known = self.sources.caches[0].all();
+        let mut known: Vec<_> = known
+            .iter()
+            .filter(|object| object.metadata.namespace.as_deref() == Some(&self.namespace))
+            .filter(|object| {
+                object.data["spec"]["url"].as_str().is_some_and(|own| normalize_url(own) == url)
+            })
+            .collect();
+        known.sort_by_key(|object| object.metadata.name.clone());
+        let object = match known.first() {
+            Some(object) => crate::runtime::decode(object)?,
+            None => {
+                let spec = HelmRepositorySpec {
+                    access_from: None,
+                    cert_secret_ref: None,
+                    insecure: false,
+                    interval: None,
+                    pass_credentials: false,
+                    provider: CloudProvider::Generic,
+                    secret_ref: None,
+                    suspend: false,
+                    timeout: None,
+                    type_: None,
+                    url: url.to_owned(),
+                };
+                HelmRepository::new("", spec)
+            }
+        };
+        let charts = self.sources.charts(&object, None).await;
+        charts.map_err(|failure| gitops_core::one_line(&*failure.error).into())
+    }
+}
