@@ -91,7 +91,9 @@ impl Classify for SourceError {
             Self::Network(_) | Self::Empty | Self::Disk { .. } => Class::Transient,
             Self::NotFound(_) => Class::NotFound,
             Self::Denied(_) => Class::Denied,
-            Self::Invalid(_) | Self::Content(_) | Self::Index(_) | Self::Encrypted => Class::Invalid,
+            Self::Invalid(_) | Self::Content(_) | Self::Index(_) | Self::Encrypted => {
+                Class::Invalid
+            }
             Self::Step { source, .. } | Self::Choice(source) | Self::Layer(source) => {
                 source.class()
             }

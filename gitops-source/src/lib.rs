@@ -23,6 +23,7 @@ mod source;
 pub mod store;
 #[cfg(not(feature = "testing"))]
 mod store;
+mod verify;
 
 pub use error::SourceError;
 pub use fetch_artifact::{ArtifactFetcher, FetchError, FetchOptions};
@@ -48,4 +49,8 @@ pub use source::{Fetched, Resolved, Source, Subject, TagObject};
 pub use store::{
     ArtifactStore, ArtifactStoreExt, Content, DiskStore, MemoryStore, OpenFile, Retention,
     StoreError, StoredFile,
+};
+pub use verify::{
+    CosignTrust, CosignVerifier, IdentityMatch, Keyless, PublicKey, PublicKeyError, TrustedRoot,
+    Verified, Verifier, VerifyError,
 };

@@ -1,6 +1,6 @@
 //! What every kind of source can do.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
 use gitops_core::{Revision, Scope, Tree};
@@ -40,6 +40,16 @@ impl Resolved {
     /// For sources of your own: what `fetch` will be asked for.
     pub fn new(revision: Revision) -> Self {
         Self { target: revision.to_string(), revision }
+    }
+
+    /// What `fetch` asks the source for: an artifact's digest, a commit's id.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// What was resolved as an artifact of a registry, before any of it is fetched.
+    pub fn image(&self) -> Subject {
+        Subject::Image { digest: self.target.clone(), annotations: BTreeMap::default() }
     }
 }
 
@@ -82,7 +92,7 @@ pub enum Subject {
         /// The digest of its manifest.
         digest: String,
         /// The annotations of its manifest.
-        annotations: std::collections::BTreeMap<String, String>,
+        annotations: BTreeMap<String, String>,
     },
     /// Nothing that could be signed.
     Unsigned,

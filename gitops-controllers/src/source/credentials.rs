@@ -149,22 +149,25 @@ fn check_provider(
 }
 
 async fn proxy(client: &Client, namespace: &str, name: &str) -> Result<Url, Failure> {
-    let fail = |why: String| {
+    proxy_url(client, namespace, name).await.map_err(|why| {
         let message = "failed to configure proxy options";
         failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, why)
-    };
+    })
+}
+
+/// The proxy that a Secret names, or why it does not.
+pub(super) async fn proxy_url(client: &Client, namespace: &str, name: &str) -> Result<Url, String> {
     let place = format!("'{namespace}/{name}'");
     let data = secret(client, namespace, name)
         .await
-        .map_err(|error| fail(format!("failed to get secret {place}: {error}")))?;
+        .map_err(|error| format!("failed to get secret {place}: {error}"))?;
     let text = |key: &str| data.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
     let address = text("address").filter(|address| !address.is_empty());
-    let address =
-        address.ok_or_else(|| fail(format!("secret {place}: key 'address' not found")))?;
+    let address = address.ok_or_else(|| format!("secret {place}: key 'address' not found"))?;
     let mut url: Url = address
         .trim()
         .parse()
-        .map_err(|error| fail(format!("secret {place}: failed to parse proxy address: {error}")))?;
+        .map_err(|error| format!("secret {place}: failed to parse proxy address: {error}"))?;
     if let Some(username) = text("username") {
         // Fails only for a URL without a host, which is no proxy either.
         let _ = url.set_username(&username);

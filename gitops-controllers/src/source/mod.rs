@@ -7,9 +7,11 @@ mod git;
 mod git_signature;
 mod helm_chart;
 mod helm_repository;
+mod image_signature;
 mod include;
 mod instead;
 mod oci;
+mod registry_access;
 mod secret_data;
 
 pub use common::Storage;

@@ -4,27 +4,30 @@
 //! As for Git repositories: the tag is resolved to a digest each time, and only a new digest, or
 //! another choice of layer or files, is pulled.
 //!
-//! # Caveats
-//! Signatures, client certificates, proxies, cloud credentials and layers that are copied as they
-//! are, are refused.
+//! # Guarantees
+//! What is to be verified is verified by its digest before any of it is pulled, and again whenever
+//! the digest or the spec changes.
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use gitops_api::{
-    meta::{ConditionStatus, condition_type, reason},
+    meta::{Condition, ConditionStatus, condition_type, reason},
     source::{
         Artifact as Recorded, CloudProvider, OciLayerOperation, OciRepository,
         OciRepositoryReference, OciRepositoryStatus,
     },
 };
-use gitops_core::{ArtifactKey, Class, Classify, Failure, Stage};
+use gitops_core::{ArtifactKey, Class, Classify, Failure, Scope, Stage};
 use gitops_source::{
-    Content, DockerConfig, OciReference, OciSource, Source as _, SourceError, Subject,
+    Content, OciReference, OciSource, Registries, Resolved, Source as _, SourceError, Subject, Tls,
+    VerifyError,
 };
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Client, ResourceExt as _};
 
 use super::{
     common::{Storage, blocking_rules, failed},
-    credentials,
+    image_signature::{self, Wanted},
+    registry_access,
 };
 use crate::runtime::{Attempt, Done, Fault, Notice, Reconcile, Turn};
 
@@ -35,6 +38,7 @@ const LATEST: &str = "latest.tar.gz";
 pub struct OciRepositoryReconciler {
     client: Client,
     storage: Storage,
+    registries: Registries,
 }
 
 impl std::fmt::Debug for OciRepositoryReconciler {
@@ -48,47 +52,145 @@ impl std::fmt::Debug for OciRepositoryReconciler {
 impl OciRepositoryReconciler {
     /// A reconciler that reads Secrets with a client.
     pub fn new(client: Client, storage: Storage) -> Self {
-        Self { client, storage }
+        Self { client, storage, registries: Registries::new() }
     }
 
-    async fn docker_config(
+    /// The source of an object, with what its Secrets hold.
+    async fn source(
         &self,
         object: &OciRepository,
         attempt: &mut Attempt<OciRepository>,
-    ) -> Result<DockerConfig, Failure> {
+    ) -> Result<OciSource, Failure> {
         let namespace = object.namespace().unwrap_or_default();
-        let mut names: Vec<String> = Vec::new();
-        if let Some(reference) = &object.spec.secret_ref {
-            names.push(reference.name.clone());
+        let spec = &object.spec;
+        let fail = |message: &str, why: String| {
+            failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, why)
+        };
+        let secret = spec.secret_ref.as_ref().map(|reference| reference.name.as_str());
+        let account = spec.service_account_name.as_deref();
+        let found = registry_access::docker_config(&self.client, &namespace, secret, account).await;
+        let credentials = found.map_err(|error| {
+            if let Some(name) = error.missing {
+                let message = format!("auth secret '{name}' not found");
+                attempt.tell(Notice::trace(reason::AUTHENTICATION_FAILED, message));
+            }
+            fail("failed to get credential", error.why)
+        })?;
+        let proxy = match &spec.proxy_secret_ref {
+            Some(reference) => {
+                let proxy = registry_access::proxy(&self.client, &namespace, &reference.name).await;
+                Some(proxy.map_err(|why| fail("failed to get proxy address", why))?)
+            }
+            None => None,
+        };
+        refuse_unsupported(object)?;
+        let tls = match &spec.cert_secret_ref {
+            Some(reference) if !reference.name.is_empty() => {
+                let name = &reference.name;
+                let tls = registry_access::certificates(&self.client, &namespace, name).await;
+                tls.map_err(|why| {
+                    fail(&format!("failed to generate transport for '{}'", spec.url), why)
+                })?
+            }
+            _ => Tls::default(),
+        };
+        let source = OciSource::new(&spec.url, reference(spec.reference.as_ref()));
+        let source = source.map_err(|error| {
+            let fault = Fault::new(Class::Invalid, error.to_string()).reason(reason::URL_INVALID);
+            Failure::new(Stage::Validate, fault)
+        })?;
+        let selector = spec.layer_selector.as_ref();
+        Ok(source
+            .with_registries(self.registries.clone())
+            .with_credentials(credentials)
+            .with_proxy(proxy)
+            .with_tls(tls)
+            .with_media_type(selector.and_then(|selector| selector.media_type.clone()))
+            .with_insecure(spec.insecure)
+            .with_timeout(spec.timeout.get()))
+    }
+
+    /// Verifies what was resolved, unless that was done before, and says so in the status.
+    async fn verify(
+        &self,
+        object: &OciRepository,
+        source: &OciSource,
+        resolved: &Resolved,
+        is_new: bool,
+        attempt: &mut Attempt<OciRepository>,
+    ) -> Result<(), Failure> {
+        let Some(verify) = &object.spec.verify else {
+            attempt.clear(condition_type::SOURCE_VERIFIED);
+            return Ok(());
+        };
+        let verified = condition(&attempt.status, condition_type::SOURCE_VERIFIED);
+        let known = verified.is_some_and(|verified| {
+            verified.status == ConditionStatus::True
+                && verified.observed_generation == object.metadata.generation
+        });
+        if known && !is_new {
+            return Ok(());
         }
-        if let Some(account) = &object.spec.service_account_name {
-            let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &namespace);
-            let account = accounts.get(account).await.map_err(|error| {
-                let message = "failed to get credential";
-                let why = credentials::api_text(error);
-                failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, why)
-            })?;
-            let pull = account.image_pull_secrets.unwrap_or_default();
-            names.extend(pull.into_iter().map(|secret| secret.name));
+        let wanted = Wanted {
+            provider: verify.provider,
+            secret: verify.secret_ref.as_ref().map(|reference| reference.name.as_str()),
+            trusted_root: verify.trusted_root_secret_ref.as_ref().map(|own| own.name.as_str()),
+            identities: &verify.match_oidc_identity,
+        };
+        let fail = |why: Box<dyn std::error::Error + Send + Sync>| {
+            let provider = wanted.shown();
+            let message = format!("failed to verify the signature using provider '{provider}'");
+            failed(Stage::Verify, message, reason::VERIFICATION_ERROR, why)
+        };
+        let namespace = object.namespace().unwrap_or_default();
+        let verifier =
+            image_signature::verifier(&self.client, &namespace, wanted, &self.registries, source);
+        let verifier = verifier.await.map_err(|why| fail(why.into()))?;
+        let subject = resolved.image();
+        let found = verifier.verify(&subject, &attempt.scope).await;
+        let found = found.map_err(|error| match error {
+            VerifyError::Cancelled(error) => Failure::new(Stage::Verify, error),
+            error => fail(error.into()),
+        })?;
+        if !found.skipped {
+            attempt.observe(
+                condition_type::SOURCE_VERIFIED,
+                ConditionStatus::True,
+                reason::SUCCEEDED,
+                format!("verified signature of revision {}", resolved.revision),
+            );
         }
-        let mut all = DockerConfig::default();
-        for name in names {
-            let fail = |why: String| {
-                let message = "failed to get credential";
-                failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, why)
-            };
-            let data = match credentials::secret(&self.client, &namespace, &name).await {
-                Ok(data) => data,
-                Err(why) => {
-                    let message = format!("auth secret '{name}' not found");
-                    attempt.tell(Notice::trace(reason::AUTHENTICATION_FAILED, message));
-                    return Err(fail(format!("failed to get secret '{namespace}/{name}': {why}")));
-                }
-            };
-            let file = data.get(".dockerconfigjson").map(Vec::as_slice).unwrap_or_default();
-            all.merge(DockerConfig::parse(file).map_err(|error| fail(error.to_string()))?);
+        Ok(())
+    }
+
+    /// What becomes the artifact: the files of a layer, or the layer as it is.
+    async fn content(
+        &self,
+        object: &OciRepository,
+        source: &OciSource,
+        resolved: &Resolved,
+        scope: &Scope,
+    ) -> Result<(Content, BTreeMap<String, String>), Failure> {
+        let selector = object.spec.layer_selector.as_ref();
+        let copied = selector.and_then(|selector| selector.operation);
+        let (content, subject) = if copied == Some(OciLayerOperation::Copy) {
+            let layer = source.fetch_layer(resolved, scope).await.map_err(failure)?;
+            let name = format!("{}.tar.gz", resolved.target());
+            (Content::File { name, file: Arc::new(layer.file) }, layer.subject)
+        } else {
+            let fetched = source.fetch(resolved, scope).await.map_err(failure)?;
+            let ignore = object.spec.ignore.clone();
+            let rules = blocking_rules(Arc::clone(&fetched.tree), ignore).await?;
+            let name = Some(format!("{}.tar.gz", resolved.target()));
+            (Content::Tree { tree: fetched.tree, rules, name }, fetched.subject)
+        };
+        match subject {
+            Subject::Image { annotations, .. } => Ok((content, annotations)),
+            _ => {
+                let fault = Fault::new(Class::Internal, "a registry gave no image");
+                Err(Failure::new(Stage::Fetch, fault))
+            }
         }
-        Ok(all)
     }
 }
 
@@ -102,14 +204,27 @@ impl Reconcile for OciRepositoryReconciler {
     ) -> Turn {
         let key = key(object);
         let start = self.storage.begin(&key, attempt).await?;
-        let credentials = self.docker_config(object, attempt).await?;
-        refuse_unsupported(object)?;
-        let source = source(object)?.with_credentials(credentials);
+        if condition(&attempt.status, condition_type::SOURCE_VERIFIED)
+            .is_some_and(|known| known.status == ConditionStatus::False)
+        {
+            attempt.clear(condition_type::SOURCE_VERIFIED);
+        }
+        let source = self.source(object, attempt).await?;
         let scope = attempt.scope.clone();
         let resolved = source.resolve(&scope).await.map_err(failure)?;
-        if let Some(current) = start.current_with(&resolved.revision)
-            && !content_changed(object, &attempt.status)
-        {
+        let current = start.current_with(&resolved.revision);
+        if current.is_none() {
+            let what =
+                format!("new revision '{}' for '{}'", resolved.revision, source.shown(&resolved));
+            if start.current.is_some() {
+                let (condition, status) =
+                    (condition_type::ARTIFACT_OUTDATED, ConditionStatus::True);
+                attempt.observe(condition, status, reason::NEW_REVISION, what.clone());
+            }
+            attempt.drifted(Stage::Fetch, format!("building artifact: {what}"));
+        }
+        self.verify(object, &source, &resolved, current.is_none(), attempt).await?;
+        if let Some(current) = current.filter(|_| !content_changed(object, &attempt.status)) {
             attempt.clear(condition_type::FETCH_FAILED);
             stored(attempt, current);
             let message =
@@ -119,26 +234,9 @@ impl Reconcile for OciRepositoryReconciler {
             done.events.extend(start.recovered(current, told(object, current)));
             return Ok(done);
         }
-        if start.current_with(&resolved.revision).is_none() {
-            let message = format!(
-                "building artifact: new revision '{}' for '{}'",
-                resolved.revision,
-                source.shown(&resolved)
-            );
-            attempt.drifted(Stage::Fetch, message);
-        }
-        let fetched = source.fetch(&resolved, &scope).await.map_err(failure)?;
+        let (content, annotations) = self.content(object, &source, &resolved, &scope).await?;
         attempt.clear(condition_type::FETCH_FAILED);
-        let rules =
-            blocking_rules(std::sync::Arc::clone(&fetched.tree), object.spec.ignore.clone())
-                .await?;
-        let Subject::Image { digest, annotations } = fetched.subject else {
-            let fault = Fault::new(Class::Internal, "a registry gave no image");
-            return Err(Failure::new(Stage::Fetch, fault).into());
-        };
-        let name = Some(format!("{digest}.tar.gz"));
-        let content = Content::Tree { tree: fetched.tree, rules, name };
-        let artifact = self.storage.put(&key, &fetched.revision, content, &scope).await?;
+        let artifact = self.storage.put(&key, &resolved.revision, content, &scope).await?;
         self.storage.store.alias(&key, LATEST, &artifact.file).await.map_err(|error| {
             let message = "failed to update status URL symlink";
             failed(Stage::Store, message, reason::SYMLINK_UPDATE_FAILED, error)
@@ -165,20 +263,6 @@ fn key(object: &OciRepository) -> ArtifactKey {
     ArtifactKey::new("OCIRepository", &object.namespace().unwrap_or_default(), &object.name_any())
 }
 
-fn source(object: &OciRepository) -> Result<OciSource, Failure> {
-    let spec = &object.spec;
-    let source =
-        OciSource::new(&spec.url, reference(spec.reference.as_ref())).map_err(|error| {
-            let fault = Fault::new(Class::Invalid, error.to_string()).reason(reason::URL_INVALID);
-            Failure::new(Stage::Validate, fault)
-        })?;
-    let selector = spec.layer_selector.as_ref();
-    Ok(source
-        .with_media_type(selector.and_then(|selector| selector.media_type.clone()))
-        .with_insecure(spec.insecure)
-        .with_timeout(spec.timeout.get()))
-}
-
 /// The most specific one that is set: digest, semver, tag.
 fn reference(reference: Option<&OciRepositoryReference>) -> OciReference {
     let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
@@ -195,25 +279,17 @@ fn refuse_unsupported(object: &OciRepository) -> Result<(), Failure> {
     let spec = &object.spec;
     let unsupported =
         |stage, message: &str| Err(Failure::new(stage, Fault::new(Class::Unsupported, message)));
-    if spec.verify.is_some() {
-        return unsupported(Stage::Verify, "signature verification is not supported");
-    }
     if spec.provider != CloudProvider::Generic {
         return unsupported(
             Stage::Fetch,
             "registry credentials of cloud providers are not supported",
         );
     }
-    if spec.cert_secret_ref.is_some() || spec.proxy_secret_ref.is_some() {
-        return unsupported(Stage::Fetch, "certSecretRef and proxySecretRef are not supported");
-    }
-    let operation = spec.layer_selector.as_ref().and_then(|selector| selector.operation);
-    if operation == Some(OciLayerOperation::Copy) {
-        let fault = Fault::new(Class::Unsupported, "unsupported layer operation: copy")
-            .reason(reason::OCI_ARTIFACT_LAYER_OPERATION_FAILED);
-        return Err(Failure::new(Stage::Fetch, fault));
-    }
     Ok(())
+}
+
+fn condition<'s>(status: &'s OciRepositoryStatus, name: &str) -> Option<&'s Condition> {
+    status.conditions.iter().find(|known| known.type_ == name)
 }
 
 fn content_changed(object: &OciRepository, status: &OciRepositoryStatus) -> bool {
@@ -223,7 +299,6 @@ fn content_changed(object: &OciRepository, status: &OciRepositoryStatus) -> bool
 
 fn stored(attempt: &mut Attempt<OciRepository>, artifact: &Recorded) {
     attempt.clear(condition_type::ARTIFACT_OUTDATED);
-    attempt.clear(condition_type::SOURCE_VERIFIED);
     attempt.observe(
         condition_type::ARTIFACT_IN_STORAGE,
         ConditionStatus::True,

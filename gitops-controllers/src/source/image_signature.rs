@@ -1,0 +1,85 @@
+//! From `spec.verify` and its Secrets to whose signatures of an image are good.
+
+use std::sync::Arc;
+
+use gitops_api::source::{OidcIdentityMatch, SignatureProvider};
+use gitops_source::{
+    CosignTrust, CosignVerifier, IdentityMatch, Keyless, OciSource, PublicKey, Registries,
+    TrustedRoot, Verifier,
+};
+use kube::Client;
+
+use super::credentials;
+
+/// What a spec says of signatures, for any kind that pulls from registries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'s> {
+    pub(super) provider: SignatureProvider,
+    /// The Secret with keys or certificates.
+    pub(super) secret: Option<&'s str>,
+    /// The Secret with `trusted_root.json`.
+    pub(super) trusted_root: Option<&'s str>,
+    pub(super) identities: &'s [OidcIdentityMatch],
+}
+
+impl Wanted<'_> {
+    /// The provider in messages.
+    pub(super) fn shown(&self) -> &'static str {
+        match (self.provider, self.secret) {
+            (SignatureProvider::Cosign, None) => "cosign keyless",
+            (SignatureProvider::Cosign, Some(_)) => "cosign",
+            (SignatureProvider::Notation, _) => "notation",
+        }
+    }
+}
+
+/// A verifier for the images of a source.
+pub(super) async fn verifier(
+    client: &Client,
+    namespace: &str,
+    wanted: Wanted<'_>,
+    registries: &Registries,
+    source: &OciSource,
+) -> Result<Box<dyn Verifier>, String> {
+    let secret = match wanted.secret {
+        Some(name) => Some((name, credentials::secret(client, namespace, name).await?)),
+        None => None,
+    };
+    if wanted.provider == SignatureProvider::Notation {
+        return Err("notation is not supported".to_owned());
+    }
+    let trust = match secret {
+        Some((_, data)) => {
+            let keys = data.iter().filter(|(key, _)| key.ends_with(".pub"));
+            let keys = keys.map(|(_, pem)| PublicKey::from_pem(pem).map_err(|e| e.to_string()));
+            CosignTrust::Keys(keys.collect::<Result<_, _>>()?)
+        }
+        None => CosignTrust::Keyless(Arc::new(keyless(client, namespace, wanted).await?)),
+    };
+    Ok(Box::new(CosignVerifier::new(
+        registries.clone(),
+        source.repository().clone(),
+        source.options().clone(),
+        trust,
+    )))
+}
+
+async fn keyless(client: &Client, namespace: &str, wanted: Wanted<'_>) -> Result<Keyless, String> {
+    let name = wanted.trusted_root.ok_or(
+        "unable to initialize trusted root: none is built in, name one in \
+         spec.verify.trustedRootSecretRef",
+    )?;
+    let fail = |why: String| {
+        format!("failed to read trusted root from secret '{namespace}/{name}': {why}")
+    };
+    let data = credentials::secret(client, namespace, name).await.map_err(fail)?;
+    let json = data.get("trusted_root.json");
+    let json = json.ok_or_else(|| {
+        fail(format!("'trusted_root.json' not found in secret '{namespace}/{name}'"))
+    })?;
+    let root = TrustedRoot::parse(json).map_err(|error| error.to_string())?;
+    let identities = wanted.identities.iter();
+    let identities = identities.map(|one| IdentityMatch::new(&one.issuer, &one.subject));
+    let identities: Result<_, _> = identities.collect();
+    Ok(Keyless::new(root, identities.map_err(|error| error.to_string())?))
+}

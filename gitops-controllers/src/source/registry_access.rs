@@ -1,0 +1,93 @@
+//! From Secrets and service accounts to the way to a registry.
+
+use gitops_core::SafeUrl;
+use gitops_source::{DockerConfig, Tls};
+use k8s_openapi::api::core::v1::{Secret as SecretObject, ServiceAccount};
+use kube::{Api, Client};
+
+use super::{credentials, secret_data};
+
+/// Why a registry's credentials could not be read.
+#[derive(Debug)]
+pub(super) struct NoCredentials {
+    /// For people, as Flux says it.
+    pub(super) why: String,
+    /// The Secret of the spec that is not there.
+    pub(super) missing: Option<String>,
+}
+
+/// The credentials of a pull secret, and of a service account's pull secrets.
+pub(super) async fn docker_config(
+    client: &Client,
+    namespace: &str,
+    secret: Option<&str>,
+    account: Option<&str>,
+) -> Result<DockerConfig, NoCredentials> {
+    let mut all = DockerConfig::default();
+    if let Some(name) = secret {
+        all.merge(pull_secret(client, namespace, name).await.map_err(|(why, is_missing)| {
+            NoCredentials { why, missing: is_missing.then(|| name.to_owned()) }
+        })?);
+    }
+    let Some(account) = account else { return Ok(all) };
+    let fail = |why: String| NoCredentials { why, missing: None };
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+    let found = accounts.get(account).await.map_err(|error| {
+        let why = credentials::api_text(error);
+        fail(if why.ends_with("not found") {
+            format!("serviceaccount '{namespace}/{account}' not found")
+        } else {
+            format!("failed to get serviceaccount '{namespace}/{account}': {why}")
+        })
+    })?;
+    for reference in found.image_pull_secrets.unwrap_or_default() {
+        let config = pull_secret(client, namespace, &reference.name).await;
+        all.merge(config.map_err(|(why, _)| {
+            let doing = "failed to get image pull secret for serviceaccount";
+            fail(format!("{doing} '{namespace}/{account}': {why}"))
+        })?);
+    }
+    Ok(all)
+}
+
+/// The second part of an error says whether the Secret is missing.
+async fn pull_secret(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<DockerConfig, (String, bool)> {
+    let secrets: Api<SecretObject> = Api::namespaced(client.clone(), namespace);
+    let secret = secrets.get(name).await.map_err(|error| {
+        let why = credentials::api_text(error);
+        (format!("failed to get secret '{namespace}/{name}': {why}"), true)
+    })?;
+    let data = secret.data.unwrap_or_default();
+    let parsed = match (data.get(".dockerconfigjson"), data.get(".dockercfg")) {
+        (Some(file), _) => DockerConfig::parse(&file.0),
+        (None, Some(file)) => DockerConfig::parse_legacy(&file.0),
+        // As for a kubelet, a Secret of another kind adds nothing.
+        (None, None) => Ok(DockerConfig::default()),
+    };
+    parsed.map_err(|error| (format!("secret '{namespace}/{name}': {error}"), false))
+}
+
+/// The certificates of a `certSecretRef`.
+pub(super) async fn certificates(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Tls, String> {
+    let place = format!("'{namespace}/{name}'");
+    let data = credentials::secret(client, namespace, name).await.map_err(|why| {
+        match why.ends_with("not found") {
+            true => format!("secret {place} not found"),
+            false => format!("failed to get secret {place}: {why}"),
+        }
+    })?;
+    secret_data::required_tls(&data, &place)
+}
+
+/// The proxy of a `proxySecretRef`.
+pub(super) async fn proxy(client: &Client, namespace: &str, name: &str) -> Result<SafeUrl, String> {
+    credentials::proxy_url(client, namespace, name).await.map(SafeUrl::from)
+}
