@@ -7,6 +7,7 @@ use gitops_core::Scope;
 use crate::{
     CallError, Error, ErrorKind, Host, Limits, Templates, Text, Value,
     engine::{Options, Parsed},
+    funcs::Patterns,
 };
 
 /// One run of a template: what functions may use of the world and of the other templates, and what
@@ -24,6 +25,7 @@ pub struct Context<'r> {
     pub(crate) included: HashMap<Arc<str>, u32>,
     /// What `tpl` parsed, by its text.
     expanded: HashMap<Text, Arc<Parsed>>,
+    pub(crate) patterns: Patterns,
 }
 
 /// Texts of `tpl` that are kept parsed.
@@ -48,6 +50,7 @@ impl<'r> Context<'r> {
             depth: 0,
             included: HashMap::new(),
             expanded: HashMap::new(),
+            patterns: Patterns::default(),
         }
     }
 

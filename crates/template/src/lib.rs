@@ -34,6 +34,7 @@ mod lexer;
 mod limits;
 mod parser;
 mod quote;
+pub mod re2;
 mod token;
 mod value;
 

@@ -69,22 +69,33 @@ fn is_connector(c: char) -> bool {
     c == '-' || c == '_' || c.is_whitespace()
 }
 
-/// xstrings' `ToPascalCase`: connectors go, and what follows them becomes a capital. Those at the
-/// front stay, and of several together all but the last.
+/// xstrings' `ToPascalCase`: connectors go, and what follows them becomes a capital, after which
+/// further capitals become small. Connectors at the front stay, and of several together all but the
+/// last.
 pub(super) fn camelcase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     let text = arguments.text(0);
     let body = text.trim_start_matches(is_connector);
     let mut out = String::with_capacity(text.len());
     out.push_str(&text[..text.len() - body.len()]);
     let mut chars = body.chars();
-    let Some(first) = chars.next() else { return Ok(Value::from(out)) };
+    let Some(first) = chars.next() else {
+        // Quirk: where there is nothing else, the last connector comes twice.
+        out.extend(text.chars().next_back());
+        return Ok(Value::from(out));
+    };
     let mut last = to_upper(first);
+    let mut in_capitals = is_upper(first);
     for c in chars {
-        if is_connector(last) && !is_connector(c) {
+        if is_connector(last) && is_connector(c) {
+            out.push(last);
+            last = c;
+        } else if is_connector(last) {
+            in_capitals = is_upper(c);
             last = to_upper(c);
         } else {
             out.push(last);
-            last = c;
+            in_capitals = in_capitals && is_upper(c);
+            last = if in_capitals { to_lower(c) } else { c };
         }
     }
     out.push(last);
@@ -213,6 +224,6 @@ fn capitalized(text: &str) -> usize {
 /// A letter, but of no script that writes words with signs.
 fn is_alphabetic(c: char) -> bool {
     let sign = matches!(c,
-        '\u{3400}'..='\u{4db5}' | '\u{4e00}'..='\u{9fcc}' | '\u{20000}'..='\u{2b81d}');
+        '\u{3400}'..='\u{4d85}' | '\u{4e00}'..='\u{9fcc}' | '\u{20000}'..='\u{2b81d}');
     is_letter(c) && !sign
 }

@@ -110,12 +110,21 @@ fn to_yaml_pretty_text(context: &mut Context<'_>, arguments: Arguments<'_>) -> O
     }))
 }
 
+/// Quirk: unlike in JSON, `null` leaves the map that is there.
 fn from_yaml(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    Ok(read_yaml(arguments.text(0), Target::Map).unwrap_or_else(error_map))
+    Ok(match read_yaml(arguments.text(0), Target::Map) {
+        Ok(Value::Map(map)) if map.is_nil() => Value::Map(Map::new()),
+        Ok(value) => value,
+        Err(error) => error_map(error),
+    })
 }
 
 fn from_yaml_array(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    Ok(read_yaml(arguments.text(0), Target::List).unwrap_or_else(error_list))
+    Ok(match read_yaml(arguments.text(0), Target::List) {
+        Ok(Value::List(list)) if list.is_nil() => Value::List(List::new(ListKind::Any, Vec::new())),
+        Ok(value) => value,
+        Err(error) => error_list(error),
+    })
 }
 
 fn error_map(error: String) -> Value {
@@ -193,19 +202,28 @@ fn must_to_raw_json(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outc
 }
 
 fn lenient_from_json(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    Ok(json::read(arguments.text(0), Target::Any).unwrap_or_default())
+    Ok(json::read(arguments.text(0), Target::Any)
+        .unwrap_or_else(|error| error.read.unwrap_or_default()))
 }
 
 fn must_from_json(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    json::read(arguments.text(0), Target::Any).map_err(CallError::new)
+    json::read(arguments.text(0), Target::Any).map_err(|error| CallError::new(error.message))
 }
 
 fn from_json(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    Ok(json::read(arguments.text(0), Target::Map).unwrap_or_else(error_map))
+    Ok(match json::read(arguments.text(0), Target::Map) {
+        Ok(value) => value,
+        Err(json::Error { message, read: Some(Value::Map(map)) }) => {
+            map.insert("Error", message);
+            Value::Map(map)
+        }
+        Err(error) => error_map(error.message),
+    })
 }
 
 fn from_json_array(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    Ok(json::read(arguments.text(0), Target::List).unwrap_or_else(error_list))
+    let read = json::read(arguments.text(0), Target::List);
+    Ok(read.unwrap_or_else(|error| error_list(error.message)))
 }
 
 fn toml_of(context: &mut Context<'_>, arguments: Arguments<'_>) -> Result<String, Refusal> {

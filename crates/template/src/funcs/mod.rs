@@ -19,11 +19,14 @@ mod paths;
 mod plain;
 mod random;
 mod reflection;
+mod regex;
 mod semver;
 mod strings;
 mod toml;
 mod unicode;
 mod wrap;
+
+pub(crate) use regex::Patterns;
 
 use crate::Function;
 
@@ -40,6 +43,7 @@ const SPRIG: &[&[Function]] = &[
     semver::SEMVER,
     random::RANDOM,
     network::NETWORK,
+    regex::REGEX,
 ];
 
 /// sprig's functions that give something else each time, or ask the machine.

@@ -3,5 +3,5 @@
 mod read;
 mod write;
 
-pub(super) use read::{Target, fit, read};
+pub(super) use read::{Error, Target, fit, read};
 pub(super) use write::{Layout, write};

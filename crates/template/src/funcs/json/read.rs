@@ -18,16 +18,27 @@ pub(in crate::funcs) enum Target {
     List,
 }
 
-/// Reads one value. The error is Go's.
-pub(in crate::funcs) fn read(text: &str, target: Target) -> Result<Value, String> {
+/// A text that is no JSON, or not what was asked for.
+#[derive(Debug)]
+pub(in crate::funcs) struct Error {
+    /// Go's words.
+    pub(in crate::funcs) message: String,
+    /// What Go read all the same: numbers that are too large are left out.
+    pub(in crate::funcs) read: Option<Value>,
+}
+
+/// Reads one value.
+pub(in crate::funcs) fn read(text: &str, target: Target) -> Result<Value, Error> {
+    let of = |message| Error { message, read: None };
     let mut reader = Reader { bytes: text.as_bytes(), text, at: 0, too_large: None };
-    let value = reader.document()?;
+    let value = reader.document().map_err(of)?;
+    let value = fit(value, target).map_err(of)?;
     if let Some(number) = reader.too_large {
-        return Err(format!(
-            "json: cannot unmarshal number {number} into Go value of type float64"
-        ));
+        let message =
+            format!("json: cannot unmarshal number {number} into Go value of type float64");
+        return Err(Error { message, read: Some(value) });
     }
-    fit(value, target)
+    Ok(value)
 }
 
 /// Checks that a value read from JSON is what was asked for; `null` is the nil value of anything.
@@ -329,10 +340,10 @@ mod tests {
             ("é", "invalid character 'Ã' looking for beginning of value"),
             ("1e999", "json: cannot unmarshal number 1e999 into Go value of type float64"),
         ] {
-            assert_eq!(read(text, Target::Any).unwrap_err(), error, "{text}");
+            assert_eq!(read(text, Target::Any).unwrap_err().message, error, "{text}");
         }
         assert_eq!(
-            read("[]", Target::Map).unwrap_err(),
+            read("[]", Target::Map).unwrap_err().message,
             "json: cannot unmarshal array into Go value of type map[string]interface {}"
         );
     }
