@@ -176,6 +176,9 @@ pub struct SourceArgs {
     /// How often remembered Helm indexes are looked through.
     #[arg(long, default_value = "1m", value_parser = duration)]
     pub helm_cache_purge_interval: Duration,
+    /// Whose identity towards clouds counts where an object names no service account.
+    #[arg(long, default_value = "", value_name = "NAME")]
+    pub default_service_account: String,
     /// Key exchange algorithms for SSH.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub ssh_kex_algos: Vec<String>,
@@ -245,6 +248,11 @@ pub struct KustomizeArgs {
     #[arg(long, default_value = "false", value_parser = boolean, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub insecure_kubeconfig_tls: bool,
+}
+
+/// The variables of this process, where clouds put what proves its identity.
+pub fn environment() -> gitops_auth::Environment {
+    gitops_auth::Environment::new(|name| std::env::var(name).ok())
 }
 
 /// A feature gate and its default.

@@ -1,21 +1,22 @@
 //! Which kinds run, and with what: from options to running controllers.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use gitops_apply::{KubeconfigOptions, RecordOptions};
-use gitops_core::{Algorithm, Clock};
+use gitops_auth::TokenCache;
+use gitops_core::{Algorithm, Clock, SystemClock};
 use gitops_source::{
     ArtifactFetcher, ArtifactStore, DiskStore, FetchOptions, HelmRepositories, MemoryStore,
-    Registries, Retention,
+    Registries, Retention, SshAlgorithms,
 };
 
 use crate::{
-    args::{FeatureGates, KUSTOMIZE_GATES, KustomizeArgs, SourceArgs},
+    args::{FeatureGates, KUSTOMIZE_GATES, KustomizeArgs, SOURCE_GATES, SourceArgs, environment},
     kustomization::{self, Build, Parts},
     runtime::{Context, Controller},
     source::{
         ChartOptions, GitRepositoryReconciler, HelmChartReconciler, HelmRepositoryReconciler,
-        OciRepositoryReconciler, SourceOverride, Storage,
+        Identities, OciRepositoryReconciler, SourceOverride, Storage,
     },
 };
 
@@ -102,6 +103,10 @@ pub struct SourceSettings {
     pub helm_chart_max: u64,
     /// The largest file of a chart, in bytes.
     pub helm_chart_file_max: u64,
+    /// The identities that sources may take on.
+    pub identities: Identities,
+    /// The algorithms that SSH hosts are offered.
+    pub ssh_algorithms: SshAlgorithms,
     /// Which repositories are served from elsewhere.
     pub overrides: Option<Arc<dyn SourceOverride>>,
 }
@@ -118,6 +123,8 @@ impl Default for SourceSettings {
             helm_index_max: 50 << 20,
             helm_chart_max: 10 << 20,
             helm_chart_file_max: 5 << 20,
+            identities: Identities::default(),
+            ssh_algorithms: SshAlgorithms::default(),
             overrides: None,
         }
     }
@@ -133,6 +140,8 @@ impl SourceSettings {
             .artifact_digest_algo
             .parse()
             .map_err(|error| StartError::Flag(format!("artifact-digest-algo: {error}")))?;
+        let ssh_algorithms = SshAlgorithms::parse(&args.ssh_kex_algos, &args.ssh_hostkey_algos)
+            .map_err(|error| StartError::Flag(error.to_string()))?;
         Ok(Self {
             workers: args.concurrent,
             store: Store::Disk(args.storage_path.clone()),
@@ -145,9 +154,33 @@ impl SourceSettings {
             helm_index_max: args.helm_index_max_size,
             helm_chart_max: args.helm_chart_max_size,
             helm_chart_file_max: args.helm_chart_file_max_size,
+            identities: identities(args)?,
+            ssh_algorithms,
             overrides: None,
         })
     }
+}
+
+fn identities(args: &SourceArgs) -> Result<Identities, StartError> {
+    let gates = FeatureGates::parse(SOURCE_GATES, &args.common.feature_gates)
+        .map_err(|error| StartError::Flag(error.to_string()))?;
+    let object_level = gates.is_open("ObjectLevelWorkloadIdentity");
+    let default_account = some(&args.default_service_account);
+    if default_account.is_some() && !object_level {
+        return Err(StartError::Flag(
+            "default-service-account needs --feature-gates=ObjectLevelWorkloadIdentity=true".into(),
+        ));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let most = usize::try_from(args.common.token_cache_max_size).unwrap_or(usize::MAX);
+    let longest = args.common.token_cache_max_duration.min(Duration::from_secs(3600));
+    Ok(Identities {
+        tokens: Arc::new(TokenCache::new(most, longest, Arc::clone(&clock))),
+        clock,
+        environment: environment(),
+        object_level,
+        default_account,
+    })
 }
 
 /// The controllers of a source-controller.
@@ -181,6 +214,7 @@ pub fn source_controllers(
     let storage = Storage { store, address, retention: settings.retention };
     let (client, selector) = (&context.client, settings.selector.as_deref());
     let git = GitRepositoryReconciler::new(client.clone(), storage.clone())
+        .with_identities(settings.identities.clone(), settings.ssh_algorithms.clone())
         .with_overrides(settings.overrides.clone());
     let oci = OciRepositoryReconciler::new(client.clone(), storage.clone());
     let repositories =

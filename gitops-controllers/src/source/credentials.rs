@@ -6,23 +6,57 @@ use gitops_api::{
     meta::reason,
     source::{GitProvider, GitRepository},
 };
-use gitops_core::{Class, Failure, Secret, Stage};
-use gitops_source::{GitCredentials, GitTransport, GitTransports, Tls};
+use gitops_auth::{
+    AZURE_DEVOPS_SCOPE, AuthError, CacheKey, GitHubApp, HttpClient, HttpOptions, Token,
+    aws_credentials, azure_token, code_commit_credentials, code_commit_region,
+};
+use gitops_core::{Class, Failure, SafeUrl, Secret, Stage};
+use gitops_source::{
+    GitAccess, GitCredentials, GitTransports, SourceError, SshAlgorithms, SshIdentity,
+    SshTransport, Tls,
+};
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 use kube::{Api, Client, ResourceExt as _};
 use url::Url;
 
-use super::common::failed;
+use super::{
+    common::failed,
+    identity::{Identities, denied},
+};
 use crate::runtime::Fault;
 
 pub(super) type Data = BTreeMap<String, Vec<u8>>;
 
-/// The way to the server of a repository; `None` for a URL that no HTTP server is behind.
-pub(super) async fn transport(
+/// What the ways to Git servers are made of.
+#[derive(Debug, Default)]
+pub(super) struct GitMeans {
+    pub(super) transports: GitTransports,
+    pub(super) algorithms: SshAlgorithms,
+    pub(super) identities: Identities,
+}
+
+/// A way to a Git server.
+pub(super) struct Way {
+    pub(super) access: GitAccess,
+    /// The token that opens it, where it was not in a Secret.
+    token: Option<CacheKey>,
+}
+
+impl GitMeans {
+    /// Forgets the token of a way that was refused, so that the next turn asks for a new one.
+    pub(super) fn refused(&self, way: &Way) {
+        if let Some(token) = &way.token {
+            self.identities.tokens.forget(token);
+        }
+    }
+}
+
+/// The way to the server of a repository.
+pub(super) async fn way(
     client: &Client,
-    transports: &GitTransports,
+    means: &GitMeans,
     object: &GitRepository,
-) -> Result<Option<GitTransport>, Failure> {
+) -> Result<Way, Failure> {
     let namespace = object.namespace().unwrap_or_default();
     let proxy = match &object.spec.proxy_secret_ref {
         Some(reference) => Some(proxy(client, &namespace, &reference.name).await?),
@@ -49,14 +83,104 @@ pub(super) async fn transport(
         failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, why)
     })?;
     check_provider(object, &namespace, data.as_ref())?;
-    let Some((credentials, tls)) = authentication else {
-        return Ok(None);
+    let Some((mut credentials, tls)) = authentication else {
+        let access = ssh(object, &namespace, data.as_ref(), means, proxy)?.into();
+        return Ok(Way { access, token: None });
     };
-    let transport = transports.get(&url, &tls, proxy.as_ref()).map_err(|error| {
+    let issued = issued(client, object, &url, data.as_ref(), means, &tls, proxy.as_ref()).await?;
+    let mut token = None;
+    if let Some((issued, key)) = issued {
+        (credentials, token) = (issued, Some(key));
+    }
+    let transport = means.transports.get(&url, &tls, proxy.as_ref()).map_err(|error| {
         let message = "failed to create Git client";
         failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, error)
     })?;
-    Ok(Some(transport.with_credentials(credentials)))
+    Ok(Way { access: transport.with_credentials(credentials).into(), token })
+}
+
+fn ssh(
+    object: &GitRepository,
+    namespace: &str,
+    data: Option<&Data>,
+    means: &GitMeans,
+    proxy: Option<Url>,
+) -> Result<SshTransport, Failure> {
+    let value = |key: &str| data.and_then(|data| data.get(key)).cloned().unwrap_or_default();
+    let identity = SshIdentity::Key {
+        pem: Secret::new(value("identity")),
+        passphrase: Some(Secret::new(value("password"))),
+    };
+    let transport = SshTransport::new(&identity, &value("known_hosts")).map_err(|error| {
+        let reference = object.spec.secret_ref.as_ref();
+        let name = reference.map(|reference| reference.name.as_str()).unwrap_or_default();
+        if matches!(error, SourceError::Encrypted) {
+            let message = format!(
+                "SSH identity key is encrypted but no 'password' field was provided in the secret \
+                 '{namespace}/{name}'"
+            );
+            let fault = Fault::new(Class::Transient, message).reason(reason::AUTHENTICATION_FAILED);
+            return Failure::new(Stage::Fetch, fault);
+        }
+        let message = "failed to checkout and determine revision: unable to construct auth method \
+                       with options";
+        failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, error)
+    })?;
+    Ok(transport.with_algorithms(means.algorithms.clone()).with_proxy(proxy.map(SafeUrl::from)))
+}
+
+/// Credentials that a provider issues for a repository, and under what they are remembered.
+async fn issued(
+    client: &Client,
+    object: &GitRepository,
+    url: &Url,
+    data: Option<&Data>,
+    means: &GitMeans,
+    tls: &Tls,
+    proxy: Option<&Url>,
+) -> Result<Option<(GitCredentials, CacheKey)>, Failure> {
+    let provider = object.spec.provider.unwrap_or_default();
+    if provider == GitProvider::Generic {
+        return Ok(None);
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    let identities = &means.identities;
+    let shown = proxy.map(Url::to_string).unwrap_or_default();
+    let mut options =
+        HttpOptions { proxy: proxy.cloned().map(SafeUrl::from), ..Default::default() };
+    if provider == GitProvider::GitHub {
+        options.authorities.clone_from(&tls.authorities);
+        options.identity.clone_from(&tls.identity);
+        let http = HttpClient::new(&options).map_err(denied)?;
+        let value = |key: &str| data.and_then(|data| data.get(key)).map(Vec::as_slice);
+        let app = GitHubApp::from_values(value).map_err(denied)?;
+        let key = app.cache_key().with("proxy", shown);
+        let fetch = || app.token(&http, &*identities.clock);
+        let (token, _) = identities.tokens.get_or_fetch(&key, fetch).await.map_err(denied)?;
+        return Ok(Some((basic(token), key)));
+    }
+    let account = object.spec.service_account_name.as_deref().filter(|name| !name.is_empty());
+    let context = identities.context(client, &namespace, account, &options).await?;
+    let failed =
+        |error: AuthError| denied(error.during("failed to get access token for Git repository"));
+    if provider == GitProvider::Azure {
+        let key = context.azure_cache_key(AZURE_DEVOPS_SCOPE).with("proxy", shown);
+        let fetch = || azure_token(&context, AZURE_DEVOPS_SCOPE);
+        let (token, _) = identities.tokens.get_or_fetch(&key, fetch).await.map_err(failed)?;
+        return Ok(Some((GitCredentials::Bearer(token.secret), key)));
+    }
+    let region = code_commit_region(url).map_err(denied)?;
+    let key = context.aws_cache_key(region, None).with("proxy", shown).with("git", url.as_str());
+    let fetch = || async {
+        let keys = aws_credentials(&context, region, None).await?;
+        code_commit_credentials(url, &keys, &*context.clock)
+    };
+    let (token, _) = identities.tokens.get_or_fetch(&key, fetch).await.map_err(failed)?;
+    Ok(Some((basic(token), key)))
+}
+
+fn basic(token: Token) -> GitCredentials {
+    GitCredentials::Basic { username: token.username.unwrap_or_default(), password: token.secret }
 }
 
 /// Follows the checks of Flux's `git.NewAuthOptions`.
@@ -119,10 +243,6 @@ fn check_provider(
         let fault = Fault::new(class, message).reason(reason::INVALID_PROVIDER_CONFIGURATION);
         Err(Failure::new(stage, fault))
     };
-    let unsupported = |provider: &str| {
-        let message = format!("provider '{provider}' is not supported");
-        invalid(Stage::Validate, Class::Unsupported, message)
-    };
     match object.spec.provider.unwrap_or_default() {
         GitProvider::GitHub => {
             let message =
@@ -131,11 +251,10 @@ fn check_provider(
                 // Only a new spec can help; a Secret may yet get what is missing.
                 (None, _) => invalid(Stage::Validate, Class::Invalid, message.to_owned()),
                 (Some(_), false) => invalid(Stage::Fetch, Class::Invalid, message.to_owned()),
-                (Some(_), true) => unsupported("github"),
+                (Some(_), true) => Ok(()),
             }
         }
-        GitProvider::Aws => unsupported("aws"),
-        GitProvider::Azure => unsupported("azure"),
+        GitProvider::Aws | GitProvider::Azure => Ok(()),
         GitProvider::Generic if app => {
             let name = object.spec.secret_ref.as_ref().map(|reference| reference.name.as_str());
             let message = format!(

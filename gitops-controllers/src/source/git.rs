@@ -12,7 +12,7 @@
 //! The artifact of the last good turn stays advertised and served while later turns fail.
 //!
 //! # Caveats
-//! Submodules, SSH and the cloud providers are refused, never silently left out.
+//! Submodules are refused, never silently left out.
 
 use std::sync::Arc;
 
@@ -22,13 +22,16 @@ use gitops_api::{
 };
 use gitops_core::{ArtifactKey, Class, Classify, Failure, Stage};
 use gitops_source::{
-    Content, GitReference, GitSource, GitTransports, Source, SourceError, Subject,
+    Content, GitReference, GitSource, Source, SourceError, SshAlgorithms, Subject,
 };
 use kube::{Client, ResourceExt as _};
 
 use super::{
     common::{Storage, blocking_rules},
-    credentials, git_signature, include,
+    credentials::{self, GitMeans},
+    git_signature,
+    identity::Identities,
+    include,
     instead::SourceOverride,
 };
 use crate::runtime::{Attempt, Done, Fault, Notice, Reconcile, Turn};
@@ -37,7 +40,7 @@ use crate::runtime::{Attempt, Done, Fault, Notice, Reconcile, Turn};
 pub struct GitRepositoryReconciler {
     client: Client,
     storage: Storage,
-    transports: GitTransports,
+    means: GitMeans,
     overrides: Option<Arc<dyn SourceOverride>>,
 }
 
@@ -52,7 +55,15 @@ impl std::fmt::Debug for GitRepositoryReconciler {
 impl GitRepositoryReconciler {
     /// A reconciler that reads Secrets and includes with a client.
     pub fn new(client: Client, storage: Storage) -> Self {
-        Self { client, storage, transports: GitTransports::default(), overrides: None }
+        Self { client, storage, means: GitMeans::default(), overrides: None }
+    }
+
+    /// Takes on these identities towards clouds, and offers these algorithms to SSH hosts.
+    #[must_use]
+    pub fn with_identities(mut self, identities: Identities, algorithms: SshAlgorithms) -> Self {
+        self.means.identities = identities;
+        self.means.algorithms = algorithms;
+        self
     }
 
     /// Asks `overrides` first where a repository's files come from.
@@ -80,9 +91,9 @@ impl Reconcile for GitRepositoryReconciler {
         forget_failed_verification(attempt);
 
         let instead = self.instead(object);
-        let transport = match instead {
+        let way = match instead {
             Some(_) => None,
-            None => credentials::transport(&self.client, &self.transports, object).await?,
+            None => Some(credentials::way(&self.client, &self.means, object).await?),
         };
         let includes = include::artifacts(&self.client, object).await?;
         attempt.clear(condition_type::INCLUDE_UNAVAILABLE);
@@ -92,12 +103,18 @@ impl Reconcile for GitRepositoryReconciler {
             refuse_unsupported(object)?;
             let observed = start.current.as_ref().filter(|_| start.in_storage);
             let source = source(object, observed);
-            Arc::new(match transport {
-                Some(transport) => source.with_transport(transport),
+            Arc::new(match &way {
+                Some(way) => source.with_transport(way.access.clone()),
                 None => source,
             })
         };
         let scope = attempt.scope.clone();
+        let failure = |error: SourceError| {
+            if let (Some(way), Class::Denied) = (&way, error.class()) {
+                self.means.refused(way);
+            }
+            failure(error)
+        };
         let resolved = source.resolve(&scope).await.map_err(failure)?;
         attempt.clear(condition_type::FETCH_FAILED);
 
@@ -196,9 +213,6 @@ fn refuse_unsupported(object: &GitRepository) -> Result<(), Failure> {
         |stage, message: &str| Err(Failure::new(stage, Fault::new(Class::Unsupported, message)));
     if object.spec.recurse_submodules {
         return unsupported(Stage::Fetch, "submodules are not supported");
-    }
-    if object.spec.url.starts_with("ssh://") {
-        return unsupported(Stage::Fetch, "the ssh transport is not supported");
     }
     Ok(())
 }

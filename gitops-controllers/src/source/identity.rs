@@ -1,0 +1,136 @@
+//! Who a source is towards a cloud.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use gitops_api::meta::reason;
+use gitops_auth::{
+    Account, AccountTokens, AuthError, CloudContext, Environment, HttpClient, HttpOptions,
+    TokenCache,
+};
+use gitops_core::{Class, Clock, Failure, Secret, Stage, SystemClock};
+use k8s_openapi::api::{
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    core::v1::ServiceAccount,
+};
+use kube::{Api, Client, api::PostParams};
+
+use super::{common::failed, credentials::api_text};
+use crate::runtime::Fault;
+
+/// The identities that sources may take on, and the tokens that were had for them already.
+#[derive(Clone, Debug)]
+pub struct Identities {
+    /// Tokens that are good for a while yet.
+    pub tokens: Arc<TokenCache>,
+    /// The time, for what is signed.
+    pub clock: Arc<dyn Clock>,
+    /// Where the process' own identity is looked for.
+    pub environment: Environment,
+    /// Gate `ObjectLevelWorkloadIdentity`: whether an object may name its service account.
+    pub object_level: bool,
+    /// `--default-service-account`: whose identity counts where an object names none.
+    pub default_account: Option<String>,
+}
+
+impl Default for Identities {
+    /// No identity but what Secrets hold; Flux's cache of 100 tokens.
+    fn default() -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let hour = Duration::from_secs(3600);
+        Self {
+            tokens: Arc::new(TokenCache::new(100, hour, Arc::clone(&clock))),
+            clock,
+            environment: Environment::default(),
+            object_level: false,
+            default_account: None,
+        }
+    }
+}
+
+impl Identities {
+    /// With what an object's token is asked for: as the account that it names, else as the default
+    /// one, else as the process.
+    pub(super) async fn context(
+        &self,
+        client: &Client,
+        namespace: &str,
+        account: Option<&str>,
+        http: &HttpOptions,
+    ) -> Result<CloudContext, Failure> {
+        if account.is_some() && !self.object_level {
+            let message = "to use spec.serviceAccountName for provider authentication please \
+                           enable the ObjectLevelWorkloadIdentity feature gate in the controller";
+            let fault = Fault::new(Class::Denied, message).reason(reason::FEATURE_GATE_DISABLED);
+            return Err(Failure::new(Stage::Validate, fault));
+        }
+        let account = match (account, self.default_account.as_deref()) {
+            (Some(name), _) => Some(self.account(client, namespace, name, false).await?),
+            (None, Some(name)) => Some(self.account(client, namespace, name, true).await?),
+            (None, None) => None,
+        };
+        let http = HttpClient::new(http).map_err(denied)?;
+        Ok(CloudContext {
+            http,
+            clock: Arc::clone(&self.clock),
+            environment: self.environment.clone(),
+            account,
+        })
+    }
+
+    async fn account(
+        &self,
+        client: &Client,
+        namespace: &str,
+        name: &str,
+        is_default: bool,
+    ) -> Result<Account, Failure> {
+        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+        let found = accounts.get(name).await.map_err(|error| {
+            let missing = matches!(&error, kube::Error::Api(status) if status.code == 404);
+            let why = if missing && is_default {
+                "the default service account was not found".to_owned()
+            } else {
+                api_text(error)
+            };
+            let text = format!("failed to get service account '{namespace}/{name}': {why}");
+            denied(AuthError::Denied(text.into()))
+        })?;
+        let tokens = ClusterTokens { accounts, name: name.to_owned() };
+        Ok(Account {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            annotations: found.metadata.annotations.unwrap_or_default(),
+            tokens: Arc::new(tokens),
+        })
+    }
+}
+
+/// A failure to get a token.
+pub(super) fn denied(error: AuthError) -> Failure {
+    let message = "failed to configure authentication options";
+    failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, error)
+}
+
+/// Tokens of an account, from the cluster's API.
+#[derive(Debug)]
+struct ClusterTokens {
+    accounts: Api<ServiceAccount>,
+    name: String,
+}
+
+#[async_trait]
+impl AccountTokens for ClusterTokens {
+    async fn request(&self, audience: &str) -> Result<Secret, AuthError> {
+        let spec = TokenRequestSpec {
+            audiences: Some(vec![audience.to_owned()]),
+            ..TokenRequestSpec::default()
+        };
+        let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
+        let parameters = PostParams::default();
+        let made = self.accounts.create_token_request(&self.name, &parameters, &request);
+        let made = made.await.map_err(|error| AuthError::Denied(api_text(error).into()))?;
+        let token = made.status.and_then(|status| status.token);
+        token.map(Secret::from).ok_or_else(|| AuthError::Denied("no token was issued".into()))
+    }
+}
