@@ -21,6 +21,7 @@ mod chart;
 mod compat;
 mod decode;
 mod dependency;
+mod engine;
 mod manifest;
 mod repository;
 mod values;
@@ -34,6 +35,7 @@ pub use chart::{
 pub use compat::Compat;
 pub use decode::DocumentError;
 pub use dependency::{missing_dependencies, process_dependencies};
+pub use engine::{EngineError, EngineOptions, ReleaseInfo, render_templates};
 pub use manifest::{
     Head, Hook, HookEvent, KindOrder, Manifest, ManifestError, SortedManifests, sort_manifests,
     split_manifests,

@@ -71,7 +71,7 @@ fn strict(result: Result<String, Refusal>) -> Outcome {
 }
 
 /// The text of Helm's `toYaml`, with its last line break.
-pub(crate) fn yaml_text(value: &Value) -> Result<String, CallError> {
+pub fn yaml_text(value: &Value) -> Result<String, CallError> {
     match yaml_of(value, None) {
         Ok(text) => Ok(text + "\n"),
         Err(Refusal::Unsupported(message)) => Err(CallError::new(message)),

@@ -4,6 +4,7 @@
 //! Prints the failing ids, what was wrong with `-v`, and `N passed, N failed`.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks")]
 
+mod gotemplate;
 mod strvals;
 mod yaml;
 
@@ -19,9 +20,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let (flags, words): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
     let [corpus, file] = words.as_slice() else {
-        bail!("usage: corpus [-v] strvals|yaml FILE.jsonl");
+        bail!("usage: corpus [-v] gotemplate|strvals|yaml FILE.jsonl");
     };
     let judge: Judge = match corpus.as_str() {
+        "gotemplate" => gotemplate::judge,
         "strvals" => strvals::judge,
         "yaml" => yaml::judge,
         other => bail!("there is no corpus {other:?}"),

@@ -1,0 +1,126 @@
+//! What the templates of each chart see.
+
+use std::collections::BTreeMap;
+
+use gitops_template::{Map, Text, Value};
+
+use super::{ReleaseInfo, chart_value, convert, files::Files, values_kind};
+use crate::{Capabilities, Chart, Compat, Values};
+
+/// A template with what it sees.
+#[derive(Debug)]
+pub(super) struct Renderable {
+    pub(super) path: Text,
+    pub(super) text: Text,
+    /// The directory of its chart's templates.
+    pub(super) base_path: Text,
+    /// Shared by the templates of a chart.
+    pub(super) values: Map,
+}
+
+/// All templates, in the order in which Helm parses and runs them: the deepest path first, then
+/// from the end of the alphabet. Of two files with one path the later wins.
+pub(super) fn renderables(
+    chart: &Chart,
+    values: &Values,
+    release: &ReleaseInfo,
+    capabilities: &Capabilities,
+    compat: Compat,
+) -> Vec<Renderable> {
+    let shared = Shared {
+        release: release_value(release),
+        capabilities: super::capabilities::capabilities(capabilities, compat),
+        compat,
+    };
+    let values = Value::Map(convert::map(values, values_kind(compat)));
+    let mut found = BTreeMap::new();
+    shared.visit(chart, None, values, &mut found);
+    let mut found: Vec<Renderable> = found.into_values().collect();
+    let depth =
+        |renderable: &Renderable| renderable.path.bytes().filter(|byte| *byte == b'/').count();
+    found.sort_by(|a, b| depth(b).cmp(&depth(a)).then_with(|| b.path.cmp(&a.path)));
+    found
+}
+
+struct Shared {
+    release: Value,
+    capabilities: Value,
+    compat: Compat,
+}
+
+impl Shared {
+    fn visit(
+        &self,
+        chart: &Chart,
+        parent: Option<&str>,
+        values: Value,
+        found: &mut BTreeMap<Text, Renderable>,
+    ) -> Value {
+        let subcharts = Map::new();
+        let is_root = parent.is_none();
+        let scope: Map = Map::from_iter([
+            ("Chart", chart_value::chart(&chart.metadata, is_root, self.compat)),
+            ("Files", Value::object(Files::new(&chart.files, self.compat))),
+            ("Release", self.release.clone()),
+            ("Capabilities", self.capabilities.clone()),
+            ("Values", values.clone()),
+            ("Subcharts", Value::Map(subcharts.clone())),
+        ]);
+        let path = match parent {
+            Some(parent) => format!("{parent}/charts/{}", chart.name()),
+            None => chart.name().to_owned(),
+        };
+        for child in &chart.dependencies {
+            let kind = values_kind(self.compat);
+            let of_child = match values.as_map().and_then(|values| values.get(child.name())) {
+                Some(Value::Map(map)) => map.with_kind(kind),
+                _ => Map::of(kind, BTreeMap::new()),
+            };
+            let seen = self.visit(child, Some(&path), Value::Map(of_child), found);
+            subcharts.insert(child.name(), seen);
+        }
+        let base_path = Text::from(join(&path, "templates"));
+        for file in &chart.templates {
+            let name = file.name.rsplit('/').next().unwrap_or(&file.name);
+            if chart.metadata.kind.eq_ignore_ascii_case("library") && !name.starts_with('_') {
+                continue;
+            }
+            let path = Text::from(join(&path, &file.name));
+            let text = Text::from(&*gitops_template::bytes::from_bytes(&file.data));
+            let renderable = Renderable {
+                path: path.clone(),
+                text,
+                base_path: base_path.clone(),
+                values: scope.clone(),
+            };
+            found.insert(path, renderable);
+        }
+        Value::Map(scope)
+    }
+}
+
+/// Go's `path.Join` of two.
+fn join(base: &str, name: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in base.split('/').chain(name.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+fn release_value(release: &ReleaseInfo) -> Value {
+    Value::Map(Map::from_iter([
+        ("Name", Value::string(&release.name)),
+        ("Namespace", Value::string(&release.namespace)),
+        ("IsUpgrade", Value::Bool(release.is_upgrade)),
+        ("IsInstall", Value::Bool(!release.is_upgrade)),
+        ("Revision", Value::int(release.revision)),
+        ("Service", Value::from("Helm")),
+    ]))
+}
