@@ -241,3 +241,55 @@ async fn certificates_must_be_logged_and_of_their_time() {
         assert!(error.starts_with("unable to parse trusted root"), "{error}");
     }
 }
+
+/// The real program, where `cargo run -p xtask -- peers` built it.
+fn cosign() -> Option<std::path::PathBuf> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let program = root.join("target/peers/cosign");
+    if !program.exists() {
+        println!("skipped: {} is not there, see `cargo run -p xtask -- peers`", program.display());
+        return None;
+    }
+    Some(program)
+}
+
+#[tokio::test]
+async fn signatures_of_the_real_cosign() {
+    let Some(program) = cosign() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let run = async |arguments: &[&str]| {
+        let done = tokio::process::Command::new(&program)
+            .args(arguments)
+            .current_dir(directory.path())
+            .env_clear()
+            .env("HOME", directory.path())
+            .env("COSIGN_PASSWORD", "")
+            .kill_on_drop(true)
+            .output();
+        let done = tokio::time::timeout(std::time::Duration::from_mins(2), done).await;
+        let done = done.unwrap().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    run(&["generate-key-pair"]).await;
+    let pem = std::fs::read(directory.path().join("cosign.pub")).unwrap();
+    let key = || CosignTrust::Keys(vec![PublicKey::from_pem(&pem).unwrap()]);
+    for (referrers, bundle) in [(true, "true"), (false, "true"), (true, "false")] {
+        let image = Image::new(referrers).await;
+        let name = format!("{}/{REPOSITORY}@{}", image.registry.host(), image.digest);
+        let format = format!("--new-bundle-format={bundle}");
+        run(&[
+            "sign",
+            "--key=cosign.key",
+            "--tlog-upload=false",
+            "--use-signing-config=false",
+            "--allow-http-registry",
+            "--allow-insecure-registry",
+            "--yes",
+            &format,
+            &name,
+        ])
+        .await;
+        image.verify(key()).await.unwrap();
+        image.refusal(keys(&[&Key::new()])).await;
+    }
+}

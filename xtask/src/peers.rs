@@ -9,8 +9,10 @@ use std::{
 use anyhow::{Context, ensure};
 
 /// Name of the binary, module path of its command, version.
-const PEERS: &[(&str, &str, &str)] =
-    &[("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "v5.8.2")];
+const PEERS: &[(&str, &str, &str)] = &[
+    ("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "v5.8.2"),
+    ("cosign", "github.com/sigstore/cosign/v3/cmd/cosign", "v3.0.2"),
+];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
     if Command::new("go").arg("version").output().is_err() {

@@ -22,6 +22,7 @@ use crate::{
 };
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 pub(super) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 /// How many signatures of one image are looked at.
@@ -154,7 +155,9 @@ fn by_any(keys: &[PublicKey], message: &[u8], signature: &[u8]) -> Result<Verifi
 async fn bundles(registry: &Registry, digest: &Digest) -> Result<Vec<Bundle>, VerifyError> {
     let mut all = Vec::new();
     for referrer in registry.referrers(digest, None).await? {
-        let is_bundle = |kind: Option<&str>| kind.is_none_or(|kind| kind.starts_with(BUNDLE));
+        // Some registries tell the type of the configuration, which for bundles is empty.
+        let is_bundle =
+            |kind: Option<&str>| kind.is_none_or(|kind| kind.starts_with(BUNDLE) || kind == EMPTY);
         if !is_bundle(referrer.artifact_type.as_deref()) || all.len() >= MAX_SIGNATURES {
             continue;
         }

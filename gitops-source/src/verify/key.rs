@@ -95,11 +95,6 @@ impl PublicKey {
         digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
-    /// The `SubjectPublicKeyInfo`.
-    pub(crate) fn der(&self) -> &[u8] {
-        &self.der
-    }
-
     /// Whether a signature over a message is this key's. The hash is SHA-256, and for P-384 also
     /// SHA-384, which tools differ in.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
