@@ -175,7 +175,8 @@ const BUILD_EXAMPLES: &str = "Examples:
   gitops kustomize build overlays/prod -o prod.yaml
   gitops kustomize build overlays/prod -o out/           one file for each object
   gitops kustomize build . --load-restrictor LoadRestrictionsNone
-  gitops kustomize build . --error-format json           failures for machines";
+  gitops kustomize build . --error-format json           failures for machines
+  gitops kustomize build . --explain Deployment/web.spec.replicas";
 
 /// Arguments of `gitops kustomize build`: kustomize's flags.
 #[derive(Debug, Args)]
@@ -200,9 +201,28 @@ pub(crate) struct Build {
     #[arg(long)]
     pub(crate) enable_managedby_label: bool,
 
+    /// Instead of the objects, print where a field comes from: the file, the patches and the
+    /// transformers that set it, with their lines. OBJECT is Kind/name or Kind/namespace/name as it is
+    /// put out, FIELD such as spec.template.spec.containers[name=app].image
+    #[arg(long, value_name = "OBJECT.FIELD", conflicts_with = "output")]
+    pub(crate) explain: Option<String>,
+
+    /// The form of what --explain prints
+    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "explain")]
+    pub(crate) explain_format: ExplainFormat,
+
     /// How a failure is told on stderr
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) error_format: ErrorFormat,
+}
+
+/// `--explain-format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// A line for each change
+    Text,
+    /// One JSON object: object, field, value, changes
+    Json,
 }
 
 /// `--error-format`

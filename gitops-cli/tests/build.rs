@@ -68,6 +68,41 @@ fn errors_name_the_file_and_the_exit_code_says_so() {
 }
 
 #[test]
+fn fields_are_explained() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    for (file, text) in [
+        ("prod/kustomization.yaml", "resources:\n- ../base\nreplicas:\n- {name: web, count: 3}\n"),
+        ("base/kustomization.yaml", "resources:\n- web.yaml\n"),
+        (
+            "base/web.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 1\n",
+        ),
+    ] {
+        fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+        fs::write(root.join(file), text).unwrap();
+    }
+    let explain = |question: &str, more: &[&str]| {
+        let arguments = [&["kustomize", "build", "prod", "--explain", question], more].concat();
+        gitops(&arguments, root)
+    };
+    let question = "Deployment/web.spec.replicas";
+    let text = "Deployment/web spec.replicas = 3\n  \
+                base/web.yaml:5:13           = 1  as read  (base/kustomization.yaml:2:3)\n  \
+                prod/kustomization.yaml:4:3  = 3  by ReplicaCountTransformer\n";
+    assert_eq!(explain(question, &[]), (Some(0), text.to_owned(), String::new()));
+    let (code, out, _) = explain(question, &["--explain-format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &json["value"]), (Some(0), &3.into()));
+    assert_eq!(json["changes"][0]["place"]["file"], "base/web.yaml");
+    assert_eq!(json["changes"][1]["by"], "ReplicaCountTransformer");
+    let (code, out, errors) = explain("Deployment/wbe.spec.replicas", &["--error-format=full"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(errors.contains("hint: did you mean \"web\"?"), "{errors}");
+    assert_eq!(explain(question, &["-o", "x.yaml"]).0, Some(2));
+}
+
+#[test]
 fn errors_have_a_form_for_people_and_one_for_machines() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();

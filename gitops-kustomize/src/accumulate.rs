@@ -3,7 +3,7 @@
 //! Follows kustomize's `api/internal/target`; differs in that a base that several kustomizations name
 //! is built at most twice.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use gitops_core::one_line;
 use gitops_yaml::{Node, Schema};
@@ -12,7 +12,7 @@ use crate::{
     accumulator::Accumulator,
     build::Build,
     config::{TransformerConfig, read_crds},
-    error::{Entry, Error, ErrorKind, Result},
+    error::{Entry, Error, ErrorKind, Location, Result},
     file::{COMPONENT, FILE_NAMES, GeneratorArgs, Kustomization, Variable},
     generate,
     load::{Loader, path},
@@ -20,6 +20,7 @@ use crate::{
     read::{read_document, read_resources},
     resource::{Origin, Resource},
     set::ResourceSet,
+    trace::{self, Cause, ConfigurationFile, TextAt, TracedStep},
     transform::{self, Step},
 };
 
@@ -196,10 +197,9 @@ impl<'t> Target<'t> {
         let resources = std::mem::take(&mut self.file.resources);
         for (index, entry) in resources.iter().enumerate() {
             build.scope.check()?;
-            self.add_resource(build, &mut all, entry).map_err(|error| {
-                let error = error.context("accumulating resources");
-                self.place(error, Entry("resources", Some(index)))
-            })?;
+            let at = Entry("resources", Some(index));
+            self.add_resource(build, &mut all, entry, at)
+                .map_err(|error| self.place(error.context("accumulating resources"), at))?;
         }
         self.merge_configurations(&mut all)?;
         self.run_generators(build, &mut all)?;
@@ -229,8 +229,9 @@ impl<'t> Target<'t> {
         build: &mut Build<'_>,
         all: &mut Accumulator,
         entry: &str,
+        at: Entry,
     ) -> Result<()> {
-        let Err(mut as_file) = self.add_file(build, all, entry) else { return Ok(()) };
+        let Err(mut as_file) = self.add_file(build, all, entry, at) else { return Ok(()) };
         if matches!(as_file.kind(), ErrorKind::Cancelled | ErrorKind::Limit) {
             return Err(as_file);
         }
@@ -261,8 +262,14 @@ impl<'t> Target<'t> {
         }
     }
 
-    fn add_file(&self, build: &Build<'_>, all: &mut Accumulator, entry: &str) -> Result<()> {
-        let set = self.read_file(build, entry).map_err(|error| {
+    fn add_file(
+        &self,
+        build: &Build<'_>,
+        all: &mut Accumulator,
+        entry: &str,
+        at: Entry,
+    ) -> Result<()> {
+        let set = self.read_file(build, entry, at).map_err(|error| {
             error.context(format!("accumulating resources from '{}'", path::masked(entry)))
         })?;
         build.check_size(all.set.len() + set.len())?;
@@ -271,7 +278,7 @@ impl<'t> Target<'t> {
         })
     }
 
-    fn read_file(&self, build: &Build<'_>, entry: &str) -> Result<ResourceSet> {
+    fn read_file(&self, build: &Build<'_>, entry: &str, at: Entry) -> Result<ResourceSet> {
         let content = self.loader.read(entry)?;
         let name = self.loader.name_of(entry);
         let resources = read_resources(&content, &name, &build.schema).map_err(|error| {
@@ -289,6 +296,11 @@ impl<'t> Target<'t> {
             resource.origin.clone_from(&origin);
             set.append(resource)?;
         }
+        build.note(&mut set, || Cause {
+            configured: Some(Error::location(&self.file_path(), self.document.as_ref(), at)),
+            text: Some(TextAt::File(name.as_str().into())),
+            ..Cause::default()
+        });
         Ok(set)
     }
 
@@ -419,8 +431,10 @@ impl<'t> Target<'t> {
             ("secretGenerator", "SecretGenerator", &self.file.secrets),
         ] {
             for (index, args) in generators.iter().enumerate() {
+                let entry = Entry(field, Some(index));
                 self.run_generator(build, all, kind, args)
-                    .map_err(|error| self.place(error, Entry(field, Some(index))))?;
+                    .map_err(|error| self.place(error, entry))?;
+                build.note(&mut all.set, || self.cause_of_generator(kind, args, entry));
             }
         }
         if !self.file.helm_charts.is_empty() || self.file.helm_globals.is_some() {
@@ -450,6 +464,53 @@ impl<'t> Target<'t> {
         absorb(all, made, &build.schema)
     }
 
+    /// What a generator does, with the places of the keys that it makes.
+    fn cause_of_generator(&self, kind: &str, args: &GeneratorArgs, entry: Entry) -> Cause {
+        let at = |field: &'static str, index: usize| {
+            Error::part_location(&self.file_path(), self.document.as_ref(), entry, field, index)
+        };
+        let mut keys = HashMap::new();
+        for (index, literal) in args.literals.iter().enumerate() {
+            let key = literal.split('=').next().unwrap_or_default();
+            keys.insert(key.to_owned(), at("literals", index));
+        }
+        for source in &args.files {
+            let (key, file) = source.split_once('=').unwrap_or((path::base_name(source), source));
+            let file = self.loader.name_of(file).into();
+            keys.insert(key.to_owned(), Location { file, line: 1, column: 1 });
+        }
+        for file in &args.envs {
+            let name: Arc<str> = self.loader.name_of(file).into();
+            let text = self.loader.text_of(&name).unwrap_or_default();
+            for (number, line) in (1..).zip(text.lines()) {
+                let key = line.trim_start().split('=').next().unwrap_or_default();
+                if !key.is_empty() && !key.starts_with('#') {
+                    let place = Location { file: Arc::clone(&name), line: number, column: 1 };
+                    keys.insert(key.to_owned(), place);
+                }
+            }
+        }
+        let configured = Error::location(&self.file_path(), self.document.as_ref(), entry);
+        Cause { configured: Some(configured), keys, ..Cause::by(kind) }
+    }
+
+    /// A step of this kustomization as a trace names it.
+    fn traced(
+        &self,
+        kind: &str,
+        from: &Arc<ConfigurationFile>,
+        entry: Entry,
+        plugin: Option<Location>,
+    ) -> Option<TracedStep> {
+        Some(TracedStep { by: kind.to_owned(), from: Arc::clone(from), entry, plugin })
+    }
+
+    fn configuration_file(&self) -> Arc<ConfigurationFile> {
+        let file = self.file_path();
+        let text = self.loader.text_of(&file).unwrap_or_default();
+        Arc::new(ConfigurationFile { file, text, document: self.document.clone() })
+    }
+
     fn run_plugin_generators(&self, build: &mut Build<'_>, all: &mut Accumulator) -> Result<()> {
         let plugins = self
             .plugins(build, "generators", &self.file.generators)
@@ -461,6 +522,12 @@ impl<'t> Target<'t> {
                     made.into_iter().try_for_each(|resource| absorb(all, resource, &build.schema))
                 })
                 .map_err(|error| self.place(error, entry))?;
+            build.note(&mut all.set, || Cause {
+                configured: Some(plugin.location().unwrap_or_else(|| {
+                    Error::location(&self.file_path(), self.document.as_ref(), entry)
+                })),
+                ..Cause::by(plugin.kind())
+            });
         }
         Ok(())
     }
@@ -470,17 +537,29 @@ impl<'t> Target<'t> {
         let steps = transform::steps(&self.file, &config, &self.loader, &build.schema)
             .map_err(|(error, entry)| self.place(error, entry))?;
         let plugins = self.plugins(build, "transformers", &self.file.transformers)?;
+        // Only a build that is traced looks anything up here.
+        let from = build.options.trace.then(|| self.configuration_file());
         for Step { kind, entry, transform } in steps {
             build.scope.check()?;
+            build.step = from.as_ref().and_then(|from| self.traced(kind, from, entry, None));
             transform.run(&mut all.set, build).map_err(|error| self.place(error, entry))?;
             if let Some(origin) = &self.origin {
                 transform::note(&mut all.set, &origin.builtin(self.file_name, kind));
             }
+            if let Some(step) = build.step.take() {
+                trace::note(&mut all.set, step.cause());
+            }
         }
         for (entry, plugin) in plugins {
+            build.step = from
+                .as_ref()
+                .and_then(|from| self.traced(plugin.kind(), from, entry, plugin.location()));
             plugin
                 .transform(&mut all.set, &self.loader, build)
                 .map_err(|error| self.place(error, entry))?;
+            if let Some(step) = build.step.take() {
+                trace::note(&mut all.set, step.cause());
+            }
             if let Some(origin) = plugin.origin() {
                 transform::note(&mut all.set, origin);
             }
@@ -539,7 +618,7 @@ impl<'t> Target<'t> {
                     }
                 }
                 Err(_) => {
-                    self.add_resource(build, &mut named, text)
+                    self.add_resource(build, &mut named, text, entry)
                         .map_err(|error| self.place(error, entry))?;
                     of_named.resize(named.set.len(), entry);
                 }

@@ -14,6 +14,8 @@ use crate::{
     load::{DenyRemotes, LoadRestriction, Loader, Remotes},
     manifests::{Manifests, Rendered, Warning},
     resource::Origin,
+    set::ResourceSet,
+    trace::{self, Cause, TracedStep},
     transform::sort,
 };
 
@@ -43,6 +45,9 @@ pub struct BuildOptions {
     pub openapi_adds: bool,
     /// What messages put before paths, such as the directory that the tree was unpacked to.
     pub shown_root: String,
+    /// Whether the build notes what happens to every field, for [`Manifests::explain`]. It then takes
+    /// several times as long.
+    pub trace: bool,
     /// What bounds the build.
     pub limits: BuildLimits,
     /// The built-in schema; a kustomization's `openapi` field takes its place.
@@ -77,6 +82,7 @@ impl Default for BuildOptions {
             remotes: Arc::new(DenyRemotes),
             openapi_adds: false,
             shown_root: String::new(),
+            trace: false,
             limits: BuildLimits::default(),
             schema: Schema::builtin(),
         }
@@ -139,6 +145,8 @@ pub(crate) struct Build<'b> {
     kustomizations: usize,
     /// Bases by place: how often they were built, and the result from the second time on.
     pub(crate) seen: HashMap<String, Seen>,
+    /// The step that runs, in a build that is traced.
+    pub(crate) step: Option<TracedStep>,
 }
 
 /// What is known of a base that was built before.
@@ -158,6 +166,7 @@ impl<'b> Build<'b> {
             warnings: Vec::new(),
             kustomizations: 0,
             seen: HashMap::new(),
+            step: None,
         }
     }
 
@@ -183,11 +192,22 @@ impl<'b> Build<'b> {
     /// What follows when all resources are there.
     fn settle(&mut self, mut accumulated: Accumulator) -> Result<Accumulator> {
         finish::add_hashes(&mut accumulated.set, &self.schema)?;
+        self.note(&mut accumulated.set, || {
+            Cause::by("HashTransformer").noting("the hash of the content")
+        });
         let config = accumulated.config();
         finish::fix_names(&mut accumulated.set, &config, self)?;
         finish::resolve_variables(&mut accumulated, self)?;
+        self.note(&mut accumulated.set, || Cause::by("vars").noting("values of variables"));
         finish::drop_local(&mut accumulated.set)?;
         Ok(accumulated)
+    }
+
+    /// Notes what changed since the last note, in a build that is traced.
+    pub(crate) fn note(&self, set: &mut ResourceSet, cause: impl FnOnce() -> Cause) {
+        if self.options.trace {
+            trace::note(set, cause());
+        }
     }
 
     /// Counts a kustomization file that is read.

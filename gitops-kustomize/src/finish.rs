@@ -13,6 +13,7 @@ use crate::{
     read::check_metadata,
     resource::{Origin, Resource},
     set::ResourceSet,
+    trace::Cause,
     transform::{name_refs, remove_pair, variables},
 };
 
@@ -124,18 +125,24 @@ pub(crate) fn manifests(
             let text = Origin::list_to_yaml(&resource.transformations);
             resource.set_annotation(TRANSFORMATIONS, &text);
         }
+        if build.options.trace {
+            resource
+                .trace(|| Cause::by("output").noting("what the build itself adds and rewrites"));
+        }
+        let history = resource.history.take();
         let source = resource
             .read_at
             .clone()
             .map(|read_at| Source { file: read_at.file, line: read_at.line });
-        let manifest =
-            Manifest::new(resource.into_node(), source.clone()).map_err(|error| match source {
+        let manifest = Manifest::new(resource.into_node(), source.clone())
+            .map_err(|error| match source {
                 Some(source) => {
                     let line = error.line().unwrap_or(source.line);
                     error.in_file(&*source.file).at_line(line, 1)
                 }
                 None => error,
-            })?;
+            })?
+            .with_history(history);
         size += manifest.as_yaml().len();
         let limit = build.options.limits.output;
         if size > limit {

@@ -20,8 +20,11 @@
 //!
 //! * [`build`] with [`BuildOptions`]: the verb. Remote bases are asked of [`Remotes`], which refuses
 //!   by default; programs, containers and charts are never run.
-//! * [`Rendered`], [`Manifests`], [`Manifest`]: the outcome, as nodes, YAML and JSON.
-//! * [`Error`]: kustomize's message as a chain; `{:#}` adds place, object, chain and hint.
+//! * [`Rendered`], [`Manifests`], [`Manifest`]: the outcome, as nodes, YAML and JSON; [`Warning`]s are
+//!   values.
+//! * [`Error`]: kustomize's message as a chain; `{:#}` adds place, object, chain and hint, and
+//!   [`Error::to_json`] says the same to machines.
+//! * [`Manifests::explain`]: who set a field, and where, after a build with [`BuildOptions::trace`].
 //! * [`flux`]: what Flux adds: a generated kustomization, fields of a `Kustomization`'s spec, and
 //!   post-build substitution.
 //!
@@ -43,6 +46,7 @@ mod plugin;
 mod read;
 mod resource;
 mod set;
+mod trace;
 mod transform;
 mod words;
 
@@ -50,3 +54,4 @@ pub use build::{BuildLimits, BuildOptions, Reorder, build};
 pub use error::{Error, ErrorKind, Location};
 pub use load::{DenyRemotes, LoadRestriction, Remote, Remotes};
 pub use manifests::{Manifest, Manifests, Rendered, Source, Warning};
+pub use trace::{Action, Change, Explanation};

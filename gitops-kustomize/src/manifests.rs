@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc};
 use gitops_core::ObjectId;
 use gitops_yaml::Node;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    trace::{self, Explanation, History},
+};
 
 /// Objects in the order in which a build puts them.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +23,7 @@ pub struct Manifest {
     id: ObjectId,
     text: String,
     source: Option<Source>,
+    history: Option<Box<History>>,
 }
 
 /// Where an object was read.
@@ -64,7 +68,30 @@ impl Manifest {
     pub(crate) fn new(node: Node, source: Option<Source>) -> Result<Self> {
         let text =
             gitops_yaml::to_yaml(&node).map_err(|error| Error::from(error).about(id_of(&node)))?;
-        Ok(Self { id: id_of(&node), node, text, source })
+        Ok(Self { id: id_of(&node), node, text, source, history: None })
+    }
+
+    /// The same object with what happened to its fields.
+    pub(crate) fn with_history(self, history: Option<Box<History>>) -> Self {
+        Self { history, ..self }
+    }
+
+    pub(crate) fn take_history(&mut self) -> Option<Box<History>> {
+        self.history.take()
+    }
+
+    pub(crate) fn history(&self) -> Option<&History> {
+        self.history.as_deref()
+    }
+
+    /// What happened to a field of this object, such as `spec.replicas` or
+    /// `spec.template.spec.containers[name=app].image`; all of it for an empty text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) with a hint if there is no such field, and
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if the build was not traced.
+    pub fn explain(&self, field: &str) -> Result<Explanation> {
+        trace::explain_in(self, field)
     }
 
     /// The object.
@@ -141,6 +168,34 @@ impl Manifests {
             text.push_str(&item.text);
         }
         text
+    }
+
+    /// What happened to a field: `Kind/name.field` or `Kind/namespace/name.field`, with the names as
+    /// they are put out. Elements of lists are written `[name=app]` or `[0]`, keys with dots as they
+    /// are or in brackets.
+    ///
+    /// ```
+    /// use gitops_core::{MemoryTree, Scope};
+    /// use gitops_kustomize::{BuildOptions, build};
+    ///
+    /// let tree = MemoryTree::from_iter([
+    ///     ("kustomization.yaml", "resources: [web.yaml]\nreplicas:\n- {name: web, count: 3}\n"),
+    ///     ("web.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 1\n"),
+    /// ]);
+    /// let options = BuildOptions { trace: true, ..BuildOptions::default() };
+    /// let rendered = build(&tree, "".as_ref(), &options, &Scope::background())?;
+    /// let explanation = rendered.manifests.explain("Deployment/web.spec.replicas")?;
+    /// assert_eq!(explanation.to_string(), "\
+    /// Deployment/web spec.replicas = 3
+    ///   web.yaml:5:13           = 1  as read  (kustomization.yaml:1:13)
+    ///   kustomization.yaml:3:3  = 3  by ReplicaCountTransformer");
+    /// # Ok::<(), gitops_kustomize::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Manifest::explain`]; also if no object, or more than one, is meant.
+    pub fn explain(&self, question: &str) -> Result<Explanation> {
+        trace::explain(&self.items, question)
     }
 
     /// All objects as JSON.

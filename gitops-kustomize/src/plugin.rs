@@ -8,7 +8,7 @@ use crate::{
     accumulate::directory_name,
     build::Build,
     config::FieldSpec,
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Location, Result},
     file::decode::{Dialect, Fields},
     file::{GeneratorArgs, Image, Patch, Replacement, Replica, Selector, read_field_spec},
     finish, generate,
@@ -178,7 +178,13 @@ impl Plugin {
         })
     }
 
-    fn kind(&self) -> &str {
+    /// Where the configuration stands, if it was read from a file of its own.
+    pub(crate) fn location(&self) -> Option<Location> {
+        let read_at = self.config.read_at.as_ref()?;
+        (!read_at.file.is_empty()).then(|| read_at.location())
+    }
+
+    pub(crate) fn kind(&self) -> &str {
         &self.config.id().gvk.kind
     }
 

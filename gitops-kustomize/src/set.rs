@@ -122,6 +122,7 @@ impl ResourceSet {
             },
             [index] => {
                 let old = &self.items[index];
+                resource.history.clone_from(&old.history);
                 match resource.behavior {
                     Behavior::Replace => take_over_metadata(&mut resource, old, schema),
                     Behavior::Merge => {

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use gitops_core::{DiskTree, Scope, one_line};
 use gitops_kustomize::{BuildOptions, Error, LoadRestriction, Manifests, build};
 
-use crate::args::{Build, ErrorFormat, LoadRestrictor, Reorder};
+use crate::args::{Build, ErrorFormat, ExplainFormat, LoadRestrictor, Reorder};
 
 pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
     // What is not there is left to the build, which says so in kustomize's words.
@@ -31,18 +31,34 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
         load_restriction,
         reorder,
         enable_managed_by_label: args.enable_managedby_label,
+        trace: args.explain.is_some(),
         ..BuildOptions::default()
     };
-    let rendered = match build(&tree, &directory, &options, &Scope::background()) {
-        Ok(rendered) => rendered,
+    let here = std::env::current_dir()?;
+    let shown = |file: &str| relative(file, &here);
+    let built = build(&tree, &directory, &options, &Scope::background());
+    let explained = built.and_then(|rendered| {
+        let question = args.explain.as_deref();
+        let explanation = question.map(|question| rendered.manifests.explain(question));
+        Ok((rendered, explanation.transpose()?))
+    });
+    let (rendered, explanation) = match explained {
+        Ok(outcome) => outcome,
         Err(error) => {
-            let here = std::env::current_dir()?;
-            tell(&error.map_files(|file| relative(file, &here)), args.error_format);
+            tell(&error.map_files(shown), args.error_format);
             return Ok(ExitCode::FAILURE);
         }
     };
     for warning in &rendered.warnings {
         anstream::eprintln!("# Warning: {warning}");
+    }
+    if let Some(explanation) = explanation.map(|explanation| explanation.map_files(shown)) {
+        let text = match args.explain_format {
+            ExplainFormat::Text => explanation.to_string(),
+            ExplainFormat::Json => explanation.to_json().to_string(),
+        };
+        writeln!(std::io::stdout(), "{text}")?;
+        return Ok(ExitCode::SUCCESS);
     }
     match &args.output {
         Some(directory) if directory.is_dir() => write_each(&rendered.manifests, directory)?,

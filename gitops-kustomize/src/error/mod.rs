@@ -77,7 +77,7 @@ struct Details {
 
 /// A field of a kustomization file, and the element of it where it is a list. The field is empty
 /// where it is not known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry(pub(crate) &'static str, pub(crate) Option<usize>);
 
 impl Entry {
@@ -221,8 +221,28 @@ impl Error {
 
     /// The place of an entry of a configuration.
     pub(crate) fn location(file: &str, document: Option<&Node>, entry: Entry) -> Location {
-        let mut trail = vec![Part::Field(entry.0)];
-        trail.splice(0..0, entry.1.map(Part::Index));
+        Self::trail_location(file, document, entry, Vec::new())
+    }
+
+    /// The place of an element of a list in an entry.
+    pub(crate) fn part_location(
+        file: &str,
+        document: Option<&Node>,
+        entry: Entry,
+        field: &'static str,
+        index: usize,
+    ) -> Location {
+        Self::trail_location(file, document, entry, vec![Part::Index(index), Part::Field(field)])
+    }
+
+    fn trail_location(
+        file: &str,
+        document: Option<&Node>,
+        entry: Entry,
+        mut trail: Vec<Part>,
+    ) -> Location {
+        trail.extend(entry.1.map(Part::Index));
+        trail.push(Part::Field(entry.0));
         let place = document
             .filter(|_| !entry.0.is_empty())
             .and_then(|document| place::follow(document, &trail))

@@ -49,17 +49,20 @@ impl Error {
             "line": self.line(),
             "column": self.column(),
             "object": self.object(),
-            "chain": self.chain().map(place_to_json).collect::<Vec<_>>(),
-            "related": self.related().map(place_to_json),
+            "chain": self.chain().map(Location::to_json).collect::<Vec<_>>(),
+            "related": self.related().map(Location::to_json),
             "expected": self.expected(),
             "hint": self.hint(),
         })
     }
 }
 
-fn place_to_json(place: &Location) -> Value {
-    let known = |number: u32| Some(number).filter(|number| *number > 0);
-    json!({ "file": &*place.file, "line": known(place.line), "column": known(place.column) })
+impl Location {
+    /// `{file, line, column}`; the numbers are `null` where they are not known.
+    pub fn to_json(&self) -> Value {
+        let known = |number: u32| Some(number).filter(|number| *number > 0);
+        json!({ "file": &*self.file, "line": known(self.line), "column": known(self.column) })
+    }
 }
 
 /// The message, and below it what is known about it.

@@ -1,6 +1,6 @@
 //! Post-build substitution: variables in the text of each object, which is then read anew.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use gitops_yaml::{Content, Node};
 
@@ -10,6 +10,7 @@ use crate::{
     manifests::{Manifest, Manifests, Warning},
     read::read_document,
     resource::Gvk,
+    trace::Cause,
     words::nearest,
 };
 
@@ -101,7 +102,12 @@ pub fn substitute(
                 type_of(was),
             )));
         });
-        *manifest = Manifest::new(node, manifest.source().cloned())?;
+        let history = manifest.take_history().map(|mut history| {
+            let cause = Cause::by("substitution").noting("after the build");
+            history.note(&node, &Arc::new(cause));
+            history
+        });
+        *manifest = Manifest::new(node, manifest.source().cloned())?.with_history(history);
     }
     Ok(warnings)
 }

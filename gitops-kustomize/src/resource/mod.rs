@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use gitops_yaml::{Flavour, Mapping, Node, Scalar, ScalarStyle, ScalarType, Schema, Text, resolve};
 
-use crate::error::{Error, Location};
+use crate::{
+    error::{Error, Location},
+    trace::History,
+};
 
 pub(crate) use id::{Gvk, IdKey, NO_NAMESPACE, ResourceId};
 pub(crate) use origin::Origin;
@@ -71,6 +74,8 @@ pub(crate) struct Resource {
     /// The variables whose value this object holds.
     pub(crate) variables: Vec<Text>,
     pub(crate) read_at: Option<ReadAt>,
+    /// What happened to its fields, in a build that is traced.
+    pub(crate) history: Option<Box<History>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +101,7 @@ impl Resource {
             transformations: Vec::new(),
             variables: Vec::new(),
             read_at: None,
+            history: None,
         }
     }
 

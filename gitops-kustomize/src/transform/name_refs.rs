@@ -13,6 +13,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     resource::{Gvk, Resource, ResourceId, set_untagged},
     set::ResourceSet,
+    trace::Cause,
 };
 
 /// Renames what refers to renamed objects.
@@ -59,6 +60,12 @@ pub(crate) fn fix(
                         spec.path
                     ))
                 })?;
+            if build.options.trace {
+                set.content_mut(place).trace(|| {
+                    let note = format!("follows the name of a {}", target.kind);
+                    Cause::by("NameReferenceTransformer").noting(note)
+                });
+            }
         }
     }
     Ok(())

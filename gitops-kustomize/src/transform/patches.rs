@@ -1,5 +1,7 @@
 //! `patches`, `patchesStrategicMerge` and `patchesJson6902`.
 
+use std::sync::Arc;
+
 use gitops_core::one_line;
 use gitops_yaml::{JsonPatch, Mapping, Node, Schema};
 
@@ -12,6 +14,7 @@ use crate::{
     read::{read_document, read_resources},
     resource::Resource,
     set::ResourceSet,
+    trace::TextAt,
 };
 
 /// Patches that name their target by their own kind, name and namespace.
@@ -78,11 +81,17 @@ impl StrategicMerge {
 impl Transform for StrategicMerge {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         for (patch, entry) in self.patches.iter().zip(&self.entries) {
-            set.find_any(&patch.original_id())
+            let index = set
+                .find_any(&patch.original_id())
                 .and_then(|index| {
-                    merge_into(set, index, patch.node(), Allowed::default(), &build.schema)
+                    merge_into(set, index, patch.node(), Allowed::default(), &build.schema)?;
+                    Ok(index)
                 })
                 .map_err(|error| locate(error, patch).at_index(*entry))?;
+            if let Some(step) = &build.step {
+                let file = patch.read_at.as_ref().map_or("", |read_at| &read_at.file);
+                set.content_mut(index).trace(|| step.cause_of_patch(file, 0, Some(*entry)));
+            }
         }
         drop_empty(set);
         Ok(())
@@ -202,8 +211,9 @@ impl PatchStep {
         &self,
         patches: &[Resource],
         set: &mut ResourceSet,
-        schema: &Schema,
+        build: &Build<'_>,
     ) -> Result<()> {
+        let schema = &build.schema;
         let Some(matcher) = &self.target else {
             for patch in patches {
                 let id = patch.original_id();
@@ -216,6 +226,7 @@ impl PatchStep {
                 })?;
                 merge_into(set, index, patch.node(), self.allowed, schema)
                     .map_err(|error| self.place(locate(error, patch)))?;
+                self.trace(set, index, build);
             }
             return Ok(());
         };
@@ -243,6 +254,7 @@ impl PatchStep {
             }
             renamed |= merge_into(set, index, &node, self.allowed, schema)
                 .map_err(|error| self.place(locate(error, patch)))?;
+            self.trace(set, index, build);
         }
         if renamed {
             set.check_unique(already_registered)?;
@@ -252,6 +264,12 @@ impl PatchStep {
 
     fn place(&self, error: Error) -> Error {
         place(error, &self.file, self.skipped)
+    }
+
+    fn trace(&self, set: &mut ResourceSet, index: usize, build: &Build<'_>) {
+        if let Some(step) = &build.step {
+            set.content_mut(index).trace(|| step.cause_of_patch(&self.file, self.skipped, None));
+        }
     }
 }
 
@@ -268,7 +286,7 @@ impl Transform for PatchStep {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         match &self.content {
             PatchContent::Strategic(patches) => {
-                self.merge_strategic(patches, set, &build.schema)?;
+                self.merge_strategic(patches, set, build)?;
             }
             PatchContent::Json(patch) => {
                 let Some(matcher) = &self.target else {
@@ -279,8 +297,8 @@ impl Transform for PatchStep {
                 for index in matcher.select(set) {
                     let resource = set.get_mut(index);
                     resource.remember_id();
-                    apply_json(resource, patch, &build.schema)
-                        .map_err(|error| self.place(error))?;
+                    let text = JsonText { file: &self.file, skipped: self.skipped };
+                    apply_json(resource, patch, text, build).map_err(|error| self.place(error))?;
                 }
             }
         }
@@ -348,7 +366,8 @@ impl Json6902 {
 impl Transform for Json6902 {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         for index in self.matcher.select(set) {
-            apply_json(set.get_mut(index), &self.patch, &build.schema)
+            let text = JsonText { file: &self.file, skipped: 0 };
+            apply_json(set.get_mut(index), &self.patch, text, build)
                 .map_err(|error| place(error, &self.file, 0))?;
         }
         drop_empty(set);
@@ -361,10 +380,38 @@ fn read_json_patch(text: &[u8]) -> Result<JsonPatch> {
     Ok(JsonPatch::from_node(&document)?)
 }
 
-fn apply_json(resource: &mut Resource, patch: &JsonPatch, schema: &Schema) -> Result<()> {
+/// Where the operations of a patch stand.
+#[derive(Clone, Copy)]
+struct JsonText<'p> {
+    file: &'p str,
+    skipped: u32,
+}
+
+fn apply_json(
+    resource: &mut Resource,
+    patch: &JsonPatch,
+    text: JsonText<'_>,
+    build: &Build<'_>,
+) -> Result<()> {
     let id = resource.id().to_object_id();
-    patch.apply(resource.node_mut()).map_err(|error| Error::from(error).about(id))?;
-    resource.refresh(schema);
+    let applied = match (&build.step, resource.history.take()) {
+        (Some(step), Some(mut history)) => {
+            let cause = step.cause_of_patch(text.file, text.skipped, None);
+            let applied = patch.apply_watched(resource.node_mut(), &mut |document, place| {
+                let mut cause = cause.clone();
+                cause.text = cause.text.map(|text| TextAt::Here(text.locate(place)));
+                history.note(document, &Arc::new(cause));
+            });
+            resource.history = Some(history);
+            applied
+        }
+        (_, history) => {
+            resource.history = history;
+            patch.apply(resource.node_mut())
+        }
+    };
+    applied.map_err(|error| Error::from(error).about(id))?;
+    resource.refresh(&build.schema);
     Ok(())
 }
 

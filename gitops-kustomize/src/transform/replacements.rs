@@ -13,12 +13,13 @@ use super::{
 };
 use crate::{
     build::Build,
-    error::{Error, ErrorKind, Result},
+    error::{Entry, Error, ErrorKind, Location, Result},
     file::{FieldOptions, Replacement, ReplacementSource, ReplacementTarget, decode::Dialect},
     load::Loader,
     read::read_document,
     resource::{Resource, ResourceId},
     set::ResourceSet,
+    trace::{self, Cause, TracedStep},
     words::list,
 };
 
@@ -47,6 +48,31 @@ struct ReplacementFile {
 }
 
 impl Configured {
+    fn cause(&self, step: &TracedStep) -> Cause {
+        let configured = match &self.file {
+            Some(file) => {
+                let place = match file.document.as_sequence() {
+                    Some(items) => items.get(self.index).map(Node::place).unwrap_or_default(),
+                    None => file.document.place(),
+                };
+                let (line, column) = (place.line(), place.column());
+                Location { file: file.name.as_str().into(), line, column }
+            }
+            None => step.configured(Entry(step.entry.0, step.entry.1.or(Some(self.index)))),
+        };
+        let cause = Cause { configured: Some(configured), ..Cause::by(&step.by) };
+        match &self.replacement.source {
+            Some(source) => {
+                let path =
+                    if source.field_path.is_empty() { DEFAULT_PATH } else { &source.field_path };
+                let name = if source.name.is_empty() { "" } else { "/" };
+                let from = format!("{}{name}{}", source.gvk.kind, source.name);
+                cause.noting(format!("copied from {path} of {from}"))
+            }
+            None => cause.noting("from sourceValue"),
+        }
+    }
+
     fn place(&self, error: Error) -> Error {
         let error = match &self.file {
             Some(file) if !file.document.is_sequence() => error,
@@ -119,14 +145,20 @@ impl Replacements {
 impl Transform for Replacements {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         for configured in &self.replacements {
-            run_one(&configured.replacement, set, build)
+            let cause = build.step.as_ref().map(|step| configured.cause(step));
+            run_one(&configured.replacement, set, build, cause)
                 .map_err(|error| configured.place(error))?;
         }
         Ok(())
     }
 }
 
-fn run_one(replacement: &Replacement, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
+fn run_one(
+    replacement: &Replacement,
+    set: &mut ResourceSet,
+    build: &Build<'_>,
+    cause: Option<Cause>,
+) -> Result<()> {
     let (Some(targets), true) =
         (&replacement.targets, replacement.source.is_some() || replacement.source_value.is_some())
     else {
@@ -139,6 +171,9 @@ fn run_one(replacement: &Replacement, set: &mut ResourceSet, build: &Build<'_>) 
         build.scope.check()?;
         write(target, &value, set, build)
             .map_err(|error| error.at_index(index).at_field("targets"))?;
+    }
+    if let Some(cause) = cause {
+        trace::note(set, cause);
     }
     Ok(())
 }

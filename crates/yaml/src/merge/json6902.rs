@@ -59,6 +59,19 @@ impl JsonPatch {
     /// In evanphx's words, for the first operation that does not apply, with its place in the patch
     /// and a hint at what the document has there.
     pub fn apply(&self, document: &mut Node) -> Result<(), Error> {
+        self.apply_watched(document, &mut |_, _| {})
+    }
+
+    /// As [`Self::apply`]; `watch` sees the document after each operation, with the operation's place
+    /// in the patch.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn apply_watched(
+        &self,
+        document: &mut Node,
+        watch: &mut dyn FnMut(&Node, Place),
+    ) -> Result<(), Error> {
         let mut work = document.clone();
         let mut copied = 0;
         for (index, operation) in self.operations.iter().enumerate() {
@@ -66,6 +79,7 @@ impl JsonPatch {
                 let error = error.at(operation.place.line, operation.place.column);
                 error.with_hint(operation.explain(&work, index + 1, self.operations.len()))
             })?;
+            watch(&work, operation.place);
         }
         *document = work;
         Ok(())
