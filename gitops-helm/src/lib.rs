@@ -42,6 +42,7 @@ pub use manifest::{
 };
 pub use repository::{ChartVersion, Index, IndexError, Listing, Skipped};
 pub use values::{
-    CoalesceError, SetError, SetMode, Values, coalesce, merge, read_values, set, set_file, set_json,
+    CoalesceError, SchemaError, SetError, SetMode, Values, coalesce, merge, read_values, set,
+    set_file, set_json, validate_schema,
 };
 pub use warning::Warning;

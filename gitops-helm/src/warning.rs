@@ -213,3 +213,16 @@ pub(crate) fn go_bad_bool(value: &Value) -> String {
         Value::Object(_) => go_value(value),
     }
 }
+
+/// The Go type that a value has among values.
+pub(crate) fn go_type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}

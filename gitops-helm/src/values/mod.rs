@@ -3,6 +3,7 @@
 mod coalesce;
 mod go_json;
 mod read;
+mod schema;
 mod set_flags;
 
 use serde_json::{Map, Value};
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 pub use coalesce::{CoalesceError, coalesce};
 pub(crate) use coalesce::{merge_tables, merge_with_nulls};
 pub use read::{merge, read_values};
+pub use schema::{SchemaError, validate_schema};
 pub use set_flags::{SetError, SetMode, set, set_file, set_json};
 
 /// The values of a chart or of a release: numbers of YAML are floats, those of `--set` integers.

@@ -1,0 +1,391 @@
+//! A schema made ready: its parts checked, its references and patterns resolved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gitops_core::quoted;
+use regex::Regex;
+use serde_json::{Map, Value};
+
+/// A schema within its document.
+#[derive(Debug)]
+pub(super) struct Schema<'s> {
+    pub(super) root: &'s Value,
+    pub(super) draft: Draft,
+    /// What `$ref` and its relatives lead to, by the address of the schema that has it.
+    references: BTreeMap<(usize, &'static str), &'s Value>,
+    patterns: BTreeMap<usize, Regex>,
+}
+
+/// A version of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Draft {
+    Four,
+    Six,
+    Seven,
+    Nineteen,
+    Twenty,
+}
+
+/// The keywords that refer to other schemas.
+pub(super) const REFERENCES: [&str; 3] = ["$ref", "$recursiveRef", "$dynamicRef"];
+
+const ROOT: &str = "file:///values.schema.json";
+
+impl<'s> Schema<'s> {
+    /// Checks a document and finds what its references mean.
+    pub(super) fn compile(root: &'s Value) -> Result<Self, String> {
+        let draft = draft(root)?;
+        let mut ids = Ids::default();
+        ids.bases.push(ROOT.to_owned());
+        ids.resources.insert(ROOT.to_owned(), (root, 0));
+        ids.collect(root, 0, draft);
+        let schema = Self { root, draft, references: BTreeMap::new(), patterns: BTreeMap::new() };
+        let mut compiler =
+            Compiler { schema, ids, seen: BTreeSet::new(), queue: vec![(root, 0, String::new())] };
+        while let Some((part, base, place)) = compiler.queue.pop() {
+            compiler.part(part, base, &place)?;
+        }
+        Ok(compiler.schema)
+    }
+
+    pub(super) fn reference(&self, schema: &Value, keyword: &'static str) -> Option<&'s Value> {
+        self.references.get(&(address(schema), keyword)).copied()
+    }
+
+    /// The pattern in a text of the schema.
+    pub(super) fn pattern(&self, text: &Value) -> Option<&Regex> {
+        self.patterns.get(&address(text))
+    }
+
+    /// The patterns of `patternProperties`, kept by the schemas below them.
+    pub(super) fn name_pattern(&self, below: &Value) -> Option<&Regex> {
+        self.patterns.get(&address(below))
+    }
+}
+
+/// Parts of a document are told apart by where they are in memory.
+fn address(value: &Value) -> usize {
+    std::ptr::from_ref(value) as usize
+}
+
+fn draft(root: &Value) -> Result<Draft, String> {
+    let Some(url) = root.get("$schema").and_then(Value::as_str) else { return Ok(Draft::Twenty) };
+    let (address, fragment) = url.split_once('#').unwrap_or((url, ""));
+    let name = address
+        .strip_prefix("http://")
+        .or_else(|| address.strip_prefix("https://"))
+        .and_then(|rest| rest.strip_prefix("json-schema.org/"));
+    match name {
+        Some("schema" | "draft/2020-12/schema") if fragment.is_empty() => Ok(Draft::Twenty),
+        Some("draft/2019-09/schema") if fragment.is_empty() => Ok(Draft::Nineteen),
+        Some("draft-07/schema") if fragment.is_empty() => Ok(Draft::Seven),
+        Some("draft-06/schema") if fragment.is_empty() => Ok(Draft::Six),
+        Some("draft-04/schema") if fragment.is_empty() => Ok(Draft::Four),
+        _ => Err(refused(url)),
+    }
+}
+
+fn refused(url: &str) -> String {
+    format!("failing loading {}: references to other documents are refused\n", quoted(url))
+}
+
+/// Which parts of a document have names.
+#[derive(Debug, Default)]
+struct Ids<'s> {
+    bases: Vec<String>,
+    resources: BTreeMap<String, (&'s Value, usize)>,
+    anchors: BTreeMap<(usize, String), &'s Value>,
+    /// The base of each part that begins a resource.
+    begins: BTreeMap<usize, usize>,
+}
+
+impl<'s> Ids<'s> {
+    fn collect(&mut self, part: &'s Value, base: usize, draft: Draft) {
+        let Value::Object(object) = part else { return };
+        let id =
+            object.get(if draft == Draft::Four { "id" } else { "$id" }).and_then(Value::as_str);
+        // Before 2019-09 what stands beside a reference does not count.
+        let id = id.filter(|_| draft >= Draft::Nineteen || !object.contains_key("$ref"));
+        let mut base = base;
+        if let Some(id) = id {
+            match id.strip_prefix('#') {
+                Some("") => {}
+                Some(anchor) => {
+                    self.anchors.insert((base, anchor.to_owned()), part);
+                }
+                None => {
+                    let url = join(&self.bases[base], id.trim_end_matches('#'));
+                    base = self.bases.len();
+                    self.bases.push(url.clone());
+                    self.resources.insert(url, (part, base));
+                    self.begins.insert(address(part), base);
+                }
+            }
+        }
+        for keyword in ["$anchor", "$dynamicAnchor"] {
+            if let Some(anchor) = object.get(keyword).and_then(Value::as_str) {
+                self.anchors.insert((base, anchor.to_owned()), part);
+            }
+        }
+        for (_, below) in below(object) {
+            self.collect(below, base, draft);
+        }
+        for keyword in ["definitions", "$defs"] {
+            for below in object.get(keyword).and_then(Value::as_object).into_iter().flatten() {
+                self.collect(below.1, base, draft);
+            }
+        }
+    }
+
+    fn resolve(&self, reference: &str, base: usize) -> Result<(&'s Value, usize), String> {
+        let (url, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let full =
+            if url.is_empty() { self.bases[base].clone() } else { join(&self.bases[base], url) };
+        let &(root, base) = self.resources.get(&full).ok_or_else(|| refused(&full))?;
+        let fragment = percent_decode(fragment);
+        let missing =
+            |what: &str| format!("{what} in {} not found\n", quoted(&format!("{full}#{fragment}")));
+        if fragment.is_empty() {
+            Ok((root, base))
+        } else if fragment.starts_with('/') {
+            root.pointer(&fragment).map(|part| (part, base)).ok_or_else(|| missing("jsonpointer"))
+        } else {
+            let anchor = self.anchors.get(&(base, fragment.clone()));
+            anchor.map(|part| (*part, base)).ok_or_else(|| missing("anchor"))
+        }
+    }
+}
+
+struct Compiler<'s> {
+    schema: Schema<'s>,
+    ids: Ids<'s>,
+    seen: BTreeSet<usize>,
+    queue: Vec<(&'s Value, usize, String)>,
+}
+
+impl<'s> Compiler<'s> {
+    fn part(&mut self, part: &'s Value, base: usize, place: &str) -> Result<(), String> {
+        if !self.seen.insert(address(part)) {
+            return Ok(());
+        }
+        let object = match part {
+            Value::Bool(_) => return Ok(()),
+            Value::Object(object) => object,
+            other => {
+                let kind = crate::decode::kind(other);
+                return Err(malformed(place, &format!("got {kind}, want boolean or object")));
+            }
+        };
+        let base = self.ids.begins.get(&address(part)).copied().unwrap_or(base);
+        for keyword in REFERENCES {
+            let Some(reference) = object.get(keyword).and_then(Value::as_str) else { continue };
+            let (target, base) = self.ids.resolve(reference, base)?;
+            self.schema.references.insert((address(part), keyword), target);
+            self.queue.push((target, base, place.to_owned()));
+        }
+        if self.schema.draft < Draft::Nineteen && object.contains_key("$ref") {
+            return Ok(());
+        }
+        check_shape(object, place, self.schema.draft)?;
+        if let Some(pattern) = object.get("pattern")
+            && let Some(text) = pattern.as_str()
+        {
+            self.pattern(text, pattern, &format!("{place}/pattern"))?;
+        }
+        let patterns = object.get("patternProperties").and_then(Value::as_object);
+        for (pattern, below) in patterns.into_iter().flatten() {
+            self.pattern(pattern, below, &format!("{place}/patternProperties"))?;
+        }
+        for (path, below) in below(object) {
+            self.queue.push((below, base, format!("{place}/{path}")));
+        }
+        Ok(())
+    }
+
+    fn pattern(&mut self, text: &str, key: &'s Value, place: &str) -> Result<(), String> {
+        let regex = go_regex(text)
+            .map_err(|error| malformed(place, &format!("'{text}' is not valid regex: {error}")))?;
+        self.schema.patterns.insert(address(key), regex);
+        Ok(())
+    }
+}
+
+/// The schemas directly within one, with their path.
+fn below(object: &Map<String, Value>) -> Vec<(String, &Value)> {
+    let mut found = Vec::new();
+    for (keyword, value) in object {
+        match keyword.as_str() {
+            "not"
+            | "if"
+            | "then"
+            | "else"
+            | "contains"
+            | "propertyNames"
+            | "additionalProperties"
+            | "additionalItems"
+            | "unevaluatedProperties"
+            | "unevaluatedItems" => found.push((keyword.clone(), value)),
+            "items" | "allOf" | "anyOf" | "oneOf" | "prefixItems" => match value {
+                Value::Array(items) => {
+                    for (index, item) in items.iter().enumerate() {
+                        found.push((format!("{keyword}/{index}"), item));
+                    }
+                }
+                value => found.push((keyword.clone(), value)),
+            },
+            "properties" | "patternProperties" | "dependentSchemas" | "dependencies" => {
+                for (name, value) in value.as_object().into_iter().flatten() {
+                    // A dependency may be a list of names.
+                    if !(keyword == "dependencies" && value.is_array()) {
+                        found.push((format!("{keyword}/{name}"), value));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What the metaschema says of the keywords that are no schemas.
+fn check_shape(object: &Map<String, Value>, place: &str, draft: Draft) -> Result<(), String> {
+    for (keyword, value) in object {
+        let texts = |value: &Value| {
+            value.as_array().is_some_and(|items| items.iter().all(Value::is_string))
+        };
+        let count = |value: &Value| {
+            value.as_f64().is_some_and(|number| number >= 0.0 && number.fract() == 0.0)
+        };
+        let (valid, wanted) = match keyword.as_str() {
+            "type" => (is_type(value), "a type or a list of types"),
+            "enum" => (value.is_array(), "array"),
+            "required" if draft == Draft::Four => (texts(value), "array of strings"),
+            "required" => (texts(value), "array of strings"),
+            "properties" | "patternProperties" | "definitions" | "$defs" | "dependencies"
+            | "dependentSchemas" => (value.is_object(), "object"),
+            "dependentRequired" => {
+                let lists = |lists: &Map<String, Value>| lists.values().all(texts);
+                (value.as_object().is_some_and(lists), "object of lists of strings")
+            }
+            "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
+                (value.as_array().is_some_and(|items| !items.is_empty()), "array with items")
+            }
+            "minimum" | "maximum" => (value.is_number(), "number"),
+            "exclusiveMinimum" | "exclusiveMaximum" if draft == Draft::Four => {
+                (value.is_boolean(), "boolean")
+            }
+            "exclusiveMinimum" | "exclusiveMaximum" => (value.is_number(), "number"),
+            "multipleOf" => (value.as_f64().is_some_and(|number| number > 0.0), "number above 0"),
+            "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties"
+            | "maxProperties" | "minContains" | "maxContains" => {
+                (count(value), "integer of at least 0")
+            }
+            "uniqueItems" => (value.is_boolean(), "boolean"),
+            "pattern" | "format" | "$ref" | "$id" | "$schema" | "$anchor" | "title"
+            | "description" | "$comment" => (value.is_string(), "string"),
+            _ => (true, ""),
+        };
+        if !valid {
+            let found = crate::decode::kind(value);
+            let place = format!("{place}/{keyword}");
+            return Err(malformed(&place, &format!("got {found}, want {wanted}")));
+        }
+    }
+    Ok(())
+}
+
+fn is_type(value: &Value) -> bool {
+    let known = |name: &str| super::validate::TYPES.contains(&name);
+    match value {
+        Value::String(name) => known(name),
+        Value::Array(names) => names.iter().all(|name| name.as_str().is_some_and(known)),
+        _ => false,
+    }
+}
+
+fn malformed(place: &str, message: &str) -> String {
+    format!(
+        "{} is not valid against metaschema: jsonschema validation failed\n- at '{place}': {message}\n",
+        quoted(&format!("{ROOT}#"))
+    )
+}
+
+/// Joins a base address and a reference, as far as schemas need it.
+fn join(base: &str, reference: &str) -> String {
+    if reference.contains("://") || reference.starts_with("urn:") {
+        return reference.to_owned();
+    }
+    let authority = base.find("://").map_or(0, |index| index + 3);
+    let path = base[authority..].find('/').map_or(base.len(), |index| authority + index);
+    if reference.starts_with('/') {
+        return format!("{}{reference}", &base[..path]);
+    }
+    let directory = base.rfind('/').map_or(0, |index| index + 1).max(path.min(base.len()));
+    format!("{}{reference}", &base[..directory])
+}
+
+fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex =
+            tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A pattern in Go's syntax: its classes `\d`, `\w` and `\s` know ASCII only.
+pub(super) fn go_regex(pattern: &str) -> Result<Regex, String> {
+    let mut ascii = String::with_capacity(pattern.len());
+    let mut in_class = false;
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some('d') => ascii.push_str(if in_class { "0-9" } else { "[0-9]" }),
+                Some('w') => ascii.push_str(if in_class { "0-9A-Za-z_" } else { "[0-9A-Za-z_]" }),
+                Some('s') => {
+                    ascii.push_str(if in_class { "\\t\\n\\f\\r " } else { "[\\t\\n\\f\\r ]" });
+                }
+                Some('D') if !in_class => ascii.push_str("[^0-9]"),
+                Some('W') if !in_class => ascii.push_str("[^0-9A-Za-z_]"),
+                Some('S') if !in_class => ascii.push_str("[^\\t\\n\\f\\r ]"),
+                Some('b') => ascii.push_str("(?-u:\\b)"),
+                Some('/') => ascii.push('/'),
+                Some(other) => {
+                    ascii.push('\\');
+                    ascii.push(other);
+                }
+                None => ascii.push('\\'),
+            },
+            '[' if in_class => ascii.push_str("\\["),
+            '[' => {
+                in_class = true;
+                ascii.push('[');
+            }
+            ']' => {
+                in_class = false;
+                ascii.push(']');
+            }
+            '&' | '~' if in_class => {
+                ascii.push('\\');
+                ascii.push(character);
+            }
+            other => ascii.push(other),
+        }
+    }
+    regex::RegexBuilder::new(&ascii).size_limit(4 << 20).build().map_err(|error| {
+        let text = error.to_string();
+        text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    })
+}
