@@ -201,16 +201,19 @@ impl<'t> Target<'t> {
             self.add_resource(build, &mut all, entry, at)
                 .map_err(|error| self.place(error.context("accumulating resources"), at))?;
         }
+        build.scope.check()?;
         self.merge_configurations(&mut all)?;
         self.run_generators(build, &mut all)?;
         let components = std::mem::take(&mut self.file.components);
         for (index, entry) in components.iter().enumerate() {
+            build.scope.check()?;
             all = self.add_component(build, all, entry).map_err(|error| {
                 let error = error.context("accumulating components");
                 self.place(error, Entry("components", Some(index)))
             })?;
         }
         build.check_size(all.set.len()).map_err(|error| self.place(error, Entry::UNKNOWN))?;
+        build.scope.check()?;
         self.run_transformers(build, &mut all)?;
         self.run_validators(build, &mut all)?;
         for (index, variable) in std::mem::take(&mut self.file.vars).into_iter().enumerate() {
@@ -431,6 +434,7 @@ impl<'t> Target<'t> {
             ("secretGenerator", "SecretGenerator", &self.file.secrets),
         ] {
             for (index, args) in generators.iter().enumerate() {
+                build.scope.check()?;
                 let entry = Entry(field, Some(index));
                 self.run_generator(build, all, kind, args)
                     .map_err(|error| self.place(error, entry))?;

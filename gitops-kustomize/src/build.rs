@@ -191,7 +191,7 @@ impl<'b> Build<'b> {
 
     /// What follows when all resources are there.
     fn settle(&mut self, mut accumulated: Accumulator) -> Result<Accumulator> {
-        finish::add_hashes(&mut accumulated.set, &self.schema)?;
+        finish::add_hashes(&mut accumulated.set, self)?;
         self.note(&mut accumulated.set, || {
             Cause::by("HashTransformer").noting("the hash of the content")
         });
@@ -201,6 +201,14 @@ impl<'b> Build<'b> {
         self.note(&mut accumulated.set, || Cause::by("vars").noting("values of variables"));
         finish::drop_local(&mut accumulated.set)?;
         Ok(accumulated)
+    }
+
+    /// Fails once the build is stopped; for loops over resources, which look every now and then.
+    pub(crate) fn check_at(&self, index: usize) -> Result<()> {
+        if index.is_multiple_of(64) {
+            self.scope.check()?;
+        }
+        Ok(())
     }
 
     /// Notes what changed since the last note, in a build that is traced.

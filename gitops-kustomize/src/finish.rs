@@ -1,6 +1,6 @@
 //! The last steps of a build, which see all resources together.
 
-use gitops_yaml::{Content, Mapping, Node, Scalar, ScalarStyle, Schema};
+use gitops_yaml::{Content, Mapping, Node, Scalar, ScalarStyle};
 
 use crate::{
     accumulator::Accumulator,
@@ -48,8 +48,10 @@ const BOOKKEEPING: [&str; 19] = [
 ];
 
 /// Ends the names of generated objects with the hash of their content.
-pub(crate) fn add_hashes(set: &mut ResourceSet, schema: &Schema) -> Result<()> {
-    for resource in set.iter_mut() {
+pub(crate) fn add_hashes(set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
+    let schema = &build.schema;
+    for (index, resource) in set.iter_mut().enumerate() {
+        build.check_at(index)?;
         if resource.needs_hash {
             let name = format!("{}-{}", resource.id().name, name_hash(resource.node())?);
             resource.remember_id();

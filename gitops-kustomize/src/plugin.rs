@@ -96,7 +96,7 @@ impl Plugin {
         build: &Build<'_>,
     ) -> Result<()> {
         if self.kind() == "HashTransformer" {
-            return finish::add_hashes(set, &build.schema);
+            return finish::add_hashes(set, build);
         }
         let step = self.step(loader, build).map_err(|error| match error.kind() {
             // The original looks a plugin up before it configures it.

@@ -97,8 +97,9 @@ impl Images {
 }
 
 impl Transform for Images {
-    fn run(&self, set: &mut ResourceSet, _: &Build<'_>) -> Result<()> {
-        for resource in set.contents_mut() {
+    fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
+        for (index, resource) in set.contents_mut().enumerate() {
+            build.check_at(index)?;
             if resource.id().gvk.kind == "CustomResourceDefinition" {
                 continue;
             }

@@ -28,11 +28,12 @@ impl AddPairs {
 }
 
 impl Transform for AddPairs {
-    fn run(&self, set: &mut ResourceSet, _: &Build<'_>) -> Result<()> {
+    fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         if self.pairs.is_empty() {
             return Ok(());
         }
-        for resource in set.contents_mut() {
+        for (index, resource) in set.contents_mut().enumerate() {
+            build.check_at(index)?;
             for spec in &self.specs {
                 spec.apply(resource, Creates::Mapping, &mut |node| self.add_to(node))?;
             }

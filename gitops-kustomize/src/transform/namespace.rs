@@ -134,7 +134,8 @@ impl Transform for Namespace {
         if self.namespace.is_empty() {
             return Ok(());
         }
-        for resource in set.iter_mut() {
+        for (index, resource) in set.iter_mut().enumerate() {
+            build.check_at(index)?;
             resource.remember_id();
             self.apply(resource)?;
             resource.refresh(&build.schema);

@@ -81,6 +81,7 @@ impl StrategicMerge {
 impl Transform for StrategicMerge {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         for (patch, entry) in self.patches.iter().zip(&self.entries) {
+            build.scope.check()?;
             let index = set
                 .find_any(&patch.original_id())
                 .and_then(|index| {
@@ -247,6 +248,7 @@ impl PatchStep {
         };
         let mut renamed = false;
         for index in matcher.select(set) {
+            build.check_at(index)?;
             let mut node = patch.node().clone();
             // The patch is read as one for the target's API version.
             if let Some(mapping) = node.as_mapping_mut() {
@@ -295,6 +297,7 @@ impl Transform for PatchStep {
                         .expecting("`target` with the kind and name of the objects"));
                 };
                 for index in matcher.select(set) {
+                    build.check_at(index)?;
                     let resource = set.get_mut(index);
                     resource.remember_id();
                     let text = JsonText { file: &self.file, skipped: self.skipped };
@@ -366,6 +369,7 @@ impl Json6902 {
 impl Transform for Json6902 {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         for index in self.matcher.select(set) {
+            build.check_at(index)?;
             let text = JsonText { file: &self.file, skipped: 0 };
             apply_json(set.get_mut(index), &self.patch, text, build)
                 .map_err(|error| place(error, &self.file, 0))?;

@@ -44,7 +44,8 @@ impl Affix {
 
 impl Transform for Affix {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
-        for resource in set.iter_mut() {
+        for (index, resource) in set.iter_mut().enumerate() {
+            build.check_at(index)?;
             let original = resource.original_id().gvk;
             if self.skipped.iter().any(|gvk| original.is_selected_by(gvk)) {
                 continue;

@@ -322,6 +322,7 @@ fn write(
     let default = [DEFAULT_PATH.to_owned()];
     let paths = if target.field_paths.is_empty() { &default[..] } else { &target.field_paths };
     for place in 0..set.len() {
+        build.check_at(place)?;
         let resource = set.get(place);
         if !matcher.matches_pairs(resource)
             || !ids_of(resource).any(|id| matcher.matches_id(&id))

@@ -33,7 +33,8 @@ pub(crate) fn resolve(accumulated: &mut Accumulator, build: &mut Build<'_>) -> R
     }
     let config = accumulated.config();
     let mut used = BTreeSet::new();
-    for resource in accumulated.set.iter_mut() {
+    for (index, resource) in accumulated.set.iter_mut().enumerate() {
+        build.check_at(index)?;
         for spec in &config.var_reference {
             spec.apply(resource, Creates::Nothing, &mut |node| {
                 replace_in(node, &values, &mut used)
