@@ -162,17 +162,15 @@ impl<'t> Target<'t> {
                         .in_file(self.loader.name_of(custom.map_or("", String::as_str)))
                         .expecting("an OpenAPI document in JSON or YAML, with `definitions`")
                 })?;
-                build.schema = Arc::new(if build.options.openapi_adds {
-                    schema.or_else(&build.options.schema)
-                } else {
-                    schema
-                });
+                // Quirk: a schema that was read before stays under the one of the field.
+                let adds = build.options.openapi_adds || build.schema_in_use.get();
+                build.schema = Arc::new(if adds { schema.or_else(&build.schema) } else { schema });
                 build.schema_is_set = true;
                 Ok(())
             }
             (None, None | Some("")) => Ok(()),
             (None, Some(version)) => {
-                if !version.starts_with("v1.") {
+                if version != "v1.21.2" {
                     let message = "the specified OpenAPI version is not built in".to_owned();
                     return Err(Error::new(ErrorKind::Field, message)
                         .at_field("version")
@@ -296,6 +294,10 @@ impl<'t> Target<'t> {
         let origin = self.origin.as_ref().map(|origin| origin.join(entry));
         let mut set = ResourceSet::new();
         for mut resource in resources {
+            let gvk = &resource.id().gvk;
+            if build.schema.is_namespaced(&gvk.api_version(), &gvk.kind).is_none() {
+                build.schema_in_use.set(true);
+            }
             resource.origin.clone_from(&origin);
             set.append(resource)?;
         }

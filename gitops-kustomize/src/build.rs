@@ -1,6 +1,6 @@
 //! The one public verb.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{cell::Cell, collections::HashMap, path::Path, sync::Arc};
 
 use gitops_core::{Scope, Tree};
 use gitops_yaml::{Node, Schema};
@@ -141,6 +141,8 @@ pub(crate) struct Build<'b> {
     pub(crate) schema: Arc<Schema>,
     /// Whether a kustomization chose a schema; the first one to do so wins.
     pub(crate) schema_is_set: bool,
+    /// Whether anything asked for more than the scope of a built-in kind.
+    pub(crate) schema_in_use: Cell<bool>,
     pub(crate) warnings: Vec<Warning>,
     kustomizations: usize,
     /// Bases by place: how often they were built, and the result from the second time on.
@@ -163,6 +165,7 @@ impl<'b> Build<'b> {
             scope,
             schema: Arc::clone(&options.schema),
             schema_is_set: false,
+            schema_in_use: Cell::new(false),
             warnings: Vec::new(),
             kustomizations: 0,
             seen: HashMap::new(),

@@ -1,25 +1,25 @@
 //! The last steps of a build, which see all resources together.
 
-use gitops_yaml::{Content, Mapping, Node, Scalar, ScalarStyle};
+use gitops_yaml::{Content, Node, Scalar, ScalarStyle};
 
 use crate::{
     accumulator::Accumulator,
     build::Build,
-    config::TransformerConfig,
+    config::{FieldSpec, TransformerConfig},
     error::{Error, ErrorKind, Result},
     file::Kustomization,
     generate::name_hash,
     manifests::{Manifest, Manifests, Source},
     read::check_metadata,
-    resource::{Origin, Resource},
+    resource::{Gvk, Origin, Resource, rewrite_pairs},
     set::ResourceSet,
     trace::Cause,
-    transform::{name_refs, remove_pair, variables},
+    transform::{AddPairs, name_refs, variables},
 };
 
 const LOCAL_CONFIG: &str = "config.kubernetes.io/local-config";
-const ORIGIN: &str = "config.kubernetes.io/origin";
-const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformations";
+pub(crate) const ORIGIN: &str = "config.kubernetes.io/origin";
+pub(crate) const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformations";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// What the label says; tools that look for kustomize's find it.
 const MANAGER: &str = "kustomize-v5.8.2";
@@ -104,21 +104,20 @@ pub(crate) fn manifests(
 ) -> Result<Manifests> {
     let managed =
         build.options.enable_managed_by_label || file.has_metadata_option("managedByLabel");
+    let managed = managed.then(|| {
+        let labels = FieldSpec::new(Gvk::default(), "metadata/labels", true);
+        AddPairs::new([(MANAGED_BY.to_owned(), MANAGER.to_owned())].into(), vec![labels])
+    });
     let origins = file.has_metadata_option("originAnnotations");
     let transformations = file.has_metadata_option("transformerAnnotations");
     let mut items = Vec::with_capacity(set.len());
     let mut size = 0;
     for mut resource in set.into_vec() {
         build.scope.check()?;
-        if managed {
-            let labels = resource
-                .node_mut()
-                .make_mapping()
-                .mapping_or_insert("metadata")
-                .mapping_or_insert("labels");
-            labels.insert(MANAGED_BY, MANAGER);
+        if let Some(managed) = &managed {
+            managed.apply(&mut resource)?;
         }
-        clean(resource.node_mut());
+        clean(resource.node_mut(), origins && transformations);
         widen_folds(resource.node_mut());
         if origins && let Some(origin) = resource.origin.as_ref().map(Origin::to_yaml) {
             resource.set_annotation(ORIGIN, &origin);
@@ -158,49 +157,26 @@ pub(crate) fn manifests(
     Ok(Manifests::from_items(items))
 }
 
-/// Takes bookkeeping off an object that was read with it. Empty mappings of labels and annotations
-/// go, as the original rewrites these.
-fn clean(node: &mut Node) {
-    let Some(metadata) = node.get_mut("metadata").and_then(Node::as_mapping_mut) else { return };
-    let Some(annotations) = metadata.get("annotations") else { return };
-    if annotations.is_empty() {
-        metadata.remove("annotations");
+/// Takes bookkeeping off an object that was read with it.
+///
+/// Quirk: the original rewrites the annotations, so that all become strings, and an empty mapping of
+/// them goes, unless both origins and transformations are asked for.
+fn clean(node: &mut Node, keeps_empty: bool) {
+    let Some(annotations) = node.at_mut(["metadata", "annotations"]) else { return };
+    if let Some(annotations) = annotations.as_mapping_mut().filter(|pairs| !pairs.is_empty()) {
+        annotations.retain(|entry| {
+            let key = entry.key.text().unwrap_or_default();
+            !BOOKKEEPING.contains(&key) && key != ORIGIN && key != TRANSFORMATIONS
+        });
+    } else if keeps_empty {
         return;
     }
-    let Some(annotations) = annotations.as_mapping() else { return };
-    let found: Vec<&str> = BOOKKEEPING
-        .iter()
-        .chain([&ORIGIN, &TRANSFORMATIONS])
-        .copied()
-        .filter(|key| annotations.contains_key(key))
-        .collect();
-    // What else stands there becomes text, since the original rewrites the annotations as such.
-    let rewrite =
-        annotations.values().any(|value| value.as_scalar().is_some() && !value.is_string());
-    for key in found {
-        remove_pair(node, "annotations", key);
-    }
-    if rewrite
-        && let Some(annotations) =
-            node.at_mut(["metadata", "annotations"]).and_then(Node::as_mapping_mut)
-    {
-        stringify(annotations);
-    }
-}
-
-fn stringify(annotations: &mut Mapping) {
-    for value in annotations.values_mut() {
-        if let Some(text) = value.text().map(str::to_owned)
-            && !value.is_string()
-        {
-            *value = Node::string(text);
-        }
-    }
+    rewrite_pairs(node, "annotations");
 }
 
 /// Quirk: the original prints its tree and reads it back, and its printer adds a line break to folded
 /// scalars (`>`) before lines that are indented further.
-fn widen_folds(node: &mut Node) {
+pub(crate) fn widen_folds(node: &mut Node) {
     match node.content_mut() {
         Content::Mapping(mapping) => mapping.values_mut().for_each(widen_folds),
         Content::Sequence(_) => node.as_sequence_mut().into_iter().flatten().for_each(widen_folds),

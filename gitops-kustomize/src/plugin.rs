@@ -63,11 +63,11 @@ impl Plugin {
         let node = self.config.node();
         let made = match self.kind() {
             "ConfigMapGenerator" => {
-                let args = self.named(GeneratorArgs::read_config_map(node, Dialect::Lenient)?);
+                let args = self.named(GeneratorArgs::read_plugin(node, Dialect::Lenient)?);
                 generate::config_map(&args, None, loader, &build.schema).map(|made| vec![made])
             }
             "SecretGenerator" => {
-                let args = self.named(GeneratorArgs::read_secret(node, Dialect::Lenient)?);
+                let args = self.named(GeneratorArgs::read_plugin(node, Dialect::Lenient)?);
                 generate::secret(&args, None, loader, &build.schema).map(|made| vec![made])
             }
             "IAMPolicyGenerator" => service_account(node, build),

@@ -6,7 +6,7 @@ use gitops_yaml::Schema;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    resource::{Behavior, IdKey, Resource, ResourceId},
+    resource::{Behavior, IdKey, Resource, ResourceId, rewrite_pairs},
     words::{list, nearest},
 };
 
@@ -18,6 +18,8 @@ pub(crate) struct ResourceSet {
     /// Built on first use, dropped when an identity may have changed.
     current: Option<HashSet<IdKey>>,
     any: Option<HashMap<IdKey, Vec<usize>>>,
+    /// Whether identities may have changed since they were known to differ.
+    unchecked: bool,
 }
 
 impl ResourceSet {
@@ -94,7 +96,7 @@ impl ResourceSet {
 
     /// Adds all resources of another set at the end.
     pub(crate) fn append_all(&mut self, other: Self) -> Result<()> {
-        if self.items.is_empty() {
+        if self.items.is_empty() && !other.unchecked {
             *self = other;
             return Ok(());
         }
@@ -258,6 +260,7 @@ impl ResourceSet {
             }
         }
         self.current = Some(seen);
+        self.unchecked = false;
         Ok(())
     }
 
@@ -267,6 +270,7 @@ impl ResourceSet {
     }
 
     fn forget(&mut self) {
+        self.unchecked = true;
         self.current = None;
         self.any = None;
     }
@@ -296,6 +300,11 @@ fn take_over_metadata(resource: &mut Resource, old: &Resource, schema: &Schema) 
                 own.insert(key, value.clone());
             }
         }
+    }
+    rewrite_pairs(resource.node_mut(), "labels");
+    rewrite_pairs(resource.node_mut(), "annotations");
+    if resource.transformations.is_empty() {
+        resource.transformations.clone_from(&old.transformations);
     }
     resource.needs_hash &= old.needs_hash;
     resource.set_name(&old.id().name, schema);

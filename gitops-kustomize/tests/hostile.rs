@@ -225,7 +225,7 @@ fn patterns_and_sizes() {
     let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\n";
     let patch = |name: &str| {
         format!(
-            "resources: [a.yaml]\npatches:\n- target: {{name: '{name}'}}\n  patch: '[{{op: add, path: /data, value: {{}}}}]'\n"
+            "resources: [a.yaml]\npatches:\n- target: {{name: '{name}'}}\n  patch: '[{{\"op\": \"add\", \"path\": \"/data\", \"value\": {{}}}}]'\n"
         )
     };
     run(&tree(&[("kustomization.yaml", &patch("(a+)+$")), ("a.yaml", object)]), "").unwrap();

@@ -360,6 +360,16 @@ impl GeneratorArgs {
         Ok(args)
     }
 
+    /// The arguments of a plugin, for which the older field `env` means nothing.
+    pub(crate) fn read_plugin(node: &Node, dialect: Dialect) -> Result<Self> {
+        let mut args = Self::read_secret(node, dialect)?;
+        if Fields::new(node, "Plugin", dialect)?.string("env")?.is_empty() {
+            return Ok(args);
+        }
+        args.envs.pop();
+        Ok(args)
+    }
+
     fn read_common(fields: &mut Fields<'_>) -> Result<Self> {
         let mut args = Self {
             name: fields.string("name")?,

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     file::{GeneratorArgs, GeneratorOptions},
     load::{Loader, path},
-    resource::{Behavior, Resource},
+    resource::{Behavior, Resource, made_key, made_string},
 };
 
 /// Makes a ConfigMap; `all` are the options for all generators.
@@ -54,15 +54,17 @@ fn generate(
     let data = read_data(args, loader)
         .map_err(|error| error.about(format_args!("{kind}/{}", args.name)))?;
     let mut metadata = Mapping::new();
-    metadata.insert("name", args.name.as_str());
+    metadata.insert("name", made_string(&args.name));
     if !args.namespace.is_empty() {
-        metadata.insert("namespace", args.namespace.as_str());
+        metadata.insert("namespace", made_string(&args.namespace));
     }
     for (field, pairs) in [("labels", &options.labels), ("annotations", &options.annotations)] {
         if !pairs.is_empty() {
-            let pairs: Mapping =
-                pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-            metadata.insert(field, pairs);
+            let mut made = Mapping::with_capacity(pairs.len());
+            for (key, value) in pairs {
+                made.push(made_key(key), made_string(value));
+            }
+            metadata.insert(field, made);
         }
     }
     let mut object = Mapping::new();
@@ -72,25 +74,30 @@ fn generate(
     if kind == "Secret" {
         let secret_type = if args.secret_type.is_empty() { "Opaque" } else { &args.secret_type };
         object.insert("type", secret_type);
-        let data: Mapping = data
-            .into_iter()
-            .map(|(key, value)| (key, Node::string(wrapped_base64(&value))))
-            .collect();
-        object.insert("data", data);
+        let mut secrets = Mapping::with_capacity(data.len());
+        for (key, value) in data {
+            secrets.push(made_key(&key), Node::string(wrapped_base64(&value)));
+        }
+        object.insert("data", secrets);
     } else {
         for (key, value) in data {
             match String::from_utf8(value) {
-                Ok(text) => object.mapping_or_insert("data").insert(key, text_node(text)),
-                Err(bytes) => object
-                    .mapping_or_insert("binaryData")
-                    .insert(key, Node::string(wrapped_base64(bytes.as_bytes()))),
-            };
+                Ok(text) => {
+                    object.mapping_or_insert("data").push(made_key(&key), text_node(text));
+                }
+                Err(bytes) => {
+                    let bytes = wrapped_base64(bytes.as_bytes());
+                    let binary = object.mapping_or_insert("binaryData");
+                    binary.push(made_key(&key), Node::string(bytes));
+                }
+            }
         }
     }
     if options.immutable {
         object.insert("immutable", true);
     }
     let mut resource = Resource::new(Node::from(object), schema);
+    resource.is_generated = true;
     resource.needs_hash = !options.disable_name_suffix_hash;
     resource.behavior = Behavior::from_text(&args.behavior);
     Ok(resource)
@@ -125,7 +132,11 @@ pub(crate) fn merge_data(resource: &mut Resource, old: &Resource) {
         let object = resource.node_mut().make_mapping();
         object.remove(field);
         if !merged.is_empty() {
-            object.insert(field, merged.into_iter().collect::<Mapping>());
+            let mut made = Mapping::with_capacity(merged.len());
+            for (key, value) in merged {
+                made.push(made_key(&key), value);
+            }
+            object.insert(field, made);
         }
     }
 }

@@ -5,10 +5,12 @@ mod origin;
 
 use std::sync::Arc;
 
-use gitops_yaml::{Flavour, Mapping, Node, Scalar, ScalarStyle, ScalarType, Schema, Text, resolve};
+use gitops_yaml::{
+    Content, Flavour, Mapping, Node, Scalar, ScalarStyle, ScalarType, Schema, Text, resolve,
+};
 
 use crate::{
-    error::{Error, Location},
+    error::{Error, ErrorKind, Location},
     trace::History,
 };
 
@@ -69,6 +71,8 @@ pub(crate) struct Resource {
     pub(crate) suffixes: Vec<Text>,
     pub(crate) needs_hash: bool,
     pub(crate) behavior: Behavior,
+    /// Whether a generator made it.
+    pub(crate) is_generated: bool,
     pub(crate) origin: Option<Origin>,
     pub(crate) transformations: Vec<Origin>,
     /// The variables whose value this object holds.
@@ -76,6 +80,9 @@ pub(crate) struct Resource {
     pub(crate) read_at: Option<ReadAt>,
     /// What happened to its fields, in a build that is traced.
     pub(crate) history: Option<Box<History>>,
+    /// The values that stand in several fields and change together.
+    bonds: Vec<(u32, Scalar)>,
+    last_bond: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -97,11 +104,14 @@ impl Resource {
             suffixes: Vec::new(),
             needs_hash: false,
             behavior: Behavior::Unspecified,
+            is_generated: false,
             origin: None,
             transformations: Vec::new(),
             variables: Vec::new(),
             read_at: None,
             history: None,
+            bonds: Vec::new(),
+            last_bond: 0,
         }
     }
 
@@ -121,10 +131,51 @@ impl Resource {
 
     /// Reads the identity anew; true when it is another one.
     pub(crate) fn refresh(&mut self, schema: &Schema) -> bool {
+        self.sync_bonds();
         let id = id_of(&self.node, schema);
         let changed = id != self.id;
         self.id = id;
         changed
+    }
+
+    /// The first of so many numbers for new bonds.
+    pub(crate) fn new_bonds(&mut self, count: usize) -> u32 {
+        let first = self.last_bond.saturating_add(1);
+        self.last_bond = self.last_bond.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        first
+    }
+
+    /// Keeps the values that are bound with this number equal from now on.
+    ///
+    /// Quirk: the original puts one and the same value into all fields where it adds a label; who
+    /// changes it in one of them later changes it in all.
+    pub(crate) fn bind(&mut self, bond: u32, value: Scalar) {
+        self.bonds.push((bond, value));
+    }
+
+    /// Carries a change of one bound value over to the others.
+    pub(crate) fn sync_bonds(&mut self) {
+        if self.bonds.is_empty() {
+            return;
+        }
+        let mut changed = Vec::new();
+        find_changed(&self.node, &self.bonds, &mut changed);
+        if changed.is_empty() {
+            return;
+        }
+        for (bond, value) in changed {
+            for (own, old) in &mut self.bonds {
+                if *own == bond {
+                    *old = value.clone();
+                }
+            }
+        }
+        write_bound(&mut self.node, &self.bonds);
+    }
+
+    /// Forgets which values are bound, after the object was made anew.
+    pub(crate) fn forget_bonds(&mut self) {
+        self.bonds.clear();
     }
 
     pub(crate) fn id(&self) -> &ResourceId {
@@ -188,6 +239,17 @@ impl Resource {
         self.refresh(schema);
     }
 
+    /// Whether the original would keep something about the object in its annotations.
+    pub(crate) fn has_books(&self) -> bool {
+        !self.former.is_empty()
+            || !self.prefixes.is_empty()
+            || !self.suffixes.is_empty()
+            || !self.transformations.is_empty()
+            || self.needs_hash
+            || self.is_generated
+            || self.origin.is_some()
+    }
+
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
         self.node.at(["metadata", "annotations", key]).and_then(Node::text)
     }
@@ -215,6 +277,74 @@ impl Resource {
         self.suffixes.clone_from(&other.suffixes);
         self.variables.clone_from(&other.variables);
         self.behavior = other.behavior;
+    }
+}
+
+fn find_changed(node: &Node, bonds: &[(u32, Scalar)], changed: &mut Vec<(u32, Scalar)>) {
+    match node.content() {
+        Content::Scalar(scalar) => {
+            let Some(bond) = node.bond() else { return };
+            if bonds.iter().any(|(own, value)| *own == bond && value != scalar) {
+                changed.push((bond, scalar.clone()));
+            }
+        }
+        Content::Mapping(mapping) => {
+            mapping.values().for_each(|value| find_changed(value, bonds, changed));
+        }
+        Content::Sequence(_) => {
+            let items = node.as_sequence().unwrap_or_default();
+            items.iter().for_each(|item| find_changed(item, bonds, changed));
+        }
+    }
+}
+
+fn write_bound(node: &mut Node, bonds: &[(u32, Scalar)]) {
+    let bond = node.bond();
+    match node.content_mut() {
+        Content::Scalar(scalar) => {
+            if let Some((_, value)) = bonds.iter().find(|(own, _)| Some(*own) == bond) {
+                *scalar = value.clone();
+            }
+        }
+        Content::Mapping(mapping) => {
+            mapping.values_mut().for_each(|value| write_bound(value, bonds));
+        }
+        Content::Sequence(_) => {
+            node.as_sequence_mut().into_iter().flatten().for_each(|item| write_bound(item, bonds));
+        }
+    }
+}
+
+/// A string as the original makes one: in quotes where a plain one would be something else to older
+/// readers. What is written over it later keeps the quotes.
+pub(crate) fn made_string(text: &str) -> Node {
+    let special = resolve(text, Flavour::V2) != ScalarType::Str
+        || text.contains(": ")
+        || text.starts_with(['#', '{', '[', '-', '?', '!', '&', '*', '>', '|', '"', '\'']);
+    let quoted = special && !text.is_empty() && !text.contains('\n');
+    let style = if quoted { ScalarStyle::DoubleQuoted } else { ScalarStyle::Plain };
+    Node::from(Scalar::new(text, ScalarType::Str, style))
+}
+
+/// A key as the original makes one: a number or truth value where its text is one, which is an error
+/// when the object is printed.
+pub(crate) fn made_key(text: &str) -> Node {
+    Node::from(Scalar::new(text, resolve(text, Flavour::V3), ScalarStyle::Plain))
+}
+
+/// Writes the labels or annotations of an object anew, all as strings; an empty mapping of them goes,
+/// and so does what is no mapping.
+pub(crate) fn rewrite_pairs(node: &mut Node, field: &str) {
+    let Some(metadata) = node.get_mut("metadata").and_then(Node::as_mapping_mut) else { return };
+    let Some(old) = metadata.get(field) else { return };
+    let mut pairs = Mapping::new();
+    for (key, value) in old.as_mapping().into_iter().flat_map(Mapping::iter) {
+        pairs.push(made_key(key), made_string(value.text().unwrap_or_default()));
+    }
+    if pairs.is_empty() {
+        metadata.remove(field);
+    } else {
+        metadata.insert(field, pairs);
     }
 }
 
@@ -247,7 +377,7 @@ fn set_field(mapping: &mut Mapping, key: &str, text: &str) {
     match mapping.get_mut(key) {
         Some(node) => set_untagged(node, text),
         None => {
-            mapping.insert(key, text);
+            mapping.insert(key, made_string(text));
         }
     }
 }
@@ -266,6 +396,27 @@ pub(crate) fn set_untagged(node: &mut Node, text: &str) {
     replace_scalar(node, Scalar::new(text, kind, style));
 }
 
+/// Writes an integer over a scalar. In quotes it is a string.
+pub(crate) fn set_integer(node: &mut Node, value: i64) {
+    let style = node.as_scalar().map_or(ScalarStyle::Plain, Scalar::style);
+    let kind = if style == ScalarStyle::Plain { ScalarType::Int } else { ScalarType::Str };
+    replace_scalar(node, Scalar::new(value.to_string(), kind, style));
+}
+
+/// Fails, in the words of the original, unless the node is a scalar.
+pub(crate) fn expect_scalar(node: &Node) -> Result<(), Error> {
+    let kind = match node.content() {
+        Content::Scalar(_) => return Ok(()),
+        Content::Mapping(_) => "MappingNode",
+        Content::Sequence(_) => "SequenceNode",
+    };
+    let shown = gitops_yaml::to_yaml(node).unwrap_or_default();
+    let shown = gitops_core::truncate(&shown, 400);
+    let message =
+        format!("wrong node kind: expected ScalarNode but got {kind}: node contents:\n{shown}");
+    Err(Error::new(ErrorKind::Field, message))
+}
+
 /// Writes a string over a scalar.
 pub(crate) fn set_string(node: &mut Node, text: &str) {
     let style = node.as_scalar().map_or(ScalarStyle::Plain, Scalar::style);
@@ -273,5 +424,5 @@ pub(crate) fn set_string(node: &mut Node, text: &str) {
 }
 
 fn replace_scalar(node: &mut Node, scalar: Scalar) {
-    *node.content_mut() = gitops_yaml::Content::Scalar(scalar);
+    *node.content_mut() = Content::Scalar(scalar);
 }

@@ -2,7 +2,7 @@
 //!
 //! Follows kyaml's `yaml/match.go` and `utils/pathsplitter.go`.
 
-use gitops_yaml::{Content, Flavour, Mapping, Node, Scalar, ScalarStyle, resolve};
+use gitops_yaml::{Content, Flavour, Mapping, Node, Scalar, ScalarStyle, ScalarType, resolve};
 use regex::Regex;
 
 use crate::{
@@ -275,8 +275,7 @@ fn made(rest: &[String], value: &Node) -> Node {
     match rest.first().map(String::as_str) {
         None if value.is_mapping() => Node::from(Mapping::new()),
         None if value.is_sequence() => Node::from(Vec::new()),
-        // Nothing yet, so that the text of the value decides on the type.
-        None => Node::null(),
+        None => Node::from(Scalar::new("", ScalarType::Null, UNTYPED)),
         Some(part)
             if part.starts_with('[') && part.ends_with(']') || part.parse::<usize>().is_ok() =>
         {
@@ -285,6 +284,9 @@ fn made(rest: &[String], value: &Node) -> Node {
         Some(_) => Node::from(Mapping::new()),
     }
 }
+
+/// The style of a null that is to be filled: the text of its value decides on the type.
+pub(super) const UNTYPED: ScalarStyle = ScalarStyle::DoubleQuoted;
 
 fn untagged(text: &str) -> Node {
     Node::from(Scalar::new(text, resolve(text, Flavour::V3), ScalarStyle::Plain))

@@ -10,7 +10,7 @@ use crate::{
     config::{Creates, FieldSpec, TransformerConfig, merge_all, merge_one},
     error::{Error, ErrorKind, Result},
     file::Label,
-    resource::{Gvk, set_string},
+    resource::{Gvk, Resource, made_key, made_string, set_string},
     set::ResourceSet,
 };
 
@@ -34,24 +34,50 @@ impl Transform for AddPairs {
         }
         for (index, resource) in set.contents_mut().enumerate() {
             build.check_at(index)?;
-            for spec in &self.specs {
-                spec.apply(resource, Creates::Mapping, &mut |node| self.add_to(node))?;
-            }
+            self.apply(resource)?;
         }
         Ok(())
     }
 }
 
 impl AddPairs {
-    fn add_to(&self, node: &mut Node) -> Result<()> {
+    pub(crate) fn apply(&self, resource: &mut Resource) -> Result<()> {
+        let first = resource.new_bonds(self.pairs.len());
+        let mut added: Vec<(u32, u32, &str)> = (first..)
+            .zip(self.pairs.values())
+            .map(|(bond, value)| (bond, 0, value.as_str()))
+            .collect();
+        for spec in &self.specs {
+            spec.apply(resource, Creates::Mapping, &mut |node| self.add_to(node, &mut added))?;
+        }
+        for (bond, count, value) in added {
+            if count > 1
+                && let Some(value) = made_string(value).as_scalar()
+            {
+                resource.bind(bond, value.clone());
+            }
+        }
+        resource.sync_bonds();
+        Ok(())
+    }
+
+    /// Adds the pairs to a mapping; `added` counts how often each was new.
+    fn add_to(&self, node: &mut Node, added: &mut [(u32, u32, &str)]) -> Result<()> {
+        if node.is_null() {
+            return Ok(());
+        }
         let Some(mapping) = node.as_mapping_mut() else {
             return Err(Error::new(ErrorKind::Field, "wrong node kind: expected MappingNode"));
         };
-        for (key, value) in &self.pairs {
-            match mapping.get_mut(key) {
+        for ((key, value), (bond, count, _)) in self.pairs.iter().zip(added) {
+            match mapping.get_mut(key).filter(|node| !node.is_null()) {
                 Some(node) => set_string(node, value),
                 None => {
-                    mapping.insert(key, value.as_str());
+                    let mut node = made_string(value);
+                    node.bind(*bond);
+                    *count += 1;
+                    mapping.remove(key);
+                    mapping.push(made_key(key), node);
                 }
             }
         }

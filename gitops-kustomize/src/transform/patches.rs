@@ -5,14 +5,15 @@ use std::sync::Arc;
 use gitops_core::one_line;
 use gitops_yaml::{JsonPatch, Mapping, Node, Schema};
 
-use super::{Transform, selector::Matcher};
+use super::{Transform, remove_pair, selector::Matcher};
 use crate::{
     build::Build,
     error::{Error, ErrorKind, Result},
     file::{Patch, Selector},
+    finish::{ORIGIN, TRANSFORMATIONS, widen_folds},
     load::Loader,
     read::{read_document, read_resources},
-    resource::Resource,
+    resource::{Resource, rewrite_pairs},
     set::ResourceSet,
     trace::TextAt,
 };
@@ -74,6 +75,9 @@ impl StrategicMerge {
             return Err(Error::new(ErrorKind::Field, message)
                 .expecting("at least one object with apiVersion, kind and metadata.name"));
         }
+        for patch in &mut step.patches {
+            settle_metadata(patch.node_mut());
+        }
         Ok(step)
     }
 }
@@ -85,7 +89,7 @@ impl Transform for StrategicMerge {
             let index = set
                 .find_any(&patch.original_id())
                 .and_then(|index| {
-                    merge_into(set, index, patch.node(), Allowed::default(), &build.schema)?;
+                    merge_into(set, index, patch.node(), Allowed::default(), build)?;
                     Ok(index)
                 })
                 .map_err(|error| locate(error, patch).at_index(*entry))?;
@@ -214,7 +218,6 @@ impl PatchStep {
         set: &mut ResourceSet,
         build: &Build<'_>,
     ) -> Result<()> {
-        let schema = &build.schema;
         let Some(matcher) = &self.target else {
             for patch in patches {
                 let id = patch.original_id();
@@ -225,7 +228,7 @@ impl PatchStep {
                     ));
                     self.place(locate(error, patch))
                 })?;
-                merge_into(set, index, patch.node(), self.allowed, schema)
+                merge_into(set, index, patch.node(), self.allowed, build)
                     .map_err(|error| self.place(locate(error, patch)))?;
                 self.trace(set, index, build);
             }
@@ -250,11 +253,12 @@ impl PatchStep {
         for index in matcher.select(set) {
             build.check_at(index)?;
             let mut node = patch.node().clone();
+            settle_metadata(&mut node);
             // The patch is read as one for the target's API version.
             if let Some(mapping) = node.as_mapping_mut() {
                 mapping.insert("apiVersion", set.get(index).id().gvk.api_version());
             }
-            renamed |= merge_into(set, index, &node, self.allowed, schema)
+            renamed |= merge_into(set, index, &node, self.allowed, build)
                 .map_err(|error| self.place(locate(error, patch)))?;
             self.trace(set, index, build);
         }
@@ -278,6 +282,13 @@ impl PatchStep {
 /// Places a failure in the text of a patch: in its file, or in the field that holds it.
 fn place(error: Error, file: &str, skipped: u32) -> Error {
     if file.is_empty() { error.below(skipped).at_field("patch") } else { error.in_file(file) }
+}
+
+/// Quirk: labels and annotations of a patch become strings, `null` too, unless it finds its object by
+/// its own name.
+fn settle_metadata(patch: &mut Node) {
+    rewrite_pairs(patch, "labels");
+    rewrite_pairs(patch, "annotations");
 }
 
 fn already_registered(resource: &Resource) -> String {
@@ -380,6 +391,12 @@ impl Transform for Json6902 {
 }
 
 fn read_json_patch(text: &[u8]) -> Result<JsonPatch> {
+    // What begins like JSON must be JSON.
+    if text.starts_with(b"[")
+        && let Err(error) = serde_json::from_slice::<&serde_json::value::RawValue>(text)
+    {
+        return Err(Error::new(ErrorKind::Syntax, format!("invalid JSON: {error}")));
+    }
     let document = read_document(text)?;
     Ok(JsonPatch::from_node(&document)?)
 }
@@ -391,6 +408,10 @@ struct JsonText<'p> {
     skipped: u32,
 }
 
+/// Applies a JSON patch.
+///
+/// Quirk: the original keeps its books in annotations, so that an object whose books were opened has
+/// some; a patch that takes all annotations away forgets where the object came from.
 fn apply_json(
     resource: &mut Resource,
     patch: &JsonPatch,
@@ -398,6 +419,26 @@ fn apply_json(
     build: &Build<'_>,
 ) -> Result<()> {
     let id = resource.id().to_object_id();
+    let kept: Vec<&str> = [
+        (!resource.transformations.is_empty()).then_some(TRANSFORMATIONS),
+        resource.origin.is_some().then_some(ORIGIN),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let has_books = resource.has_books();
+    if has_books {
+        let metadata = resource.node_mut().make_mapping().mapping_or_insert("metadata");
+        if metadata.get("annotations").is_none_or(Node::is_null) {
+            metadata.insert("annotations", Mapping::new());
+        }
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Node::as_mapping_mut) {
+            for key in &kept {
+                annotations.insert(*key, "");
+            }
+        }
+    }
+    widen_folds(resource.node_mut());
     let applied = match (&build.step, resource.history.take()) {
         (Some(step), Some(mut history)) => {
             let cause = step.cause_of_patch(text.file, text.skipped, None);
@@ -415,6 +456,22 @@ fn apply_json(
         }
     };
     applied.map_err(|error| Error::from(error).about(id))?;
+    for key in kept {
+        if remove_pair(resource.node_mut(), "annotations", key) {
+            continue;
+        }
+        if key == ORIGIN {
+            resource.origin = None;
+        } else {
+            resource.transformations.clear();
+        }
+    }
+    resource.forget_bonds();
+    rewrite_pairs(resource.node_mut(), "annotations");
+    if has_books {
+        let metadata = resource.node_mut().make_mapping().mapping_or_insert("metadata");
+        metadata.get_or_insert_with("annotations", || Node::from(Mapping::new()));
+    }
     resource.refresh(&build.schema);
     Ok(())
 }
@@ -426,8 +483,10 @@ fn merge_into(
     index: usize,
     patch: &Node,
     allowed: Allowed,
-    schema: &Schema,
+    build: &Build<'_>,
 ) -> Result<bool> {
+    let schema = &*build.schema;
+    build.schema_in_use.set(true);
     let may_rename = allowed.name || allowed.kind;
     if may_rename {
         set.get_mut(index).remember_id();
@@ -436,7 +495,7 @@ fn merge_into(
     let id = resource.id().to_object_id();
     let kept: Vec<Option<Node>> = ["name", "namespace"]
         .iter()
-        .map(|key| resource.node().at(["metadata", key]).cloned())
+        .map(|key| resource.node().at(["metadata", key]).filter(|node| !node.is_null()).cloned())
         .collect();
     let kind = resource.node().get("kind").cloned();
     gitops_yaml::merge_strategic(resource.node_mut(), patch, schema)

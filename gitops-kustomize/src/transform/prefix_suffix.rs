@@ -5,7 +5,7 @@ use crate::{
     build::Build,
     config::{Creates, FieldSpec},
     error::Result,
-    resource::{Gvk, set_untagged},
+    resource::{Gvk, expect_scalar, set_untagged},
     set::ResourceSet,
 };
 
@@ -62,6 +62,7 @@ impl Transform for Affix {
                     resource.remember_id();
                 }
                 spec.apply(resource, Creates::Scalar, &mut |node| {
+                    expect_scalar(node)?;
                     let name = node.text().unwrap_or_default();
                     let changed = match self.kind {
                         AffixKind::Prefix => format!("{}{name}", self.text),

@@ -8,7 +8,7 @@ use gitops_yaml::{Content, Flavour, Node, Scalar, ScalarStyle, ScalarType, resol
 
 use super::{
     Transform,
-    field_path::{look_up, split_path, visit, way},
+    field_path::{UNTYPED, look_up, split_path, visit, way},
     selector::Matcher,
 };
 use crate::{
@@ -166,10 +166,10 @@ fn run_one(
         return Err(Error::new(ErrorKind::Field, message)
             .expecting("`source` (or `sourceValue`) and `targets`"));
     };
-    let value = value_of(replacement, set).map_err(|error| error.at_field("source"))?;
+    let mut value = value_of(replacement, set).map_err(|error| error.at_field("source"))?;
     for (index, target) in targets.iter().enumerate() {
         build.scope.check()?;
-        write(target, &value, set, build)
+        write(target, &mut value, set, build)
             .map_err(|error| error.at_index(index).at_field("targets"))?;
     }
     if let Some(cause) = cause {
@@ -178,7 +178,23 @@ fn run_one(
     Ok(())
 }
 
-fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Node> {
+/// What is copied, and the field that it is; a change of that field counts for later targets.
+struct Value {
+    node: Node,
+    source: Option<(usize, Vec<String>)>,
+}
+
+impl Value {
+    fn follow(&mut self, place: usize, resource: &Resource) {
+        if let Some((_, path)) = self.source.as_ref().filter(|(source, _)| *source == place)
+            && let Ok(Some(node)) = look_up(resource.node(), path)
+        {
+            self.node = node.clone();
+        }
+    }
+}
+
+fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Value> {
     let source = match (&replacement.source, &replacement.source_value) {
         (Some(_), Some(_)) => {
             return Err(Error::new(
@@ -188,18 +204,21 @@ fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Node> {
         }
         (None, Some(text)) => {
             let kind = resolve(text, Flavour::V3);
-            return Ok(Node::from(Scalar::new(text.as_str(), kind, ScalarStyle::Plain)));
+            let node = Node::from(Scalar::new(text.as_str(), kind, ScalarStyle::Plain));
+            return Ok(Value { node, source: None });
         }
         (Some(source), None) => source,
-        (None, None) => return Ok(Node::null()),
+        (None, None) => return Ok(Value { node: Node::null(), source: None }),
     };
-    let resource = find_source(source, set)?;
+    let place = find_source(source, set)?;
+    let resource = set.get(place);
     let path = if source.field_path.is_empty() { DEFAULT_PATH } else { &source.field_path };
-    let value = look_up(resource.node(), &split_path(path)).map_err(|error| {
+    let parts = split_path(path);
+    let value = look_up(resource.node(), &parts).map_err(|error| {
         error
             .context("error looking up replacement source")
             .at_field("fieldPath")
-            .with_hint(way(resource.node(), &split_path(path)))
+            .with_hint(way(resource.node(), &parts))
     })?;
     let Some(value) = value.filter(|value| !value.is_empty()) else {
         return Err(Error::new(
@@ -210,7 +229,9 @@ fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Node> {
         .at_field("fieldPath")
         .with_hint(way(resource.node(), &split_path(path))));
     };
-    refined(source.options.as_ref(), value)
+    let options = source.options.as_ref().filter(|options| !options.delimiter.is_empty());
+    let node = refined(options, value)?;
+    Ok(Value { node, source: options.is_none().then_some((place, parts)) })
 }
 
 fn id_of(source: &ReplacementSource) -> ResourceId {
@@ -229,7 +250,7 @@ fn ids_of(resource: &Resource) -> impl Iterator<Item = ResourceId> {
     [current].into_iter().chain(resource.former_ids())
 }
 
-fn find_source<'s>(source: &ReplacementSource, set: &'s ResourceSet) -> Result<&'s Resource> {
+fn find_source(source: &ReplacementSource, set: &ResourceSet) -> Result<usize> {
     let selector = id_of(source);
     let shown = || {
         let path = if source.field_path.is_empty() {
@@ -247,10 +268,12 @@ fn find_source<'s>(source: &ReplacementSource, set: &'s ResourceSet) -> Result<&
             .unwrap_or_default();
         format!("{selector}{path}{options}")
     };
-    let mut found =
-        set.iter().filter(|resource| ids_of(resource).any(|id| id.is_selected_by(&selector)));
+    let mut found = set
+        .iter()
+        .enumerate()
+        .filter(|(_, resource)| ids_of(resource).any(|id| id.is_selected_by(&selector)));
     match (found.next(), found.next()) {
-        (Some(resource), None) => Ok(resource),
+        (Some((place, _)), None) => Ok(place),
         (Some(_), Some(_)) => Err(Error::new(
             ErrorKind::Reference,
             format!("multiple matches for selector {}", shown()),
@@ -274,9 +297,7 @@ fn find_source<'s>(source: &ReplacementSource, set: &'s ResourceSet) -> Result<&
 
 /// The part of a value that the options name.
 fn refined(options: Option<&FieldOptions>, value: &Node) -> Result<Node> {
-    let Some(options) = options.filter(|options| !options.delimiter.is_empty()) else {
-        return Ok(value.clone());
-    };
+    let Some(options) = options else { return Ok(value.clone()) };
     let Some(text) = value.text() else { return Err(scalar_only()) };
     let part = usize::try_from(options.index)
         .ok()
@@ -303,7 +324,7 @@ fn scalar_only() -> Error {
 
 fn write(
     target: &ReplacementTarget,
-    value: &Node,
+    value: &mut Value,
     set: &mut ResourceSet,
     build: &Build<'_>,
 ) -> Result<()> {
@@ -336,8 +357,10 @@ fn write(
         let id = resource.id().to_object_id();
         let resource = set.get_mut(place);
         for (index, path) in paths.iter().enumerate() {
-            copy_to(resource.node_mut(), path, value, target.options.as_ref())
+            copy_to(resource.node_mut(), path, &value.node, target.options.as_ref())
                 .map_err(|error| error.about(&id).at_index(index).at_field("fieldPaths"))?;
+            resource.sync_bonds();
+            value.follow(place, resource);
         }
         resource.refresh(&build.schema);
     }
@@ -360,8 +383,16 @@ fn copy_to(
         format!("unable to {verb} field {path:?} in replacement target")
     };
     let mut found = 0;
+    // Annotations become strings in the end, whatever they were.
+    let annotation = parts.len() > 2 && parts[0] == "metadata" && parts[1] == "annotations";
     let walked = visit(object, &parts, create, &mut |node| {
         found += 1;
+        if annotation
+            && let Some(text) =
+                node.as_scalar().filter(|scalar| scalar.style() != UNTYPED).map(Scalar::text)
+        {
+            *node = Node::string(text);
+        }
         set_value(node, value, options)
     });
     match walked {
@@ -379,8 +410,8 @@ fn copy_to(
 fn set_value(field: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result<()> {
     let mut text = value.text().map(str::to_owned);
     if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
-        let old = if field.is_null() { Some("") } else { field.text() };
-        let (Some(old), Some(new)) = (old, text.as_deref()) else { return Err(scalar_only()) };
+        let Some(old) = field.text() else { return Err(scalar_only()) };
+        let new = text.as_deref().unwrap_or_default();
         let mut parts: Vec<&str> = old.split(&options.delimiter).collect();
         match usize::try_from(options.index) {
             Err(_) => parts.insert(0, new),
@@ -412,11 +443,14 @@ fn set_keeping_type(node: &mut Node, text: &str) -> Result<()> {
     let Some(scalar) = node.as_scalar() else { return Ok(()) };
     let (kind, style) = (scalar.kind(), scalar.style());
     let read = resolve(text, Flavour::V3);
+    if kind == ScalarType::Null && style == UNTYPED {
+        *node.content_mut() = Content::Scalar(Scalar::new(text, read, ScalarStyle::Plain));
+        return Ok(());
+    }
     let kind = match kind {
         ScalarType::Str | ScalarType::Merge => ScalarType::Str,
         ScalarType::Float if read == ScalarType::Int => ScalarType::Float,
         kind if kind == read => kind,
-        ScalarType::Null => read,
         _ if style != ScalarStyle::Plain => ScalarType::Str,
         kind => {
             let line = node.place().line();

@@ -1,6 +1,6 @@
 //! `replicas`: how many.
 
-use gitops_yaml::{Node, Text};
+use gitops_yaml::Text;
 
 use super::Transform;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     config::{Creates, FieldSpec},
     error::{Error, ErrorKind, Result},
     file::Replica,
-    resource::Resource,
+    resource::{Resource, expect_scalar, set_integer},
     set::ResourceSet,
     words::{list, nearest},
 };
@@ -56,7 +56,8 @@ impl Transform for Replicas {
                 {
                     found = true;
                     spec.apply(resource, Creates::Scalar, &mut |node| {
-                        *node = Node::number(self.replica.count);
+                        expect_scalar(node)?;
+                        set_integer(node, self.replica.count);
                         Ok(())
                     })?;
                 }

@@ -1,12 +1,14 @@
 //! JSON patch (RFC 6902).
 //!
 //! Follows evanphx/json-patch v4 as kustomize uses it: negative indices count from the end, the
-//! index `-` (and `-1` when adding) appends, and values pass through a float of 64 bits.
+//! index `-` (and `-1` when adding) appends, a field that is `null` is one that is not there, and the
+//! whole document passes through JSON, numbers as floats of 64 bits.
 
 use crate::{
     error::{Error, ErrorKind},
-    node::{Content, Node, Place},
-    resolve::Number,
+    json::{timestamp_text, unsupported_float},
+    node::{Content, Node, Place, Scalar, ScalarStyle, ScalarType},
+    resolve::{Flavour, Number, is_base60, is_old_bool, resolve},
 };
 
 /// No patch may make a document grow by more nodes with `copy`.
@@ -31,8 +33,14 @@ enum Action {
     Replace(Node),
     Test(Node),
     Remove,
-    Move { from: String },
-    Copy { from: String },
+    Move {
+        from: String,
+    },
+    Copy {
+        from: String,
+    },
+    /// Fails when it is applied, as in the original.
+    Broken(String, Place),
 }
 
 impl JsonPatch {
@@ -73,6 +81,7 @@ impl JsonPatch {
         watch: &mut dyn FnMut(&Node, Place),
     ) -> Result<(), Error> {
         let mut work = document.clone();
+        to_json_values(&mut work, Flavour::V3)?;
         let mut copied = 0;
         for (index, operation) in self.operations.iter().enumerate() {
             operation.apply(&mut work, &mut copied).map_err(|error| {
@@ -81,30 +90,41 @@ impl JsonPatch {
             })?;
             watch(&work, operation.place);
         }
+        from_json_values(&mut work);
         *document = work;
         Ok(())
     }
 }
 
 fn operation(node: &Node) -> Result<Operation, Error> {
+    if !node.is_mapping() {
+        let message = "json: cannot unmarshal into Go value of type jsonpatch.Operation";
+        return Err(malformed(node, message));
+    }
     let text = |key: &str| node.get(key).and_then(Node::text);
-    let path = text("path").ok_or_else(|| malformed(node, "missing path"))?.to_owned();
-    let value = || {
-        let value = node.get("value").cloned().ok_or_else(|| malformed(node, "missing value"))?;
-        Ok::<_, Error>(through_float(value))
+    let mut value = node.get("value").cloned().unwrap_or_default();
+    to_json_values(&mut value, Flavour::V2)?;
+    let (Some(path), Some(name)) = (text("path"), text("op")) else {
+        let message = match text("op") {
+            None => "Unexpected kind: unknown".to_owned(),
+            Some(name) => format!("{name} operation failed to decode path: missing value"),
+        };
+        let action = Action::Broken(message, node.place());
+        return Ok(Operation { action, path: String::new(), place: node.place() });
     };
-    let from =
-        || Ok::<_, Error>(text("from").ok_or_else(|| malformed(node, "missing from"))?.to_owned());
-    let action = match text("op").unwrap_or("unknown") {
-        "add" => Action::Add(value().unwrap_or_default()),
-        "replace" => Action::Replace(value().unwrap_or_default()),
-        "test" => Action::Test(node.get("value").cloned().unwrap_or_default()),
-        "remove" => Action::Remove,
-        "move" => Action::Move { from: from()? },
-        "copy" => Action::Copy { from: from()? },
-        other => return Err(malformed(node, &format!("Unexpected kind: {other}"))),
+    let action = match (name, text("from").map(str::to_owned)) {
+        ("add", _) => Action::Add(value),
+        ("replace", _) => Action::Replace(value),
+        ("test", _) => Action::Test(value),
+        ("remove", _) => Action::Remove,
+        ("move", Some(from)) => Action::Move { from },
+        ("copy", Some(from)) => Action::Copy { from },
+        ("move" | "copy", None) => {
+            Action::Broken(format!("{name} operation failed to decode from"), node.place())
+        }
+        (other, _) => Action::Broken(format!("Unexpected kind: {other}"), node.place()),
     };
-    Ok(Operation { action, path, place: node.place() })
+    Ok(Operation { action, path: path.to_owned(), place: node.place() })
 }
 
 impl Operation {
@@ -112,6 +132,16 @@ impl Operation {
         let path = &self.path;
         match &self.action {
             Action::Add(value) => add(document, path, value.clone(), "add"),
+            Action::Broken(message, place) => {
+                Err(patch_error(message.as_str()).at(place.line(), place.column()))
+            }
+            Action::Replace(value) if path.is_empty() => {
+                if value.as_scalar().is_some() {
+                    return Err(patch_error("replace operation value must be object or array"));
+                }
+                *document = value.clone();
+                Ok(())
+            }
             Action::Replace(value) => {
                 let (parent, key) = target(document, path, "replace")?;
                 // Quirk: a key that a mapping lacks is no error.
@@ -133,9 +163,12 @@ impl Operation {
             }
             Action::Copy { from } => {
                 let (parent, key) = target(document, from, "copy")?;
-                let value = child_mut(parent, &key)
-                    .map(|value| value.clone())
-                    .ok_or_else(|| missing(format!("error in copy for from: '{from}'")))?;
+                let in_mapping = parent.is_mapping();
+                let value = match child_mut(parent, &key) {
+                    Some(value) => value.clone(),
+                    None if in_mapping => Node::null(),
+                    None => return Err(missing(format!("error in copy for from: '{from}'"))),
+                };
                 *copied = copied.saturating_add(value.count());
                 if *copied > MOST_COPIED {
                     let message = format!("copy at '{path}' makes the document too large");
@@ -151,6 +184,11 @@ impl Operation {
     /// Which operation it is, and how far its path leads into the document.
     fn explain(&self, document: &Node, number: usize, count: usize) -> String {
         let (name, path) = match &self.action {
+            Action::Broken(..) => {
+                return format!(
+                    "operation {number} of {count}: an operation has `op` (add, remove, replace, move, copy or test), `path`, and `value` or `from`"
+                );
+            }
             Action::Add(_) => ("add", &self.path),
             Action::Replace(_) => ("replace", &self.path),
             Action::Test(_) => ("test", &self.path),
@@ -203,10 +241,6 @@ fn missing_part(node: &Node, part: &str, reached: &str) -> String {
 }
 
 fn add(document: &mut Node, path: &str, value: Node, name: &str) -> Result<(), Error> {
-    if path.is_empty() {
-        *document = value;
-        return Ok(());
-    }
     let (parent, key) = target(document, path, name)?;
     match parent.content_mut() {
         Content::Mapping(mapping) => {
@@ -251,8 +285,10 @@ fn test(document: &mut Node, path: &str, wanted: &Node) -> Result<(), Error> {
         return if document == wanted { Ok(()) } else { Err(failed()) };
     }
     let (parent, key) = target(document, path, "test")?;
+    let is_list = parent.is_sequence();
     match child_mut(parent, &key) {
         Some(found) if found == wanted => Ok(()),
+        None if is_list => Err(failed()),
         None if wanted.is_null() => Ok(()),
         _ => Err(failed()),
     }
@@ -267,7 +303,9 @@ fn target<'n>(
     let (parents, last) = path.rsplit_once('/').ok_or_else(|| no_path(path, name))?;
     let mut node = document;
     for part in parents.split('/').skip(1) {
-        node = child_mut(node, &unescape(part)).ok_or_else(|| no_path(path, name))?;
+        node = child_mut(node, &unescape(part))
+            .filter(|node| !node.is_null())
+            .ok_or_else(|| no_path(path, name))?;
     }
     if node.as_scalar().is_some() {
         return Err(no_path(path, name));
@@ -300,33 +338,96 @@ fn unescape(part: &str) -> String {
     part.replace("~1", "/").replace("~0", "~")
 }
 
-/// Integers that a float of 64 bits cannot hold lose their last digits, as in the original.
-#[expect(clippy::cast_precision_loss, reason = "that is the point")]
-fn through_float(mut node: Node) -> Node {
-    const EXACT: u64 = 1 << 53;
+/// Makes the scalars of a tree those that its JSON has: whole floats are integers, moments are texts.
+fn to_json_values(node: &mut Node, flavour: Flavour) -> Result<(), Error> {
+    let place = node.place();
     match node.content_mut() {
-        Content::Scalar(scalar) => {
-            let float = match scalar.as_number() {
-                Some(Number::Int(value)) if value.unsigned_abs() > EXACT => Some(value as f64),
-                Some(Number::Uint(value)) if value > EXACT => Some(value as f64),
-                _ => None,
-            };
-            if let Some(float) = float {
-                return Node::number(float);
-            }
-        }
         Content::Mapping(mapping) => {
-            for value in mapping.values_mut() {
-                *value = through_float(std::mem::take(value));
-            }
+            mapping.values_mut().try_for_each(|value| to_json_values(value, flavour))
         }
         Content::Sequence(sequence) => {
-            for item in &mut sequence.items {
-                *item = through_float(std::mem::take(item));
+            sequence.items.iter_mut().try_for_each(|item| to_json_values(item, flavour))
+        }
+        Content::Scalar(scalar) => {
+            match scalar.kind() {
+                ScalarType::Float => match scalar.as_number() {
+                    Some(Number::Float(value)) if !value.is_finite() => {
+                        return Err(unsupported_float(place, value));
+                    }
+                    Some(Number::Float(value)) => *scalar = number_of(value),
+                    _ => {}
+                },
+                ScalarType::Timestamp => {
+                    let text = timestamp_text(scalar, flavour).into_owned();
+                    *scalar = Scalar::string(text);
+                }
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A float in the form in which it is compared: an integer where it is whole and fits.
+fn number_of(value: f64) -> Scalar {
+    let text = format!("{value}");
+    match text.parse::<i64>() {
+        Ok(whole) => Scalar::new(whole.to_string(), ScalarType::Int, ScalarStyle::Plain),
+        Err(_) => {
+            Scalar::new(Number::Float(value).to_string(), ScalarType::Float, ScalarStyle::Plain)
+        }
+    }
+}
+
+/// Gives the scalars of a tree the form in which yaml.v3 prints what it gets from JSON: integers pass
+/// through floats, which those of seven digits show, and strings are quoted only where they must be.
+#[expect(clippy::cast_precision_loss, reason = "that is the point")]
+fn from_json_values(node: &mut Node) {
+    const SHOWN_WHOLE: u64 = 1_000_000;
+    node.unbind();
+    match node.content_mut() {
+        Content::Mapping(mapping) => mapping.values_mut().for_each(from_json_values),
+        Content::Sequence(sequence) => sequence.items.iter_mut().for_each(from_json_values),
+        Content::Scalar(scalar) => {
+            let float = match scalar.as_number().filter(|_| scalar.kind() == ScalarType::Int) {
+                Some(Number::Int(value)) if value.unsigned_abs() >= SHOWN_WHOLE => {
+                    Some(value as f64)
+                }
+                Some(Number::Uint(value)) => Some(value as f64),
+                Some(number) => {
+                    *scalar = Scalar::new(number.to_string(), ScalarType::Int, ScalarStyle::Plain);
+                    None
+                }
+                None => None,
+            };
+            if let Some(float) = float {
+                let text = Number::Float(float).to_string();
+                *scalar = Scalar::new(text, ScalarType::Float, ScalarStyle::Plain);
+            } else if scalar.kind() == ScalarType::Str {
+                let style = style_of(scalar.text());
+                if scalar.style() != style {
+                    *scalar = Scalar::new(scalar.text(), ScalarType::Str, style);
+                }
             }
         }
     }
-    node
+}
+
+fn style_of(text: &str) -> ScalarStyle {
+    if text.contains('\n') {
+        ScalarStyle::Literal
+    } else if resolve(text, Flavour::V3) != ScalarType::Str || is_old_bool(text) || is_base60(text)
+    {
+        ScalarStyle::DoubleQuoted
+    } else if text.starts_with(|c: char| "-?:,[]{}#&*!|>'\"%@` \t".contains(c))
+        || text.ends_with([' ', '\t', ':'])
+        || text.contains(": ")
+        || text.contains(" #")
+    {
+        ScalarStyle::SingleQuoted
+    } else {
+        ScalarStyle::Plain
+    }
 }
 
 fn malformed(node: &Node, message: &str) -> Error {

@@ -1,5 +1,6 @@
 //! Patches: strategic merge and JSON patch.
 
+mod elements;
 mod json6902;
 mod strategic;
 

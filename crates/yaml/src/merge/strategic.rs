@@ -1,14 +1,14 @@
 //! Strategic merge as kustomize does it.
 //!
-//! Follows kyaml's `merge2` with its option to prepend: lists merge by the keys of the schema, new
-//! elements come first, `null` removes, `$patch` replaces or deletes. `$retainKeys` and
+//! Follows kyaml's `merge2` and `walk` with its option to prepend: lists merge by the keys of the
+//! schema, new elements come first, `null` removes, `$patch` replaces or deletes. `$retainKeys` and
 //! `$setElementOrder` mean nothing to it, and so nothing here.
 
-use std::collections::HashSet;
-
+use super::elements::{Elements, Origin};
 use crate::{
     error::{Error, ErrorKind},
-    node::{Content, Mapping, Node},
+    node::{Content, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType},
+    resolve::{Flavour, resolve},
     schema::{Field, Schema, TypeId},
 };
 
@@ -22,349 +22,227 @@ pub fn merge_strategic(base: &mut Node, patch: &Node, schema: &Schema) -> Result
     if patch.as_mapping().map(directive_of).transpose()? == Some(Directive::Replace) {
         return Ok(());
     }
-    // An object of a kind that the schema lacks is merged as the patch's kind has it.
-    let root = [&*base, patch]
-        .into_iter()
-        .find_map(|node| schema.root(node.get("apiVersion")?.text()?, node.get("kind")?.text()?));
-    let field = Field { of: root, merge: None };
     let old = std::mem::take(base);
-    *base = Merger { schema }.node(Some(old), Some(patch), &field)?.unwrap_or_default();
+    let merger = Merger { schema };
+    *base = merger.merged(Some(old), Some(patch), &Field::default())?.unwrap_or_default();
     Ok(())
 }
 
-struct Merger<'s> {
+/// One merge. Every function returns `None` for what is to be removed; a `null` that it returns was
+/// written in the base and stays.
+#[derive(Clone, Copy)]
+pub(super) struct Merger<'s> {
     schema: &'s Schema,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Directive {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Directive {
     Merge,
     Replace,
     Delete,
 }
 
 impl Merger<'_> {
-    /// The merged value; `None` removes it.
-    fn node(
-        &self,
+    /// The value that a base and a patch make.
+    pub(super) fn merged(
+        self,
         base: Option<Node>,
         patch: Option<&Node>,
         field: &Field,
     ) -> Result<Option<Node>, Error> {
-        let Some(patch) = patch else {
-            return Ok(base.and_then(|base| self.settle(base, field)));
-        };
+        let Some(patch) = patch else { return self.settled(base, field) };
+        let base = base.filter(|base| !base.is_null());
         if patch.is_null() {
             return Ok(None);
         }
-        let base = base.filter(|base| !base.is_null());
         if let Some(base) = &base {
             same_shape(base, patch)?;
         }
         match patch.content() {
             Content::Scalar(_) => Ok(Some(patch.clone())),
-            Content::Mapping(mapping) => self.mapping(base, patch, mapping, field.of),
-            Content::Sequence(_) => match &field.merge {
-                None => Ok(Some(patch.clone())),
-                Some(keys) if keys.is_empty() => Ok(Some(union(base, patch))),
-                Some(keys) => self.list(base, patch, keys, field.of),
-            },
+            Content::Mapping(_) => {
+                let of = self.type_of(field, base.as_ref(), Some(patch));
+                match base {
+                    Some(base) => self.mapping(base, patch, of),
+                    None => self.new_mapping(patch, of),
+                }
+            }
+            Content::Sequence(list) => {
+                let Some(keys) = &field.merge else { return Ok(Some(patch.clone())) };
+                let list = list.items.as_slice();
+                let (old, origin) = match base.and_then(into_items) {
+                    // Quirk: a directive for the whole list counts only where there is a list.
+                    None => (list.to_vec(), Origin::Same),
+                    Some(old) => match list_directive(list)? {
+                        (Directive::Delete, _) => return Ok(None),
+                        (Directive::Replace, rest) => (rest, Origin::Same),
+                        (Directive::Merge, rest) => (old, Origin::Items(rest)),
+                    },
+                };
+                let merged = Elements::new(self, keys, field.of).merge(old, origin)?;
+                Ok(Some(patch.clone_empty().with_items(merged)))
+            }
         }
     }
 
-    fn mapping(
-        &self,
-        base: Option<Node>,
-        patch_node: &Node,
-        patch: &Mapping,
-        of: Option<TypeId>,
-    ) -> Result<Option<Node>, Error> {
-        let directive = directive_of(patch)?;
-        if directive == Directive::Delete {
-            return Ok(None);
+    fn mapping(self, base: Node, patch: &Node, of: Option<TypeId>) -> Result<Option<Node>, Error> {
+        let patch_fields = patch.as_mapping().expect("shapes were compared");
+        match directive_of(patch_fields)? {
+            Directive::Delete => return Ok(None),
+            Directive::Replace => return self.fields_of_new(patch, of, true),
+            Directive::Merge => {}
         }
-        let (mut node, mut merged) = match base.filter(|_| directive == Directive::Merge) {
-            Some(base) => {
-                let shell = base.clone_empty();
-                match base.into_content() {
-                    Content::Mapping(mapping) => (shell, mapping),
-                    _ => (shell, Mapping::new()),
-                }
-            }
-            None => (patch_node.clone_empty(), Mapping::with_capacity(patch.len())),
-        };
-        for entry in patch {
-            let Some(key) = entry.key.text() else {
-                merged.push(entry.key.clone(), entry.value.clone());
-                continue;
-            };
-            if key == "$patch" {
-                continue;
-            }
-            let unknown = Field::default();
-            let field = of.and_then(|of| self.schema.field(of, key)).unwrap_or(&unknown);
+        let mut node = base;
+        let merged = node.make_mapping();
+        // Those that only the base has are settled first: what comes later is new.
+        self.settle_fields(merged, of, |key| patch_fields.contains_key(key))?;
+        for entry in patch_fields {
+            let Some(key) = entry.key.text().filter(|key| *key != DIRECTIVE) else { continue };
+            let field = self.field(of, key);
             match merged.get_mut(key) {
                 Some(value) => {
+                    let style = value.as_scalar().map(Scalar::style);
+                    let bond = value.bond();
                     let old = std::mem::take(value);
-                    match self.node(Some(old), Some(&entry.value), field)? {
-                        Some(new) => *value = new,
+                    match self.merged(Some(old), Some(&entry.value), field)? {
+                        Some(new) => *value = bound(in_style(new, style), bond),
                         None => drop(merged.remove(key)),
                     }
                 }
                 None => {
-                    if let Some(new) = self.node(None, Some(&entry.value), field)? {
-                        merged.push(entry.key.clone(), new);
+                    if let Some(new) = self.merged(None, Some(&entry.value), field)? {
+                        merged.push(entry.key.clone(), quoted_if_old(new));
                     }
                 }
             }
         }
-        self.settle_rest(&mut merged, patch, of);
-        *node.content_mut() = Content::Mapping(merged);
         Ok(Some(node))
     }
 
-    /// What a patch does to values that it does not name.
-    fn settle_rest(&self, merged: &mut Mapping, patch: &Mapping, of: Option<TypeId>) {
-        let unknown = Field::default();
-        let mut gone = Vec::new();
-        for (key, value) in merged.iter_mut().filter(|(key, _)| !patch.contains_key(key)) {
-            // Most values hold no null, and then nothing happens to them.
-            if !holds_empty_null(value) {
+    /// A mapping of a patch where the base has none.
+    fn new_mapping(self, patch: &Node, of: Option<TypeId>) -> Result<Option<Node>, Error> {
+        match patch.as_mapping().map(directive_of) {
+            Some(Ok(Directive::Delete)) => Ok(None),
+            // Quirk: an unknown directive is kept as a field.
+            Some(Err(_)) => self.fields_of_new(patch, of, false),
+            _ => self.fields_of_new(patch, of, true),
+        }
+    }
+
+    fn fields_of_new(
+        self,
+        node: &Node,
+        of: Option<TypeId>,
+        elide: bool,
+    ) -> Result<Option<Node>, Error> {
+        let mut new = node.clone_empty();
+        let fields = new.make_mapping();
+        for entry in node.as_mapping().into_iter().flatten() {
+            let Some(key) = entry.key.text() else {
+                fields.push(entry.key.clone(), entry.value.clone());
+                continue;
+            };
+            if elide && key == DIRECTIVE {
                 continue;
             }
-            let field = of.and_then(|of| self.schema.field(of, key)).unwrap_or(&unknown);
-            match self.settle(std::mem::take(value), field) {
+            if let Some(value) = self.unchanged(&entry.value, self.field(of, key))? {
+                fields.push(entry.key.clone(), quoted_if_old(value));
+            }
+        }
+        Ok(Some(new))
+    }
+
+    /// A value merged with itself: what becomes of a part of the patch that is taken as a whole.
+    pub(super) fn unchanged(self, node: &Node, field: &Field) -> Result<Option<Node>, Error> {
+        match node.content() {
+            Content::Scalar(_) => Ok(Some(node.clone()).filter(|node| !node.is_null())),
+            Content::Mapping(mapping) => match directive_of(mapping)? {
+                Directive::Delete => Ok(None),
+                _ => self.fields_of_new(node, self.type_of(field, Some(node), None), true),
+            },
+            Content::Sequence(list) => {
+                let Some(keys) = &field.merge else { return Ok(Some(node.clone())) };
+                let (directive, rest) = list_directive(&list.items)?;
+                if directive == Directive::Delete {
+                    return Ok(None);
+                }
+                let merged = Elements::new(self, keys, field.of).merge(rest, Origin::Same)?;
+                Ok(Some(node.clone_empty().with_items(merged)))
+            }
+        }
+    }
+
+    /// What becomes of a value that the patch does not name.
+    ///
+    /// Quirk: a null that is only implied by an empty value vanishes, one that is written stays; of
+    /// two elements of a merged list with the same keys the first vanishes.
+    fn settled(self, base: Option<Node>, field: &Field) -> Result<Option<Node>, Error> {
+        let Some(mut node) = base else { return Ok(None) };
+        if node.is_null() {
+            return Ok(node.text().is_some_and(|text| !text.is_empty()).then_some(node));
+        }
+        if let Some(mapping) = node.as_mapping() {
+            let of = if mapping.is_empty() { None } else { self.type_of(field, Some(&node), None) };
+            if let Some(mapping) = node.as_mapping_mut() {
+                self.settle_fields(mapping, of, |_| false)?;
+            }
+        } else if let (Content::Sequence(list), Some(keys)) = (node.content_mut(), &field.merge) {
+            let items = std::mem::take(&mut list.items);
+            list.items = Elements::new(self, keys, field.of).merge(items, Origin::Nothing)?;
+        }
+        Ok(Some(node))
+    }
+
+    fn settle_fields(
+        self,
+        mapping: &mut Mapping,
+        of: Option<TypeId>,
+        skip: impl Fn(&str) -> bool,
+    ) -> Result<(), Error> {
+        let mut gone = Vec::new();
+        for (key, value) in mapping.iter_mut().filter(|(key, _)| !skip(key)) {
+            if let Content::Scalar(scalar) = value.content_mut() {
+                if scalar.kind() == ScalarType::Str {
+                    quote_if_old(scalar);
+                    continue;
+                } else if scalar.kind() != ScalarType::Null {
+                    continue;
+                }
+            }
+            match self.settled(Some(std::mem::take(value)), self.field(of, key))? {
                 Some(settled) => *value = settled,
                 None => gone.push(key.to_owned()),
             }
         }
         for key in gone {
-            merged.remove(&key);
+            mapping.remove(&key);
         }
+        Ok(())
     }
 
-    /// Quirk: a null that is only implied by an empty value vanishes from mappings on the way of a
-    /// patch, and from elements of merged lists; one that is written stays.
-    fn settle(&self, mut node: Node, field: &Field) -> Option<Node> {
-        if node.is_null() {
-            return node.text().is_some_and(|text| !text.is_empty()).then_some(node);
-        }
-        match node.content_mut() {
-            Content::Mapping(mapping) => {
-                self.settle_rest(mapping, &Mapping::new(), field.of);
-                Some(node)
-            }
-            Content::Sequence(sequence) if field.merge.is_some() => {
-                let element = Field { of: field.of, merge: None };
-                let items = std::mem::take(&mut sequence.items);
-                sequence.items =
-                    items.into_iter().filter_map(|item| self.settle(item, &element)).collect();
-                Some(node)
-            }
-            _ => Some(node),
-        }
+    fn field(&self, of: Option<TypeId>, name: &str) -> &Field {
+        static UNKNOWN: Field = Field { of: None, merge: None };
+        of.and_then(|of| self.schema.field(of, name)).unwrap_or(&UNKNOWN)
     }
 
-    /// A list whose elements are known by keys. The patch's elements come first, in its order.
-    fn list(
-        &self,
-        base: Option<Node>,
-        patch: &Node,
-        keys: &[Box<str>],
-        of: Option<TypeId>,
-    ) -> Result<Option<Node>, Error> {
-        let (directive, patch_items) = list_directive(patch.as_sequence().unwrap_or_default())?;
-        if directive == Directive::Delete {
-            return Ok(None);
-        }
-        let base = base.filter(|_| directive == Directive::Merge).and_then(into_items);
-        let mut old = base.unwrap_or_else(|| patch_items.clone());
-        let element = Field { of, merge: None };
-        let identities = Identities::of(keys, patch_items.iter().chain(&old));
-        let mut merged = Elements::default();
-        for values in &identities.values {
-            let wanted: Vec<(&str, &str)> =
-                identities.pairs(values).filter(|(_, value)| !value.is_empty()).collect();
-            let at = old.iter().position(|item| has_all(item, &wanted));
-            let patch_item = patch_items.iter().find(|item| has_all(item, &wanted));
-            let old_item = at.map(|at| old[at].clone());
-            let Some(mut node) =
-                self.node(old_item, patch_item, &element)?.filter(|node| !is_hollow(node))
-            else {
-                let mut rest = Elements(std::mem::take(&mut old));
-                rest.remove(&identities, values);
-                old = rest.0;
-                continue;
-            };
-            if let Some(mapping) = node.as_mapping_mut() {
-                for (key, value) in &wanted {
-                    mapping.get_or_insert_with(key, || Node::string(*value));
-                }
-            }
-            // Quirk: an element that says `$patch: replace` is undone when the old ones are added.
-            let replaces = patch_item
-                .and_then(Node::as_mapping)
-                .is_some_and(|item| item.contains_key("$patch"));
-            if let Some(at) = at.filter(|_| !replaces) {
-                old[at] = node.clone();
-            }
-            merged.set(&identities, values, node);
-        }
-        merged.add_old(&identities, old);
-        Ok(Some(patch.clone_empty().with_items(merged.0)))
-    }
-}
-
-/// Who the elements of two lists are: the values of their keys, each combination once.
-struct Identities<'k> {
-    /// The keys that any element has; all of them if none has one.
-    keys: Vec<&'k str>,
-    values: Vec<Vec<String>>,
-}
-
-impl<'k> Identities<'k> {
-    fn of<'n>(keys: &'k [Box<str>], items: impl Iterator<Item = &'n Node>) -> Self {
-        let mut values: Vec<Vec<String>> = Vec::new();
-        let mut seen = HashSet::new();
-        for item in items {
-            let own: Vec<String> = keys
-                .iter()
-                .map(|key| item.get(key).and_then(Node::text).unwrap_or_default().to_owned())
-                .collect();
-            if seen.insert(own.clone()) {
-                values.push(own);
-            }
-        }
-        if keys.len() > 1 {
-            unify(&mut values);
-        }
-        let used = |index: &usize| values.iter().any(|own| !own[*index].is_empty());
-        let mut indices: Vec<usize> = (0..keys.len()).filter(used).collect();
-        if indices.is_empty() {
-            indices = (0..keys.len()).collect();
-        }
-        for own in &mut values {
-            *own = indices.iter().map(|&index| std::mem::take(&mut own[index])).collect();
-        }
-        Self { keys: indices.iter().map(|&index| &*keys[index]).collect(), values }
-    }
-
-    fn pairs<'v>(&self, values: &'v [String]) -> impl Iterator<Item = (&'k str, &'v str)> {
-        self.keys.iter().copied().zip(values.iter().map(String::as_str))
-    }
-}
-
-/// Two combinations that share a value, and differ only where one has none, are the same: a port
-/// with and without its protocol.
-fn unify(values: &mut [Vec<String>]) {
-    for one in 0..values.len() {
-        for other in 0..values.len() {
-            let pairs = || values[one].iter().zip(&values[other]);
-            let same = pairs().any(|(a, b)| a == b)
-                && pairs().all(|(a, b)| a == b || a.is_empty() || b.is_empty());
-            if same && one != other {
-                let joined: Vec<String> = pairs()
-                    .map(|(a, b)| if a.is_empty() { b.clone() } else { a.clone() })
-                    .collect();
-                values[one].clone_from(&joined);
-                values[other] = joined;
-            }
-        }
-    }
-}
-
-/// A list in the making.
-#[derive(Default)]
-struct Elements(Vec<Node>);
-
-impl Elements {
-    /// Puts an element in the place of those with its values, or at the end.
-    fn set(&mut self, identities: &Identities<'_>, values: &[String], node: Node) {
-        let pairs: Vec<(&str, &str)> = identities.pairs(values).collect();
-        let mut found = false;
-        for item in self.0.iter_mut().filter(|item| has_all(item, &pairs)) {
-            *item = node.clone();
-            found = true;
-        }
-        if !found {
-            self.0.push(node);
-        }
-    }
-
-    fn remove(&mut self, identities: &Identities<'_>, values: &[String]) {
-        let pairs: Vec<(&str, &str)> = identities.pairs(values).collect();
-        self.0.retain(|item| !has_all(item, &pairs));
-    }
-
-    /// Adds the elements of the old list behind those of the patch. With several keys they move to
-    /// the end in their old order; with one, those that are there keep their place.
-    fn add_old(&mut self, identities: &Identities<'_>, old: Vec<Node>) {
-        for item in old {
-            if is_hollow(&item) {
-                continue;
-            }
-            let mut values = Vec::new();
-            let mut lacks = false;
-            for key in &identities.keys {
-                match item.get(key).and_then(Node::text) {
-                    Some(value) => values.push(value.to_owned()),
-                    None => lacks = true,
-                }
-            }
-            if values.is_empty() {
-                self.0.push(item);
-                continue;
-            }
-            if lacks {
-                self.0.push(item.clone());
-            }
-            if identities.keys.len() > 1 {
-                self.remove(identities, &values);
-            }
-            self.set(identities, &values, item);
-        }
-    }
-}
-
-/// Whether an element has all these values; an empty one means any.
-fn has_all(item: &Node, pairs: &[(&str, &str)]) -> bool {
-    !pairs.is_empty()
-        && pairs.iter().all(|(key, value)| {
-            let own = item.get(key).and_then(Node::text);
-            own.is_some_and(|own| value.is_empty() || own == *value)
+    /// The type of a mapping; one that the schema does not tell follows from the kind of the object
+    /// that the mapping is, at the root and wherever one object holds another.
+    fn type_of(&self, field: &Field, base: Option<&Node>, patch: Option<&Node>) -> Option<TypeId> {
+        field.of.or_else(|| {
+            [base, patch].into_iter().flatten().find_map(|node| {
+                self.schema.root(node.get("apiVersion")?.text()?, node.get("kind")?.text()?)
+            })
         })
-}
-
-/// `null` and `{}` are no elements.
-fn is_hollow(node: &Node) -> bool {
-    node.is_null() || node.as_mapping().is_some_and(Mapping::is_empty)
-}
-
-/// A list of scalars in which each stands once; those of the patch come first.
-fn union(base: Option<Node>, patch: &Node) -> Node {
-    let mut items: Vec<Node> = Vec::new();
-    let old = base.and_then(into_items).unwrap_or_default();
-    for item in patch.as_sequence().into_iter().flatten().cloned().chain(old) {
-        if !items.iter().any(|other| other.text().is_some() && other.text() == item.text()) {
-            items.push(item);
-        }
-    }
-    Node::from(items)
-}
-
-/// Whether there is a null without a text anywhere in a tree.
-fn holds_empty_null(node: &Node) -> bool {
-    match node.content() {
-        Content::Scalar(scalar) => node.is_null() && scalar.text().is_empty(),
-        Content::Mapping(mapping) => mapping.values().any(holds_empty_null),
-        Content::Sequence(sequence) => sequence.items.iter().any(holds_empty_null),
     }
 }
 
-fn directive_of(patch: &Mapping) -> Result<Directive, Error> {
-    let Some(node) = patch.get("$patch") else {
-        return Ok(Directive::Merge);
-    };
+pub(super) const DIRECTIVE: &str = "$patch";
+
+pub(super) fn directive_of(patch: &Mapping) -> Result<Directive, Error> {
+    patch.get(DIRECTIVE).map_or(Ok(Directive::Merge), parse_directive)
+}
+
+fn parse_directive(node: &Node) -> Result<Directive, Error> {
     match node.text() {
         Some("merge") => Ok(Directive::Merge),
         Some("replace") => Ok(Directive::Replace),
@@ -377,19 +255,26 @@ fn directive_of(patch: &Mapping) -> Result<Directive, Error> {
     }
 }
 
-/// An element that is nothing but `$patch` speaks for the whole list.
+/// The first element that holds `$patch` and nothing else speaks for the whole list; it, its twins and
+/// what is empty are taken out.
 fn list_directive(items: &[Node]) -> Result<(Directive, Vec<Node>), Error> {
-    let mut directive = Directive::Merge;
-    let mut rest = Vec::with_capacity(items.len());
-    for item in items {
-        match item.as_mapping() {
-            Some(mapping) if mapping.len() == 1 && mapping.contains_key("$patch") => {
-                directive = directive_of(mapping)?;
-            }
-            _ => rest.push(item.clone()),
-        }
-    }
-    Ok((directive, rest))
+    let directive = items
+        .iter()
+        .filter_map(Node::as_mapping)
+        .find(|item| item.contains_key(DIRECTIVE))
+        .filter(|item| item.len() == 1)
+        .and_then(|item| item.get(DIRECTIVE));
+    let Some(node) = directive else { return Ok((Directive::Merge, items.to_vec())) };
+    let value = node.text().unwrap_or_default();
+    let rest = items.iter().filter(|item| {
+        !is_hollow(item) && item.get(DIRECTIVE).is_none_or(|other| other.text() != Some(value))
+    });
+    Ok((parse_directive(node)?, rest.cloned().collect()))
+}
+
+/// `null` and `{}` are no elements.
+pub(super) fn is_hollow(node: &Node) -> bool {
+    node.is_null() || node.as_mapping().is_some_and(Mapping::is_empty)
 }
 
 fn into_items(node: Node) -> Option<Vec<Node>> {
@@ -399,7 +284,51 @@ fn into_items(node: Node) -> Option<Vec<Node>> {
     }
 }
 
-fn same_shape(base: &Node, patch: &Node) -> Result<(), Error> {
+/// A value in the place of another one, whose style it takes over: what was quoted stays a string.
+fn in_style(mut node: Node, style: Option<ScalarStyle>) -> Node {
+    if let (Content::Scalar(scalar), Some(style)) = (node.content_mut(), style)
+        && scalar.style() != style
+    {
+        let kind = match style {
+            ScalarStyle::Plain => scalar.kind(),
+            _ => ScalarType::Str,
+        };
+        *scalar = Scalar::new(scalar.text(), kind, style);
+    }
+    node
+}
+
+/// What takes the place of a bound value is bound too.
+fn bound(mut node: Node, bond: Option<u32>) -> Node {
+    if let Some(bond) = bond {
+        node = node.at_place(Place::default());
+        node.bind(bond);
+    }
+    node
+}
+
+fn quoted_if_old(mut node: Node) -> Node {
+    if let Content::Scalar(scalar) = node.content_mut() {
+        quote_if_old(scalar);
+    }
+    node
+}
+
+/// Quotes a plain text that older readers take for something else, such as `yes`. What replaces it
+/// later takes the quotes over.
+fn quote_if_old(scalar: &mut Scalar) {
+    let text = scalar.text();
+    if scalar.kind() == ScalarType::Str
+        && scalar.style() == ScalarStyle::Plain
+        && text.len() <= 5
+        && !text.is_empty()
+        && resolve(text, Flavour::V2) != ScalarType::Str
+    {
+        *scalar = Scalar::new(scalar.text(), ScalarType::Str, ScalarStyle::DoubleQuoted);
+    }
+}
+
+pub(super) fn same_shape(base: &Node, patch: &Node) -> Result<(), Error> {
     let shape = |node: &Node| match node.content() {
         Content::Scalar(_) => "ScalarNode",
         Content::Mapping(_) => "MappingNode",

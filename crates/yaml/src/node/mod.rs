@@ -115,7 +115,27 @@ impl Node {
 
     /// Where it was read.
     pub fn place(&self) -> Place {
-        self.place
+        if self.place.line == 0 { Place::default() } else { self.place }
+    }
+
+    /// The bond that ties this value to others of its object, if there is one; see [`Self::bind`].
+    pub fn bond(&self) -> Option<u32> {
+        (self.place.line == 0 && self.place.start > 0).then_some(self.place.start)
+    }
+
+    /// Ties a value that was made by the program to others that have the same number. What that means
+    /// is its maker's affair; a value that was read cannot be bound.
+    pub fn bind(&mut self, bond: u32) {
+        if self.place.line == 0 {
+            self.place = Place { start: bond, ..Place::default() };
+        }
+    }
+
+    /// Takes the bond off.
+    pub fn unbind(&mut self) {
+        if self.bond().is_some() {
+            self.place = Place::default();
+        }
     }
 
     pub(crate) fn at_place(mut self, place: Place) -> Self {
