@@ -24,6 +24,8 @@ mod semver;
 mod strings;
 mod toml;
 mod unicode;
+mod go_url;
+mod url;
 mod wrap;
 
 pub(crate) use regex::Patterns;
@@ -44,6 +46,7 @@ const SPRIG: &[&[Function]] = &[
     random::RANDOM,
     network::NETWORK,
     regex::REGEX,
+    url::URL,
 ];
 
 /// sprig's functions that give something else each time, or ask the machine.
