@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::dates::Named;
 use crate::{
     CallError, format,
     value::{List, Text, Value, bytes},
@@ -82,6 +83,9 @@ pub(super) fn to_int(value: &Value) -> i64 {
         Value::Float(value) => truncated(*value),
         Value::Bool(value) => i64::from(*value),
         Value::Str(text) => parse_int(without_zero_decimal(text), 0).unwrap_or(0),
+        Value::Object(object) => {
+            object.as_any().downcast_ref::<Named>().map_or(0, |named| named.value)
+        }
         _ => 0,
     }
 }

@@ -43,8 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     let (before, fragment) = text.split_once('#').unwrap_or((text, ""));
     let wrong = |text: &str, error: String| format!("parse {}: {error}", quoted(text));
     let mut url = parse_before_fragment(before).map_err(|error| wrong(before, error))?;
-    url.fragment =
-        unescape(fragment, Part::Fragment).map_err(|error| wrong(text, error))?;
+    url.fragment = unescape(fragment, Part::Fragment).map_err(|error| wrong(text, error))?;
     Ok(url)
 }
 

@@ -16,7 +16,7 @@ const ONE: &[Type] = &[Type::Any];
 const TWO: &[Type] = &[Type::Any, Type::Any];
 
 pub(super) const MATH: &[Function] = &[
-    Function::new("atoi", &[Type::String], atoi),
+    Function::new("atoi", &[Type::String], int_of_text),
     Function::new("int64", ONE, to_int64),
     Function::new("int", ONE, int),
     Function::new("float64", ONE, float64),
@@ -48,19 +48,23 @@ pub(super) const MATH: &[Function] = &[
 
 type Outcome = Result<Value, CallError>;
 
-fn atoi(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    let text = arguments.text(0);
+fn int_of_text(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+    Ok(Value::int(atoi(arguments.text(0))))
+}
+
+/// What `strconv.ParseInt` gives, also along with an error.
+pub(super) fn atoi(text: &str) -> i64 {
     if let Some(value) = parse_int(text, 10) {
-        return Ok(Value::int(value));
+        return value;
     }
     // Go gives the nearest integer for a number that is too large, along with an error.
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let too_large = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    Ok(Value::int(match too_large {
+    match too_large {
         true if text.starts_with('-') => i64::MIN,
         true => i64::MAX,
         false => 0,
-    }))
+    }
 }
 
 fn to_int64(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {

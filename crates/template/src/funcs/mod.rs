@@ -6,10 +6,12 @@ pub(crate) mod builtin;
 mod case;
 mod coerce;
 mod copy;
+mod dates;
 mod decimal;
 mod dicts;
 pub(crate) mod encoding;
 mod flow;
+mod go_url;
 mod json;
 mod lists;
 mod math;
@@ -24,7 +26,6 @@ mod semver;
 mod strings;
 mod toml;
 mod unicode;
-mod go_url;
 mod url;
 mod wrap;
 
@@ -47,6 +48,7 @@ const SPRIG: &[&[Function]] = &[
     network::NETWORK,
     regex::REGEX,
     url::URL,
+    dates::DATES,
 ];
 
 /// sprig's functions that give something else each time, or ask the machine.
@@ -109,7 +111,7 @@ pub fn hermetic() -> impl Iterator<Item = &'static Function> {
 
 /// The functions that charts may call, which are sprig's and Helm's own.
 pub fn helm(version: HelmVersion) -> impl Iterator<Item = &'static Function> {
-    let own = [encoding::HELM_ENCODING, flow::HELM_FLOW].into_iter().flatten();
+    let own = [encoding::HELM_ENCODING, flow::HELM_FLOW, dates::DURATIONS].into_iter().flatten();
     sprig()
         .chain(own)
         .filter(move |function| version == HelmVersion::V4 || !SINCE_V4.contains(&function.name))

@@ -120,7 +120,7 @@ impl Walk<'_, '_> {
     }
 
     fn object_as_v3(&mut self, object: &dyn crate::Object, depth: u32) -> Result<Plain, Refusal> {
-        if object.type_name() == "time.Time" {
+        if object.as_any().is::<super::dates::Time>() {
             return Ok(match object.serialized() {
                 Value::Str(text) => Plain::Raw(text),
                 _ => Plain::Null,
