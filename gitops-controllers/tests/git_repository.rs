@@ -261,18 +261,31 @@ async fn secrets_open_doors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_supported_is_refused() {
+async fn what_cannot_be_had_is_said() {
     let world = World::new(Access::Open).await;
     let reconciler = world.reconciler(Objects::new());
     for (spec, text, stalls) in [
-        (json!({"verify": {"secretRef": {"name": "keys"}}}), "signature verification", false),
-        (json!({"recurseSubmodules": true}), "submodules", false),
+        (
+            json!({"verify": {"secretRef": {"name": "keys"}}}),
+            "public keys secret error: secrets \"keys\" not found",
+            false,
+        ),
         (
             json!({"provider": "github"}),
             "secretRef with github app data must be specified when provider is set to github",
             true,
         ),
-        (json!({"provider": "aws"}), "provider 'aws' is not supported", true),
+        (
+            json!({"provider": "aws"}),
+            "failed to configure authentication options: AWS CodeCommit authentication requires an \
+             HTTPS Git URL",
+            false,
+        ),
+        (
+            json!({"provider": "azure", "serviceAccountName": "git"}),
+            "please enable the ObjectLevelWorkloadIdentity feature gate",
+            true,
+        ),
     ] {
         let mut object = world.object(&spec);
         let (_, settled) = world.turn(&reconciler, &mut object).await;

@@ -256,11 +256,19 @@ async fn faults_end_in_errors_and_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_followed_without_credentials() {
     let world = world(Access::Open).await;
-    let other = GitServer::start(world.server.root(), Access::Open).await.unwrap();
+    let other =
+        GitServer::start(world.server.root(), Access::Bearer("c4nary".into())).await.unwrap();
     other.set_fault(Fault::Redirect(world.server.url("").trim_end_matches('/').to_owned()));
-    let (_, fetched) = both(&GitSource::new(other.url("app.git"), branch("main"))).await.unwrap();
+    let url = other.url("app.git").parse().unwrap();
+    let transport = GitTransport::new(&url, &Tls::default(), None)
+        .unwrap()
+        .with_credentials(GitCredentials::Bearer("c4nary".into()));
+    let source = GitSource::new(other.url("app.git"), branch("main")).with_transport(transport);
+    let (_, fetched) = both(&source).await.unwrap();
     assert_eq!(read(&fetched, "a/cm.yaml"), "two");
     assert_eq!(other.requests().len(), 1);
+    assert!(other.requests()[0].ends_with("authorization: Bearer c4nary"));
+    assert!(world.server.requests().iter().all(|line| !line.contains("authorization")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

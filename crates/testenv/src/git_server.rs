@@ -122,6 +122,12 @@ impl Drop for GitServer {
 
 async fn answer(State(state): State<Arc<Shared>>, request: Request) -> Response {
     let line = format!("{} {}", request.method(), request.uri());
+    let line = match request.headers().get(header::AUTHORIZATION) {
+        Some(value) => {
+            format!("{line} authorization: {}", String::from_utf8_lossy(value.as_bytes()))
+        }
+        None => line,
+    };
     lock(&state.requests).push(line);
     if !state.access.admits(request.headers()) {
         let challenge = match state.access {

@@ -10,9 +10,6 @@
 //!
 //! # Guarantees
 //! The artifact of the last good turn stays advertised and served while later turns fail.
-//!
-//! # Caveats
-//! Submodules are refused, never silently left out.
 
 use std::sync::Arc;
 
@@ -100,7 +97,6 @@ impl Reconcile for GitRepositoryReconciler {
         let source = if let Some(instead) = instead {
             instead
         } else {
-            refuse_unsupported(object)?;
             let observed = start.current.as_ref().filter(|_| start.in_storage);
             let source = source(object, observed);
             Arc::new(match &way {
@@ -187,6 +183,7 @@ fn source(object: &GitRepository, observed: Option<&Recorded>) -> GitSource {
         .with_timeout(spec.timeout.get())
         .with_observed(observed)
         .with_sparse(spec.sparse_checkout.clone())
+        .with_submodules(spec.recurse_submodules)
 }
 
 /// The most specific one that is set: commit, name, semver, tag, branch.
@@ -205,16 +202,6 @@ fn reference(reference: Option<&GitRepositoryReference>) -> GitReference {
         .or_else(|| set(&reference.tag).map(GitReference::Tag))
         .or_else(|| set(&reference.branch).map(GitReference::Branch))
         .unwrap_or_default()
-}
-
-/// What would change the artifact, or make it less trustworthy, if it were left out.
-fn refuse_unsupported(object: &GitRepository) -> Result<(), Failure> {
-    let unsupported =
-        |stage, message: &str| Err(Failure::new(stage, Fault::new(Class::Unsupported, message)));
-    if object.spec.recurse_submodules {
-        return unsupported(Stage::Fetch, "submodules are not supported");
-    }
-    Ok(())
 }
 
 fn content_changed(

@@ -106,6 +106,11 @@ impl GitTransport {
         self
     }
 
+    /// The same way for someone else.
+    pub(crate) fn without_credentials(self) -> Self {
+        self.with_credentials(GitCredentials::Anonymous)
+    }
+
     /// Says hello to the repository.
     pub(crate) async fn open(
         &self,

@@ -14,6 +14,7 @@ mod select;
 mod session;
 mod signature;
 mod ssh;
+mod submodules;
 mod tree;
 
 use std::{sync::Arc, time::Duration};
@@ -24,9 +25,11 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{Fetched, Resolved, Source, SourceError, Subject, TagObject};
+use location::Location;
 use objects::Commit;
 use origin::Origin;
 use packet::Want;
+use submodules::Submodules;
 use tree::GitTree;
 
 pub use http::{GitCredentials, GitTransport, GitTransports, Tls};
@@ -127,6 +130,7 @@ pub struct GitSource {
     reference: GitReference,
     observed: Option<Revision>,
     sparse: Vec<String>,
+    submodules: bool,
     timeout: Duration,
     limits: GitLimits,
     /// What `resolve` opened, for the `fetch` that follows.
@@ -142,6 +146,7 @@ impl GitSource {
             reference,
             observed: None,
             sparse: Vec::new(),
+            submodules: false,
             timeout: Duration::from_mins(1),
             limits: GitLimits::default(),
             opened: Mutex::new(None),
@@ -169,6 +174,13 @@ impl GitSource {
     pub fn with_sparse(mut self, directories: Vec<String>) -> Self {
         let trim = |dir: String| dir.strip_prefix("./").map(str::to_owned).unwrap_or(dir);
         self.sparse = directories.into_iter().map(trim).collect();
+        self
+    }
+
+    /// Whether submodules are fetched too, and theirs.
+    #[must_use]
+    pub fn with_submodules(mut self, submodules: bool) -> Self {
+        self.submodules = submodules;
         self
     }
 
@@ -240,7 +252,7 @@ impl GitSource {
             let want = Want { ids: &want, shallow: true, history_only: false };
             origin.objects(&want, &self.limits).await.map_err(missing)?
         };
-        let (limits, sparse, scope) = (self.limits, self.sparse.clone(), scope.clone());
+        let (limits, sparse, within) = (self.limits, self.sparse.clone(), scope.clone());
         let target = at.target.clone();
         let read = move || -> Result<(Commit, Option<TagObject>, GitTree), SourceError> {
             let id = origin::object_id(&target)?;
@@ -250,11 +262,24 @@ impl GitSource {
                 name: origin::tag_name(&raw),
                 raw,
             });
-            let tree = GitTree::load(objects, commit.tree, &sparse, &limits, &scope)?;
+            let tree = GitTree::load(objects, commit.tree, &sparse, &limits, &within)?;
             Ok((commit, tag, tree))
         };
         let joined = tokio::task::spawn_blocking(read).await;
-        let (commit, tag, tree) = joined.map_err(|_| SourceError::Cancelled(Cancelled))??;
+        let (commit, tag, mut tree) = joined.map_err(|_| SourceError::Cancelled(Cancelled))??;
+        if self.submodules {
+            let home = Location::parse(&self.url)?;
+            let mut submodules = Submodules {
+                access: self.access.as_ref(),
+                limits: &self.limits,
+                deadline: Instant::now() + self.timeout,
+                scope,
+                home: &home,
+                count: 0,
+            };
+            let mounted = submodules.mount(&mut tree, &home, 0).await;
+            mounted.map_err(|error| self.cloning(error))?;
+        }
         Ok(Fetched {
             revision: at.revision.clone(),
             tree: Arc::new(tree),

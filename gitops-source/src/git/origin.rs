@@ -35,10 +35,18 @@ impl Origin {
         limits: &GitLimits,
         deadline: Instant,
     ) -> Result<Self, SourceError> {
-        let location = Location::parse(url)?;
-        let Location::Disk(path) = location else {
+        Self::open_at(&Location::parse(url)?, access, limits, deadline).await
+    }
+
+    pub(crate) async fn open_at(
+        location: &Location,
+        access: Option<&GitAccess>,
+        limits: &GitLimits,
+        deadline: Instant,
+    ) -> Result<Self, SourceError> {
+        let Location::Disk(path) = location.clone() else {
             let max = limits.advertisement_bytes;
-            let session = Session::open(&location, access, Service::Fetch, max, deadline).await?;
+            let session = Session::open(location, access, Service::Fetch, max, deadline).await?;
             return Ok(Self::Server(session));
         };
         let opened = tokio::task::spawn_blocking(move || Self::open_disk(&path)).await;

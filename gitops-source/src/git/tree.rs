@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -22,6 +23,8 @@ use crate::SourceError;
 pub(crate) struct GitTree {
     objects: Mutex<Objects>,
     directories: BTreeMap<PathBuf, Vec<(Entry, ObjectId)>>,
+    submodules: Vec<(PathBuf, ObjectId)>,
+    mounted: BTreeMap<PathBuf, Arc<GitTree>>,
 }
 
 impl fmt::Debug for GitTree {
@@ -33,7 +36,8 @@ impl fmt::Debug for GitTree {
 }
 
 impl GitTree {
-    /// Reads the directories below the tree `root`. A submodule is an empty directory. With
+    /// Reads the directories below the tree `root`. A submodule is an empty directory until it is
+    /// mounted. With
     /// `sparse`, only files whose path begins so are there, and the directories above them.
     pub(crate) fn load(
         objects: Objects,
@@ -42,10 +46,35 @@ impl GitTree {
         limits: &GitLimits,
         scope: &Scope,
     ) -> Result<Self, SourceError> {
-        let mut walk = Walk { objects: &objects, sparse, limits, scope, entries: 0, bytes: 0 };
+        let submodules = Vec::new();
+        let mut walk =
+            Walk { objects: &objects, sparse, limits, scope, entries: 0, bytes: 0, submodules };
         let mut directories = BTreeMap::new();
         walk.directory(Path::new(""), root, &mut directories)?;
-        Ok(Self { objects: Mutex::new(objects), directories })
+        let submodules = walk.submodules;
+        let mounted = BTreeMap::new();
+        Ok(Self { objects: Mutex::new(objects), directories, submodules, mounted })
+    }
+
+    /// Where submodules are, and their commits.
+    pub(crate) fn submodules(&self) -> &[(PathBuf, ObjectId)] {
+        &self.submodules
+    }
+
+    /// Puts the files of a submodule in its place.
+    pub(crate) fn mount(&mut self, path: PathBuf, tree: Arc<Self>) {
+        self.mounted.insert(path, tree);
+    }
+
+    /// The submodule that a path is in, and the path within it.
+    fn inside<'p>(&self, path: &'p Path) -> Option<(&Self, &'p Path)> {
+        if self.mounted.is_empty() {
+            return None;
+        }
+        path.ancestors().find_map(|outer| {
+            let tree = self.mounted.get(outer)?;
+            Some((&**tree, path.strip_prefix(outer).ok()?))
+        })
     }
 
     fn find(&self, path: &Path) -> Result<&(Entry, ObjectId), TreeErrorKind> {
@@ -67,6 +96,9 @@ impl Tree for GitTree {
     fn read(&self, path: &Path) -> Result<Bytes, TreeError> {
         let fail = |kind| TreeError::new(path, kind);
         let clean = clean_path(path)?;
+        if let Some((tree, inner)) = self.inside(&clean) {
+            return tree.read(inner).map_err(|error| TreeError::new(path, error.kind));
+        }
         if self.directories.contains_key(&clean) {
             return Err(fail(TreeErrorKind::IsADirectory));
         }
@@ -86,6 +118,9 @@ impl Tree for GitTree {
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, TreeError> {
         let clean = clean_path(dir)?;
+        if let Some((tree, inner)) = self.inside(&clean) {
+            return tree.list(inner).map_err(|error| TreeError::new(dir, error.kind));
+        }
         if let Some(entries) = self.directories.get(&clean) {
             return Ok(entries.iter().map(|(entry, _)| entry.clone()).collect());
         }
@@ -97,6 +132,11 @@ impl Tree for GitTree {
         let clean = clean_path(path)?;
         if clean.as_os_str().is_empty() {
             return Ok(Entry { name: String::new(), kind: EntryKind::Directory, size: 0 });
+        }
+        if let Some((tree, inner)) = self.inside(&clean)
+            && !inner.as_os_str().is_empty()
+        {
+            return tree.stat(inner).map_err(|error| TreeError::new(path, error.kind));
         }
         let found = self.find(&clean).map_err(|kind| TreeError::new(path, kind))?;
         Ok(found.0.clone())
@@ -110,6 +150,7 @@ struct Walk<'w> {
     scope: &'w Scope,
     entries: usize,
     bytes: u64,
+    submodules: Vec<(PathBuf, ObjectId)>,
 }
 
 impl Walk<'_> {
@@ -144,6 +185,10 @@ impl Walk<'_> {
             if entry.is_dir() {
                 let child = path.join(&entry.name);
                 if *submodule {
+                    let wanted = self.sparse.is_empty() || self.begins(&child);
+                    if wanted {
+                        self.submodules.push((child.clone(), *own));
+                    }
                     out.insert(child, Vec::new());
                 } else {
                     self.directory(&child, *own, out)?;
@@ -211,17 +256,18 @@ impl Walk<'_> {
     }
 
     /// Quirk: as in Flux, a sparse directory `app` also takes `apple/x` and `app.yaml`.
+    fn begins(&self, path: &Path) -> bool {
+        let path = path.to_string_lossy();
+        self.sparse.iter().any(|dir| path.starts_with(dir.as_str()))
+    }
+
     fn keeps(
         &self,
         path: &Path,
         entry: &Entry,
         kept: &mut BTreeMap<PathBuf, Vec<(Entry, ObjectId)>>,
     ) -> bool {
-        let begins = || {
-            let path = path.to_string_lossy();
-            self.sparse.iter().any(|dir| path.starts_with(dir.as_str()))
-        };
-        if self.sparse.is_empty() || begins() {
+        if self.sparse.is_empty() || self.begins(path) {
             return true;
         }
         if !entry.is_dir() {
