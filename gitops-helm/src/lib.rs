@@ -24,6 +24,7 @@ mod dependency;
 mod engine;
 mod manifest;
 mod repository;
+mod show;
 mod values;
 mod warning;
 
@@ -34,13 +35,14 @@ pub use chart::{
 };
 pub use compat::Compat;
 pub use decode::DocumentError;
-pub use dependency::{missing_dependencies, process_dependencies};
+pub use dependency::{list_dependencies, missing_dependencies, process_dependencies};
 pub use engine::{EngineError, EngineOptions, ReleaseInfo, render_templates};
 pub use manifest::{
     Head, Hook, HookEvent, KindOrder, Manifest, ManifestError, SortedManifests, sort_manifests,
     split_manifests,
 };
 pub use repository::{ChartVersion, Index, IndexError, Listing, Skipped};
+pub use show::{Show, ShowError};
 pub use values::{
     CoalesceError, SchemaError, SetError, SetMode, Values, coalesce, merge, read_values, set,
     set_file, set_json, validate_schema,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use gitops_core::{Version, quoted};
 use indexmap::IndexMap;
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     chart::ChartError,
@@ -144,6 +144,45 @@ impl Metadata {
         })
     }
 
+    /// The fields that are not empty, as Chart.yaml has them.
+    pub fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        let mut text = |key: &str, value: &str| {
+            if !value.is_empty() {
+                object.insert(key.to_owned(), Value::from(value));
+            }
+        };
+        text("name", &self.name);
+        text("home", &self.home);
+        text("version", &self.version);
+        text("description", &self.description);
+        text("icon", &self.icon);
+        text("apiVersion", &self.api_version);
+        text("condition", &self.condition);
+        text("tags", &self.tags);
+        text("appVersion", &self.app_version);
+        text("kubeVersion", &self.kube_version);
+        text("type", &self.kind);
+        let mut list = |key: &str, items: Vec<Value>| {
+            if !items.is_empty() {
+                object.insert(key.to_owned(), Value::Array(items));
+            }
+        };
+        list("sources", self.sources.iter().map(|text| Value::from(text.as_str())).collect());
+        list("keywords", self.keywords.iter().map(|text| Value::from(text.as_str())).collect());
+        list("maintainers", self.maintainers.iter().map(Maintainer::to_json).collect());
+        list("dependencies", self.dependencies.iter().map(Dependency::to_json).collect());
+        if self.deprecated {
+            object.insert("deprecated".to_owned(), Value::Bool(true));
+        }
+        if !self.annotations.is_empty() {
+            let annotations = self.annotations.iter();
+            let annotations = annotations.map(|(key, text)| (key.clone(), text.as_str().into()));
+            object.insert("annotations".to_owned(), Value::Object(annotations.collect()));
+        }
+        Value::Object(object)
+    }
+
     /// Whether Chart.yaml knows a field.
     pub(crate) fn has_field(name: &str) -> bool {
         METADATA_FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name))
@@ -269,12 +308,41 @@ impl Maintainer {
     fn is_null(&self) -> bool {
         self.name == NULL_NODE
     }
+
+    fn to_json(&self) -> Value {
+        let fields = [("name", &self.name), ("email", &self.email), ("url", &self.url)];
+        let fields = fields.into_iter().filter(|(_, text)| !text.is_empty());
+        Value::Object(fields.map(|(key, text)| (key.to_owned(), text.as_str().into())).collect())
+    }
 }
 
 impl Dependency {
     /// The name under which the parent uses it: the alias, or the chart's own name.
     pub fn local_name(&self) -> &str {
         if self.alias.is_empty() { &self.name } else { &self.alias }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("name".to_owned(), self.name.as_str().into());
+        object.insert("repository".to_owned(), self.repository.as_str().into());
+        for (key, text) in
+            [("version", &self.version), ("condition", &self.condition), ("alias", &self.alias)]
+        {
+            if !text.is_empty() {
+                object.insert(key.to_owned(), text.as_str().into());
+            }
+        }
+        if !self.tags.is_empty() {
+            object.insert("tags".to_owned(), self.tags.clone().into());
+        }
+        if self.enabled {
+            object.insert("enabled".to_owned(), Value::Bool(true));
+        }
+        if !self.import_values.is_empty() {
+            object.insert("import-values".to_owned(), self.import_values.clone().into());
+        }
+        Value::Object(object)
     }
 
     pub(crate) fn decode_list(

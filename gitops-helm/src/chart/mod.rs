@@ -11,7 +11,7 @@ mod metadata;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use gitops_core::{Tree, TreeError, TreeErrorKind};
+use gitops_core::{Tree, TreeError, TreeErrorKind, quoted};
 use serde_json::{Map, Value};
 
 use crate::{Compat, decode::read_value};
@@ -82,6 +82,17 @@ impl std::fmt::Display for ChartWarning {
     }
 }
 
+impl ChartWarning {
+    /// The line that Helm writes to standard error.
+    pub fn log_line(self, compat: Compat) -> String {
+        match (compat, self) {
+            (Compat::Helm3, Self::RequirementsFile) => format!("load.go:120: {self}"),
+            (Compat::Helm3, Self::RequirementsLock) => format!("load.go:138: {self}"),
+            (Compat::Helm4, _) => format!("level=INFO msg={}", quoted(&self.to_string())),
+        }
+    }
+}
+
 /// What is too much. The defaults of archive and file are Helm's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -121,12 +132,15 @@ pub struct LoadOptions {
     pub compat: Compat,
     /// What is too much.
     pub limits: ChartLimits,
+    /// Whether the version of the format is left alone, which Helm 4 looks at first of all, but
+    /// not where it only shows a chart.
+    pub any_version: bool,
 }
 
 impl LoadOptions {
     /// The default limits with these rules.
     pub fn new(compat: Compat) -> Self {
-        Self { compat, limits: ChartLimits::default() }
+        Self { compat, ..Self::default() }
     }
 }
 
@@ -154,7 +168,7 @@ impl Chart {
         path: &Path,
         options: &LoadOptions,
     ) -> Result<Self, ChartError> {
-        if options.compat == Compat::Helm4 {
+        if options.compat == Compat::Helm4 && !options.any_version {
             let name: PathBuf = path.join("Chart.yaml");
             let metadata = tree.read(&name).map_err(|error| match error.kind {
                 TreeErrorKind::NotFound => ChartError::Undetected { path: name },
@@ -174,7 +188,7 @@ impl Chart {
     pub fn from_archive(archive: &[u8], options: &LoadOptions) -> Result<Self, ChartError> {
         let mut budget = Budget::new(&options.limits);
         let files = budget.read_archive(archive)?;
-        if options.compat == Compat::Helm4 {
+        if options.compat == Compat::Helm4 && !options.any_version {
             let metadata = files.iter().find(|file| file.name == "Chart.yaml");
             check_version(&metadata.ok_or(ChartError::NoVersion)?.data)?;
         }

@@ -4,7 +4,10 @@
 
 mod conditions;
 mod import_values;
+mod list;
 mod path;
+
+pub use list::list_dependencies;
 
 use crate::{
     Compat, Warning,
