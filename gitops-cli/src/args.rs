@@ -33,6 +33,8 @@ pub(crate) enum Command {
     /// Render kustomize overlays
     #[command(subcommand)]
     Kustomize(Kustomize),
+    /// Look at and check Helm charts
+    Helm(crate::command::helm::Helm),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion {

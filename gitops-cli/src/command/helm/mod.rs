@@ -1,0 +1,72 @@
+//! `gitops helm`: what Helm does without a cluster, with Helm's flags, texts and exit codes.
+
+mod args;
+mod dependency;
+mod show;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::bail;
+use gitops_core::{DiskTree, quoted};
+use gitops_helm::{Chart, Compat, LoadOptions, check_archive};
+
+pub(crate) use args::Helm;
+use args::{Dependency, HelmCommand};
+
+/// Does what was asked. Errors are told in Helm's manner, on one line each.
+pub(crate) fn run(helm: &Helm) -> anyhow::Result<ExitCode> {
+    let compat = helm.helm_compat.into();
+    let done = match &helm.command {
+        HelmCommand::Show(show) => show::run(show, compat),
+        HelmCommand::Dependency(Dependency::List { chart }) => {
+            dependency::list(chart.as_deref().unwrap_or("."), compat)
+        }
+    };
+    match done {
+        Ok(code) => Ok(code),
+        Err(error) => {
+            anstream::eprintln!("Error: {error:#}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The chart at a path, or why there is none. Helm 4 names archives by their full path.
+fn load_chart(path: &str, options: &LoadOptions) -> anyhow::Result<Chart> {
+    let (tree, full) = open(path)?;
+    let chart = if full.is_dir() {
+        Chart::load_directory(&tree, &full, options)?
+    } else {
+        let archive = std::fs::read(&full)?;
+        let shown = match options.compat {
+            Compat::Helm4 => full.display().to_string(),
+            Compat::Helm3 => path.to_owned(),
+        };
+        check_archive(&shown, &archive)?;
+        Chart::from_archive(&archive, options)?
+    };
+    for warning in chart.all_warnings() {
+        anstream::eprintln!("{}", warning.log_line(options.compat));
+    }
+    Ok(chart)
+}
+
+/// The machine's files, and the place of a path among them.
+fn open(path: &str) -> anyhow::Result<(DiskTree, PathBuf)> {
+    let full = std::path::absolute(path)?;
+    if !full.exists() {
+        if Path::new(path).is_absolute() || path.starts_with('.') {
+            bail!("path {} not found", quoted(path));
+        }
+        match path.split_once('/') {
+            Some((repository, _)) => bail!("repo {repository} not found"),
+            None => {
+                bail!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {path}")
+            }
+        }
+    }
+    Ok((DiskTree::open("/")?, full))
+}

@@ -1,0 +1,22 @@
+//! `gitops helm show`
+
+use std::{io::Write as _, process::ExitCode};
+
+use gitops_helm::{Compat, LoadOptions, Show};
+
+use super::{args, load_chart};
+
+pub(super) fn run(show: &args::Show, compat: Compat) -> anyhow::Result<ExitCode> {
+    let (what, chart) = match show {
+        args::Show::All(args) => (Show::All, args),
+        args::Show::Chart(args) => (Show::Chart, args),
+        args::Show::Values(args) => (Show::Values, args),
+        args::Show::Readme(args) => (Show::Readme, args),
+        args::Show::Crds(args) => (Show::Crds, args),
+    };
+    let mut options = LoadOptions::new(compat);
+    options.any_version = true;
+    let text = load_chart(&chart.chart, &options)?.show(what, compat)?;
+    std::io::stdout().write_all(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
