@@ -34,6 +34,8 @@ pub(crate) struct Target<'t> {
     document: Option<Node>,
     /// Where this kustomization comes from, if origins are asked for.
     origin: Option<Origin>,
+    /// The namespace of the nearest kustomization above that sets one.
+    chart_namespace: String,
 }
 
 impl<'t> Target<'t> {
@@ -83,7 +85,14 @@ impl<'t> Target<'t> {
         file_name: &'static str,
         document: Option<Node>,
     ) -> Result<Self> {
-        let target = Self { loader, file, file_name, document, origin: None };
+        let target = Self {
+            loader,
+            file,
+            file_name,
+            document,
+            origin: None,
+            chart_namespace: String::new(),
+        };
         match target.file.check_kind(&target.loader.shown_root()) {
             Ok(()) => Ok(target),
             Err(error) => Err(target.place(error, Entry::UNKNOWN)),
@@ -316,7 +325,7 @@ impl<'t> Target<'t> {
         entry: &str,
         loader: Loader<'t>,
     ) -> Result<()> {
-        let place = loader.place();
+        let place = format!("{} {}", loader.place(), self.namespace_for_charts());
         let shown = loader.shown_root();
         let seen = build.seen.entry(place.clone()).or_default();
         seen.times += 1;
@@ -363,6 +372,7 @@ impl<'t> Target<'t> {
             .map_err(|error| error.context(format!("couldn't make target for path '{shown}'")))?;
         child.file.build_metadata.clone_from(&self.file.build_metadata);
         child.origin = self.origin.as_ref().map(|origin| origin.join(entry));
+        self.namespace_for_charts().clone_into(&mut child.chart_namespace);
         child.choose_schema(build)?;
         let kind = &child.file.kind;
         if component && kind != COMPONENT {
@@ -431,6 +441,16 @@ impl<'t> Target<'t> {
     }
 
     fn run_generators(&self, build: &mut Build<'_>, all: &mut Accumulator) -> Result<()> {
+        // The original configures all generators before it runs the first.
+        for (index, chart) in self.file.helm_charts.iter().enumerate() {
+            generate::check_chart(chart, build)
+                .map_err(|error| {
+                    let words =
+                        "trouble configuring builtin HelmChartInflationGenerator with config";
+                    error.context(format!("{words}: `\nname: {}\n`", chart.name))
+                })
+                .map_err(|error| self.place(error, Entry("helmCharts", Some(index))))?;
+        }
         for (field, kind, generators) in [
             ("configMapGenerator", "ConfigMapGenerator", &self.file.config_maps),
             ("secretGenerator", "SecretGenerator", &self.file.secrets),
@@ -443,13 +463,38 @@ impl<'t> Target<'t> {
                 build.note(&mut all.set, || self.cause_of_generator(kind, args, entry));
             }
         }
-        if !self.file.helm_charts.is_empty() || self.file.helm_globals.is_some() {
-            let error =
-                Error::new(ErrorKind::Unsupported, "helmCharts is not allowed in this build")
-                    .with_hint("render the chart with a HelmRelease, or commit its output");
-            return Err(self.place(error, Entry("helmCharts", None)));
-        }
+        self.run_charts(build, all)?;
         self.run_plugin_generators(build, all)
+    }
+
+    /// The charts of the kustomization file. A chart without a namespace gets that of the kustomization
+    /// or of the nearest one that refers to it.
+    fn run_charts(&self, build: &mut Build<'_>, all: &mut Accumulator) -> Result<()> {
+        const KIND: &str = "HelmChartInflationGenerator";
+        for (index, chart) in self.file.helm_charts.iter().enumerate() {
+            build.scope.check()?;
+            let entry = Entry("helmCharts", Some(index));
+            let mut chart = chart.clone();
+            if chart.namespace.is_empty() {
+                self.namespace_for_charts().clone_into(&mut chart.namespace);
+            }
+            let made = generate::helm_chart(&chart, &self.file.helm_globals, &self.loader, build)
+                .map_err(|error| self.place(error, entry))?;
+            for mut resource in made {
+                resource.origin =
+                    self.origin.as_ref().map(|origin| origin.builtin(self.file_name, KIND));
+                absorb(all, resource, &build.schema).map_err(|error| self.place(error, entry))?;
+            }
+            build.note(&mut all.set, || Cause {
+                configured: Some(Error::location(&self.file_path(), self.document.as_ref(), entry)),
+                ..Cause::by(KIND)
+            });
+        }
+        Ok(())
+    }
+
+    fn namespace_for_charts(&self) -> &str {
+        if self.file.namespace.is_empty() { &self.chart_namespace } else { &self.file.namespace }
     }
 
     /// A field of the kustomization file that makes a ConfigMap or Secret.

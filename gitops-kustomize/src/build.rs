@@ -11,6 +11,7 @@ use crate::{
     error::{Entry, Error, ErrorKind, Result},
     file::Kustomization,
     finish,
+    helm::{HelmCharts, HelmDefaults},
     load::{DenyRemotes, LoadRestriction, Loader, Remotes},
     manifests::{Manifests, Rendered, Warning},
     resource::Origin,
@@ -40,6 +41,10 @@ pub struct BuildOptions {
     pub enable_managed_by_label: bool,
     /// Who fetches remote bases and files; refused by default.
     pub remotes: Arc<dyn Remotes>,
+    /// Who renders `helmCharts`; refused where there is nobody.
+    pub helm: Option<Arc<dyn HelmCharts>>,
+    /// What charts are rendered with where the kustomization does not say.
+    pub helm_defaults: HelmDefaults,
     /// Whether the schema of an `openapi` field is added to the built-in one, as Flux has it, instead
     /// of taking its place.
     pub openapi_adds: bool,
@@ -80,6 +85,8 @@ impl Default for BuildOptions {
             reorder: Reorder::Legacy,
             enable_managed_by_label: false,
             remotes: Arc::new(DenyRemotes),
+            helm: None,
+            helm_defaults: HelmDefaults::default(),
             openapi_adds: false,
             shown_root: String::new(),
             trace: false,

@@ -40,6 +40,7 @@ mod file;
 mod finish;
 pub mod flux;
 mod generate;
+mod helm;
 mod load;
 mod manifests;
 mod plugin;
@@ -52,6 +53,7 @@ mod words;
 
 pub use build::{BuildLimits, BuildOptions, Reorder, build};
 pub use error::{Error, ErrorKind, Location};
-pub use load::{DenyRemotes, LoadRestriction, Remote, Remotes};
+pub use helm::{ChartReference, HelmCharts, HelmDefaults, HelmRelease};
+pub use load::{DenyRemotes, LoadRestriction, Remote, Remotes, RepositoryUrl};
 pub use manifests::{Manifest, Manifests, Rendered, Source, Warning};
 pub use trace::{Action, Change, Explanation};

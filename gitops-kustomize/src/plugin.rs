@@ -71,10 +71,8 @@ impl Plugin {
                 generate::secret(&args, None, loader, &build.schema).map(|made| vec![made])
             }
             "IAMPolicyGenerator" => service_account(node, build),
-            "HelmChartInflationGenerator" => Err(Error::new(
-                ErrorKind::Unsupported,
-                "HelmChartInflationGenerator is not allowed in this build",
-            )),
+            "HelmChartInflationGenerator" => generate::read_helm_plugin(node)
+                .and_then(|(chart, globals)| generate::helm_chart(&chart, &globals, loader, build)),
             kind if is_transformer(kind) => Err(Error::new(
                 ErrorKind::Field,
                 format!("plugin {} not a generator", self.config.id()),

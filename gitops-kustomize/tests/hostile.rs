@@ -207,10 +207,7 @@ fn remotes_plugins_and_charts_are_refused() {
             "generators:\n- |-\n  apiVersion: v1\n  kind: Fn\n  metadata: {name: x, annotations: {config.kubernetes.io/function: 'exec: {path: ./x}'}}",
             "unable to load external plugin 'Fn'",
         ),
-        (
-            "helmCharts: [{name: x, repo: 'https://example.com'}]",
-            "helmCharts is not allowed in this build",
-        ),
+        ("helmCharts: [{name: x, repo: 'https://example.com'}]", "must specify --enable-helm"),
     ] {
         let error = error(&tree(&[("kustomization.yaml", text)]), "");
         let line = one_line(&error);

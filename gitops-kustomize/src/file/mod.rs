@@ -3,9 +3,11 @@
 //! Follows kustomize's `api/types`; see
 //! <https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/>.
 
+mod charts;
 pub(crate) mod decode;
 mod fields;
 
+pub(crate) use charts::{HelmChart, HelmGlobals};
 pub(crate) use fields::{
     FieldOptions, GeneratorArgs, GeneratorOptions, Image, Label, Patch, Replacement,
     ReplacementSource, ReplacementTarget, Replica, Selector, SortOptions, Variable,
@@ -56,8 +58,8 @@ pub(crate) struct Kustomization {
     pub(crate) crds: Vec<String>,
     pub(crate) config_maps: Vec<GeneratorArgs>,
     pub(crate) secrets: Vec<GeneratorArgs>,
-    pub(crate) helm_charts: Vec<Node>,
-    pub(crate) helm_globals: Option<Node>,
+    pub(crate) helm_charts: Vec<HelmChart>,
+    pub(crate) helm_globals: HelmGlobals,
     pub(crate) generator_options: Option<GeneratorOptions>,
     pub(crate) configurations: Vec<String>,
     pub(crate) generators: Vec<String>,
@@ -124,8 +126,8 @@ impl Kustomization {
             crds: fields.strings("crds")?,
             config_maps: fields.list("configMapGenerator", GeneratorArgs::read_config_map)?,
             secrets: fields.list("secretGenerator", GeneratorArgs::read_secret)?,
-            helm_charts: fields.list("helmCharts", |node, _| Ok(node.clone()))?,
-            helm_globals: fields.node("helmGlobals").cloned(),
+            helm_charts: fields.list("helmCharts", HelmChart::read)?,
+            helm_globals: fields.object("helmGlobals", HelmGlobals::read)?.unwrap_or_default(),
             generator_options: fields.object("generatorOptions", GeneratorOptions::read)?,
             configurations: fields.strings("configurations")?,
             generators: fields.strings("generators")?,
@@ -137,8 +139,14 @@ impl Kustomization {
         // Older spellings.
         file.resources.extend(fields.strings("bases")?);
         file.images.extend(fields.list("imageTags", Image::read)?);
-        file.helm_charts
-            .extend(fields.list("helmChartInflationGenerator", |node, _| Ok(node.clone()))?);
+        let has_globals = fields.has("helmGlobals");
+        for (chart, globals) in fields.list("helmChartInflationGenerator", HelmChart::read_old)? {
+            file.helm_charts.push(chart);
+            // The last one that says where charts are counts for all.
+            if !has_globals && !globals.chart_home.is_empty() {
+                file.helm_globals = globals;
+            }
+        }
         warn_about_old_fields(&mut fields, warn);
         fields.finish()?;
         Ok(file)

@@ -4,12 +4,14 @@
 
 mod env;
 mod hash;
+mod helm;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gitops_yaml::{Mapping, Node, Scalar, ScalarStyle, ScalarType, Schema};
 use indexmap::IndexMap;
 
 pub(crate) use hash::name_hash;
+pub(crate) use helm::{check as check_chart, helm_chart, read_plugin as read_helm_plugin};
 
 use crate::{
     error::{Error, ErrorKind, Result},

@@ -5,6 +5,7 @@
 
 pub(crate) mod path;
 mod remote;
+mod repository;
 mod suggest;
 
 use std::{path::Path, sync::Arc};
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use gitops_core::{Tree, TreeErrorKind};
 
 pub use remote::{DenyRemotes, Remote, Remotes};
+pub use repository::RepositoryUrl;
 
 use crate::{
     build::BuildOptions,
@@ -205,7 +207,8 @@ impl<'t> Loader<'t> {
     }
 
     fn enter_remote(&self, target: &str) -> Result<Self> {
-        let Remote { tree, path: directory } = self.remotes.directory(target)?;
+        let repository = RepositoryUrl::parse(target).ok_or_else(Error::not_a_file)?;
+        let Remote { tree, path: directory } = self.remotes.directory(&repository)?;
         let mut next = Self {
             files: Files::Fetched { tree, url: target.into() },
             // What was fetched never reads outside its directories.
@@ -289,8 +292,14 @@ impl<'t> Loader<'t> {
         format!("{}/{path}", self.shown_before)
     }
 
-    fn tree(&self) -> &dyn Tree {
+    /// The tree that the files stand in.
+    pub(crate) fn tree(&self) -> &dyn Tree {
         self.files.tree()
+    }
+
+    /// A path that the kustomization names, relative to the tree's root.
+    pub(crate) fn place_of(&self, file: &str) -> String {
+        if file.starts_with('/') { path::clean(file) } else { path::join(&self.root, file) }
     }
 }
 

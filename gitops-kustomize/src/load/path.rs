@@ -1,5 +1,7 @@
 //! Paths as kustomize joins and compares them: as texts, with `/`.
 
+use super::RepositoryUrl;
+
 /// `directory/relative` without `.`, `..` and doubled slashes; empty for the root. A path that climbs
 /// above the directory in which `directory` itself is relative keeps its `..`.
 pub(crate) fn join(directory: &str, relative: &str) -> String {
@@ -35,7 +37,7 @@ pub(crate) fn base_name(path: &str) -> &str {
 /// Whether a text names a remote place: an http(s) address, or what kustomize takes for a git
 /// repository.
 pub(crate) fn is_remote(path: &str) -> bool {
-    is_remote_file(path) || is_repository(path)
+    is_remote_file(path) || RepositoryUrl::parse(path).is_some()
 }
 
 /// An entry as messages show it: without what may be a password in an address.
@@ -51,34 +53,6 @@ pub(crate) fn masked(entry: &str) -> String {
 /// Whether a text is an address of a single file.
 pub(crate) fn is_remote_file(path: &str) -> bool {
     path.starts_with("http://") || path.starts_with("https://")
-}
-
-/// Whether kustomize would clone it.
-///
-/// Follows kustomize's `NewRepoSpecFromURL`: a scheme, a user (`git@`) or `github.com` in front; a
-/// local path is never one.
-fn is_repository(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    let schemes = [
-        "git::",
-        "gh:",
-        "ssh://",
-        "https://",
-        "http://",
-        "file://",
-        "git@",
-        "github.com:",
-        "github.com/",
-    ];
-    if schemes.iter().any(|scheme| lower.len() > scheme.len() && lower.starts_with(scheme)) {
-        return true;
-    }
-    // user@host:path, as ssh writes it
-    lower.split_once('@').is_some_and(|(user, rest)| {
-        !user.is_empty()
-            && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-            && rest.contains(':')
-    })
 }
 
 #[cfg(test)]
@@ -108,9 +82,9 @@ mod tests {
             "https://a/b.yaml",
             "github.com/a/b",
             "git@github.com:a/b",
-            "ssh://git@h/p",
-            "git::https://h/p",
-            "org-1@h:x",
+            "ssh://git@h/p/q",
+            "git::https://h/p/q",
+            "org-1@h:x/y",
         ] {
             assert!(is_remote(remote), "{remote}");
         }

@@ -5,6 +5,7 @@ use std::{fmt::Debug, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use gitops_core::Tree;
 
+use super::RepositoryUrl;
 use crate::error::{Error, ErrorKind};
 
 /// Fetches what kustomizations name by an address. The build asks at most once for each mention.
@@ -16,9 +17,10 @@ pub trait Remotes: Debug + Send + Sync {
     ///
     /// # Errors
     /// When the address is refused or cannot be fetched.
-    fn directory(&self, url: &str) -> Result<Remote, Error>;
+    fn directory(&self, repository: &RepositoryUrl) -> Result<Remote, Error>;
 
-    /// A single file.
+    /// A single file. Where the address is that of a repository, [`Error::not_a_file`] makes the
+    /// build ask for that.
     ///
     /// # Errors
     /// When the address is refused or cannot be fetched.
@@ -48,8 +50,8 @@ impl DenyRemotes {
 }
 
 impl Remotes for DenyRemotes {
-    fn directory(&self, url: &str) -> Result<Remote, Error> {
-        Err(Self::refuse(url))
+    fn directory(&self, repository: &RepositoryUrl) -> Result<Remote, Error> {
+        Err(Self::refuse(repository.as_str()))
     }
 
     fn file(&self, url: &str) -> Result<Bytes, Error> {
@@ -62,6 +64,17 @@ impl Error {
     /// message must not hold credentials.
     pub fn remote(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Io, message)
+    }
+
+    /// There is no file at an address, but it may be a repository's; for implementations of
+    /// [`Remotes`].
+    pub fn not_a_file() -> Self {
+        Self::new(ErrorKind::NotFound, "URL is a git repository")
+    }
+
+    /// A chart does not render; for implementations of [`HelmCharts`](crate::HelmCharts).
+    pub fn chart(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Field, message)
     }
 }
 

@@ -73,6 +73,8 @@ pub(crate) struct Resource {
     pub(crate) behavior: Behavior,
     /// Whether a generator made it.
     pub(crate) is_generated: bool,
+    /// Whether it comes from a chart, which chose its namespace.
+    pub(crate) is_from_chart: bool,
     pub(crate) origin: Option<Origin>,
     pub(crate) transformations: Vec<Origin>,
     /// The variables whose value this object holds.
@@ -105,6 +107,7 @@ impl Resource {
             needs_hash: false,
             behavior: Behavior::Unspecified,
             is_generated: false,
+            is_from_chart: false,
             origin: None,
             transformations: Vec::new(),
             variables: Vec::new(),
@@ -247,6 +250,7 @@ impl Resource {
             || !self.transformations.is_empty()
             || self.needs_hash
             || self.is_generated
+            || self.is_from_chart
             || self.origin.is_some()
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::ResourceId;
-use crate::load::path;
+use crate::load::{RepositoryUrl, path};
 
 /// Where something comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,14 @@ pub(crate) struct ConfiguredBy {
 impl Origin {
     /// The origin of something that this one refers to by a path.
     pub(crate) fn join(&self, relative: &str) -> Self {
+        if let Some(url) = RepositoryUrl::parse(relative) {
+            return Self {
+                repo: url.clone_url().to_owned(),
+                reference: url.reference().to_owned(),
+                path: path::clean(url.path()),
+                ..self.clone()
+            };
+        }
         Self { path: path::join(&self.path, relative), ..self.clone() }
     }
 

@@ -136,6 +136,9 @@ impl Transform for Namespace {
         }
         for (index, resource) in set.iter_mut().enumerate() {
             build.check_at(index)?;
+            if resource.is_from_chart {
+                continue;
+            }
             resource.remember_id();
             self.apply(resource)?;
             resource.refresh(&build.schema);
