@@ -4,6 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::{
+    artifact::{DiffCommand, ListCommand, PullCommand, PushCommand, TagCommand},
+    fetch::FetchCommand,
+};
+
 /// What the program was asked to do.
 #[derive(Debug, Parser)]
 #[command(
@@ -35,6 +40,24 @@ pub(crate) enum Command {
     Kustomize(Kustomize),
     /// Look at and check Helm charts
     Helm(crate::command::helm::Helm),
+    /// Fetch a source and package it, as source-controller does
+    #[command(subcommand, long_about = crate::fetch::ABOUT)]
+    Fetch(FetchCommand),
+    /// Push an artifact to a registry
+    #[command(subcommand)]
+    Push(PushCommand),
+    /// Pull an artifact from a registry
+    #[command(subcommand)]
+    Pull(PullCommand),
+    /// Tag an artifact in a registry
+    #[command(subcommand)]
+    Tag(TagCommand),
+    /// List the artifacts of a repository
+    #[command(subcommand)]
+    List(ListCommand),
+    /// Compare an artifact with local files
+    #[command(subcommand)]
+    Diff(DiffCommand),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion {

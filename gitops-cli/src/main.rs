@@ -1,7 +1,9 @@
 //! `gitops`: the toolkit's command-line tool.
 
 mod args;
+mod artifact;
 mod command;
+mod fetch;
 mod repository;
 mod session;
 mod simulator;
@@ -14,7 +16,11 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match command::run(args::Cli::parse()) {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return artifact::refused(&error).unwrap_or_else(|| error.exit()),
+    };
+    match command::run(cli) {
         Ok(code) => code,
         Err(error) => {
             anstream::eprintln!("Error: {error:#}");

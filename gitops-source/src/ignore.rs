@@ -59,6 +59,14 @@ pub struct IgnoreRules {
 }
 
 impl IgnoreRules {
+    /// These rules and no others, one in each line.
+    pub fn only(text: &str) -> Self {
+        let mut rules = Vec::new();
+        parse(text, &[], &mut rules);
+        rules.truncate(MAX_RULES);
+        Self { rules }
+    }
+
     /// The rules for a tree: version control files; then the `.sourceignore` files found in the
     /// tree, each in force below its directory, and `ignore`, the text of `spec.ignore`. The
     /// defaults (pictures, archives, CI configuration) hold only when neither adds a rule.

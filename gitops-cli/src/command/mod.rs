@@ -8,7 +8,11 @@ mod version;
 
 use std::process::ExitCode;
 
-use crate::args::{Cli, Command, Kustomize};
+use crate::{
+    args::{Cli, Command, Kustomize},
+    artifact::{self, DiffCommand, ListCommand, PullCommand, PushCommand, TagCommand},
+    fetch,
+};
 
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -16,6 +20,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Kustomize(Kustomize::Build(args)) => kustomize::run(&args),
         Command::Helm(args) => helm::run(&args),
+        Command::Fetch(command) => fetch::run(command),
+        Command::Push(PushCommand::Artifact(args)) => artifact::run(artifact::Command::Push(args)),
+        Command::Pull(PullCommand::Artifact(args)) => artifact::run(artifact::Command::Pull(args)),
+        Command::Tag(TagCommand::Artifact(args)) => artifact::run(artifact::Command::Tag(args)),
+        Command::List(ListCommand::Artifacts(args)) => artifact::run(artifact::Command::List(args)),
+        Command::Diff(DiffCommand::Artifact(args)) => artifact::run(artifact::Command::Diff(args)),
         Command::Completion { shell } => completion::run(shell),
         Command::Version(args) => version::run(&args),
     }

@@ -7,7 +7,7 @@ mod sync;
 mod working_tree;
 
 pub(crate) use places::Places;
-pub(crate) use remote::Remote;
+pub(crate) use remote::{Remote, take_credentials};
 pub(crate) use remote_url::RemoteUrl;
 pub(crate) use sync::{Sync, find};
 pub(crate) use working_tree::WorkingTree;

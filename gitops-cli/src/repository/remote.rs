@@ -86,7 +86,7 @@ impl Remote {
 }
 
 /// Takes user and password out of a URL.
-fn take_credentials(url: &mut Url) -> anyhow::Result<GitCredentials> {
+pub(crate) fn take_credentials(url: &mut Url) -> anyhow::Result<GitCredentials> {
     let text = |part: &str| {
         let decoded = percent_encoding::percent_decode_str(part).decode_utf8();
         decoded.map(std::borrow::Cow::into_owned).context("the URL's user is no UTF-8")

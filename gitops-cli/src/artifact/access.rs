@@ -1,0 +1,72 @@
+//! The way to a registry from the command line.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, bail};
+use gitops_source::{
+    DockerConfig, OciName, OciRepositoryName, Registries, Registry, RegistryCredential,
+    RegistryOptions,
+};
+
+use super::{
+    args::{Access, Provider},
+    say,
+};
+
+/// Reads `oci://…`; `None` is the missing argument.
+pub(super) fn name(url: Option<&str>) -> anyhow::Result<OciName> {
+    let url = url.context("artifact URL is required")?;
+    if !url.starts_with("oci://") {
+        bail!("URL must be in format 'oci://<domain>/<org>/<repo>'");
+    }
+    Ok(url.parse()?)
+}
+
+impl Access {
+    /// How the registry of a repository is reached.
+    pub(crate) fn options(
+        &self,
+        repository: &OciRepositoryName,
+        insecure: bool,
+    ) -> anyhow::Result<RegistryOptions> {
+        let credentials = match (&self.creds, self.provider) {
+            (_, Provider::Aws | Provider::Azure | Provider::Gcp) => {
+                bail!("error during login with provider: not supported");
+            }
+            (Some(creds), Provider::Generic) => {
+                say('►', "logging in to registry with credentials");
+                let (username, password) = creds.split_once(':').unwrap_or((creds.as_str(), ""));
+                let credential = RegistryCredential::Basic {
+                    username: username.to_owned(),
+                    password: password.into(),
+                };
+                DockerConfig::single(repository.registry(), credential)
+            }
+            (None, Provider::Generic) => self.docker_config()?,
+        };
+        Ok(RegistryOptions { credentials, insecure, ..RegistryOptions::default() })
+    }
+
+    /// Greets the registry of a repository.
+    pub(super) async fn open(
+        &self,
+        repository: &OciRepositoryName,
+        insecure: bool,
+    ) -> anyhow::Result<Registry> {
+        let options = self.options(repository, insecure)?;
+        Ok(Registries::new().open(repository, &options).await?)
+    }
+
+    fn docker_config(&self) -> anyhow::Result<DockerConfig> {
+        let own = self.home.as_ref().map(|home| home.join(".docker"));
+        let directory: Option<PathBuf> = self.docker_config.clone().or(own);
+        let Some(file) = directory.map(|directory| directory.join("config.json")) else {
+            return Ok(DockerConfig::default());
+        };
+        match fs::read(&file) {
+            Ok(json) => DockerConfig::parse(&json)
+                .with_context(|| format!("cannot use '{}'", file.display())),
+            Err(_) => Ok(DockerConfig::default()),
+        }
+    }
+}
