@@ -9,6 +9,7 @@ use super::{
     faults::Faults,
     mapping::Read,
     parse::{self, Event, Parser, Placed, Properties},
+    quick::{self, Scratch},
     scan::Mark,
 };
 use crate::{
@@ -28,6 +29,10 @@ pub(super) struct Composer<'s> {
     /// How much aliases have added, and how much anchors keep for them.
     expanded: usize,
     kept: usize,
+    /// Where the next document may be read the short way.
+    short_way: Option<Mark>,
+    may_be_short: bool,
+    scratch: Scratch,
 }
 
 /// So much of a value stands in an error.
@@ -96,7 +101,13 @@ enum Body {
 
 impl<'s> Composer<'s> {
     pub(super) fn new(text: &'s str, options: &'s ReadOptions) -> Self {
+        // The short way knows one line break.
+        let other_breaks = memchr::memchr(b'\r', text.as_bytes()).is_some()
+            || (!text.is_ascii() && text.contains(['\u{85}', '\u{2028}', '\u{2029}']));
         Self {
+            short_way: (!other_breaks).then(Mark::default),
+            may_be_short: !other_breaks,
+            scratch: Scratch::default(),
             parser: Parser::new(text),
             text,
             options,
@@ -107,8 +118,43 @@ impl<'s> Composer<'s> {
         }
     }
 
+    /// Only the long way, to compare with.
+    #[cfg(test)]
+    pub(super) fn the_long_way(mut self) -> Self {
+        (self.short_way, self.may_be_short) = (None, false);
+        self
+    }
+
     /// The next document.
     pub(super) fn next_document(&mut self) -> Result<Next, Error> {
+        if let Some(start) = self.short_way {
+            let options = self.options;
+            match quick::document(
+                self.text,
+                start,
+                options.flavour,
+                options.max_depth,
+                &mut self.scratch,
+            ) {
+                Ok(None) => return Ok(Next::End),
+                Ok(Some(quick::Document { node, next })) => {
+                    self.short_way = Some(next);
+                    return Ok(node.map_or(Next::Empty, Next::Document));
+                }
+                Err(quick::GiveUp) => {
+                    self.parser.restart_at(start);
+                    self.short_way = None;
+                }
+            }
+        }
+        let next = self.long_document()?;
+        if self.may_be_short {
+            self.short_way = self.parser.next_document();
+        }
+        Ok(next)
+    }
+
+    fn long_document(&mut self) -> Result<Next, Error> {
         loop {
             match self.next_event()?.0 {
                 Event::StreamEnd => return Ok(Next::End),

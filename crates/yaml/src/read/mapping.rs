@@ -231,7 +231,7 @@ fn class(kind: ScalarType) -> ScalarType {
 }
 
 /// Whether all keys are what their texts say: no `<<`, and to yaml.v2 strings only.
-fn is_plain(entries: &[Entry], flavour: Flavour) -> bool {
+pub(super) fn is_plain(entries: &[Entry], flavour: Flavour) -> bool {
     entries.iter().all(|entry| match entry.key.as_scalar().map(Scalar::kind) {
         Some(ScalarType::Str | ScalarType::Timestamp) => true,
         Some(ScalarType::Merge) => false,
@@ -240,7 +240,7 @@ fn is_plain(entries: &[Entry], flavour: Flavour) -> bool {
 }
 
 /// Whether no key stands twice. A key that is no scalar is never taken for another.
-fn are_distinct(entries: &[Entry]) -> bool {
+pub(super) fn are_distinct(entries: &[Entry]) -> bool {
     // Nearly all mappings are so small that comparing is faster than hashing.
     if entries.len() <= 16 {
         return entries.iter().enumerate().all(|(at, entry)| {

@@ -6,6 +6,7 @@ mod faults;
 mod go_syntax;
 mod mapping;
 mod parse;
+mod quick;
 mod scan;
 
 use std::borrow::Cow;

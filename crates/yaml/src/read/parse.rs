@@ -91,6 +91,19 @@ impl<'s> Parser<'s> {
         }
     }
 
+    /// Goes to a mark at which a document begins.
+    pub(super) fn restart_at(&mut self, mark: Mark) {
+        self.scanner.restart_at(mark);
+        self.state = State::FirstDocument;
+        self.states.clear();
+        self.marks.clear();
+    }
+
+    /// Where the next document begins with its `---`, if that is known to come next.
+    pub(super) fn next_document(&self) -> Option<Mark> {
+        self.scanner.next_document().filter(|_| self.state == State::Document)
+    }
+
     /// The next event; after the end of the stream, that end again.
     pub(super) fn next(&mut self) -> Parse<Placed<'s>> {
         match self.state {

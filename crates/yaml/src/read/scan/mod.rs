@@ -136,6 +136,31 @@ impl<'s> Scanner<'s> {
         }
     }
 
+    /// A scalar that begins at a mark, outside of flow collections and right of an indentation, and
+    /// where it leaves off. Nothing may have been read with this scanner but such scalars.
+    pub(super) fn scalar_at(&mut self, mark: Mark, indent: i32) -> Scan<(Token<'s>, Mark)> {
+        self.mark = mark;
+        self.indent = indent;
+        match self.peek_byte() {
+            Some(byte @ (b'|' | b'>')) => self.scan_block_scalar(byte == b'|')?,
+            Some(byte @ (b'"' | b'\'')) => self.scan_quoted(byte)?,
+            _ => self.scan_plain()?,
+        }
+        let token = self.tokens.pop_front().expect("a scalar gives one token");
+        Ok((token, self.mark))
+    }
+
+    /// Goes to a mark at the start of a line, from which a document is read.
+    pub(super) fn restart_at(&mut self, mark: Mark) {
+        *self = Self { mark, ..Self::new(self.text) };
+    }
+
+    /// Where the next document begins with its `---`, if that is known to come next.
+    pub(super) fn next_document(&self) -> Option<Mark> {
+        let first = self.tokens.front().filter(|token| token.kind == TokenKind::DocumentStart);
+        first.map(|token| token.start)
+    }
+
     /// The next token, which stays.
     pub(super) fn peek(&mut self) -> Scan<&Token<'s>> {
         self.fill()?;
