@@ -109,3 +109,14 @@ pub struct TagObject {
     /// The tag object as it is stored.
     pub raw: bytes::Bytes,
 }
+
+impl TagObject {
+    /// For sources of your own: a tag as it is stored.
+    pub fn new(
+        id: impl Into<String>,
+        name: impl Into<String>,
+        raw: impl Into<bytes::Bytes>,
+    ) -> Self {
+        Self { id: id.into(), name: name.into(), raw: raw.into() }
+    }
+}
