@@ -6,6 +6,7 @@ pub(crate) mod builtin;
 mod case;
 mod coerce;
 mod copy;
+mod crypto;
 mod dates;
 mod decimal;
 mod dicts;
@@ -49,6 +50,8 @@ const SPRIG: &[&[Function]] = &[
     regex::REGEX,
     url::URL,
     dates::DATES,
+    crypto::HASHES,
+    crypto::PASSWORDS,
 ];
 
 /// sprig's functions that give something else each time, or ask the machine.

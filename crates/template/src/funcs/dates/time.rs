@@ -58,6 +58,16 @@ impl Time {
         Self { at, zone }
     }
 
+    /// Reads a text by a layout; the error is Go's.
+    pub(crate) fn read(layout: &str, text: &str, local: &TimeZone) -> Result<Self, String> {
+        super::parse::parse(layout, text, local)
+    }
+
+    /// The same moment under another name for UTC.
+    pub(crate) fn in_fixed_zone(self, name: &str) -> Self {
+        Self { zone: Zone::Fixed { offset: 0, name: name.to_owned() }, ..self }
+    }
+
     /// Go's zero time: the first day of the year 1.
     pub(super) fn zero() -> Self {
         let first = civil::date(1, 1, 1).at(0, 0, 0, 0);
