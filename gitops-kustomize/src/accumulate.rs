@@ -223,12 +223,17 @@ impl<'t> Target<'t> {
         build.scope.check()?;
         self.run_transformers(build, &mut all)?;
         self.run_validators(build, &mut all)?;
-        for (index, variable) in std::mem::take(&mut self.file.vars).into_iter().enumerate() {
+        let variables = std::mem::take(&mut self.file.vars);
+        let words = || {
+            let all: Vec<&str> = variables.iter().map(|one| one.written.as_str()).collect();
+            format!("merging vars [{}]", all.join(" "))
+        };
+        for (index, variable) in variables.iter().enumerate() {
             let entry = Entry("vars", Some(index));
             let declared = Error::location(&self.file_path(), self.document.as_ref(), entry);
-            let variable = Variable { declared: Some(declared), ..variable };
+            let variable = Variable { declared: Some(declared), ..variable.clone() };
             all.bind_variable(variable, &build.schema)
-                .map_err(|error| self.place(error.context("merging vars"), entry))?;
+                .map_err(|error| self.place(error.context(words()), entry))?;
         }
         Ok(all)
     }

@@ -86,9 +86,11 @@ impl Accumulator {
                 return Err(Error::new(
                     ErrorKind::Reference,
                     format!(
-                        "found {} resId matches for var {} (unable to disambiguate)",
+                        "found {} resId matches for var {{{} {} {{{}}}}} (unable to disambiguate)",
                         matches.len(),
                         variable.name,
+                        variable.gvk,
+                        variable.field_path,
                     ),
                 )
                 .at_field("objref")

@@ -85,7 +85,7 @@ impl<'n> Fields<'n> {
         let Some(node) = self.node(name) else { return Ok(0) };
         match node.as_i64() {
             Some(value) => Ok(value),
-            None => Err(self.mismatch(node, name, "int")),
+            None => Err(self.mismatch(node, name, if name == "count" { "int64" } else { "int" })),
         }
     }
 
@@ -128,9 +128,12 @@ impl<'n> Fields<'n> {
     ) -> Result<Vec<T>> {
         let Some(node) = self.node(name) else { return Ok(Vec::new()) };
         let Some(items) = node.as_sequence() else {
-            return Err(self.mismatch(node, name, "[]types"));
+            return Err(self.mismatch(node, name, list_type(name)));
         };
-        items.iter().map(|item| read(item, self.dialect)).collect()
+        items
+            .iter()
+            .map(|item| read(item, self.dialect).map_err(|error| self.nested(error, name)))
+            .collect()
     }
 
     /// A nested object, read by `read`.
@@ -140,7 +143,25 @@ impl<'n> Fields<'n> {
         read: impl FnOnce(&'n Node, Dialect) -> Result<T>,
     ) -> Result<Option<T>> {
         let dialect = self.dialect;
-        self.node(name).map(|node| read(node, dialect)).transpose()
+        let Some(node) = self.node(name) else { return Ok(None) };
+        read(node, dialect).map(Some).map_err(|error| self.nested(error, name))
+    }
+
+    /// A failure below a field as Go's decoder tells it: the path from the outermost struct stands
+    /// behind the name of the innermost one.
+    fn nested(&self, error: Error, name: &str) -> Error {
+        let (outer, inside) = (self.type_name, embedded(self.type_name, name));
+        error.reword(|text| match text.split_once("into Go struct field ") {
+            Some((front, back)) => {
+                let (struct_name, path) = back.split_once('.').unwrap_or((back, ""));
+                format!("{front}into Go struct field {struct_name}.{inside}{name}.{path}")
+            }
+            None => text.replacen(
+                "into Go value of type",
+                &format!("into Go struct field {outer}.{inside}{name} of type"),
+                1,
+            ),
+        })
     }
 
     /// Fails on the first field that was not asked for, unless the dialect is lenient.
@@ -184,25 +205,62 @@ impl<'n> Fields<'n> {
         let error = at(
             node,
             format!(
-                "json: cannot unmarshal {} into Go struct field {}.{name} of type {wanted}",
+                "json: cannot unmarshal {} into Go struct field {}.{}{name} of type {wanted}",
                 json_kind(node),
                 self.type_name,
+                embedded(self.type_name, name),
             ),
         );
         let error = error.expecting(match wanted {
             "string" => "a text",
             "bool" => "true or false",
-            "int" => "a whole number",
+            "int" | "int64" => "a whole number",
             "map[string]string" => "a mapping of texts",
             _ => "a list",
         });
         match (json_kind(node), wanted) {
             ("number" | "bool", "string") => error.with_hint("put the value in quotes"),
-            ("string" | "object", "[]string" | "[]types") => {
+            ("string" | "object", list) if list.starts_with("[]") => {
                 error.with_hint("begin each element with `- `")
             }
             _ => error,
         }
+    }
+}
+
+/// The structs within Go's struct of a name that a field stands in.
+fn embedded(type_name: &str, field: &str) -> &'static str {
+    match (type_name, field) {
+        ("ReplacementField", "source" | "sourceValue" | "targets") => "Replacement.",
+        ("Selector" | "SourceSelector", "group" | "version" | "kind") => "ResId.Gvk.",
+        ("Selector" | "SourceSelector", "name" | "namespace") => "ResId.",
+        ("FieldSpec" | "Target" | "NameBackReferences", "group" | "version" | "kind") => "Gvk.",
+        ("ConfigMapArgs" | "SecretArgs", "literals" | "files" | "envs" | "env") => {
+            "GeneratorArgs.KvPairSources."
+        }
+        ("ConfigMapArgs" | "SecretArgs", "name" | "namespace" | "behavior" | "options") => {
+            "GeneratorArgs."
+        }
+        ("Kustomization", "apiVersion" | "kind") => "TypeMeta.",
+        _ => "",
+    }
+}
+
+/// Go's type of a list.
+fn list_type(field: &str) -> &'static str {
+    match field {
+        "labels" => "[]types.Label",
+        "patches" | "patchesJson6902" => "[]types.Patch",
+        "images" | "imageTags" => "[]types.Image",
+        "replacements" => "[]types.ReplacementField",
+        "replicas" => "[]types.Replica",
+        "vars" => "[]types.Var",
+        "configMapGenerator" => "[]types.ConfigMapArgs",
+        "secretGenerator" => "[]types.SecretArgs",
+        "helmCharts" => "[]types.HelmChart",
+        "targets" => "[]*types.TargetSelector",
+        "reject" => "[]*types.Selector",
+        _ => "[]types.FieldSpec",
     }
 }
 

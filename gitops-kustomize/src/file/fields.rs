@@ -259,6 +259,8 @@ impl FieldOptions {
 /// A named value that stands for `$(NAME)`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Variable {
+    /// As Go's `%v` prints the entry.
+    pub(crate) written: String,
     /// Where it stands; known once it is bound.
     pub(crate) declared: Option<Location>,
     pub(crate) name: String,
@@ -272,9 +274,11 @@ impl Variable {
     pub(crate) fn read(node: &Node, dialect: Dialect) -> Result<Self> {
         let mut fields = Fields::new(node, "Var", dialect)?;
         let mut variable = Self { name: fields.string("name")?, ..Self::default() };
+        let mut written_version = Text::default();
         if let Some(node) = fields.node("objref") {
             let mut target = Fields::new(node, "Target", dialect)?;
             variable.gvk = read_gvk(&mut target)?;
+            written_version = variable.gvk.version.clone();
             let api_version = target.string("apiVersion")?;
             if let Some((group, version)) = api_version.split_once('/') {
                 variable.gvk.group = group.into();
@@ -291,6 +295,12 @@ impl Variable {
             variable.field_path = reference.string("fieldPath")?;
             reference.finish()?;
         }
+        variable.written = format!(
+            "{{{} {} {{{}}}}}",
+            variable.name,
+            Gvk { version: written_version, ..variable.gvk.clone() },
+            variable.field_path
+        );
         if variable.field_path.is_empty() {
             "metadata.name".clone_into(&mut variable.field_path);
         }

@@ -69,10 +69,14 @@ impl Namespace {
         let id = resource.id().clone();
         let mut set = |node: &mut Node| {
             if node.is_mapping() || node.is_sequence() {
-                return Err(Error::new(
-                    ErrorKind::Field,
-                    "namespace field specs must target scalar nodes",
-                ));
+                let kind = if node.is_mapping() { "MappingNode" } else { "SequenceNode" };
+                let text = gitops_yaml::to_yaml(&*node).unwrap_or_default();
+                let text = gitops_core::truncate(&text, 400);
+                let message = format!(
+                    "wrong node kind: expected ScalarNode but got {kind}: node contents:\n{text}"
+                );
+                return Err(Error::new(ErrorKind::Field, message)
+                    .expecting("field specifications that lead to single values"));
             }
             if !self.unset_only || node.is_null() || node.text() == Some("") {
                 set_string(node, &self.namespace);
@@ -94,7 +98,14 @@ impl Namespace {
                 && matches!(spec.gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
             if !renames && !subjects {
                 spec.apply(resource, Creates::Scalar, &mut set)
-                    .map_err(|error| error.context("namespace transformation failed"))?;
+                    .map_err(|error| {
+                        let wrong = gitops_core::one_line(&error);
+                        error.context(if wrong.contains("expected ScalarNode") {
+                            "namespace field specs must target scalar nodes"
+                        } else {
+                            "namespace transformation failed"
+                        })
+                    })?;
             }
         }
         Ok(())

@@ -89,15 +89,7 @@ fn value_of(variable: &Variable, set: &ResourceSet) -> Result<Node> {
 
 /// A variable as Go's `%v` prints it.
 fn describe(variable: &Variable) -> String {
-    format!(
-        "{{{} {{{} {} {} {}}} {{{}}}}}",
-        variable.name,
-        variable.gvk.api_version(),
-        variable.gvk,
-        variable.object_name,
-        variable.object_namespace,
-        variable.field_path,
-    )
+    format!("{{{} {} {{{}}}}}", variable.name, variable.gvk, variable.field_path)
 }
 
 /// The value at a path such as `spec.ports[0].port` or `data.[a.b]`.
