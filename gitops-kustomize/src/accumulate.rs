@@ -44,8 +44,8 @@ impl<'t> Target<'t> {
         build.count_kustomization()?;
         let mut found = None;
         for name in FILE_NAMES {
-            match loader.read(name) {
-                Ok(_) if found.is_some() => {
+            match loader.read_if_there(name) {
+                Ok(Some(_)) if found.is_some() => {
                     let message = format!(
                         "Found multiple kustomization files under: {}\n",
                         loader.shown_root()
@@ -54,8 +54,8 @@ impl<'t> Target<'t> {
                         .expecting("one kustomization file in a directory");
                     return Err(error.in_kustomization(loader.name_of(name), b""));
                 }
-                Ok(content) => found = Some((name, content)),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Ok(Some(content)) => found = Some((name, content)),
+                Ok(None) => {}
                 // A link out of the tree, a disk failure, a file that is too large.
                 Err(error) => return Err(error.in_kustomization(loader.name_of(name), b"")),
             }

@@ -146,6 +146,22 @@ impl<'t> Loader<'t> {
         })
     }
 
+    /// The content of a file that the kustomization's own directory may have.
+    pub(crate) fn read_if_there(&self, file: &str) -> Result<Option<Bytes>> {
+        let full = path::join(&self.root, file);
+        if let Err(error) = self.tree().stat(Path::new(&full))
+            && kind_of_tree_error(&error) == ErrorKind::NotFound
+        {
+            return Ok(None);
+        }
+        match self.read(file) {
+            Ok(content) => Ok(Some(content)),
+            // A directory of the name.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The text of a file by the name that errors have for it.
     pub(crate) fn text_of(&self, name: &str) -> Option<String> {
         let content = self.tree().read(Path::new(name)).ok()?;
@@ -281,10 +297,22 @@ impl<'t> Loader<'t> {
 
     /// `open /file: no such file or directory`, as Go puts it.
     fn open_error(&self, verb: &str, file: &str, error: &gitops_core::TreeError) -> Error {
-        Error::new(
-            kind_of_tree_error(error),
-            format!("{verb} {}: {}", self.shown(file), error.kind),
-        )
+        let kind = kind_of_tree_error(error);
+        // Go looks at one part of the path after the other.
+        let file = if verb == "lstat" && kind == ErrorKind::NotFound {
+            self.first_missing(file)
+        } else {
+            file
+        };
+        Error::new(kind, format!("{verb} {}: {}", self.shown(file), error.kind))
+    }
+
+    /// The path up to its first part that is not there.
+    fn first_missing<'f>(&self, file: &'f str) -> &'f str {
+        let ends = file.match_indices('/').map(|(at, _)| at).chain([file.len()]);
+        ends.map(|end| &file[..end])
+            .find(|part| self.tree().stat(Path::new(part)).is_err())
+            .unwrap_or(file)
     }
 
     /// A path of the tree as messages show it.

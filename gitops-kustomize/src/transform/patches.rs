@@ -364,6 +364,14 @@ impl Json6902 {
             _ => return fail("must specify a file path or jsonOp, not both".to_owned()),
         };
         let decoded = read_json_patch(&text).map_err(|error| {
+            let read = read_document(&text).ok().and_then(|node| node.to_json_v2().ok());
+            let error = match read {
+                Some(json) => {
+                    let shown = gitops_core::truncate(&json.to_string(), 400);
+                    error.context(format!("decoding {shown}"))
+                }
+                None => error,
+            };
             place(error, &file, 0).expecting("a list of operations {op, path, value}")
         })?;
         if decoded.is_empty() {

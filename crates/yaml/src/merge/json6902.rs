@@ -50,7 +50,14 @@ impl JsonPatch {
     /// When the node is no such list; the error names the line.
     pub fn from_node(node: &Node) -> Result<Self, Error> {
         let items = node.as_sequence().ok_or_else(|| {
-            malformed(node, "cannot unmarshal object into Go value of type jsonpatch.Patch")
+            let kind = match (node.content(), node.as_number(), node.as_bool()) {
+                (Content::Mapping(_), ..) => "object",
+                (_, Some(_), _) => "number",
+                (_, _, Some(_)) => "bool",
+                _ => "string",
+            };
+            let text = format!("json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch");
+            malformed(node, &text)
         })?;
         let operations = items.iter().map(operation).collect::<Result<_, _>>()?;
         Ok(Self { operations })
