@@ -43,7 +43,7 @@ images:
   newTag: '2'
 patches:
 - target: {kind: Deployment, name: 'web-.*'}
-  patch: '[{op: replace, path: /spec/replicas, value: 3}]'
+  patch: '- {op: replace, path: /spec/replicas, value: 3}'
 - target: {kind: Deployment}
   path: patch.yaml
 replacements:

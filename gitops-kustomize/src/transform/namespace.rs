@@ -97,15 +97,14 @@ impl Namespace {
                 && spec.path == "subjects/namespace"
                 && matches!(spec.gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
             if !renames && !subjects {
-                spec.apply(resource, Creates::Scalar, &mut set)
-                    .map_err(|error| {
-                        let wrong = gitops_core::one_line(&error);
-                        error.context(if wrong.contains("expected ScalarNode") {
-                            "namespace field specs must target scalar nodes"
-                        } else {
-                            "namespace transformation failed"
-                        })
-                    })?;
+                spec.apply(resource, Creates::Scalar, &mut set).map_err(|error| {
+                    let wrong = gitops_core::one_line(&error);
+                    error.context(if wrong.contains("expected ScalarNode") {
+                        "namespace field specs must target scalar nodes"
+                    } else {
+                        "namespace transformation failed"
+                    })
+                })?;
             }
         }
         Ok(())

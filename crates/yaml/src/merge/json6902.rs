@@ -56,7 +56,8 @@ impl JsonPatch {
                 (_, _, Some(_)) => "bool",
                 _ => "string",
             };
-            let text = format!("json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch");
+            let text =
+                format!("json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch");
             malformed(node, &text)
         })?;
         let operations = items.iter().map(operation).collect::<Result<_, _>>()?;
