@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use gitops_core::{Backoff, Clock, Scope, SystemClock};
-use gitops_source::artifact_router;
+use gitops_source::{Ambient, artifact_router};
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
@@ -26,14 +26,15 @@ use crate::{
 /// How long turns in hand may take to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Runs source-controller until it is told to stop.
+/// Runs source-controller until it is told to stop. `ambient` is what the process was given by the
+/// cloud that it runs in.
 ///
 /// # Errors
 /// When it cannot start, or loses its lease.
-pub async fn source(args: SourceArgs, scope: Scope) -> Result<(), StartError> {
+pub async fn source(args: SourceArgs, ambient: Ambient, scope: Scope) -> Result<(), StartError> {
     FeatureGates::parse(SOURCE_GATES, &args.common.feature_gates)
         .map_err(|error| StartError::Flag(error.to_string()))?;
-    let settings = SourceSettings::from_args(&args)?;
+    let settings = SourceSettings { ambient, ..SourceSettings::from_args(&args)? };
     let process =
         Process::start("source-controller", "source-controller", &args.common, scope).await?;
     let address = advertised(&args);

@@ -6,7 +6,7 @@ use gitops_apply::{KubeconfigOptions, RecordOptions};
 use gitops_auth::TokenCache;
 use gitops_core::{Algorithm, Clock, SystemClock};
 use gitops_source::{
-    ArtifactFetcher, ArtifactStore, DiskStore, FetchOptions, HelmRepositories, MemoryStore,
+    Ambient, ArtifactFetcher, ArtifactStore, DiskStore, FetchOptions, HelmRepositories, MemoryStore,
     Registries, Retention, SshAlgorithms,
 };
 
@@ -15,7 +15,7 @@ use crate::{
     kustomization::{self, Build, Parts},
     runtime::{Context, Controller},
     source::{
-        ChartOptions, GitRepositoryReconciler, HelmChartReconciler, HelmRepositoryReconciler,
+        BucketReconciler, ChartOptions, GitRepositoryReconciler, HelmChartReconciler, HelmRepositoryReconciler,
         Identities, OciRepositoryReconciler, SourceOverride, Storage,
     },
 };
@@ -107,6 +107,8 @@ pub struct SourceSettings {
     pub identities: Identities,
     /// The algorithms that SSH hosts are offered.
     pub ssh_algorithms: SshAlgorithms,
+    /// What the process was given by the cloud that it runs in.
+    pub ambient: Ambient,
     /// Which repositories are served from elsewhere.
     pub overrides: Option<Arc<dyn SourceOverride>>,
 }
@@ -125,6 +127,7 @@ impl Default for SourceSettings {
             helm_chart_file_max: 5 << 20,
             identities: Identities::default(),
             ssh_algorithms: SshAlgorithms::default(),
+            ambient: Ambient::default(),
             overrides: None,
         }
     }
@@ -156,6 +159,7 @@ impl SourceSettings {
             helm_chart_file_max: args.helm_chart_file_max_size,
             identities: identities(args)?,
             ssh_algorithms,
+            ambient: Ambient::default(),
             overrides: None,
         })
     }
@@ -190,6 +194,7 @@ pub struct SourceControllers {
     oci: Controller<OciRepositoryReconciler>,
     helm_repositories: Controller<HelmRepositoryReconciler>,
     helm_charts: Controller<HelmChartReconciler>,
+    buckets: Controller<BucketReconciler>,
 }
 
 impl SourceControllers {
@@ -199,7 +204,8 @@ impl SourceControllers {
             self.git.run(),
             self.oci.run(),
             self.helm_repositories.run(),
-            self.helm_charts.run()
+            self.helm_charts.run(),
+            self.buckets.run()
         );
     }
 }
@@ -221,6 +227,7 @@ pub fn source_controllers(
         Arc::new(HelmRepositories::new(settings.helm_index_max, settings.helm_chart_max));
     let helm_repositories =
         HelmRepositoryReconciler::new(client.clone(), storage.clone(), Arc::clone(&repositories));
+    let buckets = BucketReconciler::new(client.clone(), storage.clone(), settings.ambient.clone());
     let helm_charts = HelmChartReconciler::new(
         client.clone(),
         storage,
@@ -246,6 +253,7 @@ pub fn source_controllers(
             settings.workers,
         ),
         helm_charts,
+        buckets: Controller::new(buckets, context.clone(), selector, settings.workers),
     }
 }
 

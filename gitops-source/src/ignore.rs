@@ -89,6 +89,22 @@ impl IgnoreRules {
         Ok(Self { rules })
     }
 
+    /// The rules of some texts, where a later one overrides an earlier one; nothing else is ignored.
+    ///
+    /// # Errors
+    /// When there are more rules than can be judged in sensible time.
+    pub fn of_texts(texts: &[&str]) -> Result<Self, TreeError> {
+        let mut rules = Vec::new();
+        for text in texts {
+            parse(text, &[], &mut rules);
+        }
+        if rules.len() > MAX_RULES {
+            let why = format!("more than {MAX_RULES} ignore rules");
+            return Err(TreeError::new(FILE, gitops_core::TreeErrorKind::Limit(why)));
+        }
+        Ok(Self { rules })
+    }
+
     /// Whether a path, relative to the root of the tree, stays out.
     pub fn ignores(&self, path: &Path, is_dir: bool) -> bool {
         let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();

@@ -9,6 +9,7 @@
 //!
 //! Invariant: knows nothing of Kubernetes; all configuration comes in as plain values.
 
+mod bucket;
 mod error;
 mod fetch_artifact;
 mod git;
@@ -25,6 +26,10 @@ pub mod store;
 mod store;
 mod verify;
 
+pub use bucket::{
+    Ambient, AzureBucket, AzureCredentials, BucketEndpoint, BucketIndex, BucketPage, BucketSource,
+    BucketStore, GcsBucket, GcsCredentials, S3Bucket, S3Credentials, StoredObject,
+};
 pub use error::SourceError;
 pub use fetch_artifact::{ArtifactFetcher, FetchError, FetchOptions};
 pub use git::{

@@ -14,5 +14,7 @@ async fn main() -> anyhow::Result<()> {
     process::start_log(&args.common);
     let scope = Scope::background();
     process::stop_on_signals(&scope)?;
-    Ok(process::source(args, scope).await?)
+    #[allow(clippy::disallowed_methods, reason = "clouds tell a process who it is by variables")]
+    let ambient = std::env::vars().collect();
+    Ok(process::source(args, ambient, scope).await?)
 }

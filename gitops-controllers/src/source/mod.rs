@@ -1,5 +1,7 @@
 //! Sources: what they fetch becomes artifacts in this controller's store.
 
+mod bucket;
+mod bucket_access;
 mod chart_source;
 mod common;
 mod credentials;
@@ -15,6 +17,7 @@ mod oci;
 mod registry_access;
 mod secret_data;
 
+pub use bucket::BucketReconciler;
 pub use common::Storage;
 pub use git::GitRepositoryReconciler;
 pub use helm_chart::{ChartOptions, HelmChartReconciler};
