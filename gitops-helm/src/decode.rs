@@ -28,6 +28,14 @@ pub(crate) fn read_value(text: &[u8]) -> Result<Value, DocumentError> {
 /// The first document of a text as an object; `null` and nothing are an empty one. Every number
 /// is a float, as Go's decoder makes them where no type is named.
 pub(crate) fn read_object(text: &[u8]) -> Result<Map<String, Value>, DocumentError> {
+    read_object_as(text, "map[string]interface {}")
+}
+
+/// The same for an object that Go calls by this name.
+pub(crate) fn read_object_as(
+    text: &[u8],
+    go_type: &str,
+) -> Result<Map<String, Value>, DocumentError> {
     match read_value(text)? {
         Value::Null => Ok(Map::new()),
         Value::Object(mut object) => {
@@ -35,7 +43,7 @@ pub(crate) fn read_object(text: &[u8]) -> Result<Map<String, Value>, DocumentErr
             Ok(object)
         }
         other => Err(DocumentError::Shape(format!(
-            "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            "json: cannot unmarshal {} into Go value of type {go_type}",
             kind(&other)
         ))),
     }

@@ -22,6 +22,7 @@ mod compat;
 mod decode;
 mod dependency;
 mod engine;
+mod lint;
 mod manifest;
 mod repository;
 mod show;
@@ -37,6 +38,7 @@ pub use compat::Compat;
 pub use decode::DocumentError;
 pub use dependency::{list_dependencies, missing_dependencies, process_dependencies};
 pub use engine::{EngineError, EngineOptions, ReleaseInfo, render_templates};
+pub use lint::{LintMessage, LintOptions, Severity, lint};
 pub use manifest::{
     Head, Hook, HookEvent, KindOrder, Manifest, ManifestError, SortedManifests, sort_manifests,
     split_manifests,

@@ -286,6 +286,9 @@ impl Metadata {
 }
 
 impl Maintainer {
+    /// What Chart.yaml may say of one.
+    pub(crate) const FIELDS: &[&str] = &["name", "email", "url"];
+
     fn decode(value: &Value, outer: &Position<'_>) -> Result<Self, DocumentError> {
         let mut maintainer = Self::default();
         if value.is_null() {
@@ -293,7 +296,7 @@ impl Maintainer {
             maintainer.name = NULL_NODE.to_owned();
             return Ok(maintainer);
         }
-        let fields = &["name", "email", "url"];
+        let fields = Self::FIELDS;
         let go_type = "v2.Maintainer";
         decode_record(value, "Maintainer", go_type, fields, Some(outer), |field, value, at| {
             match field {
@@ -305,7 +308,7 @@ impl Maintainer {
         Ok(maintainer)
     }
 
-    fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.name == NULL_NODE
     }
 
@@ -317,6 +320,18 @@ impl Maintainer {
 }
 
 impl Dependency {
+    /// What Chart.yaml may say of one.
+    pub(crate) const FIELDS: &[&str] = &[
+        "name",
+        "version",
+        "repository",
+        "condition",
+        "tags",
+        "enabled",
+        "import-values",
+        "alias",
+    ];
+
     /// The name under which the parent uses it: the alias, or the chart's own name.
     pub fn local_name(&self) -> &str {
         if self.alias.is_empty() { &self.name } else { &self.alias }
@@ -359,16 +374,7 @@ impl Dependency {
             dependency.name = NULL_NODE.to_owned();
             return Ok(dependency);
         }
-        let fields = &[
-            "name",
-            "version",
-            "repository",
-            "condition",
-            "tags",
-            "enabled",
-            "import-values",
-            "alias",
-        ];
+        let fields = Self::FIELDS;
         let go_type = "v2.Dependency";
         decode_record(value, "Dependency", go_type, fields, Some(outer), |field, value, at| {
             match field {

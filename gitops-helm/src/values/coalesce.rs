@@ -54,6 +54,12 @@ pub(crate) fn merge_tables(target: &mut Values, source: Values, warnings: &mut V
     Coalesce { compat: Compat::Helm4, merge: true, warnings }.tables(target, source, "", true);
 }
 
+/// The same, where `null` in `target` removes what `source` has.
+pub(crate) fn merge_tables_without_nulls(target: &mut Values, source: Values) {
+    let warnings = &mut Vec::new();
+    Coalesce { compat: Compat::Helm4, merge: false, warnings }.tables(target, source, "", false);
+}
+
 struct Coalesce<'w> {
     compat: Compat,
     /// Keeps `null`.

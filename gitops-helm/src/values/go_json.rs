@@ -8,19 +8,23 @@ use crate::decode::floats;
 const MAX_DEPTH: usize = 100;
 
 /// Reads one value from the beginning of a text and says how long it is. Numbers are floats.
-pub(super) fn read_prefix(text: &str) -> Result<(Value, usize), String> {
+///
+/// A failure comes with the number of bytes that were looked at.
+pub(crate) fn read_prefix(text: &str) -> Result<(Value, usize), (String, usize)> {
     let mut scan = Scan { bytes: text.as_bytes(), at: 0 };
-    scan.value("looking for beginning of value", 0)?;
+    if let Err(message) = scan.value("looking for beginning of value", 0) {
+        return Err((message, scan.at + 1));
+    }
     let end = scan.at;
     let mut value: Value =
-        serde_json::from_str(&text[..end]).map_err(|error| format!("json: {error}"))?;
+        serde_json::from_str(&text[..end]).map_err(|error| (format!("json: {error}"), end))?;
     floats(&mut value);
     Ok((value, end))
 }
 
 /// Reads a text that is one value.
 pub(super) fn read(text: &str) -> Result<Value, String> {
-    let (value, end) = read_prefix(text)?;
+    let (value, end) = read_prefix(text).map_err(|(message, _)| message)?;
     match text[end..].trim_start().chars().next() {
         None => Ok(value),
         Some(character) => Err(invalid(character, "after top-level value")),

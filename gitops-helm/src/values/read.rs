@@ -38,7 +38,7 @@ pub fn merge(into: &mut Values, from: Values) {
 
 /// The documents of a stream, as the reader of `k8s.io/apimachinery` cuts them: at lines of `---`
 /// with nothing or a comment behind. A first such line stays with the document it begins.
-fn documents(text: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn documents(text: &[u8]) -> Vec<&[u8]> {
     let mut documents = Vec::new();
     let mut start = 0;
     let mut at = 0;

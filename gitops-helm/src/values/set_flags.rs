@@ -319,7 +319,8 @@ impl<'p> Parser<'p> {
                 if self.separator() {
                     return Ok(Taken::Value(Value::Null));
                 }
-                let (value, length) = go_json::read_prefix(self.rest).map_err(mistake)?;
+                let (value, length) =
+                    go_json::read_prefix(self.rest).map_err(|(message, _)| mistake(message))?;
                 self.rest = &self.rest[length..];
                 Ok(Taken::Json(value))
             }
