@@ -208,7 +208,7 @@ impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, word) in self.words.iter().enumerate() {
             f.write_str(if number > 0 { " " } else { "" })?;
-            fmt::Display::fmt(word, f)?;
+            inner(f, word)?;
         }
         Ok(())
     }
@@ -229,11 +229,19 @@ impl fmt::Display for Expression {
             }
             ExpressionKind::Function { name, .. } => f.write_str(name),
             ExpressionKind::Chain { base, fields } => {
-                fmt::Display::fmt(base, f)?;
+                inner(f, base)?;
                 chain(f, fields)
             }
-            ExpressionKind::Pipeline(pipeline) => write!(f, "({pipeline})"),
+            ExpressionKind::Pipeline(pipeline) => fmt::Display::fmt(pipeline, f),
         }
+    }
+}
+
+/// A word of something else; only there has a pipeline parentheses.
+fn inner(f: &mut fmt::Formatter<'_>, word: &Expression) -> fmt::Result {
+    match &word.kind {
+        ExpressionKind::Pipeline(pipeline) => write!(f, "({pipeline})"),
+        _ => fmt::Display::fmt(word, f),
     }
 }
 

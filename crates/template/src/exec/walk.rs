@@ -2,7 +2,7 @@
 
 use super::{Operand, State, deeper, run};
 use crate::{
-    Error, Text, Value,
+    Error, ErrorKind, Text, Value,
     ast::{Branch, NodeRef, Pipeline, Statement},
     format,
     quote::quoted,
@@ -196,6 +196,11 @@ impl<'t> State<'_, 't, '_> {
         let Some(tree) = self.context.templates.get(name) else {
             return Err(self.fail(format!("template {} not defined", quoted(name))));
         };
+        let deepest = self.context.options.limits.depth;
+        if self.context.depth >= deepest {
+            let message = format!("exceeded maximum template depth ({deepest})");
+            return Err(Error::exec(ErrorKind::Limit, message).within(self.frame(None)));
+        }
         let dot = match pipeline {
             Some(pipeline) => self.pipeline(dot, pipeline)?,
             None => Operand::INVALID,

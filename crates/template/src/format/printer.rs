@@ -38,6 +38,7 @@ impl Printer<'_> {
         match (value, verb) {
             (Value::Nil, 'T' | 'v') => self.pad("<nil>"),
             (Value::Nil, _) => self.bad_verb(value, verb),
+            (_, 'w') => self.bad_verb(value, verb),
             (_, 'T') => self.string(&value.type_of().to_string(), 's', value),
             _ => self.value(value, verb, 0),
         }

@@ -9,6 +9,8 @@ pub(crate) fn method(map: &Map, name: &str) -> Option<Method> {
     match name {
         "AsMap" | "YAML" => Some(Method { params: &[], variadic: false }),
         "Table" | "PathValue" => Some(Method { params: &[Type::String], variadic: false }),
+        // It writes to a stream, and no value of a template is one.
+        "Encode" => Some(Method { params: &[Type::Named("io.Writer")], variadic: false }),
         _ => None,
     }
 }
