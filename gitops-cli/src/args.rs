@@ -26,6 +26,7 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "Examples:
   gitops run . --once
   gitops kustomize build overlays/prod
+  gitops helm template ./chart -f values.yaml
   source <(gitops completion bash)";
 
 /// The commands.
@@ -38,7 +39,7 @@ pub(crate) enum Command {
     /// Render kustomize overlays
     #[command(subcommand)]
     Kustomize(Kustomize),
-    /// Look at and check Helm charts
+    /// Render, show and check Helm charts
     Helm(crate::command::helm::Helm),
     /// Fetch a source and package it, as source-controller does
     #[command(subcommand, long_about = crate::fetch::ABOUT)]

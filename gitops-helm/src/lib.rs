@@ -24,6 +24,7 @@ mod dependency;
 mod engine;
 mod lint;
 mod manifest;
+mod render;
 mod repository;
 mod show;
 mod values;
@@ -43,6 +44,7 @@ pub use manifest::{
     Head, Hook, HookEvent, KindOrder, Manifest, ManifestError, SortedManifests, sort_manifests,
     split_manifests,
 };
+pub use render::{Release, RenderError, RenderOptions, render};
 pub use repository::{ChartVersion, Index, IndexError, Listing, Skipped};
 pub use show::{Show, ShowError};
 pub use values::{
@@ -50,3 +52,9 @@ pub use values::{
     set_file, set_json, validate_schema,
 };
 pub use warning::Warning;
+
+/// Whether a path matches a pattern of Go's `filepath.Match`, in which `*` and `?` stay within a
+/// component. A malformed pattern matches nothing.
+pub fn match_path(pattern: &str, path: &str) -> bool {
+    chart::match_path(pattern, path) == Some(true)
+}

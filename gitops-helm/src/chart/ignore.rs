@@ -81,7 +81,7 @@ impl IgnoreRules {
 
 /// Go's `filepath.Match`: `*` and `?` stop at `/`, `[a-z]` and `[^a-z]` are classes, `\` quotes.
 /// `None` when the pattern is malformed, as far as the name makes it matter.
-fn match_path(pattern: &str, name: &str) -> Option<bool> {
+pub(crate) fn match_path(pattern: &str, name: &str) -> Option<bool> {
     let mut pattern = pattern;
     let mut name = name;
     'chunks: while !pattern.is_empty() {

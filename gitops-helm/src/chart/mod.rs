@@ -20,6 +20,7 @@ use archive::Budget;
 pub use error::{ChartError, ValuesFileError};
 pub use files::File;
 pub use ignore::IgnoreRules;
+pub(crate) use ignore::match_path;
 pub use lock::Lock;
 pub use metadata::{Dependency, Maintainer, Metadata};
 

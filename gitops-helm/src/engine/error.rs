@@ -7,8 +7,8 @@ use gitops_template::{Error, ErrorKind, Frame};
 
 use crate::Compat;
 
-/// A template that cannot be parsed or run. `{}` is Helm's text; the template engine's own error
-/// with its places is the [`source`](std::error::Error::source).
+/// A template that cannot be parsed or run. `{}` is Helm's text, which says all that the template
+/// engine's own error does; [`EngineError::template_error`] has that with its places as data.
 #[derive(Debug)]
 pub struct EngineError(Box<Repr>);
 
@@ -132,11 +132,7 @@ impl fmt::Display for EngineError {
     }
 }
 
-impl std::error::Error for EngineError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0.error)
-    }
-}
+impl std::error::Error for EngineError {}
 
 impl Classify for EngineError {
     fn class(&self) -> Class {

@@ -1,5 +1,7 @@
 //! The command line of `gitops helm`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use gitops_helm::Compat;
 
@@ -36,12 +38,129 @@ impl From<HelmVersion> for Compat {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum HelmCommand {
+    /// Render a chart's templates, without a cluster
+    #[command(after_help = TEMPLATE_EXAMPLES)]
+    Template(Box<Template>),
     /// Show what a chart says of itself
     #[command(subcommand, visible_alias = "inspect")]
     Show(Show),
     /// Look at what a chart depends on
     #[command(subcommand, visible_aliases = ["dep", "dependencies"])]
     Dependency(Dependency),
+}
+
+const TEMPLATE_EXAMPLES: &str = "Examples:
+  gitops helm template ./chart
+  gitops helm template web ./chart-1.2.3.tgz -f production.yaml --set image.tag=v2
+  gitops helm template ./chart --show-only templates/deployment.yaml
+  gitops helm template ./chart --kube-version 1.33 --helm-compat 3";
+
+/// Where the values of a release come from; the later in this list win.
+#[derive(Debug, Args)]
+pub(super) struct ValuesArgs {
+    /// A file of values, or - for standard input; can be given several times
+    #[arg(short = 'f', long = "values", value_name = "FILE", value_delimiter = ',')]
+    pub(super) files: Vec<String>,
+
+    /// Set values from JSON: key=JSON,key=JSON, or one object
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    pub(super) set_json: Vec<String>,
+
+    /// Set values: a.b=1,list[0]=x,other={a,b}
+    #[arg(long, value_name = "KEY=VALUE", allow_hyphen_values = true)]
+    pub(super) set: Vec<String>,
+
+    /// Set values that are strings
+    #[arg(long, value_name = "KEY=TEXT", allow_hyphen_values = true)]
+    pub(super) set_string: Vec<String>,
+
+    /// Set values to the content of files: key=path
+    #[arg(long, value_name = "KEY=FILE", allow_hyphen_values = true)]
+    pub(super) set_file: Vec<String>,
+
+    /// Set one value to the text as it stands
+    #[arg(long, value_name = "KEY=TEXT", allow_hyphen_values = true)]
+    pub(super) set_literal: Vec<String>,
+}
+
+/// Arguments of `gitops helm template`.
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
+#[derive(Debug, Args)]
+pub(super) struct Template {
+    /// The name of the release, and the chart: a directory or a .tgz file
+    #[arg(value_name = "[NAME] CHART", required = true, num_args = 1..)]
+    pub(super) words: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) values: ValuesArgs,
+
+    /// The namespace of the release
+    #[arg(short, long, default_value = "default")]
+    pub(super) namespace: String,
+
+    /// The version of Kubernetes that templates see
+    #[arg(long, value_name = "VERSION")]
+    pub(super) kube_version: Option<String>,
+
+    /// More API versions that templates see: apps/v1, apps/v1/Deployment
+    #[arg(short, long, value_name = "VERSION", value_delimiter = ',')]
+    pub(super) api_versions: Vec<String>,
+
+    /// Only what these templates give: paths below the chart, also with * and ?
+    #[arg(short, long, value_name = "TEMPLATE")]
+    pub(super) show_only: Vec<String>,
+
+    /// With the custom resource definitions of the chart
+    #[arg(long)]
+    pub(super) include_crds: bool,
+
+    /// Leave them out, which is the default
+    #[arg(long, hide = true)]
+    pub(super) skip_crds: bool,
+
+    /// Without tests
+    #[arg(long)]
+    pub(super) skip_tests: bool,
+
+    /// Without hooks
+    #[arg(long)]
+    pub(super) no_hooks: bool,
+
+    /// As for an upgrade: .Release.IsUpgrade instead of .Release.IsInstall
+    #[arg(long)]
+    pub(super) is_upgrade: bool,
+
+    /// Do not check values by values.schema.json
+    #[arg(long)]
+    pub(super) skip_schema_validation: bool,
+
+    /// Write one file for each template to this directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+
+    /// With --output-dir, put the files below the release's name
+    #[arg(long)]
+    pub(super) release_name: bool,
+
+    /// A Go template for the name of the release
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "generate_name")]
+    pub(super) name_template: Option<String>,
+
+    /// Make up the name of the release
+    #[arg(short, long)]
+    pub(super) generate_name: bool,
+
+    /// Print what was rendered although it is no YAML
+    #[arg(long)]
+    pub(super) debug: bool,
+
+    /// Let templates look up host names
+    #[arg(long)]
+    pub(super) enable_dns: bool,
+
+    /// Without a cluster, which is the default and the only way here
+    #[arg(long, value_name = "client", num_args = 0..=1, default_missing_value = "client", hide = true)]
+    pub(super) dry_run: Option<String>,
 }
 
 /// Commands of `gitops helm show`.

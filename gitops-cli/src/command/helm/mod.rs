@@ -2,7 +2,11 @@
 
 mod args;
 mod dependency;
+mod release_name;
 mod show;
+mod template;
+mod values;
+mod world;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,6 +24,7 @@ use args::{Dependency, HelmCommand};
 pub(crate) fn run(helm: &Helm) -> anyhow::Result<ExitCode> {
     let compat = helm.helm_compat.into();
     let done = match &helm.command {
+        HelmCommand::Template(args) => template::run(args, compat),
         HelmCommand::Show(show) => show::run(show, compat),
         HelmCommand::Dependency(Dependency::List { chart }) => {
             dependency::list(chart.as_deref().unwrap_or("."), compat)

@@ -1,0 +1,179 @@
+//! `gitops helm template`
+
+use std::{collections::HashSet, fs, io::Write as _, path::Path, process::ExitCode};
+
+use anyhow::{Context as _, anyhow, bail};
+use gitops_core::{Scope, one_line};
+use gitops_helm::{
+    Capabilities, Chart, Compat, Hook, KubeVersion, LoadOptions, Release, ReleaseInfo, RenderError,
+    RenderOptions, missing_dependencies, render,
+};
+use gitops_template::bytes::to_bytes;
+
+use super::{args::Template, release_name, values, world::World};
+
+pub(super) fn run(args: &Template, compat: Compat) -> anyhow::Result<ExitCode> {
+    let text = output(args, compat)?;
+    std::io::stdout().write_all(&to_bytes(&text))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn output(args: &Template, compat: Compat) -> anyhow::Result<String> {
+    let capabilities = capabilities(args, compat)?;
+    let (name, place) = release_name::name_and_chart(args)?;
+    let values = values::collect(&args.values, compat)?;
+    let chart = load(place.trim(), compat)?;
+    release_name::check(&name).with_context(|| match compat {
+        Compat::Helm4 => format!("release name check failed: release name {name:?}"),
+        Compat::Helm3 => format!("release name {name:?}"),
+    })?;
+    let release = ReleaseInfo {
+        name: name.clone(),
+        namespace: args.namespace.clone(),
+        revision: 1,
+        is_upgrade: args.is_upgrade,
+    };
+    let mut options = RenderOptions::new(compat);
+    options.capabilities = capabilities;
+    options.skip_schema_validation = args.skip_schema_validation;
+    let world = World { dns: args.enable_dns };
+    let rendered = render(chart, &values, &release, &options, &world, &Scope::background())
+        .map_err(|error| described(error, args.debug))?;
+    for warning in &rendered.warnings {
+        anstream::eprintln!("{}", warning.log_line(compat));
+    }
+    match &args.output_dir {
+        Some(directory) => {
+            let directory =
+                if args.release_name { directory.join(&name) } else { directory.clone() };
+            write_files(args, &rendered, &directory)
+        }
+        None => print(args, &rendered, compat),
+    }
+}
+
+fn capabilities(args: &Template, compat: Compat) -> anyhow::Result<Capabilities> {
+    let mut capabilities = Capabilities::new(compat);
+    if let Some(version) = &args.kube_version {
+        capabilities.kube_version = KubeVersion::parse(version, compat)
+            .with_context(|| format!("invalid kube version '{version}'"))?;
+    }
+    capabilities.api_versions.extend(args.api_versions.iter().cloned());
+    Ok(capabilities)
+}
+
+fn load(place: &str, compat: Compat) -> anyhow::Result<Chart> {
+    let chart = super::load_chart(place, &LoadOptions::new(compat))?;
+    match chart.metadata.kind.as_str() {
+        "" | "application" => {}
+        kind => bail!("{kind} charts are not installable"),
+    }
+    if chart.metadata.deprecated {
+        anstream::eprintln!("WARNING: This chart is deprecated");
+    }
+    let missing = missing_dependencies(&chart);
+    if !missing.is_empty() {
+        bail!(
+            "an error occurred while checking for chart dependencies. You may need to run `helm \
+             dependency build` to fetch missing dependencies: found in Chart.yaml, but missing in \
+             charts/ directory: {}",
+            missing.join(", ")
+        );
+    }
+    Ok(chart)
+}
+
+/// Helm tells how to see what is wrong with what was rendered.
+fn described(error: RenderError, debug: bool) -> anyhow::Error {
+    let rendered = matches!(
+        error,
+        RenderError::Template(_) | RenderError::Manifest(_) | RenderError::KubeVersion { .. }
+    );
+    if rendered && !debug {
+        return anyhow!("{}\n\nUse --debug flag to render out invalid YAML", one_line(&error));
+    }
+    anyhow::Error::new(error)
+}
+
+fn shown_hooks<'r>(args: &'r Template, release: &'r Release) -> impl Iterator<Item = &'r Hook> {
+    let shown = |hook: &&Hook| !(args.skip_tests && hook.is_test());
+    release.hooks.iter().filter(|_| !args.no_hooks).filter(shown)
+}
+
+/// Everything as one stream, or what some templates gave.
+fn print(args: &Template, release: &Release, compat: Compat) -> anyhow::Result<String> {
+    let mut stream = String::new();
+    if args.include_crds {
+        for crd in &release.crds {
+            let text = gitops_template::bytes::from_bytes(&crd.data);
+            stream.push_str(&format!("---\n# Source: {}\n{text}\n", crd.path));
+        }
+    }
+    for manifest in &release.manifests {
+        stream.push_str(&format!("---\n# Source: {}\n{}\n", manifest.path, manifest.content));
+    }
+    let mut all = stream.trim().to_owned();
+    all.push('\n');
+    for hook in shown_hooks(args, release) {
+        all.push_str(&hook.document());
+    }
+    if args.show_only.is_empty() {
+        return Ok(all);
+    }
+    show_only(&args.show_only, &all, compat)
+}
+
+fn show_only(wanted: &[String], stream: &str, compat: Compat) -> anyhow::Result<String> {
+    let documents = gitops_helm::split_manifests(stream, compat);
+    let mut out = String::new();
+    for pattern in wanted {
+        let mut found = false;
+        for document in &documents {
+            let Some(name) = source_of(document) else { continue };
+            if gitops_helm::match_path(pattern, name) {
+                found = true;
+                out.push_str(&format!("---\n{document}\n"));
+            }
+        }
+        if !found {
+            bail!("could not find template {pattern} in chart");
+        }
+    }
+    Ok(out)
+}
+
+/// The path below the chart from a document's comment.
+fn source_of(document: &str) -> Option<&str> {
+    let (_, after) = document.split_once("# Source: ")?;
+    let (_, name) = after.lines().next()?.split_once('/')?;
+    Some(name)
+}
+
+fn write_files(args: &Template, release: &Release, directory: &Path) -> anyhow::Result<String> {
+    let mut seen = HashSet::new();
+    let mut out = String::new();
+    let crds = release.crds.iter().filter(|_| args.include_crds);
+    let crds = crds.map(|crd| (crd.path.as_str(), gitops_template::bytes::from_bytes(&crd.data)));
+    let manifests = release.manifests.iter();
+    let manifests =
+        manifests.map(|manifest| (manifest.path.as_str(), manifest.content.as_str().into()));
+    let hooks =
+        shown_hooks(args, release).map(|hook| (hook.path.as_str(), hook.manifest.as_str().into()));
+    for (path, content) in crds.chain(manifests).chain(hooks) {
+        let content: std::borrow::Cow<'_, str> = content;
+        let file = directory.join(path);
+        let parent = file.parent().context("a template stands in a directory")?;
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        let again = !seen.insert(path.to_owned());
+        let mut file_out = fs::OpenOptions::new()
+            .create(true)
+            .append(again)
+            .write(true)
+            .truncate(!again)
+            .open(&file)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        file_out.write_all(&to_bytes(&format!("---\n# Source: {path}\n{content}\n")))?;
+        out.push_str(&format!("wrote {}\n", file.display()));
+    }
+    Ok(out)
+}

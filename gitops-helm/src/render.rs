@@ -1,0 +1,158 @@
+//! From a chart and values to the manifests of a release: the public verb.
+
+use gitops_core::{Class, Classify, Scope, Version, VersionRange};
+use gitops_template::{Host, Limits};
+
+use crate::{
+    Capabilities, Chart, CoalesceError, Compat, Crd, EngineError, EngineOptions, Hook, KindOrder,
+    Manifest, ManifestError, ReleaseInfo, Values, Warning, coalesce, process_dependencies,
+    render_templates, sort_manifests,
+};
+
+/// How a chart is rendered.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RenderOptions {
+    /// Whose rules apply.
+    pub compat: Compat,
+    /// What the templates are told of the cluster.
+    pub capabilities: Capabilities,
+    /// What a run of the templates may cost.
+    pub limits: Limits,
+    /// Leaves values.schema.json unread.
+    pub skip_schema_validation: bool,
+    /// Puts the notes of subcharts behind those of the chart.
+    pub subchart_notes: bool,
+}
+
+impl RenderOptions {
+    /// These rules, without a cluster.
+    pub fn new(compat: Compat) -> Self {
+        Self {
+            compat,
+            capabilities: Capabilities::new(compat),
+            limits: Limits::default(),
+            skip_schema_validation: false,
+            subchart_notes: false,
+        }
+    }
+}
+
+/// What a chart gives.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Release {
+    /// The manifests of `crds/` of the chart and of those below it that take part.
+    pub crds: Vec<Crd>,
+    /// The objects, in the order of installation.
+    pub manifests: Vec<Manifest>,
+    /// The hooks.
+    pub hooks: Vec<Hook>,
+    /// The text of NOTES.txt.
+    pub notes: String,
+    /// What is not as its author meant it.
+    pub warnings: Vec<Warning>,
+}
+
+/// Why a chart gives no manifests. The chain of causes, joined by `: `, is Helm's text.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// The values of a dependency are no table.
+    #[error("chart dependencies processing failed")]
+    Dependencies(#[source] CoalesceError),
+    /// The values of a chart are no table.
+    #[error(transparent)]
+    Values(#[from] CoalesceError),
+    /// The chart wants another Kubernetes.
+    #[error("chart requires kubeVersion: {range} which is incompatible with Kubernetes {version}")]
+    KubeVersion {
+        /// What Chart.yaml asks for.
+        range: String,
+        /// What is there.
+        version: String,
+    },
+    /// A template is broken or failed.
+    #[error(transparent)]
+    Template(#[from] EngineError),
+    /// A template gave no YAML, or no object.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+impl Classify for RenderError {
+    fn class(&self) -> Class {
+        Class::Invalid
+    }
+}
+
+/// Renders a chart: dependencies are switched and named, values coalesced, templates run, and what
+/// they give split and sorted.
+///
+/// Follows `helm template`.
+///
+/// # Errors
+/// [`RenderError`], in Helm's words.
+pub fn render(
+    mut chart: Chart,
+    values: &Values,
+    release: &ReleaseInfo,
+    options: &RenderOptions,
+    host: &dyn Host,
+    scope: &Scope,
+) -> Result<Release, RenderError> {
+    let compat = options.compat;
+    let mut warnings = Vec::new();
+    process_dependencies(&mut chart, values, compat, &mut warnings)
+        .map_err(RenderError::Dependencies)?;
+    let values = coalesce(&chart, values, compat, &mut warnings)?;
+    check_kube_version(&chart, &options.capabilities)?;
+    let engine = EngineOptions { limits: options.limits, ..EngineOptions::new(compat) };
+    let mut rendered =
+        render_templates(&chart, &values, release, &options.capabilities, &engine, host, scope)?;
+    let notes = take_notes(&mut rendered, chart.name(), options.subchart_notes);
+    let files = rendered.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    let sorted = sort_manifests(files, KindOrder::Install, compat, &mut warnings)?;
+    Ok(Release {
+        crds: chart.crds(),
+        manifests: sorted.manifests,
+        hooks: sorted.hooks,
+        notes,
+        warnings,
+    })
+}
+
+fn check_kube_version(chart: &Chart, capabilities: &Capabilities) -> Result<(), RenderError> {
+    let range = &chart.metadata.kube_version;
+    let version = &capabilities.kube_version;
+    if range.is_empty() {
+        return Ok(());
+    }
+    let fits = range.parse::<VersionRange>().ok().zip(Version::parse(&version.normalized));
+    if fits.is_some_and(|(range, version)| range.contains(&version)) {
+        return Ok(());
+    }
+    Err(RenderError::KubeVersion { range: range.clone(), version: version.version.clone() })
+}
+
+/// Takes the notes out of the rendered files.
+fn take_notes(
+    rendered: &mut std::collections::BTreeMap<String, String>,
+    chart: &str,
+    subcharts: bool,
+) -> String {
+    let own = format!("{chart}/templates/NOTES.txt");
+    let paths: Vec<String> =
+        rendered.keys().filter(|path| path.ends_with("NOTES.txt")).cloned().collect();
+    let mut notes = String::new();
+    for path in paths {
+        let text = rendered.remove(&path).unwrap_or_default();
+        if subcharts || path == own {
+            if !notes.is_empty() {
+                notes.push('\n');
+            }
+            notes.push_str(&text);
+        }
+    }
+    notes
+}
