@@ -8,6 +8,14 @@ use std::cmp::Ordering;
 /// Compares two keys. Where one goes on with a letter and the other does not, the letter comes last;
 /// `digits_first` is yaml.v3's mind that behind a digit it comes first.
 pub(super) fn natural(a: &str, b: &str, digits_first: bool) -> Ordering {
+    // Nearly all keys differ first in a letter.
+    let differ = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
+    if let Some((left, right)) = differ
+        && left.is_ascii_alphabetic()
+        && right.is_ascii_alphabetic()
+    {
+        return left.cmp(&right);
+    }
     let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     // A difference within a character is a difference of that character.
     let start = a.floor_char_boundary(common).min(b.floor_char_boundary(common));

@@ -71,11 +71,20 @@ impl<'o> Output<'o> {
         }
     }
 
+    /// Writes ASCII without line breaks.
+    pub(super) fn push_ascii(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.column += text.len();
+    }
+
     /// A string in the style that comes nearest to `wanted`. `indent` is that of further lines; a
     /// key has none.
     pub(super) fn scalar(&mut self, text: &str, wanted: Style, indent: Option<usize>) {
-        if wanted == Style::Plain && is_word(text) {
-            return self.plain(text, indent);
+        if wanted == Style::Plain && Bytes::of(text).are_plain(text) {
+            if indent.is_none() || self.column.saturating_add(text.len()) <= self.width {
+                return self.push_ascii(text);
+            }
+            return self.fold_ascii(text, indent.unwrap_or_default());
         }
         let shape = Shape::of(text, self.profile);
         match shape.style(wanted, indent.is_none()) {
@@ -83,6 +92,27 @@ impl<'o> Output<'o> {
             Style::SingleQuoted => self.single_quoted(text, indent),
             Style::DoubleQuoted => self.double_quoted(text, indent),
             Style::Literal => self.literal(text, indent.unwrap_or_default()),
+        }
+    }
+
+    /// As [`Self::folded`], for ASCII without quotes and breaks.
+    fn fold_ascii(&mut self, text: &str, indent: usize) {
+        let bytes = text.as_bytes();
+        let (mut written, mut at) = (0, 0);
+        loop {
+            // The first byte that may stand behind the last column.
+            let behind = at.max(written + (self.width + 1).saturating_sub(self.column));
+            let space = bytes.get(behind..).and_then(|rest| memchr::memchr(b' ', rest));
+            let Some(space) = space.map(|more| behind + more) else {
+                return self.push_ascii(&text[written..]);
+            };
+            let alone = bytes[space - 1] != b' ' && bytes.get(space + 1) != Some(&b' ');
+            at = space + 1;
+            if alone {
+                self.push_ascii(&text[written..space]);
+                self.line(indent);
+                written = at;
+            }
         }
     }
 
@@ -348,10 +378,44 @@ impl Scan {
     }
 }
 
-/// Whether a text is one word that is plain in any place.
-fn is_word(text: &str) -> bool {
-    text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/' | b'_' | b'-'))
+/// What kinds of bytes a text has, found in one pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bytes(u8);
+
+impl Bytes {
+    /// `:` and `#`, which mean something beside white space.
+    const MARK: u8 = 1;
+    const BREAK: u8 = 2;
+    /// Control characters, and all beyond ASCII.
+    const OTHER: u8 = 4;
+
+    const KINDS: [u8; 256] = {
+        let mut kinds = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            kinds[byte] = match byte {
+                0x0a => Self::BREAK,
+                0x3a | 0x23 => Self::MARK,
+                0x20..=0x7e => 0,
+                _ => Self::OTHER,
+            };
+            byte += 1;
+        }
+        kinds
+    };
+
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.bytes().fold(0, |kinds, byte| kinds | Self::KINDS[usize::from(byte)]))
+    }
+
+    /// Whether the text surely needs no quotes for what its characters mean.
+    fn are_plain(self, text: &str) -> bool {
+        let ends =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'$' | b'(');
+        self.0 == 0
+            && text.as_bytes().first().is_some_and(ends)
+            && text.as_bytes().last().is_some_and(|&byte| byte != b' ')
+    }
 }
 
 pub(super) fn is_break(c: char) -> bool {

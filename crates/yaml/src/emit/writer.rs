@@ -71,14 +71,14 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
         let key = self.readable(key, value.place())?;
         let style = self.style_of(&key);
         if key.len() > LONGEST_KEY || key.contains(is_break) {
-            self.out.push("? ");
+            self.out.push_ascii("? ");
             self.out.scalar(&key, style, Some(indent + INDENT));
             self.out.line(indent);
-            self.out.push(":");
+            self.out.push_ascii(":");
             return self.element(value, indent);
         }
         self.out.scalar(&key, style, None);
-        self.out.push(":");
+        self.out.push_ascii(":");
         self.value(value, indent)
     }
 
@@ -96,7 +96,7 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
                 self.sequence(value, length, indent)
             }
             leaf => {
-                self.out.push(" ");
+                self.out.push_ascii(" ");
                 self.leaf(leaf, value.place(), indent + INDENT)
             }
         }
@@ -105,7 +105,7 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
     fn sequence(&mut self, value: V, length: usize, indent: usize) -> Result<(), Error> {
         for index in 0..length {
             self.start(indent, index == 0);
-            self.out.push("-");
+            self.out.push_ascii("-");
             self.element(value.item(index), indent)?;
         }
         Ok(())
@@ -113,7 +113,7 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
 
     /// What follows `-`: a collection goes on in the same line.
     fn element(&mut self, item: V, indent: usize) -> Result<(), Error> {
-        self.out.push(" ");
+        self.out.push_ascii(" ");
         match item.view() {
             View::Mapping(length) if length > 0 => self.mapping(item, indent + INDENT),
             View::Sequence(length) if length > 0 => self.sequence(item, length, indent + INDENT),
@@ -132,10 +132,10 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
 
     fn leaf(&mut self, view: View<'_>, place: Place, indent: usize) -> Result<(), Error> {
         match view {
-            View::Null => self.out.push("null"),
-            View::Bool(true) => self.out.push("true"),
-            View::Bool(false) => self.out.push("false"),
-            View::Digits(digits) => self.out.push(digits),
+            View::Null => self.out.push_ascii("null"),
+            View::Bool(true) => self.out.push_ascii("true"),
+            View::Bool(false) => self.out.push_ascii("false"),
+            View::Digits(digits) => self.out.push_ascii(digits),
             View::Number(Number::Int(value)) => self.integer(value),
             View::Number(Number::Uint(value)) => self.integer(value),
             View::Number(Number::Float(value)) => self.float(value, place)?,
@@ -143,8 +143,8 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
                 let text = self.readable(&text, place)?;
                 self.out.scalar(&text, self.style_of(&text), Some(indent));
             }
-            View::Sequence(_) => self.out.push("[]"),
-            View::Mapping(_) => self.out.push("{}"),
+            View::Sequence(_) => self.out.push_ascii("[]"),
+            View::Mapping(_) => self.out.push_ascii("{}"),
         }
         Ok(())
     }
@@ -152,7 +152,7 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
     fn integer(&mut self, value: impl std::fmt::Display) {
         let mut text = String::with_capacity(20);
         let _ = write!(text, "{value}");
-        self.out.push(&text);
+        self.out.push_ascii(&text);
     }
 
     fn float(&mut self, value: f64, place: Place) -> Result<(), Error> {
@@ -160,12 +160,12 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
             if !value.is_finite() {
                 return Err(unsupported_float(place, value));
             }
-            self.out.push(&through_json::float(value));
+            self.out.push_ascii(&through_json::float(value));
             return Ok(());
         }
         let mut text = String::new();
         write_float(&mut text, value);
-        self.out.push(&text);
+        self.out.push_ascii(&text);
         Ok(())
     }
 
@@ -182,15 +182,15 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
     /// A string is quoted where its plain form would be read as something else.
     fn style_of(&self, text: &str) -> Style {
         // One of these begins every word that means something.
-        let harmless = |first: &u8| {
-            !matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.' | b'~' | b'<')
-                && !b"yYnNtTfFoO".contains(first)
+        let telling = |first: &u8| {
+            matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.' | b'~' | b'<')
+                || b"yYnNtTfFoO".contains(first)
         };
-        if text.as_bytes().first().is_some_and(harmless) && !text.contains('\n') {
-            return Style::Plain;
-        }
-        if text.contains('\n') {
+        if memchr::memchr(b'\n', text.as_bytes()).is_some() {
             return Style::Literal;
+        }
+        if text.as_bytes().first().is_some_and(|first| !telling(first)) {
+            return Style::Plain;
         }
         // Quirk: go-yaml knows `<<` only as a key.
         let plain = match self.profile {
@@ -209,7 +209,9 @@ fn sort_entries<V: Copy>(entries: &mut [(Cow<'_, str>, V)], digits_first: bool) 
     };
     // Numbers may make the order contradict itself, and then the outcome depends on where the sorting
     // begins.
-    let numbered = || entries.iter().any(|(key, _)| key.bytes().any(|b| b.is_ascii_digit()));
+    let numbered = || {
+        entries.len() > 2 && entries.iter().any(|(key, _)| key.bytes().any(|b| b.is_ascii_digit()))
+    };
     if !entries.is_sorted_by(in_order) || numbered() {
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         sort(entries, &|(a, _), (b, _)| natural(a, b, digits_first));
