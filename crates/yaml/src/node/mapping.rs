@@ -20,7 +20,6 @@ pub struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Mapping {
     entries: Vec<Entry>,
-    flow: bool,
 }
 
 impl Mapping {
@@ -31,12 +30,12 @@ impl Mapping {
 
     /// A mapping with room for some entries.
     pub fn with_capacity(entries: usize) -> Self {
-        Self { entries: Vec::with_capacity(entries), flow: false }
+        Self { entries: Vec::with_capacity(entries) }
     }
 
     /// A mapping of entries whose keys are known to differ.
     pub(crate) fn from_entries(entries: Vec<Entry>) -> Self {
-        Self { entries, flow: false }
+        Self { entries }
     }
 
     pub(crate) fn value_at_mut(&mut self, index: usize) -> Option<&mut Node> {
@@ -51,16 +50,6 @@ impl Mapping {
     /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
-    }
-
-    /// Whether it was written as `{…}`.
-    pub fn is_flow(&self) -> bool {
-        self.flow
-    }
-
-    /// Chooses between `{…}` and lines, for the emit profiles that keep styles.
-    pub fn set_flow(&mut self, flow: bool) {
-        self.flow = flow;
     }
 
     /// The value of a key.

@@ -19,9 +19,17 @@ use crate::resolve::Number;
 #[derive(Clone, Debug)]
 pub struct Node {
     content: Content,
-    tag: Option<Box<str>>,
-    place: Place,
+    // Rare, so it takes no more than a pointer.
+    tag: Option<Box<Tag>>,
+    line: u32,
+    start: u32,
+    end: u32,
+    /// The column, and in the lowest bit whether it is a flow collection.
+    column: u32,
 }
+
+#[derive(Clone, Debug)]
+struct Tag(Box<str>);
 
 /// What a node holds.
 #[derive(Clone, Debug)]
@@ -38,7 +46,6 @@ pub enum Content {
 #[derive(Clone, Debug, Default)]
 pub struct Sequence {
     pub(crate) items: Vec<Node>,
-    pub(crate) flow: bool,
 }
 
 /// Where a node stands in its source. All zero for nodes that were made by the program.
@@ -70,7 +77,7 @@ impl Place {
 
 impl Node {
     fn new(content: Content) -> Self {
-        Self { content, tag: None, place: Place::default() }
+        Self { content, tag: None, line: 0, start: 0, end: 0, column: 0 }
     }
 
     /// `null`
@@ -115,63 +122,67 @@ impl Node {
 
     /// Where it was read.
     pub fn place(&self) -> Place {
-        if self.place.line == 0 { Place::default() } else { self.place }
+        let Self { line, start, end, column, .. } = *self;
+        if line == 0 {
+            return Place::default();
+        }
+        Place { line, column: column >> 1, start, end }
     }
 
     /// The bond that ties this value to others of its object, if there is one; see [`Self::bind`].
     pub fn bond(&self) -> Option<u32> {
-        (self.place.line == 0 && self.place.start > 0).then_some(self.place.start)
+        (self.line == 0 && self.start > 0).then_some(self.start)
     }
 
     /// Ties a value that was made by the program to others that have the same number. What that means
     /// is its maker's affair; a value that was read cannot be bound.
     pub fn bind(&mut self, bond: u32) {
-        if self.place.line == 0 {
-            self.place = Place { start: bond, ..Place::default() };
+        if self.line == 0 {
+            self.start = bond;
         }
     }
 
     /// Takes the bond off.
     pub fn unbind(&mut self) {
         if self.bond().is_some() {
-            self.place = Place::default();
+            self.start = 0;
         }
     }
 
     pub(crate) fn at_place(mut self, place: Place) -> Self {
-        self.place = place;
+        (self.line, self.start, self.end) = (place.line, place.start, place.end);
+        self.column = (place.column << 1) | (self.column & 1);
+        self
+    }
+
+    /// Notes that it was written as `{…}` or `[…]`.
+    pub(crate) fn in_flow(mut self, flow: bool) -> Self {
+        self.column = (self.column & !1) | u32::from(flow);
         self
     }
 
     /// An empty node of the same shape, at the same place.
     pub(crate) fn clone_empty(&self) -> Self {
         let content = match &self.content {
-            Content::Scalar(_) => return Self::null().at_place(self.place),
-            Content::Mapping(mapping) => {
-                let mut empty = Mapping::new();
-                empty.set_flow(mapping.is_flow());
-                Content::Mapping(empty)
-            }
-            Content::Sequence(list) => {
-                Content::Sequence(Sequence { items: Vec::new(), flow: list.flow })
-            }
+            Content::Scalar(_) => return Self::null().at_place(self.place()),
+            Content::Mapping(_) => Content::Mapping(Mapping::new()),
+            Content::Sequence(_) => Content::Sequence(Sequence::default()),
         };
-        Self { content, tag: self.tag.clone(), place: self.place }
+        Self { content, tag: self.tag.clone(), ..*self }
     }
 
     pub(crate) fn with_items(mut self, items: Vec<Self>) -> Self {
-        let flow = self.is_flow();
-        self.content = Content::Sequence(Sequence { items, flow });
+        self.content = Content::Sequence(Sequence { items });
         self
     }
 
     /// A tag that is none of YAML's own, such as `!Ref`.
     pub fn tag(&self) -> Option<&str> {
-        self.tag.as_deref()
+        self.tag.as_deref().map(|tag| &*tag.0)
     }
 
     pub(crate) fn with_tag(mut self, tag: Option<Box<str>>) -> Self {
-        self.tag = tag;
+        self.tag = tag.map(|tag| Box::new(Tag(tag)));
         self
     }
 
@@ -285,11 +296,7 @@ impl Node {
 
     /// Whether it was written as `{…}` or `[…]`.
     pub fn is_flow(&self) -> bool {
-        match &self.content {
-            Content::Scalar(_) => false,
-            Content::Mapping(mapping) => mapping.is_flow(),
-            Content::Sequence(sequence) => sequence.flow,
-        }
+        self.column & 1 == 1 && !matches!(self.content, Content::Scalar(_))
     }
 
     /// The value under a key, if this is a mapping that has it.
@@ -377,7 +384,7 @@ impl From<Mapping> for Node {
 
 impl From<Vec<Self>> for Node {
     fn from(items: Vec<Self>) -> Self {
-        Self::new(Content::Sequence(Sequence { items, flow: false }))
+        Self::new(Content::Sequence(Sequence { items }))
     }
 }
 
@@ -409,5 +416,16 @@ impl From<bool> for Node {
 impl From<i64> for Node {
     fn from(value: i64) -> Self {
         Self::number(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_small() {
+        assert!(size_of::<Content>() <= 32, "{}", size_of::<Content>());
+        assert!(size_of::<Node>() <= 56, "{}", size_of::<Node>());
     }
 }

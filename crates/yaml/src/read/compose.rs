@@ -247,15 +247,13 @@ impl<'s> Composer<'s> {
 
     fn close(&mut self, frame: Frame<'s>, end: Mark) -> (Node, Weight) {
         let place = place(frame.start, end);
-        let content = match frame.body {
-            Body::Sequence { items, flow } => Content::Sequence(Sequence { items, flow }),
+        let (content, flow) = match frame.body {
+            Body::Sequence { items, flow } => (Content::Sequence(Sequence { items }), flow),
             Body::Mapping { read, flow, .. } => {
-                let mut mapping = self.mapping(read, place, frame.complaints);
-                mapping.set_flow(flow);
-                Content::Mapping(mapping)
+                (Content::Mapping(self.mapping(read, place, frame.complaints)), flow)
             }
         };
-        let node = Node::from(content).at_place(place).with_tag(frame.tag);
+        let node = Node::from(content).at_place(place).in_flow(flow).with_tag(frame.tag);
         let complaints = frame.complaints..self.faults.count();
         self.remember(frame.anchor, &node, frame.weight, complaints);
         (node, frame.weight)

@@ -35,8 +35,8 @@ impl Reader<'_, '_> {
             }
         }
         let items: Vec<Node> = self.scratch.items.drain(base..).collect();
-        let content = Content::Sequence(Sequence { items, flow: true });
-        Ok(Node::from(content).at_place(place_of(start, self.here())))
+        let content = Content::Sequence(Sequence { items });
+        Ok(Node::from(content).at_place(place_of(start, self.here())).in_flow(true))
     }
 
     fn flow_mapping(&mut self, depth: usize) -> Quick<Node> {
@@ -67,9 +67,8 @@ impl Reader<'_, '_> {
         if !is_plain(&entries, self.flavour) || !are_distinct(&entries) {
             return Err(GiveUp);
         }
-        let mut mapping = Mapping::from_entries(entries);
-        mapping.set_flow(true);
-        Ok(Node::from(mapping).at_place(place_of(start, self.here())))
+        let node = Node::from(Mapping::from_entries(entries));
+        Ok(node.at_place(place_of(start, self.here())).in_flow(true))
     }
 
     /// Takes a `,` and what white space follows, or the closing bracket: then true.

@@ -187,7 +187,7 @@ impl Reader<'_, '_> {
         }
         let items: Vec<Node> = self.scratch.items.drain(base..).collect();
         let place = place_of(start, self.here());
-        Ok(Node::from(Content::Sequence(Sequence { items, flow: false })).at_place(place))
+        Ok(Node::from(Content::Sequence(Sequence { items })).at_place(place))
     }
 
     /// What follows the dash of a sequence at a column.

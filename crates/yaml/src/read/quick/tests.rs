@@ -29,17 +29,15 @@ fn are_same(a: &Node, b: &Node) -> bool {
         (Content::Mapping(a), Content::Mapping(b)) => {
             let pairs = || a.entries().iter().zip(b.entries());
             a.len() == b.len()
-                && a.is_flow() == b.is_flow()
                 && pairs().all(|(a, b)| are_same(&a.key, &b.key) && are_same(&a.value, &b.value))
         }
         (Content::Sequence(a), Content::Sequence(b)) => {
             a.items.len() == b.items.len()
-                && a.flow == b.flow
                 && a.items.iter().zip(&b.items).all(|(a, b)| are_same(a, b))
         }
         _ => false,
     };
-    same && a.place() == b.place() && a.tag() == b.tag()
+    same && a.is_flow() == b.is_flow() && a.place() == b.place() && a.tag() == b.tag()
 }
 
 /// Reads both ways.
