@@ -1,6 +1,8 @@
 //! Go's quoting of strings and characters.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::LazyLock};
+
+use regex::Regex;
 
 use crate::value::bytes::{escaped_byte, from_bytes};
 
@@ -60,18 +62,14 @@ pub(crate) fn unicode_name(char: char) -> String {
 
 /// Go's `strconv.IsPrint`: letters, marks, numbers, punctuation, symbols and the ASCII space.
 pub(crate) fn is_printable(char: char) -> bool {
+    static PRINTABLE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"[\p{L}\p{M}\p{N}\p{P}\p{S}]").expect("the class is known")
+    });
     match char {
         ' '..='~' => true,
         '\0'..='\u{a0}' | '\u{ad}' => false,
-        _ => {
-            !char.is_control()
-                && !char.is_whitespace()
-                && !matches!(u32::from(char),
-                    0x600..=0x605 | 0x61C | 0x6DD | 0x70F | 0x890..=0x891 | 0x8E2 | 0x180E
-                    | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0xE000..=0xF8FF
-                    | 0xFEFF | 0xFFF0..=0xFFFB | 0xFFFE..=0xFFFF | 0x1BCA0..=0x1BCA3
-                    | 0x1D173..=0x1D17A | 0xE0000..=0xE00FF | 0xE01F0..=0x10FFFF)
-        }
+        _ if char.is_alphanumeric() => true,
+        _ => PRINTABLE.is_match(char.encode_utf8(&mut [0; 4])),
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
         let (mut bits, mut count) = (0_u64, 0);
         let mut ended = false;
         while count < 8 {
-            let Some(byte) = text.get(at) else { return Err(corrupt(text.len())) };
+            let Some(byte) = text.get(at) else { return Err(corrupt(text.len() - count)) };
             at += 1;
             if *byte == b'=' && count >= 2 && text.len() - at < 8 {
                 padding(&text, at, count)?;
@@ -56,7 +56,7 @@ fn padding(text: &[u8], at: usize, count: usize) -> Result<(), String> {
         return Err(corrupt(text.len()));
     }
     if let Some(wrong) = rest[..7 - count].iter().position(|byte| *byte != b'=') {
-        return Err(corrupt(at + wrong));
+        return Err(corrupt(at + wrong - 1));
     }
     // One, three and six characters end within a byte.
     if matches!(count, 1 | 3 | 6) {
@@ -84,5 +84,8 @@ mod tests {
         }
         assert_eq!(encode(b"foob"), "MZXW6YQ=");
         assert_eq!(decode(b"1").unwrap_err(), corrupt(0));
+        assert_eq!(decode(b"42").unwrap_err(), corrupt(0));
+        assert_eq!(decode(b"MZXW6YQ").unwrap_err(), corrupt(0));
+        assert_eq!(decode(b"MY==a===").unwrap_err(), corrupt(3));
     }
 }

@@ -15,6 +15,9 @@ use crate::{
 pub(super) const NIL_POINTER: &str =
     "runtime error: invalid memory address or nil pointer dereference";
 
+/// Go's error for nil where reflection asks a value for its type.
+pub(super) const NO_TYPE: &str = "reflect: call of reflect.Value.Type on zero Value";
+
 /// The text of a value as sprig's `strval` makes it: `%v`, but strings, bytes and what speaks for
 /// itself as they are.
 pub(super) fn text_of(value: &Value) -> Cow<'_, str> {

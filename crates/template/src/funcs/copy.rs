@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use super::plain::DEEPEST;
+use super::{coerce::NO_TYPE, plain::DEEPEST};
 use crate::{
     CallError, Context,
     value::{List, Map, Text, Value},
@@ -12,6 +12,9 @@ use crate::{
 
 /// A value that shares no map with the given one.
 pub(super) fn deep_copy(value: &Value, context: &mut Context<'_>) -> Result<Value, CallError> {
+    if value.is_nil() {
+        return Err(CallError::new(NO_TYPE));
+    }
     copy(value, 0, context)
 }
 

@@ -227,6 +227,9 @@ fn from_json_array(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 }
 
 fn toml_of(context: &mut Context<'_>, arguments: Arguments<'_>) -> Result<String, Refusal> {
+    if arguments.any(0).is_nil() {
+        return Err(Refusal::Stop(CallError::new(coerce::NO_TYPE)));
+    }
     toml::write(arguments.any(0), context)
 }
 

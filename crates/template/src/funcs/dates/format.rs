@@ -97,11 +97,8 @@ fn write_offset(out: &mut String, form: OffsetForm, offset: i32) {
     }
 }
 
-/// An offset in the place of a name: `-07`, `+0530`.
+/// An offset in the place of a name: `-0700`.
 fn nameless(out: &mut String, offset: i32) {
     let minutes = offset.unsigned_abs() / 60;
-    let _ = write!(out, "{}{:02}", sign(offset), minutes / 60);
-    if minutes % 60 != 0 {
-        let _ = write!(out, "{:02}", minutes % 60);
-    }
+    let _ = write!(out, "{}{:02}{:02}", sign(offset), minutes / 60, minutes % 60);
 }
