@@ -165,11 +165,13 @@ impl<'o> Output<'o> {
     }
 
     fn double_quoted(&mut self, text: &str, indent: Option<usize>) {
+        // Quirk: behind a byte order mark libyaml takes every character for one.
+        let marked = text.starts_with('\u{feff}');
         self.push_char('"');
         let mut after_space = false;
         for (at, c) in text.char_indices() {
             let rest = &text[at + c.len_utf8()..];
-            if c == ' ' {
+            if c == ' ' && !marked {
                 match indent {
                     Some(indent)
                         if !after_space
@@ -187,7 +189,7 @@ impl<'o> Output<'o> {
                 after_space = true;
                 continue;
             }
-            if !is_printable(c) || is_break(c) || matches!(c, '"' | '\\') {
+            if marked || !is_printable(c) || is_break(c) || matches!(c, '"' | '\\') {
                 self.escape(c);
             } else {
                 self.push_char(c);
