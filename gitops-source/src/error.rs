@@ -24,6 +24,12 @@ pub enum SourceError {
     /// A private key is encrypted, and there is no passphrase.
     #[error("private key is encrypted")]
     Encrypted,
+    /// A reference is not where a change to it was made from; nothing was pushed.
+    #[error("non-fast-forward update: {reference}")]
+    Moved {
+        /// The reference.
+        reference: Box<str>,
+    },
     /// The repository has no commit yet.
     #[error("git repository is empty")]
     Empty,
@@ -88,7 +94,9 @@ impl From<TreeError> for SourceError {
 impl Classify for SourceError {
     fn class(&self) -> Class {
         match self {
-            Self::Network(_) | Self::Empty | Self::Disk { .. } => Class::Transient,
+            Self::Network(_) | Self::Empty | Self::Moved { .. } | Self::Disk { .. } => {
+                Class::Transient
+            }
             Self::NotFound(_) => Class::NotFound,
             Self::Denied(_) => Class::Denied,
             Self::Invalid(_) | Self::Content(_) | Self::Index(_) | Self::Encrypted => {

@@ -33,8 +33,9 @@ pub use bucket::{
 pub use error::SourceError;
 pub use fetch_artifact::{ArtifactFetcher, FetchError, FetchOptions};
 pub use git::{
-    GitAccess, GitCredentials, GitKeys, GitLimits, GitReference, GitSource, GitTransport,
-    GitTransports, SignatureError, SshAlgorithms, SshIdentity, SshTransport, Tls,
+    CommitOptions, GitAccess, GitBase, GitChange, GitCommit, GitCredentials, GitKeys, GitLimits,
+    GitPerson, GitReference, GitSigner, GitSource, GitTransport, GitTransports, Push, PushTarget,
+    SignatureError, SshAlgorithms, SshIdentity, SshTransport, Tls,
 };
 pub use gitops_core::{Version, VersionRange, VersionRangeError};
 pub use helm::{

@@ -10,6 +10,7 @@ mod location;
 mod objects;
 mod origin;
 mod packet;
+mod push;
 mod select;
 mod session;
 mod signature;
@@ -33,7 +34,8 @@ use submodules::Submodules;
 use tree::GitTree;
 
 pub use http::{GitCredentials, GitTransport, GitTransports, Tls};
-pub use signature::{GitKeys, SignatureError};
+pub use push::{CommitOptions, GitBase, GitChange, GitCommit, GitPerson, Push, PushTarget};
+pub use signature::{GitKeys, GitSigner, SignatureError};
 pub use ssh::{SshAlgorithms, SshIdentity, SshTransport};
 
 /// The way to a server.

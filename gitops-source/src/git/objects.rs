@@ -24,6 +24,12 @@ pub(crate) struct Objects {
     _place: Option<TempDir>,
 }
 
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Objects").finish_non_exhaustive()
+    }
+}
+
 /// What is told of a commit.
 pub(crate) struct Commit {
     pub(crate) id: ObjectId,

@@ -104,6 +104,17 @@ impl Origin {
         Ok(self.refs().is_empty())
     }
 
+    /// How the repository names its objects.
+    pub(crate) fn format(&self) -> gix::hash::Kind {
+        match self {
+            Self::Disk { format, .. } => *format,
+            Self::Server(session) if session.advertisement.object_format() == "sha256" => {
+                gix::hash::Kind::Sha256
+            }
+            Self::Server(_) => gix::hash::Kind::Sha1,
+        }
+    }
+
     pub(crate) fn filters(&self) -> bool {
         matches!(self, Self::Server(session) if session.advertisement.filters())
     }
@@ -118,10 +129,7 @@ impl Origin {
             Self::Server(session) => session,
             Self::Disk { objects, format, .. } => return Objects::open(objects, *format),
         };
-        let format = match session.advertisement.object_format() {
-            "sha256" => gix::hash::Kind::Sha256,
-            _ => gix::hash::Kind::Sha1,
-        };
+        let format = self.format();
         let tips: Vec<String>;
         let mut want = Want { ids: want.ids, ..*want };
         if !session.may_want(want.ids) {

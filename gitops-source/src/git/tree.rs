@@ -21,7 +21,8 @@ use crate::SourceError;
 
 /// The tree of a commit. Directories are known from the start; files are read when asked for.
 pub(crate) struct GitTree {
-    objects: Mutex<Objects>,
+    /// Reading remembers packs, which one reader at a time can do.
+    objects: Arc<Mutex<Objects>>,
     directories: BTreeMap<PathBuf, Vec<(Entry, ObjectId)>>,
     submodules: Vec<(PathBuf, ObjectId)>,
     mounted: BTreeMap<PathBuf, Arc<GitTree>>,
@@ -53,7 +54,13 @@ impl GitTree {
         walk.directory(Path::new(""), root, &mut directories)?;
         let submodules = walk.submodules;
         let mounted = BTreeMap::new();
-        Ok(Self { objects: Mutex::new(objects), directories, submodules, mounted })
+        let objects = Arc::new(Mutex::new(objects));
+        Ok(Self { objects, directories, submodules, mounted })
+    }
+
+    /// The objects that the files are read from.
+    pub(crate) fn objects(&self) -> Arc<Mutex<Objects>> {
+        Arc::clone(&self.objects)
     }
 
     /// Where submodules are, and their commits.

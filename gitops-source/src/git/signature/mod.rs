@@ -7,6 +7,7 @@
 
 mod openpgp;
 mod payload;
+mod sign;
 mod ssh;
 
 use gitops_core::{Class, Classify};
@@ -14,6 +15,8 @@ use jiff::Timestamp;
 
 use crate::{Subject, TagObject};
 use payload::Signed;
+
+pub use sign::GitSigner;
 
 /// The public keys that are trusted to sign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -141,11 +141,6 @@ impl Conversation {
         }
     }
 
-    /// Says more.
-    pub(crate) async fn say(&self, more: Bytes) -> Result<(), SourceError> {
-        self.channel.data_bytes(more).await.map_err(broken)
-    }
-
     /// Everything up to a flush packet.
     pub(crate) async fn until_flush(&mut self, max: u64) -> Result<Vec<u8>, SourceError> {
         let (mut all, mut seen) = (Vec::new(), 0);

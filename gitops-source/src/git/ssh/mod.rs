@@ -147,7 +147,10 @@ impl SshTransport {
     }
 }
 
-fn read_key(pem: &Secret, passphrase: Option<&Secret>) -> Result<PrivateKey, SourceError> {
+pub(super) fn read_key(
+    pem: &Secret,
+    passphrase: Option<&Secret>,
+) -> Result<PrivateKey, SourceError> {
     let malformed = |why: &str| SourceError::Invalid(format!("ssh: {why}").into());
     let text = pem.expose_str().ok_or_else(|| malformed("no key found"))?;
     let password = match passphrase {
