@@ -29,7 +29,8 @@ pub struct Manifest {
 /// Where an object was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The file, relative to the root of the tree.
+    /// The file, relative to the root of the tree; for one of a repository that was fetched, behind
+    /// its address and a `#`.
     pub file: Arc<str>,
     /// The line at which the object begins, counted from 1.
     pub line: u32,

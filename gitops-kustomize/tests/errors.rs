@@ -11,10 +11,13 @@
     reason = "tests"
 )]
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
+use bytes::Bytes;
 use gitops_core::{Classify as _, MemoryTree, Scope, one_line};
-use gitops_kustomize::{BuildOptions, Error, ErrorKind, LoadRestriction, build};
+use gitops_kustomize::{
+    BuildOptions, Error, ErrorKind, LoadRestriction, Remote, Remotes, RepositoryUrl, build,
+};
 
 fn failure(files: &[(String, String)], path: &str, options: &BuildOptions) -> Error {
     let tree = MemoryTree::from_iter(files.iter().cloned());
@@ -144,4 +147,54 @@ fn secrets_are_not_quoted() {
             assert!(!shown.contains("hunter2"), "{shown}");
         }
     }
+}
+
+/// A repository with a broken overlay and a good one.
+#[derive(Debug)]
+struct Fetched;
+
+impl Remotes for Fetched {
+    fn directory(&self, repository: &RepositoryUrl) -> Result<Remote, Error> {
+        let tree = MemoryTree::from_iter([
+            ("bad/kustomization.yaml", "namePrefix: x-\nresources:\n- ap.yaml\n"),
+            ("bad/app.yaml", ""),
+            ("good/kustomization.yaml", "resources: [app.yaml]\n"),
+            ("good/app.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n"),
+        ]);
+        Ok(Remote { tree: Arc::new(tree), path: repository.path().into() })
+    }
+
+    fn file(&self, _: &str) -> Result<Bytes, Error> {
+        Err(Error::not_a_file())
+    }
+}
+
+/// Files of a fetched repository are not taken for those of the tree.
+#[test]
+fn places_in_fetched_repositories() {
+    let run = |directory: &str| {
+        let top = format!("resources:\n- https://user:pass@host/org/repo//{directory}?ref=v1\n");
+        // A file of the same name, whose text must not be shown.
+        let tree = MemoryTree::from_iter([
+            ("kustomization.yaml", top),
+            ("bad/kustomization.yaml", "wrong\nwrong\nwrong\n".to_owned()),
+        ]);
+        let options =
+            BuildOptions { remotes: Arc::new(Fetched), trace: true, ..BuildOptions::default() };
+        build(&tree, "".as_ref(), &options, &Scope::background())
+    };
+    let error = run("bad").unwrap_err().map_files(|file| format!("./{file}"));
+    let address = "https://***@host/org/repo//bad?ref=v1";
+    assert_eq!(error.file(), Some(format!("{address}#bad/kustomization.yaml").as_str()));
+    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let failing = format!("{address}#bad/kustomization.yaml:3:3");
+    assert_eq!(chain, ["./kustomization.yaml:2:3", failing.as_str()]);
+    let page = format!("{error:#}");
+    assert!(page.contains("\n 3 | - ap.yaml\n") && page.contains("did you mean \"app.yaml\"?"));
+    assert!(!page.contains("pass") && !page.contains("wrong"), "{page}");
+
+    let rendered = run("good").unwrap();
+    let explanation = rendered.manifests.explain("Namespace/a.metadata.name").unwrap();
+    let place = explanation.changes[0].place.as_ref().unwrap().to_string();
+    assert_eq!(place, "https://***@host/org/repo//good?ref=v1#good/app.yaml:3:18");
 }

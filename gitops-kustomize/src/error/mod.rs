@@ -10,6 +10,8 @@ use gitops_yaml::Node;
 
 use place::Part;
 
+use crate::load::path;
+
 /// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -87,12 +89,22 @@ impl Entry {
 /// A place in a file of the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Location {
-    /// The file, relative to the root of the tree.
+    /// The file, relative to the root of the tree; for one of a repository that was fetched, behind
+    /// its address and a `#`.
     pub file: Arc<str>,
     /// The line, counted from 1; 0 where only the file is known.
     pub line: u32,
     /// The column in characters, counted from 1; 0 where it is not known.
     pub column: u32,
+}
+
+impl Location {
+    /// Gives a file of the tree another name.
+    pub(crate) fn map_file(&mut self, name: &mut impl FnMut(&str) -> String) {
+        if path::is_local_name(&self.file) {
+            self.file = name(&self.file).into();
+        }
+    }
 }
 
 /// `file:line:column`, as far as they are known.
@@ -376,15 +388,16 @@ impl Error {
         self.0.details.chain.iter().rev()
     }
 
-    /// The same error with other names for its files, such as relative to another directory.
+    /// The same error with other names for the files of the tree, such as relative to another
+    /// directory. Those of remote places stay.
     #[must_use]
     pub fn map_files(mut self, mut name: impl FnMut(&str) -> String) -> Self {
         let details = &mut self.0.details;
-        if let Some(file) = &mut details.file {
+        if let Some(file) = details.file.as_mut().filter(|file| path::is_local_name(file)) {
             *file = name(file).into();
         }
         for place in details.chain.iter_mut().chain(&mut details.related) {
-            place.file = name(&place.file).into();
+            place.map_file(&mut name);
         }
         self
     }

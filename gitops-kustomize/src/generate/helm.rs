@@ -89,7 +89,8 @@ pub(crate) fn check<'b>(chart: &HelmChart, build: &'b Build<'_>) -> Result<&'b d
         }
     }
     if !chart.values_merge.is_empty() && !MERGE_OPTIONS.contains(&chart.values_merge.as_str()) {
-        return fail(format!("valuesMerge must be one of [{}]", MERGE_OPTIONS.join(" ")));
+        return fail(format!("valuesMerge must be one of [{}]", MERGE_OPTIONS.join(" ")))
+            .map_err(|error: Error| error.at_field("valuesMerge"));
     }
     Ok(&**renderer)
 }
@@ -129,12 +130,14 @@ fn release(
 ) -> Result<HelmRelease> {
     let defaults = &build.options.helm_defaults;
     let mut values = vec![values(chart, found, place, loader, &build.schema)?];
-    for file in &chart.additional_values_files {
-        values.push(
+    for (index, file) in chart.additional_values_files.iter().enumerate() {
+        values.push(loader.read(file).map_err(|error| {
             loader
-                .read(file)
-                .map_err(|error| error.context("could not load additionalValuesFile"))?,
-        );
+                .suggest(error, file)
+                .context("could not load additionalValuesFile")
+                .at_index(index)
+                .at_field("additionalValuesFiles")
+        })?);
     }
     Ok(HelmRelease {
         name: chart.release_name.clone(),
@@ -171,7 +174,9 @@ fn values(
         return print(inline);
     }
     let file = if !chart.values_file.is_empty() {
-        loader.read(&chart.values_file)?
+        loader.read(&chart.values_file).map_err(|error| {
+            loader.suggest(error, &chart.values_file).at_field("valuesFile")
+        })?
     } else if let Chart::Pulled(remote) = found {
         let file = remote.path.join("values.yaml");
         remote.tree.read(&file).map_err(|error| {

@@ -102,9 +102,17 @@ impl<'t> Loader<'t> {
         }
     }
 
-    /// A path as errors name it: relative to the tree's root.
+    /// A path as errors name it: relative to the tree's root, in a repository that was fetched behind
+    /// the repository's address and a `#`.
     pub(crate) fn name_of(&self, file: &str) -> String {
-        if path::is_remote(file) { path::masked(file) } else { path::join(&self.root, file) }
+        if path::is_remote(file) {
+            return path::masked(file);
+        }
+        let full = path::join(&self.root, file);
+        match self.files.url() {
+            None => full,
+            Some(url) => format!("{}#{full}", path::masked(&url)),
+        }
     }
 
     /// The content of a file that the kustomization names.
@@ -164,7 +172,11 @@ impl<'t> Loader<'t> {
 
     /// The text of a file by the name that errors have for it.
     pub(crate) fn text_of(&self, name: &str) -> Option<String> {
-        let content = self.tree().read(Path::new(name)).ok()?;
+        let own = match self.files.url() {
+            None => name,
+            Some(url) => name.strip_prefix(path::masked(&url).as_str())?.strip_prefix('#')?,
+        };
+        let content = self.tree().read(Path::new(own)).ok()?;
         Some(String::from_utf8_lossy(&content).into_owned())
     }
 

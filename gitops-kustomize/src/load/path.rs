@@ -50,6 +50,11 @@ pub(crate) fn masked(entry: &str) -> String {
     }
 }
 
+/// Whether a name of a file, as errors have it, is that of one in the tree that is built.
+pub(crate) fn is_local_name(name: &str) -> bool {
+    !is_remote(name.split('#').next().unwrap_or(name))
+}
+
 /// Whether a text is an address of a single file.
 pub(crate) fn is_remote_file(path: &str) -> bool {
     path.starts_with("http://") || path.starts_with("https://")

@@ -97,12 +97,13 @@ impl Explanation {
         })
     }
 
-    /// The same history with other names for its files, such as relative to another directory.
+    /// The same history with other names for the files of the tree, such as relative to another
+    /// directory. Those of remote places stay.
     #[must_use]
     pub fn map_files(mut self, mut name: impl FnMut(&str) -> String) -> Self {
         for change in &mut self.changes {
             for place in [&mut change.place, &mut change.configured].into_iter().flatten() {
-                place.file = name(&place.file).into();
+                place.map_file(&mut name);
             }
         }
         self
