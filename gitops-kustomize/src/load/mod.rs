@@ -130,11 +130,10 @@ impl<'t> Loader<'t> {
                 problem.reword(|text| format!("evalsymlink failure on '{shown}' : {text}"))
             })?;
             let real = real.to_string_lossy().into_owned();
-            if tree.stat(Path::new(&real)).is_ok_and(|entry| entry.is_dir()) {
-                let message = format!("'{}' must resolve to a file", self.shown(&full));
-                return Err(Error::new(ErrorKind::NotFound, message));
-            }
             if !path::is_within(&real, &self.root) {
+                if tree.stat(Path::new(&real)).is_ok_and(|entry| entry.is_dir()) {
+                    return Err(self.not_a_file(&full));
+                }
                 let message = format!(
                     "security; file '{}' is not in or below '{}'",
                     self.shown(&real),
@@ -146,12 +145,21 @@ impl<'t> Loader<'t> {
             }
         }
         tree.read(Path::new(&full)).map_err(|error| match error.kind {
+            TreeErrorKind::IsADirectory if self.restriction == LoadRestriction::RootOnly => {
+                self.not_a_file(&full)
+            }
             TreeErrorKind::IsADirectory => Error::new(
                 ErrorKind::NotFound,
                 format!("read {}: is a directory", self.shown(&full)),
             ),
             _ => self.open_error("open", &full, &error),
         })
+    }
+
+    #[cold]
+    fn not_a_file(&self, full: &str) -> Error {
+        let message = format!("'{}' must resolve to a file", self.shown(full));
+        Error::new(ErrorKind::NotFound, message)
     }
 
     /// The content of a file that the kustomization's own directory may have.

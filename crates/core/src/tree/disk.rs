@@ -16,13 +16,17 @@ use rustix::{
     io::Errno,
 };
 
+#[cfg(target_os = "linux")]
+use rustix::fs::ResolveFlags;
+
 use super::{Entry, EntryKind, Tree, TreeError, TreeErrorKind, clean_path, file_name};
 
 const MAX_LINKS: usize = 40;
 
-/// A directory on disk as a [`Tree`]. Every path is walked from an open handle of the root, one
-/// component at a time and without following links blindly, so that a link (also one that is
-/// swapped in between a check and its use) never leads outside.
+/// A directory on disk as a [`Tree`]. Every path is opened from an open handle of the root: by the
+/// kernel in one step where no link stands on the way, else one component at a time and without
+/// following links blindly, so that a link (also one that is swapped in between a check and its use)
+/// never leads outside.
 ///
 /// A link with an absolute target leaves the tree by definition, even if it points back into it.
 #[derive(Clone, Debug)]
@@ -59,6 +63,40 @@ impl DiskTree {
 
     /// Opens a path; also tells where it stands, links followed.
     fn walk(&self, path: &Path) -> Result<(OwnedFd, Stat, PathBuf), TreeError> {
+        match self.open_straight(path) {
+            Some(outcome) => outcome,
+            None => self.walk_links(path),
+        }
+    }
+
+    /// Opens a path that leads over no link in one step, which the kernel confines; `None` where that
+    /// does not tell.
+    #[cfg(target_os = "linux")]
+    fn open_straight(&self, path: &Path) -> Option<Result<(OwnedFd, Stat, PathBuf), TreeError>> {
+        let real = clean_path(path).ok()?;
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        match fs::openat2(&*self.root, relative, flags, Mode::empty(), resolve) {
+            Ok(file) => {
+                let stat = fs::fstat(&file).ok()?;
+                Some(Ok((file, stat, real)))
+            }
+            Err(Errno::NOENT) => Some(Err(from_errno(path, Errno::NOENT))),
+            // A link on the way, a rename meanwhile, a kernel or a sandbox that does not know the call.
+            Err(_) => None,
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn open_straight(&self, _: &Path) -> Option<Result<(OwnedFd, Stat, PathBuf), TreeError>> {
+        None
+    }
+
+    /// Opens a path step by step.
+    fn walk_links(&self, path: &Path) -> Result<(OwnedFd, Stat, PathBuf), TreeError> {
         let fail = |errno| from_errno(path, errno);
         let mut todo: VecDeque<OsString> = VecDeque::new();
         push_front(&mut todo, path).map_err(|kind| TreeError::new(path, kind))?;
