@@ -174,9 +174,9 @@ fn values(
         return print(inline);
     }
     let file = if !chart.values_file.is_empty() {
-        loader.read(&chart.values_file).map_err(|error| {
-            loader.suggest(error, &chart.values_file).at_field("valuesFile")
-        })?
+        loader
+            .read(&chart.values_file)
+            .map_err(|error| loader.suggest(error, &chart.values_file).at_field("valuesFile"))?
     } else if let Chart::Pulled(remote) = found {
         let file = remote.path.join("values.yaml");
         remote.tree.read(&file).map_err(|error| {

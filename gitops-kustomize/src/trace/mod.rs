@@ -91,6 +91,15 @@ pub(crate) struct TracedStep {
 }
 
 impl TracedStep {
+    pub(crate) fn new(
+        by: &str,
+        from: &Arc<ConfigurationFile>,
+        entry: Entry,
+        plugin: Option<Location>,
+    ) -> Self {
+        Self { by: by.to_owned(), from: Arc::clone(from), entry, plugin }
+    }
+
     /// What the step as a whole does.
     pub(crate) fn cause(&self) -> Cause {
         Cause { configured: Some(self.configured(self.entry)), ..Cause::by(&self.by) }
