@@ -255,6 +255,60 @@ pub fn environment() -> gitops_auth::Environment {
     gitops_auth::Environment::new(|name| std::env::var(name).ok())
 }
 
+/// Composes artifacts of the artifacts of other sources, and stores and serves them.
+///
+/// Connects to the cluster of $KUBECONFIG or ~/.kube/config, or to the one that it runs in.
+#[derive(Parser, Clone, Debug)]
+#[command(
+    name = "source-watcher",
+    version,
+    // Sources appear soon after their generators.
+    mut_arg("requeue_dependency", |arg| arg.default_value("5s")),
+    after_help = "Flags may be written --flag=value or \
+--flag value; durations as in 1h30m, 750ms."
+)]
+pub struct WatcherArgs {
+    /// Shared flags.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// How many objects are reconciled at a time.
+    #[arg(long, default_value = "10", value_name = "N")]
+    pub concurrent: usize,
+    /// Where artifacts are stored.
+    #[arg(long, env = "STORAGE_PATH", default_value = "/data", value_name = "DIR")]
+    pub storage_path: PathBuf,
+    /// Where artifacts are served.
+    #[arg(long, env = "STORAGE_ADDRESS", default_value = ":9090", value_name = "ADDRESS")]
+    pub storage_addr: String,
+    /// Under which address others reach the artifacts; without it,
+    /// source-watcher.$RUNTIME_NAMESPACE.svc.cluster.local.
+    #[arg(long, env = "STORAGE_ADV_ADDR", default_value = "", value_name = "ADDRESS")]
+    pub storage_adv_addr: String,
+    /// How long artifacts that were replaced are kept.
+    #[arg(long, default_value = "1m", value_parser = duration)]
+    pub artifact_retention_ttl: Duration,
+    /// How many artifacts of an object are kept.
+    #[arg(long, default_value = "2", value_name = "N")]
+    pub artifact_retention_records: usize,
+    /// The digest of artifacts: sha256, sha384, sha512 or blake3.
+    #[arg(long, default_value = "sha256", value_name = "NAME")]
+    pub artifact_digest_algo: String,
+    /// How often the download of an artifact is tried.
+    #[arg(long, default_value = "9", value_name = "N")]
+    pub http_retry: u32,
+    /// How long the reconciliation of an object may take.
+    #[arg(long, default_value = "10m", value_parser = duration)]
+    pub reconciliation_timeout: Duration,
+    /// Forbid references to objects of other namespaces.
+    #[arg(long, default_value = "false", value_parser = boolean, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub no_cross_namespace_refs: bool,
+}
+
+/// The gates of source-watcher.
+pub const WATCHER_GATES: &[Gate] =
+    &[("CacheSecretsAndConfigMaps", false), ("DirectSourceFetch", false)];
+
 /// A feature gate and its default.
 pub type Gate = (&'static str, bool);
 

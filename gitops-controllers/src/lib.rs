@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod embed;
+pub mod generator;
 pub mod http;
 pub mod kustomization;
 mod overlay;

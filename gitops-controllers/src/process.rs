@@ -11,6 +11,7 @@ use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::Subscr
 use crate::{
     args::{
         CommonArgs, FeatureGates, KustomizeArgs, LogEncoding, LogLevel, SOURCE_GATES, SourceArgs,
+        WatcherArgs,
     },
     http::{health_router, listen, metrics_router, serve},
     kustomization::Build,
@@ -19,7 +20,8 @@ use crate::{
         RateLimit, Timing, ZapLayer, connect, lease_name,
     },
     wire::{
-        KustomizeSettings, SourceSettings, StartError, kustomize_controllers, source_controllers,
+        KustomizeSettings, SourceSettings, StartError, WatcherSettings, kustomize_controllers,
+        source_controllers, watcher_controllers,
     },
 };
 
@@ -37,7 +39,12 @@ pub async fn source(args: SourceArgs, ambient: Ambient, scope: Scope) -> Result<
     let settings = SourceSettings { ambient, ..SourceSettings::from_args(&args)? };
     let process =
         Process::start("source-controller", "source-controller", &args.common, scope).await?;
-    let address = advertised(&args);
+    let address = advertised(
+        "source-controller",
+        &args.storage_adv_addr,
+        &args.common.runtime_namespace,
+        &args.storage_addr,
+    );
     let store = settings.store.open(settings.algorithm, Arc::clone(&process.context.clock))?;
     let held = process.lead().await;
     let run = async {
@@ -47,6 +54,37 @@ pub async fn source(args: SourceArgs, ambient: Ambient, scope: Scope) -> Result<
             tokio::spawn(serve(listener, artifact_router(Arc::clone(&store)), scope));
         }
         source_controllers(&process.context, &settings, store, address).run().await;
+        Ok(())
+    };
+    process.finish(held, run).await
+}
+
+/// Runs source-watcher until it is told to stop.
+///
+/// # Errors
+/// When it cannot start, or loses its lease.
+pub async fn watcher(
+    args: WatcherArgs,
+    artifact_host: Option<String>,
+    scope: Scope,
+) -> Result<(), StartError> {
+    let settings = WatcherSettings::from_args(&args)?;
+    let process = Process::start("source-watcher", "source-watcher", &args.common, scope).await?;
+    let address = advertised(
+        "source-watcher",
+        &args.storage_adv_addr,
+        &args.common.runtime_namespace,
+        &args.storage_addr,
+    );
+    let store = settings.store.open(settings.algorithm, Arc::clone(&process.context.clock))?;
+    let held = process.lead().await;
+    let run = async {
+        if let Some(listener) = listen("storage-addr", &args.storage_addr).await? {
+            let scope = process.context.scope.clone();
+            tokio::spawn(serve(listener, artifact_router(Arc::clone(&store)), scope));
+        }
+        let host = artifact_host;
+        watcher_controllers(&process.context, &settings, store, address, host)?.run().await;
         Ok(())
     };
     process.finish(held, run).await
@@ -245,14 +283,12 @@ impl Process {
 }
 
 /// The address under which consumers reach the artifacts.
-fn advertised(args: &SourceArgs) -> String {
-    if !args.storage_adv_addr.is_empty() {
-        return args.storage_adv_addr.clone();
-    }
-    match args.common.runtime_namespace.as_str() {
-        "" => args.storage_addr.clone(),
+fn advertised(service: &str, given: &str, namespace: &str, listened: &str) -> String {
+    match (given, namespace) {
+        ("", "") => listened.to_owned(),
         // The dot at the end spares the search through the domains of the pod.
-        namespace => format!("source-controller.{namespace}.svc.cluster.local."),
+        ("", namespace) => format!("{service}.{namespace}.svc.cluster.local."),
+        (given, _) => given.to_owned(),
     }
 }
 

@@ -122,6 +122,26 @@ pub const HELM_CHART: Profile = Profile {
     ..GIT_REPOSITORY
 };
 
+/// ArtifactGenerator.
+pub const ARTIFACT_GENERATOR: Profile = Profile {
+    controller: "artifactgenerator",
+    owned: &[condition::READY, condition::RECONCILING, condition::STALLED],
+    negative: &[],
+    ready: Ready::Outcome { success: reason::SUCCEEDED },
+    failure: |_| None,
+    reason: |stage, _| match stage {
+        Stage::Validate => reason::VALIDATION_FAILED,
+        Stage::Build | Stage::Store => reason::BUILD_FAILED,
+        Stage::Fetch | Stage::Resolve => reason::SOURCE_FETCH_FAILED,
+        _ => reason::RECONCILIATION_FAILED,
+    },
+    stalls: source_stalls,
+    retry: Retry::Backoff,
+    announces_generation: false,
+    observes_suspended: false,
+    ..KUSTOMIZATION
+};
+
 /// Kustomization.
 pub const KUSTOMIZATION: Profile = Profile {
     controller: "kustomization",

@@ -6,17 +6,21 @@ use gitops_apply::{KubeconfigOptions, RecordOptions};
 use gitops_auth::TokenCache;
 use gitops_core::{Algorithm, Clock, SystemClock};
 use gitops_source::{
-    Ambient, ArtifactFetcher, ArtifactStore, DiskStore, FetchOptions, HelmRepositories, MemoryStore,
-    Registries, Retention, SshAlgorithms,
+    Ambient, ArtifactFetcher, ArtifactStore, DiskStore, FetchOptions, HelmRepositories,
+    MemoryStore, Registries, Retention, SshAlgorithms,
 };
 
 use crate::{
-    args::{FeatureGates, KUSTOMIZE_GATES, KustomizeArgs, SOURCE_GATES, SourceArgs, environment},
+    args::{
+        FeatureGates, KUSTOMIZE_GATES, KustomizeArgs, SOURCE_GATES, SourceArgs, WATCHER_GATES,
+        WatcherArgs, environment,
+    },
+    generator::{self, ArtifactGeneratorReconciler, GeneratorOptions},
     kustomization::{self, Build, Parts},
     runtime::{Context, Controller},
     source::{
-        BucketReconciler, ChartOptions, GitRepositoryReconciler, HelmChartReconciler, HelmRepositoryReconciler,
-        Identities, OciRepositoryReconciler, SourceOverride, Storage,
+        BucketReconciler, ChartOptions, GitRepositoryReconciler, HelmChartReconciler,
+        HelmRepositoryReconciler, Identities, OciRepositoryReconciler, SourceOverride, Storage,
     },
 };
 
@@ -255,6 +259,88 @@ pub fn source_controllers(
         helm_charts,
         buckets: Controller::new(buckets, context.clone(), selector, settings.workers),
     }
+}
+
+/// The settings of a source-watcher.
+#[derive(Clone, Debug)]
+pub struct WatcherSettings {
+    /// Objects at a time.
+    pub workers: usize,
+    /// Where artifacts are kept.
+    pub store: Store,
+    /// The digest of artifacts.
+    pub algorithm: Algorithm,
+    /// How long artifacts that were replaced stay.
+    pub retention: Retention,
+    /// Only objects with these labels.
+    pub selector: Option<String>,
+    /// How often the download of an artifact is tried again.
+    pub http_retry: u32,
+    /// What the reconciler knows of the flags.
+    pub options: GeneratorOptions,
+}
+
+impl WatcherSettings {
+    /// From flags.
+    ///
+    /// # Errors
+    /// On values that are wrong.
+    pub fn from_args(args: &WatcherArgs) -> Result<Self, StartError> {
+        FeatureGates::parse(WATCHER_GATES, &args.common.feature_gates)
+            .map_err(|error| StartError::Flag(error.to_string()))?;
+        let algorithm = args
+            .artifact_digest_algo
+            .parse()
+            .map_err(|error| StartError::Flag(format!("artifact-digest-algo: {error}")))?;
+        Ok(Self {
+            workers: args.concurrent,
+            store: Store::Disk(args.storage_path.clone()),
+            algorithm,
+            retention: Retention {
+                ttl: args.artifact_retention_ttl,
+                records: args.artifact_retention_records,
+            },
+            selector: some(&args.common.watch_label_selector),
+            http_retry: args.http_retry,
+            options: GeneratorOptions {
+                no_cross_namespace_refs: args.no_cross_namespace_refs,
+                timeout: args.reconciliation_timeout,
+            },
+        })
+    }
+}
+
+/// The controllers of a source-watcher. `host` replaces the host of artifact URLs.
+///
+/// # Errors
+/// When the download client cannot be set up.
+pub fn watcher_controllers(
+    context: &Context,
+    settings: &WatcherSettings,
+    store: Arc<dyn ArtifactStore>,
+    address: String,
+    host: Option<String>,
+) -> Result<Controller<ArtifactGeneratorReconciler>, StartError> {
+    let mut fetch = FetchOptions::default();
+    fetch.retries = settings.http_retry;
+    fetch.host = host;
+    fetch.cache_bytes = FETCH_CACHE;
+    let fetcher = ArtifactFetcher::new(fetch)
+        .map_err(|error| StartError::io("set up", "the artifact client", error))?;
+    let storage = Storage { store, address, retention: settings.retention };
+    let reconciler = ArtifactGeneratorReconciler::new(
+        context.client.clone(),
+        storage,
+        fetcher,
+        &context.caches,
+        settings.options.clone(),
+    );
+    let follow = reconciler.follow();
+    let selector = settings.selector.as_deref();
+    let controller = Controller::new(reconciler, context.clone(), selector, settings.workers)
+        .with_finalizer(generator::FINALIZER);
+    follow(&controller.cache(), &controller.queue());
+    Ok(controller)
 }
 
 /// The settings of a kustomize-controller.

@@ -10,6 +10,7 @@
 //! Invariant: knows nothing of Kubernetes; all configuration comes in as plain values.
 
 mod bucket;
+mod compose;
 mod error;
 mod fetch_artifact;
 mod git;
@@ -29,6 +30,9 @@ mod verify;
 pub use bucket::{
     Ambient, AzureBucket, AzureCredentials, BucketEndpoint, BucketIndex, BucketPage, BucketSource,
     BucketStore, GcsBucket, GcsCredentials, S3Bucket, S3Credentials, StoredObject,
+};
+pub use compose::{
+    ComposeError, Composition, CopyRule, CopyStrategy, ExpandError, Expansion, PathPattern, compose,
 };
 pub use error::SourceError;
 pub use fetch_artifact::{ArtifactFetcher, FetchError, FetchOptions};

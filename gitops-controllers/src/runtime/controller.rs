@@ -65,6 +65,13 @@ impl<R: Reconcile> Controller<R> {
         Self { reconciler, context, cache, queue, workers, finalizer: annotation::FINALIZER }
     }
 
+    /// Uses a finalizer other than Flux's common one.
+    #[must_use]
+    pub fn with_finalizer(mut self, finalizer: &'static str) -> Self {
+        self.finalizer = finalizer;
+        self
+    }
+
     /// The queue, for whoever watches what objects depend on.
     pub fn queue(&self) -> Arc<Queue> {
         Arc::clone(&self.queue)

@@ -6,9 +6,9 @@ use gitops_api::{
     kustomize::{Kustomization, KustomizationStatus},
     meta::Condition,
     source::{
-        Bucket, BucketStatus, GitRepository, GitRepositoryStatus, HelmChart, HelmChartStatus,
-        HelmRepository, HelmRepositoryStatus, HelmRepositoryType, OciRepository,
-        OciRepositoryStatus,
+        ArtifactGenerator, ArtifactGeneratorStatus, Bucket, BucketStatus, GitRepository,
+        GitRepositoryStatus, HelmChart, HelmChartStatus, HelmRepository, HelmRepositoryStatus,
+        HelmRepositoryType, OciRepository, OciRepositoryStatus,
     },
 };
 use kube::Resource;
@@ -193,6 +193,41 @@ impl Kind for Bucket {
         self.spec.interval.get()
     }
     fn status(&self) -> Option<&BucketStatus> {
+        self.status.as_ref()
+    }
+}
+
+impl Status for ArtifactGeneratorStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+    fn set_conditions(&mut self, conditions: Vec<Condition>) {
+        self.conditions = conditions;
+    }
+    fn observed_generation(&self) -> Option<i64> {
+        None
+    }
+    /// The kind has no such field: its conditions tell.
+    fn observe_generation(&mut self, _: i64) {}
+    fn last_handled(&self) -> Option<&str> {
+        self.last_handled_reconcile_at.as_deref()
+    }
+    fn handle_request(&mut self, request: &str) {
+        self.last_handled_reconcile_at = Some(request.to_owned());
+    }
+}
+
+impl Kind for ArtifactGenerator {
+    type Status = ArtifactGeneratorStatus;
+    const PROFILE: &'static Profile = &crate::profiles::ARTIFACT_GENERATOR;
+
+    fn suspended(&self) -> bool {
+        crate::generator::is_disabled(self)
+    }
+    fn interval(&self) -> Duration {
+        Duration::from_hours(1)
+    }
+    fn status(&self) -> Option<&ArtifactGeneratorStatus> {
         self.status.as_ref()
     }
 }

@@ -120,7 +120,7 @@ pub struct Storage {
 
 impl Storage {
     /// The record of an artifact for an object's status.
-    pub(super) fn record(&self, artifact: &Artifact) -> Recorded {
+    pub(crate) fn record(&self, artifact: &Artifact) -> Recorded {
         let path = artifact.path();
         Recorded {
             digest: artifact.digest.to_string(),
