@@ -196,6 +196,14 @@ impl Chart {
         files::load(files, options.compat, &mut budget)
     }
 
+    /// The files of a `.tgz`, without the directory in which they stand.
+    ///
+    /// # Errors
+    /// [`ChartError`], in Helm's words.
+    pub fn unpack(archive: &[u8], options: &LoadOptions) -> Result<Vec<File>, ChartError> {
+        Budget::new(&options.limits).read_archive(archive)
+    }
+
     /// Makes a chart of files that are in memory.
     ///
     /// # Errors

@@ -41,6 +41,8 @@ pub(super) enum HelmCommand {
     /// Render a chart's templates, without a cluster
     #[command(after_help = TEMPLATE_EXAMPLES)]
     Template(Box<Template>),
+    /// Look for what is wrong with charts
+    Lint(Box<Lint>),
     /// Show what a chart says of itself
     #[command(subcommand, visible_alias = "inspect")]
     Show(Show),
@@ -161,6 +163,34 @@ pub(super) struct Template {
     /// Without a cluster, which is the default and the only way here
     #[arg(long, value_name = "client", num_args = 0..=1, default_missing_value = "client", hide = true)]
     pub(super) dry_run: Option<String>,
+}
+
+/// Arguments of `gitops helm lint`.
+#[derive(Debug, Args)]
+pub(super) struct Lint {
+    /// Directories and .tgz files
+    #[arg(value_name = "PATH")]
+    pub(super) charts: Vec<String>,
+    /// Fail on warnings
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Look at the charts below charts/ too
+    #[arg(long)]
+    pub(super) with_subcharts: bool,
+    /// Print warnings and errors only
+    #[arg(long)]
+    pub(super) quiet: bool,
+    /// Leave values.schema.json alone
+    #[arg(long)]
+    pub(super) skip_schema_validation: bool,
+    /// The version of Kubernetes that templates see and that tells what is deprecated
+    #[arg(long, value_name = "VERSION")]
+    pub(super) kube_version: Option<String>,
+    /// The namespace that templates see
+    #[arg(short, long, default_value = "default")]
+    pub(super) namespace: String,
+    #[command(flatten)]
+    pub(super) values: ValuesArgs,
 }
 
 /// Commands of `gitops helm show`.

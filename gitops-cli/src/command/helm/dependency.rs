@@ -11,7 +11,7 @@ pub(super) fn list(path: &str, compat: Compat) -> anyhow::Result<ExitCode> {
     let full = std::path::absolute(path)?;
     let metadata = std::fs::metadata(path);
     if let Err(error) = metadata {
-        anyhow::bail!("stat {path}: {}", reason(&error));
+        anyhow::bail!("stat {path}: {}", super::reason(&error));
     }
     let tree = DiskTree::open("/")?;
     // Here both versions name archives as they are given.
@@ -28,13 +28,4 @@ pub(super) fn list(path: &str, compat: Compat) -> anyhow::Result<ExitCode> {
     let text = list_dependencies(&tree, &full, path, &chart, &options);
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What the system says, in Go's words.
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
 }

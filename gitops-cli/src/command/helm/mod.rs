@@ -2,6 +2,7 @@
 
 mod args;
 mod dependency;
+mod lint;
 mod release_name;
 mod show;
 mod template;
@@ -25,6 +26,7 @@ pub(crate) fn run(helm: &Helm) -> anyhow::Result<ExitCode> {
     let compat = helm.helm_compat.into();
     let done = match &helm.command {
         HelmCommand::Template(args) => template::run(args, compat),
+        HelmCommand::Lint(args) => lint::run(args, compat),
         HelmCommand::Show(show) => show::run(show, compat),
         HelmCommand::Dependency(Dependency::List { chart }) => {
             dependency::list(chart.as_deref().unwrap_or("."), compat)
@@ -74,4 +76,14 @@ fn open(path: &str) -> anyhow::Result<(DiskTree, PathBuf)> {
         }
     }
     Ok((DiskTree::open("/")?, full))
+}
+
+/// What the system says, in Go's words.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "is a directory".to_owned(),
+        _ => error.to_string(),
+    }
 }
