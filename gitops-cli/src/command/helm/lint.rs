@@ -10,7 +10,8 @@ use std::{
 use anyhow::bail;
 use gitops_core::{DiskTree, MemoryTree};
 use gitops_helm::{
-    Chart, Compat, KubeVersion, LintMessage, LintOptions, LoadOptions, Severity, Values, check_archive, lint,
+    Chart, Compat, KubeVersion, LintMessage, LintOptions, LoadOptions, Severity, Values,
+    check_archive, lint,
 };
 
 use super::{args::Lint, reason, values};
