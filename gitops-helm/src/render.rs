@@ -5,8 +5,8 @@ use gitops_template::{Host, Limits};
 
 use crate::{
     Capabilities, Chart, CoalesceError, Compat, Crd, EngineError, EngineOptions, Hook, KindOrder,
-    Manifest, ManifestError, ReleaseInfo, Values, Warning, coalesce, process_dependencies,
-    render_templates, sort_manifests,
+    Manifest, ManifestError, ReleaseInfo, SchemaError, Values, Warning, coalesce,
+    process_dependencies, render_templates, sort_manifests, validate_schema,
 };
 
 /// How a chart is rendered.
@@ -64,6 +64,11 @@ pub enum RenderError {
     /// The values of a chart are no table.
     #[error(transparent)]
     Values(#[from] CoalesceError),
+    /// The values are not what values.schema.json wants.
+    #[error(
+        "values don't meet the specifications of the schema(s) in the following chart(s):\n{0}"
+    )]
+    Schema(SchemaError),
     /// The chart wants another Kubernetes.
     #[error("chart requires kubeVersion: {range} which is incompatible with Kubernetes {version}")]
     KubeVersion {
@@ -103,9 +108,16 @@ pub fn render(
 ) -> Result<Release, RenderError> {
     let compat = options.compat;
     let mut warnings = Vec::new();
-    process_dependencies(&mut chart, values, compat, &mut warnings)
-        .map_err(RenderError::Dependencies)?;
+    process_dependencies(&mut chart, values, compat, &mut warnings).map_err(
+        |error| match compat {
+            Compat::Helm4 => RenderError::Dependencies(error),
+            Compat::Helm3 => RenderError::Values(error),
+        },
+    )?;
     let values = coalesce(&chart, values, compat, &mut warnings)?;
+    if !options.skip_schema_validation {
+        validate_schema(&chart, &values).map_err(RenderError::Schema)?;
+    }
     check_kube_version(&chart, &options.capabilities)?;
     let engine = EngineOptions { limits: options.limits, ..EngineOptions::new(compat) };
     let mut rendered =

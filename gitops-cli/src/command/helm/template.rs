@@ -71,12 +71,25 @@ fn load(place: &str, compat: Compat) -> anyhow::Result<Chart> {
     if chart.metadata.deprecated {
         anstream::eprintln!("WARNING: This chart is deprecated");
     }
+    let hint = match compat {
+        Compat::Helm4 => {
+            "an error occurred while checking for chart dependencies. You may need to run 'helm \
+             dependency build' to fetch missing dependencies"
+        }
+        Compat::Helm3 => {
+            "An error occurred while checking for chart dependencies. You may need to run `helm \
+             dependency build` to fetch missing dependencies"
+        }
+    };
+    // Helm 4 knows this format, but not yet what it may depend on.
+    let unknown = compat == Compat::Helm4 && chart.metadata.api_version == "v3";
+    if unknown && !chart.metadata.dependencies.is_empty() {
+        bail!("{hint}: unsupported chart dependency type");
+    }
     let missing = missing_dependencies(&chart);
     if !missing.is_empty() {
         bail!(
-            "an error occurred while checking for chart dependencies. You may need to run `helm \
-             dependency build` to fetch missing dependencies: found in Chart.yaml, but missing in \
-             charts/ directory: {}",
+            "{hint}: found in Chart.yaml, but missing in charts/ directory: {}",
             missing.join(", ")
         );
     }
