@@ -2,19 +2,23 @@
 //!
 //! Follows kustomize's `api/filters/replacement`.
 
+mod copy;
+
 use std::sync::Arc;
 
-use gitops_yaml::{Content, Flavour, Node, Scalar, ScalarStyle, ScalarType, resolve};
+use gitops_yaml::{Flavour, Node, Scalar, ScalarStyle, resolve};
+
+use copy::{copy_to, refined};
 
 use super::{
     Transform,
-    field_path::{UNTYPED, look_up, split_path, visit, way},
+    field_path::{look_up, split_path, way},
     selector::Matcher,
 };
 use crate::{
     build::Build,
     error::{Entry, Error, ErrorKind, Location, Result},
-    file::{FieldOptions, Replacement, ReplacementSource, ReplacementTarget, decode::Dialect},
+    file::{Replacement, ReplacementSource, ReplacementTarget, decode::Dialect},
     load::Loader,
     read::read_document,
     resource::{Resource, ResourceId},
@@ -22,7 +26,6 @@ use crate::{
     trace::{self, Cause, TracedStep},
     words::list,
 };
-
 const DEFAULT_PATH: &str = "metadata.name";
 
 /// Copies of values.
@@ -295,33 +298,6 @@ fn find_source(source: &ReplacementSource, set: &ResourceSet) -> Result<usize> {
     }
 }
 
-/// The part of a value that the options name.
-fn refined(options: Option<&FieldOptions>, value: &Node) -> Result<Node> {
-    let Some(options) = options else { return Ok(value.clone()) };
-    let Some(text) = value.text() else { return Err(scalar_only()) };
-    let part = usize::try_from(options.index)
-        .ok()
-        .and_then(|index| text.split(&options.delimiter).nth(index));
-    match part {
-        Some(part) => {
-            let mut node = value.clone();
-            set_keeping_type(&mut node, part)?;
-            Ok(node)
-        }
-        None => Err(Error::new(
-            ErrorKind::Reference,
-            format!("options.index {} is out of bounds for value {text}", options.index),
-        )
-        .at_field("index")
-        .at_field("options")
-        .expecting("the number of a part of the value, counted from 0")),
-    }
-}
-
-fn scalar_only() -> Error {
-    Error::new(ErrorKind::Field, "delimiter option can only be used with scalar nodes")
-}
-
 fn write(
     target: &ReplacementTarget,
     value: &mut Value,
@@ -365,175 +341,4 @@ fn write(
         resource.refresh(&build.schema);
     }
     Ok(())
-}
-
-fn copy_to(
-    object: &mut Node,
-    path: &str,
-    value: &Node,
-    options: Option<&FieldOptions>,
-) -> Result<()> {
-    let parts = split_path(path);
-    if copy_into_structured_text(object, &parts, value, options) {
-        return Ok(());
-    }
-    let create = options.is_some_and(|options| options.create).then_some(value);
-    let fail = |create: bool| {
-        let verb = if create { "find or create" } else { "find" };
-        format!("unable to {verb} field {path:?} in replacement target")
-    };
-    let mut found = 0;
-    // Annotations become strings in the end, whatever they were.
-    let annotation = parts.len() > 2 && parts[0] == "metadata" && parts[1] == "annotations";
-    let walked = visit(object, &parts, create, &mut |node| {
-        found += 1;
-        if annotation
-            && let Some(text) =
-                node.as_scalar().filter(|scalar| scalar.style() != UNTYPED).map(Scalar::text)
-        {
-            *node = Node::string(text);
-        }
-        set_value(node, value, options)
-    });
-    match walked {
-        Ok(()) if found == 0 => {
-            Err(Error::new(ErrorKind::Reference, fail(create.is_some()))
-                .with_hint(way(object, &parts)))
-        }
-        Err(error) if found == 0 => {
-            Err(error.with_hint(way(object, &parts)).context(fail(create.is_some())))
-        }
-        other => other,
-    }
-}
-
-fn set_value(field: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result<()> {
-    let mut text = value.text().map(str::to_owned);
-    if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
-        let Some(old) = field.text() else { return Err(scalar_only()) };
-        let new = text.as_deref().unwrap_or_default();
-        let mut parts: Vec<&str> = old.split(&options.delimiter).collect();
-        match usize::try_from(options.index) {
-            Err(_) => parts.insert(0, new),
-            Ok(index) if index >= parts.len() => parts.push(new),
-            Ok(index) => parts[index] = new,
-        }
-        text = Some(parts.join(&options.delimiter));
-    }
-    match (field.as_scalar().is_some(), text) {
-        (true, Some(text)) => set_keeping_type(field, &text),
-        // Quirk: a mapping or list over a scalar leaves an empty text.
-        (true, None) => set_keeping_type(field, ""),
-        (false, Some(text)) => {
-            let mut copy = value.clone();
-            set_keeping_type(&mut copy, &text)?;
-            *field = copy;
-            Ok(())
-        }
-        (false, None) => {
-            *field = value.clone();
-            Ok(())
-        }
-    }
-}
-
-/// Writes a text over a scalar. A string stays a string, whatever the text looks like; a number or
-/// boolean must stay one.
-fn set_keeping_type(node: &mut Node, text: &str) -> Result<()> {
-    let Some(scalar) = node.as_scalar() else { return Ok(()) };
-    let (kind, style) = (scalar.kind(), scalar.style());
-    let read = resolve(text, Flavour::V3);
-    if kind == ScalarType::Null && style == UNTYPED {
-        *node.content_mut() = Content::Scalar(Scalar::new(text, read, ScalarStyle::Plain));
-        return Ok(());
-    }
-    let kind = match kind {
-        ScalarType::Str | ScalarType::Merge => ScalarType::Str,
-        ScalarType::Float if read == ScalarType::Int => ScalarType::Float,
-        kind if kind == read => kind,
-        _ if style != ScalarStyle::Plain => ScalarType::Str,
-        kind => {
-            let line = node.place().line();
-            let name = match kind {
-                ScalarType::Bool => "bool",
-                ScalarType::Int => "int",
-                ScalarType::Float => "float",
-                ScalarType::Null => "null",
-                _ => "timestamp",
-            };
-            return Err(Error::new(
-                ErrorKind::Field,
-                format!("yaml: line {line}: cannot decode !!str `{text}` as a !!{name}"),
-            )
-            .with_hint("the field holds another type of value; put it in quotes in the target to make it a string"));
-        }
-    };
-    *node.content_mut() = Content::Scalar(Scalar::new(text, kind, style));
-    Ok(())
-}
-
-/// Writes into a document that a scalar on the way of the path holds as text. False where there is
-/// none, or nothing in it was found.
-fn copy_into_structured_text(
-    object: &mut Node,
-    parts: &[String],
-    value: &Node,
-    options: Option<&FieldOptions>,
-) -> bool {
-    let holder = (1..parts.len()).find(|end| {
-        matches!(look_up(object, &parts[..*end]), Ok(Some(node)) if node.as_scalar().is_some() && !node.is_null())
-    });
-    let Some(end) = holder else { return false };
-    let Ok(Some(text)) =
-        look_up(object, &parts[..end]).map(|node| node.and_then(Node::text).map(str::to_owned))
-    else {
-        return false;
-    };
-    let Ok(mut document) = gitops_yaml::read(&text) else { return false };
-    let create = options.is_some_and(|options| options.create).then_some(value);
-    let mut found = false;
-    let written = visit(&mut document, &parts[end..], create, &mut |node| {
-        found = true;
-        set_value(node, value, options)
-    });
-    if written.is_err() || !found {
-        return false;
-    }
-    let Some(text) = print_like(&document, &text) else { return false };
-    visit(object, &parts[..end], None, &mut |node| {
-        *node.content_mut() = match node.as_scalar() {
-            Some(scalar) => {
-                Content::Scalar(Scalar::new(text.as_str(), ScalarType::Str, scalar.style()))
-            }
-            None => return Ok(()),
-        };
-        Ok(())
-    })
-    .is_ok()
-}
-
-/// The document in the form that its text had: JSON, with or without indentation, or YAML.
-fn print_like(document: &Node, text: &str) -> Option<String> {
-    if !text.trim_start().starts_with(['{', '[']) {
-        return gitops_yaml::to_yaml(document).ok().map(|text| text.trim().to_owned());
-    }
-    let json = sorted(gitops_yaml::to_json(document).ok()?);
-    if text.contains('\n') && text.contains("  ") {
-        serde_json::to_string_pretty(&json).ok()
-    } else {
-        Some(json.to_string())
-    }
-}
-
-fn sorted(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value;
-    match value {
-        Value::Object(fields) => {
-            let fields: std::collections::BTreeMap<_, _> =
-                fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            Value::Object(fields.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        leaf => leaf,
-    }
 }

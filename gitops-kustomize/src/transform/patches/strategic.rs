@@ -1,0 +1,165 @@
+//! Strategic merge patches.
+
+use gitops_yaml::{Mapping, Node, Schema};
+
+use super::{super::Transform, drop_empty, locate};
+use crate::{
+    build::Build,
+    error::{Error, ErrorKind, Result},
+    load::Loader,
+    read::read_resources,
+    resource::{Resource, rewrite_pairs},
+    set::ResourceSet,
+};
+
+/// Patches that name their target by their own kind, name and namespace.
+#[derive(Debug)]
+pub(crate) struct StrategicMerge {
+    patches: Vec<Resource>,
+    /// The entry of each patch.
+    entries: Vec<usize>,
+}
+
+impl StrategicMerge {
+    /// Reads the field `patchesStrategicMerge`.
+    pub(crate) fn configured(
+        entries: &[String],
+        loader: &Loader<'_>,
+        schema: &Schema,
+    ) -> Result<Self> {
+        Self::from_entries(entries, loader, schema).map_err(|error| {
+            let paths: Mapping = [("paths", Node::sequence(entries.iter().cloned()))].into_iter().collect();
+            let config = gitops_yaml::to_yaml(&Node::from(paths)).unwrap_or_default();
+            error.context(format!(
+                "trouble configuring builtin PatchStrategicMergeTransformer with config: `\n{config}`",
+            ))
+        })
+    }
+
+    /// Reads entries, each a patch itself or a file of them.
+    pub(crate) fn from_entries(
+        entries: &[String],
+        loader: &Loader<'_>,
+        schema: &Schema,
+    ) -> Result<Self> {
+        let mut step = Self { patches: Vec::new(), entries: Vec::new() };
+        for (index, entry) in entries.iter().enumerate() {
+            if let Ok(read) = read_resources(entry.as_bytes(), "", schema) {
+                step.patches.extend(read);
+            } else {
+                let content = loader
+                    .read(entry)
+                    .map_err(|error| loader.suggest(error, entry).at_index(index))?;
+                let name = loader.name_of(entry);
+                step.patches.extend(read_resources(&content, &name, schema).map_err(|error| {
+                    let malformed = error.to_string().starts_with("MalformedYAMLError");
+                    let error = error.in_file(name.as_str());
+                    if malformed {
+                        error.reword(|text| format!("{text} in File: {entry}"))
+                    } else {
+                        error
+                    }
+                })?);
+            }
+            step.entries.resize(step.patches.len(), index);
+        }
+        if step.patches.is_empty() {
+            let files = entries.join(" ");
+            let message = format!("patch appears to be empty; files=[{files}], Patch=");
+            return Err(Error::new(ErrorKind::Field, message)
+                .expecting("at least one object with apiVersion, kind and metadata.name"));
+        }
+        for patch in &mut step.patches {
+            settle_metadata(patch.node_mut());
+        }
+        Ok(step)
+    }
+}
+
+impl Transform for StrategicMerge {
+    fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
+        for (patch, entry) in self.patches.iter().zip(&self.entries) {
+            build.scope.check()?;
+            let index = set
+                .find_any(&patch.original_id())
+                .and_then(|index| {
+                    merge_into(set, index, patch.node(), Allowed::default(), build)?;
+                    Ok(index)
+                })
+                .map_err(|error| locate(error, patch).at_index(*entry))?;
+            if let Some(step) = &build.step {
+                let file = patch.read_at.as_ref().map_or("", |read_at| &read_at.file);
+                set.content_mut(index).trace(|| step.cause_of_patch(file, 0, Some(*entry)));
+            }
+        }
+        drop_empty(set);
+        Ok(())
+    }
+}
+
+/// What a strategic merge patch may change besides the content.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Allowed {
+    pub(super) name: bool,
+    pub(super) kind: bool,
+}
+
+/// Merges a patch into a resource. Kind, name and namespace stay, unless a change is allowed.
+/// Returns whether the identity changed.
+pub(super) fn merge_into(
+    set: &mut ResourceSet,
+    index: usize,
+    patch: &Node,
+    allowed: Allowed,
+    build: &Build<'_>,
+) -> Result<bool> {
+    let schema = &*build.schema;
+    build.schema_in_use.set(true);
+    let may_rename = allowed.name || allowed.kind;
+    if may_rename {
+        set.get_mut(index).remember_id();
+    }
+    let resource = set.content_mut(index);
+    let id = resource.id().to_object_id();
+    let kept: Vec<Option<Node>> = ["name", "namespace"]
+        .iter()
+        .map(|key| resource.node().at(["metadata", key]).filter(|node| !node.is_null()).cloned())
+        .collect();
+    let kind = resource.node().get("kind").cloned();
+    gitops_yaml::merge_strategic(resource.node_mut(), patch, schema)
+        .map_err(|error| Error::from(error).about(id))?;
+    if resource.node().is_empty() {
+        return Ok(false);
+    }
+    let object = resource.node_mut().make_mapping();
+    if !allowed.kind
+        && let Some(kind) = kind
+    {
+        object.insert("kind", kind);
+    }
+    let metadata = object.mapping_or_insert("metadata");
+    for (key, node) in ["name", "namespace"].into_iter().zip(kept) {
+        match node {
+            _ if key == "name" && allowed.name => {}
+            Some(node) => {
+                metadata.insert(key, node);
+            }
+            None => {
+                metadata.remove(key);
+            }
+        }
+    }
+    let changed = resource.refresh(schema);
+    if changed {
+        // The indexes are dropped.
+        set.get_mut(index);
+    }
+    Ok(changed)
+}
+
+/// Quirk: labels and annotations of a patch become strings, `null` too, unless it finds its object by
+/// its own name.
+pub(super) fn settle_metadata(patch: &mut Node) {
+    rewrite_pairs(patch, "labels");
+    rewrite_pairs(patch, "annotations");
+}
