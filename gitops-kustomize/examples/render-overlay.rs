@@ -32,7 +32,9 @@ fn main() -> ExitCode {
     match render(&arguments) {
         Ok(rendered) => {
             rendered.warnings.iter().for_each(|warning| eprintln!("# Warning: {warning}"));
-            print!("{}", rendered.manifests.to_yaml());
+            if rendered.manifests.write_yaml(std::io::stdout().lock()).is_err() {
+                return ExitCode::FAILURE;
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

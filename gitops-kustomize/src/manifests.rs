@@ -1,6 +1,6 @@
 //! The outcome of a build.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use gitops_core::ObjectId;
 use gitops_yaml::Node;
@@ -67,8 +67,10 @@ impl fmt::Display for Warning {
 impl Manifest {
     /// An object with its text, which is what `node` prints as.
     pub(crate) fn new(node: Node, source: Option<Source>) -> Result<Self> {
-        let text =
+        let mut text =
             gitops_yaml::to_yaml(&node).map_err(|error| Error::from(error).about(id_of(&node)))?;
+        // A text that grew has room for more, and there may be many.
+        text.shrink_to_fit();
         Ok(Self { id: id_of(&node), node, text, source, history: None })
     }
 
@@ -156,6 +158,20 @@ impl Manifests {
     /// The objects in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Manifest> {
         self.items.iter()
+    }
+
+    /// Writes the bytes of [`Self::to_yaml`], without a copy of them all.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_yaml(&self, mut out: impl io::Write) -> io::Result<()> {
+        for (index, item) in self.items.iter().enumerate() {
+            if index > 0 {
+                out.write_all(b"---\n")?;
+            }
+            out.write_all(item.text.as_bytes())?;
+        }
+        out.flush()
     }
 
     /// All objects as one stream, separated by `---`: the bytes of `kustomize build`.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{IsTerminal as _, Write as _},
+    io::{BufWriter, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -62,9 +62,12 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
     }
     match &args.output {
         Some(directory) if directory.is_dir() => write_each(&rendered.manifests, directory)?,
-        Some(file) => fs::write(file, rendered.manifests.to_yaml())
+        Some(file) => fs::File::create(file)
+            .and_then(|file| rendered.manifests.write_yaml(BufWriter::new(file)))
             .with_context(|| format!("cannot write '{}'", file.display()))?,
-        None => std::io::stdout().write_all(rendered.manifests.to_yaml().as_bytes())?,
+        None => rendered
+            .manifests
+            .write_yaml(BufWriter::with_capacity(1 << 16, std::io::stdout().lock()))?,
     }
     Ok(ExitCode::SUCCESS)
 }

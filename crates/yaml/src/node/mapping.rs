@@ -42,6 +42,16 @@ impl Mapping {
         self.entries.get_mut(index).map(|entry| &mut entry.value)
     }
 
+    /// Appends an entry. Most mappings are small and get few entries more after they were read, which
+    /// must not double what they occupy.
+    fn add(&mut self, entry: Entry) {
+        let length = self.entries.len();
+        if length == self.entries.capacity() {
+            self.entries.reserve_exact(if length < 16 { 2 } else { length / 2 });
+        }
+        self.entries.push(entry);
+    }
+
     /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -100,7 +110,7 @@ impl Mapping {
         if let Some(at) = self.position(&key) {
             return Some(std::mem::replace(&mut self.entries[at].value, value));
         }
-        self.entries.push(Entry { key: Node::string(key), value });
+        self.add(Entry { key: Node::string(key), value });
         None
     }
 
@@ -114,13 +124,13 @@ impl Mapping {
 
     /// Appends an entry whose key the caller knows to be new.
     pub fn push(&mut self, key: Node, value: Node) {
-        self.entries.push(Entry { key, value });
+        self.add(Entry { key, value });
     }
 
     /// The value of a key, which is set first if it is not there.
     pub fn get_or_insert_with(&mut self, key: &str, default: impl FnOnce() -> Node) -> &mut Node {
         let at = self.position(key).unwrap_or_else(|| {
-            self.entries.push(Entry { key: Node::string(key), value: default() });
+            self.add(Entry { key: Node::string(key), value: default() });
             self.entries.len() - 1
         });
         &mut self.entries[at].value
