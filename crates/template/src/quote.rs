@@ -62,9 +62,8 @@ pub(crate) fn unicode_name(char: char) -> String {
 
 /// Go's `strconv.IsPrint`: letters, marks, numbers, punctuation, symbols and the ASCII space.
 pub(crate) fn is_printable(char: char) -> bool {
-    static PRINTABLE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"[\p{L}\p{M}\p{N}\p{P}\p{S}]").expect("the class is known")
-    });
+    static PRINTABLE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"[\p{L}\p{M}\p{N}\p{P}\p{S}]").expect("the class is known"));
     match char {
         ' '..='~' => true,
         '\0'..='\u{a0}' | '\u{ad}' => false,

@@ -52,6 +52,7 @@ const SPRIG: &[&[Function]] = &[
     dates::DATES,
     crypto::HASHES,
     crypto::PASSWORDS,
+    crypto::CERTIFICATES,
 ];
 
 /// sprig's functions that give something else each time, or ask the machine.
