@@ -1,10 +1,16 @@
-//! Time of builds: `cargo bench -p gitops-kustomize`.
+//! Time and allocations of builds: `cargo bench -p gitops-kustomize`.
+//!
+//! `four_objects` is also measured on four threads at once: the time of one build stays the same where
+//! builds share nothing but cores.
 
 use std::{fmt::Write as _, sync::Arc};
 
-use divan::Bencher;
+use divan::{Bencher, counter::ItemsCount};
 use gitops_core::{MemoryTree, Scope};
 use gitops_kustomize::{BuildOptions, build, flux};
+
+#[global_allocator]
+static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
 
 fn main() {
     divan::main();
@@ -43,6 +49,31 @@ fn full_overlay(bencher: Bencher<'_, '_>, applications: usize) {
             .expect("builds")
             .manifests
             .len()
+    });
+}
+
+/// A Deployment, a Service, a ConfigMap and a ServiceAccount under an overlay with namespace, prefix,
+/// labels, an image and a patch.
+fn small_overlay() -> MemoryTree {
+    let base = "resources: [app.yaml]\n";
+    let app = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app\nspec:\n  selector:\n    matchLabels: {app: app}\n  template:\n    metadata:\n      labels: {app: app}\n    spec:\n      serviceAccountName: app\n      containers:\n      - name: main\n        image: registry.example.com/app:1.0.0\n        envFrom:\n        - configMapRef: {name: app}\n---\napiVersion: v1\nkind: Service\nmetadata:\n  name: app\nspec:\n  selector: {app: app}\n  ports:\n  - name: http\n    port: 80\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app\ndata:\n  level: info\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: app\n";
+    let overlay = "resources: [../base]\nnamespace: prod\nnamePrefix: prod-\nlabels:\n- pairs: {env: prod}\n  includeSelectors: true\nimages:\n- name: registry.example.com/app\n  newTag: 2.0.0\npatches:\n- patch: |-\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: app}\n    spec: {replicas: 2}\n";
+    MemoryTree::from_iter([
+        ("base/app.yaml", app),
+        ("base/kustomization.yaml", base),
+        ("overlay/kustomization.yaml", overlay),
+    ])
+}
+
+#[divan::bench(threads = [1, 4], sample_size = 100)]
+fn four_objects(bencher: Bencher<'_, '_>) {
+    let tree = small_overlay();
+    let options = BuildOptions::default();
+    bencher.counter(ItemsCount::new(1_usize)).bench(|| {
+        build(&tree, "overlay".as_ref(), &options, &Scope::background())
+            .expect("builds")
+            .manifests
+            .to_yaml()
     });
 }
 

@@ -21,18 +21,68 @@ use crate::{
 pub(crate) struct Images {
     image: Image,
     specs: Vec<FieldSpec>,
-    /// `None` where the name makes no pattern; then nothing matches.
-    pattern: Option<Regex>,
+    pattern: Pattern,
+}
+
+/// Which references are meant. Quirk: the name is a part of a regular expression.
+#[derive(Debug)]
+enum Pattern {
+    /// A name without other special characters than `.`, which matches anything. Nearly all are.
+    Name(String),
+    Regex(Regex),
+    /// The name makes no regular expression.
+    Nothing,
+}
+
+impl Pattern {
+    fn new(name: &str) -> Self {
+        let simple = |b: u8| b.is_ascii_alphanumeric() || b"._/:@-".contains(&b);
+        if name.bytes().all(simple) {
+            return Self::Name(name.to_owned());
+        }
+        Self::regex(name).map_or(Self::Nothing, Self::Regex)
+    }
+
+    fn regex(name: &str) -> Option<Regex> {
+        let pattern = format!(
+            "^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?$"
+        );
+        Regex::new(&pattern).ok()
+    }
+
+    fn matches(&self, reference: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Regex(regex) => regex.is_match(reference),
+            Self::Name(name) => {
+                let mut rest = reference.chars();
+                name.chars().all(|wanted| match rest.next() {
+                    Some(c) => c == wanted || (wanted == '.' && c != '\n'),
+                    None => false,
+                }) && is_tag_and_digest(rest.as_str())
+            }
+        }
+    }
+}
+
+/// `:tag@algorithm:digest`, both parts optional.
+fn is_tag_and_digest(text: &str) -> bool {
+    let tag = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '{' | '}' | '-');
+    let rest = text.strip_prefix(':').map_or(text, |after| after.trim_start_matches(tag));
+    if rest.is_empty() {
+        return true;
+    }
+    let Some((algorithm, digest)) = rest.strip_prefix('@').and_then(|rest| rest.split_once(':'))
+    else {
+        return false;
+    };
+    let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    algorithm.split(['.', '+', '_', '-']).all(word) && digest.chars().all(tag)
 }
 
 impl Images {
     pub(crate) fn new(image: Image, specs: Vec<FieldSpec>) -> Self {
-        // Quirk: the name is part of a regular expression, so that `.` matches anything.
-        let pattern = Regex::new(&format!(
-            "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?$",
-            image.name
-        ))
-        .ok();
+        let pattern = Pattern::new(&image.name);
         Self { image, specs, pattern }
     }
 
@@ -40,7 +90,7 @@ impl Images {
         let Some(reference) = node.text() else {
             return Err(Error::new(ErrorKind::Field, "wrong node kind: expected ScalarNode"));
         };
-        if !self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(reference)) {
+        if !self.pattern.matches(reference) {
             return Ok(());
         }
         let changed = self.changed(reference);
@@ -134,6 +184,46 @@ fn split(reference: &str) -> (&str, &str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is matched by hand is what the regular expression matches.
+    #[test]
+    fn names_match_as_the_regular_expression_does() {
+        let tails = [
+            "",
+            ":",
+            ":1.0",
+            ":a b",
+            "@",
+            "@sha256:ab",
+            "@sha256",
+            ":1@sha256:ab",
+            ":1@a+b.c:d",
+            ":1@a..b:c",
+            "@:x",
+            "x",
+            "/x",
+            ":{{t}}",
+            "@sha256:ab:c",
+            "@a-:b",
+            "\n",
+            ":1\n",
+            ":ä",
+        ];
+        for name in ["nginx", "registry.example.com/a/b", "r:5000/x", "a.b", "", "x@y"] {
+            let (by_hand, regex) = (Pattern::new(name), Pattern::regex(name).unwrap());
+            assert!(matches!(by_hand, Pattern::Name(_)));
+            for start in [name.to_owned(), name.replace('.', "é"), name.replace('.', "\n")] {
+                for tail in tails {
+                    let reference = format!("{start}{tail}");
+                    assert_eq!(
+                        by_hand.matches(&reference),
+                        regex.is_match(&reference),
+                        "{name} {reference:?}"
+                    );
+                }
+            }
+        }
+    }
 
     #[test]
     fn splits_references() {
