@@ -24,6 +24,8 @@ mod dependency;
 mod engine;
 mod lint;
 mod manifest;
+mod package;
+mod record;
 mod render;
 mod repository;
 mod show;
@@ -43,6 +45,11 @@ pub use lint::{LintMessage, LintOptions, Severity, lint};
 pub use manifest::{
     Head, Hook, HookEvent, KindOrder, Manifest, ManifestError, SortedManifests, sort_manifests,
     split_manifests,
+};
+pub use package::{Package, PackageError, PackageOptions};
+pub use record::{
+    Record, RecordChart, RecordError, RecordHook, RecordInfo, ReleaseStatus, decode_record_text,
+    encode_record_text,
 };
 pub use render::{Release, RenderError, RenderOptions, render};
 pub use repository::{ChartVersion, Index, IndexError, Listing, Skipped};

@@ -19,6 +19,16 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// The fields as Chart.lock has them.
+    pub fn to_json(&self) -> Value {
+        let dependencies: Vec<_> = self.dependencies.iter().map(Dependency::to_json).collect();
+        serde_json::json!({
+            "generated": self.generated,
+            "digest": self.digest,
+            "dependencies": dependencies,
+        })
+    }
+
     pub(crate) fn decode(value: &Value) -> Result<Self, DocumentError> {
         let mut lock = Self::default();
         let fields = &["generated", "digest", "dependencies"];

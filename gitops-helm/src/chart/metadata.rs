@@ -144,42 +144,39 @@ impl Metadata {
         })
     }
 
-    /// The fields that are not empty, as Chart.yaml has them.
+    /// The fields that are not empty, in the order in which Go writes them.
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
-        let mut text = |key: &str, value: &str| {
-            if !value.is_empty() {
-                object.insert(key.to_owned(), Value::from(value));
+        let mut put = |key: &str, value: Value| {
+            let is_empty = match &value {
+                Value::String(text) => text.is_empty(),
+                Value::Array(items) => items.is_empty(),
+                Value::Object(object) => object.is_empty(),
+                other => *other == Value::Bool(false),
+            };
+            if !is_empty {
+                object.insert(key.to_owned(), value);
             }
         };
-        text("name", &self.name);
-        text("home", &self.home);
-        text("version", &self.version);
-        text("description", &self.description);
-        text("icon", &self.icon);
-        text("apiVersion", &self.api_version);
-        text("condition", &self.condition);
-        text("tags", &self.tags);
-        text("appVersion", &self.app_version);
-        text("kubeVersion", &self.kube_version);
-        text("type", &self.kind);
-        let mut list = |key: &str, items: Vec<Value>| {
-            if !items.is_empty() {
-                object.insert(key.to_owned(), Value::Array(items));
-            }
-        };
-        list("sources", self.sources.iter().map(|text| Value::from(text.as_str())).collect());
-        list("keywords", self.keywords.iter().map(|text| Value::from(text.as_str())).collect());
-        list("maintainers", self.maintainers.iter().map(Maintainer::to_json).collect());
-        list("dependencies", self.dependencies.iter().map(Dependency::to_json).collect());
-        if self.deprecated {
-            object.insert("deprecated".to_owned(), Value::Bool(true));
-        }
-        if !self.annotations.is_empty() {
-            let annotations = self.annotations.iter();
-            let annotations = annotations.map(|(key, text)| (key.clone(), text.as_str().into()));
-            object.insert("annotations".to_owned(), Value::Object(annotations.collect()));
-        }
+        let annotations = self.annotations.iter();
+        let annotations = annotations.map(|(key, text)| (key.clone(), text.as_str().into()));
+        put("name", self.name.as_str().into());
+        put("home", self.home.as_str().into());
+        put("sources", self.sources.clone().into());
+        put("version", self.version.as_str().into());
+        put("description", self.description.as_str().into());
+        put("keywords", self.keywords.clone().into());
+        put("maintainers", self.maintainers.iter().map(Maintainer::to_json).collect());
+        put("icon", self.icon.as_str().into());
+        put("apiVersion", self.api_version.as_str().into());
+        put("condition", self.condition.as_str().into());
+        put("tags", self.tags.as_str().into());
+        put("appVersion", self.app_version.as_str().into());
+        put("deprecated", self.deprecated.into());
+        put("annotations", Value::Object(annotations.collect()));
+        put("kubeVersion", self.kube_version.as_str().into());
+        put("dependencies", self.dependencies.iter().map(Dependency::to_json).collect());
+        put("type", self.kind.as_str().into());
         Value::Object(object)
     }
 
@@ -339,24 +336,19 @@ impl Dependency {
 
     pub(crate) fn to_json(&self) -> Value {
         let mut object = Map::new();
-        object.insert("name".to_owned(), self.name.as_str().into());
-        object.insert("repository".to_owned(), self.repository.as_str().into());
-        for (key, text) in
-            [("version", &self.version), ("condition", &self.condition), ("alias", &self.alias)]
-        {
-            if !text.is_empty() {
-                object.insert(key.to_owned(), text.as_str().into());
+        let mut put = |key: &str, value: Value, is_empty: bool| {
+            if !is_empty {
+                object.insert(key.to_owned(), value);
             }
-        }
-        if !self.tags.is_empty() {
-            object.insert("tags".to_owned(), self.tags.clone().into());
-        }
-        if self.enabled {
-            object.insert("enabled".to_owned(), Value::Bool(true));
-        }
-        if !self.import_values.is_empty() {
-            object.insert("import-values".to_owned(), self.import_values.clone().into());
-        }
+        };
+        put("name", self.name.as_str().into(), false);
+        put("version", self.version.as_str().into(), self.version.is_empty());
+        put("repository", self.repository.as_str().into(), false);
+        put("condition", self.condition.as_str().into(), self.condition.is_empty());
+        put("tags", self.tags.clone().into(), self.tags.is_empty());
+        put("enabled", self.enabled.into(), !self.enabled);
+        put("import-values", self.import_values.clone().into(), self.import_values.is_empty());
+        put("alias", self.alias.as_str().into(), self.alias.is_empty());
         Value::Object(object)
     }
 

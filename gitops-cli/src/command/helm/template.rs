@@ -82,8 +82,7 @@ fn load(place: &str, compat: Compat) -> anyhow::Result<Chart> {
         }
     };
     // Helm 4 knows this format, but not yet what it may depend on.
-    let unknown = compat == Compat::Helm4 && chart.metadata.api_version == "v3";
-    if unknown && !chart.metadata.dependencies.is_empty() {
+    if compat == Compat::Helm4 && chart.metadata.api_version == "v3" {
         bail!("{hint}: unsupported chart dependency type");
     }
     let missing = missing_dependencies(&chart);
