@@ -1,13 +1,17 @@
 //! Passwords: `bcrypt`, `htpasswd`, `derivePassword`, and AES with a password for a key.
 
 use aes::cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
+use base64::{
+    Engine as _, alphabet,
+    engine::{GeneralPurpose, general_purpose::NO_PAD},
+};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use crate::{
     Arguments, CallError, Context, Function,
     bytes::{from_bytes, to_bytes},
-    funcs::base64,
+    funcs::base64 as text,
     value::{IntKind, Type, Value},
 };
 
@@ -42,12 +46,16 @@ fn hashed(context: &mut Context<'_>, password: &[u8]) -> Result<String, CallErro
     context.spend(SLOW, 60)?;
     let mut salt = [0; 16];
     context.host().random(&mut salt);
-    // A null byte ends what bcrypt looks at, here and there.
-    match bcrypt::hash_with_salt(password, COST, salt) {
-        Ok(parts) => Ok(parts.format_for_version(bcrypt::Version::TwoA)),
-        Err(error) => Ok(format!("failed to encrypt string with bcrypt: {error}")),
-    }
+    // A null byte ends the password, and counts.
+    let mut ended = [password, &[0]].concat();
+    ended.truncate(LONGEST);
+    let hash = bcrypt::bcrypt(COST, salt, &ended);
+    let (salt, hash) = (BCRYPT_BASE64.encode(salt), BCRYPT_BASE64.encode(&hash[..23]));
+    Ok(format!("$2a${COST}${salt}{hash}"))
 }
+
+/// The alphabet of bcrypt is one of its own.
+const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
 
 fn bcrypt(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     hashed(context, &to_bytes(arguments.text(0))).map(Value::from)
@@ -178,19 +186,19 @@ fn encrypt_aes(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
         last = block.into();
         out.extend_from_slice(&last);
     }
-    Ok(Value::from(base64::encode(&out)))
+    Ok(Value::from(text::encode(&out)))
 }
 
 fn decrypt_aes(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    let text = to_bytes(arguments.text(1));
-    if text.is_empty() {
+    let encoded = to_bytes(arguments.text(1));
+    if encoded.is_empty() {
         return Ok(Value::from(""));
     }
-    context.spend(1 + text.len() as u64 / 16, text.len() as u64)?;
-    let bytes = base64::decode(&text).map_err(CallError::new)?;
+    context.spend(1 + encoded.len() as u64 / 16, encoded.len() as u64)?;
+    let bytes = text::decode(&encoded).map_err(CallError::new)?;
     if bytes.len() < BLOCK {
         // Go's slice has the capacity that base64 may need.
-        let capacity = text.len() / 4 * 3;
+        let capacity = encoded.len() / 4 * 3;
         return Err(CallError::new(format!(
             "runtime error: slice bounds out of range [:16] with capacity {capacity}"
         )));

@@ -157,3 +157,30 @@ fn a_host_without_chance_makes_no_keys() {
         assert!(render_on(&Sealed, text).unwrap_err().contains("random bytes"), "{text}");
     }
 }
+
+#[test]
+fn passwords_are_what_others_know() {
+    // The first is a known answer of bcrypt for the salt that the sealed host gives: zeros.
+    let hash = render_on(&Sealed, "{{ bcrypt \"\" }}").unwrap();
+    assert!(hash.starts_with("$2a$10$......................"), "{hash}");
+    assert_eq!(hash.len(), 60);
+    let long = render("{{ bcrypt (repeat 73 \"a\") }}").unwrap();
+    assert!(long.ends_with("bcrypt: password length exceeds 72 bytes"), "{long}");
+    assert_eq!(render("{{ htpasswd \"a:b\" \"c\" }}").unwrap(), "invalid username: a:b");
+    assert_eq!(
+        render("{{ derivePassword 1 \"long\" \"password\" \"user\" \"example.com\" }}").unwrap(),
+        "ZedaFaxcZaso9*"
+    );
+    assert_eq!(
+        render("{{ encryptAES \"k\" \"plain text of more than a block\" | decryptAES \"k\" }}").unwrap(),
+        "plain text of more than a block"
+    );
+    for (text, error) in [
+        ("{{ decryptAES \"k\" \"AAAA\" }}", "slice bounds out of range [:16] with capacity 3"),
+        ("{{ decryptAES \"k\" \"!\" }}", "illegal base64 data at input byte 0"),
+        ("{{ decryptAES \"k\" (b64enc (repeat 17 \"a\")) }}", "input not full blocks"),
+    ] {
+        let got = render(text).unwrap_err();
+        assert!(got.ends_with(error), "{got}");
+    }
+}
