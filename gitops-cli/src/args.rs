@@ -259,7 +259,7 @@ pub(crate) enum ErrorFormat {
     /// kustomize's message and nothing else
     Line,
     /// The message, and below it the place with its text, the chain of kustomizations, what was
-    /// expected and a hint
+    /// expected and a hint; also warns of patches, images and replacements that match nothing
     Full,
     /// One JSON object: code, message, file, line, column, object, chain, related, expected, hint
     Json,

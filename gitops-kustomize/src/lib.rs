@@ -55,5 +55,5 @@ pub use build::{BuildLimits, BuildOptions, Reorder, build};
 pub use error::{Error, ErrorKind, Location};
 pub use helm::{ChartReference, HelmCharts, HelmDefaults, HelmRelease};
 pub use load::{DenyRemotes, LoadRestriction, Remote, Remotes, RepositoryUrl};
-pub use manifests::{Manifest, Manifests, Rendered, Source, Warning};
+pub use manifests::{Manifest, Manifests, Rendered, Source, Warning, WarningKind};
 pub use trace::{Action, Change, Explanation};

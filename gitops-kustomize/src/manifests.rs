@@ -6,7 +6,7 @@ use gitops_core::ObjectId;
 use gitops_yaml::Node;
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Location, Result},
     trace::{self, Explanation, History},
 };
 
@@ -47,14 +47,47 @@ pub struct Rendered {
 
 /// A remark of the build that is no failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Warning {
+    /// What it is about.
+    pub kind: WarningKind,
     /// The text, without `Warning:`.
     pub message: String,
+    /// Where it is about, if that is one place.
+    pub place: Option<Location>,
+}
+
+/// What a [`Warning`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WarningKind {
+    /// An older spelling is used; kustomize says so, too.
+    Deprecated,
+    /// Variables are never replaced; kustomize says so, too.
+    Unused,
+    /// A patch, image or replacement changes nothing, since it matches nothing.
+    Idle,
+    /// A substitution changed the type of a value.
+    Type,
 }
 
 impl Warning {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+    pub(crate) fn new(kind: WarningKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), place: None }
+    }
+
+    #[must_use]
+    pub(crate) fn at(self, place: Location) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
+    /// The same warning with another name for its file, if that is one of the tree.
+    #[must_use]
+    pub fn map_files(mut self, mut name: impl FnMut(&str) -> String) -> Self {
+        if let Some(place) = &mut self.place {
+            place.map_file(&mut name);
+        }
+        self
     }
 }
 

@@ -199,3 +199,64 @@ fn a_thousand_runs_give_the_same_bytes() {
         });
     }
 }
+
+/// What people should know is told by values, with its place; nothing is printed.
+#[test]
+fn warnings_are_values() {
+    let files = [
+        (
+            "kustomization.yaml",
+            "\
+resources: [web.yaml, base]
+patches:
+- target: {kind: Deployment, name: wbe}
+  patch: '- {op: remove, path: /spec}'
+- target: {kind: Deployment, name: web}
+  patch: '- {op: replace, path: /spec/replicas, value: 2}'
+- target: {kind: Ingress}
+  patch: '{kind: Ingress, metadata: {name: x, labels: {a: b}}}'
+images:
+- {name: ngnix, newTag: '2'}
+- {name: nginx, newTag: '2'}
+replacements:
+- sourceValue: a
+  targets:
+  - select: {kind: Service}
+    fieldPaths: [metadata.name]
+",
+        ),
+        (
+            "web.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 1, template: {spec: {containers: \
+             [{name: a, image: 'nginx:1'}]}}}\n",
+        ),
+        ("base/kustomization.yaml", "commonLabels: {a: b}\n"),
+    ];
+    let tree = MemoryTree::from_iter(files);
+    let rendered =
+        build(&tree, "".as_ref(), &BuildOptions::default(), &Scope::background()).unwrap();
+    let told: Vec<String> = rendered
+        .warnings
+        .iter()
+        .map(|warning| {
+            let place = warning.place.as_ref().unwrap();
+            format!(
+                "{:?} {place} {}",
+                warning.kind,
+                &warning.message[..36.min(warning.message.len())]
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "Deprecated base/kustomization.yaml:1:15 'commonLabels' is deprecated. Please",
+            "Idle kustomization.yaml:3:3 patch target matches nothing; did yo",
+            "Idle kustomization.yaml:7:3 patch target matches nothing; there ",
+            "Idle kustomization.yaml:10:3 image \"ngnix\" matches nothing; did y",
+            "Idle kustomization.yaml:13:1 a target of replacement 1 selects no",
+        ]
+    );
+    assert!(rendered.warnings[1].message.ends_with("did you mean the name \"web\"?"));
+    assert!(rendered.warnings[3].message.ends_with("did you mean \"nginx\"?"));
+}

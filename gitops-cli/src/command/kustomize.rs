@@ -9,7 +9,9 @@ use std::{
 
 use anyhow::Context as _;
 use gitops_core::{DiskTree, Scope, one_line};
-use gitops_kustomize::{BuildOptions, Error, LoadRestriction, Manifests, build};
+use gitops_kustomize::{
+    BuildOptions, Error, LoadRestriction, Manifests, Warning, WarningKind, build,
+};
 
 use crate::args::{Build, ErrorFormat, ExplainFormat, LoadRestrictor, Reorder};
 
@@ -49,8 +51,8 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    for warning in &rendered.warnings {
-        anstream::eprintln!("# Warning: {warning}");
+    for warning in rendered.warnings {
+        warn(&warning.map_files(shown), args.error_format);
     }
     if let Some(explanation) = explanation.map(|explanation| explanation.map_files(shown)) {
         let text = match args.explain_format {
@@ -72,14 +74,30 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a failure to stderr.
-fn tell(error: &Error, format: ErrorFormat) {
-    let format = match format {
+/// Writes a warning to stderr. What kustomize does not say is for people only.
+fn warn(warning: &Warning, format: ErrorFormat) {
+    let full = resolved(format) == ErrorFormat::Full;
+    if !full && !matches!(warning.kind, WarningKind::Deprecated | WarningKind::Unused) {
+        return;
+    }
+    anstream::eprintln!("# Warning: {warning}");
+    if let (true, Some(place)) = (full, &warning.place) {
+        anstream::eprintln!("#   --> {place}");
+    }
+}
+
+/// The format that is meant.
+fn resolved(format: ErrorFormat) -> ErrorFormat {
+    match format {
         ErrorFormat::Auto if std::io::stderr().is_terminal() => ErrorFormat::Full,
         ErrorFormat::Auto => ErrorFormat::Line,
         chosen => chosen,
-    };
-    match format {
+    }
+}
+
+/// Writes a failure to stderr.
+fn tell(error: &Error, format: ErrorFormat) {
+    match resolved(format) {
         ErrorFormat::Json => anstream::eprintln!("{}", error.to_json()),
         ErrorFormat::Full => anstream::eprintln!("Error: {error:#}"),
         ErrorFormat::Line | ErrorFormat::Auto => anstream::eprintln!("Error: {}", one_line(error)),

@@ -13,7 +13,7 @@ use crate::{
     read::read_document,
 };
 
-impl<'t> Target<'t> {
+impl Target<'_> {
     /// Takes the schema of the `openapi` field, unless an earlier kustomization chose one.
     pub(crate) fn choose_schema(&self, build: &mut Build<'_>) -> Result<()> {
         if self.file.openapi.is_empty() {

@@ -16,7 +16,7 @@ use crate::{
     trace::Cause,
 };
 
-impl<'t> Target<'t> {
+impl Target<'_> {
     pub(super) fn run_generators(
         &self,
         build: &mut Build<'_>,

@@ -69,8 +69,10 @@ impl<'t> Target<'t> {
                 .reword(|text| format!("invalid Kustomization: {text}"))
                 .in_kustomization(place(), &content)
         })?;
-        let file = Kustomization::read(&document, &mut |warning| build.warnings.push(warning))
-            .map_err(|error| error.in_kustomization(place(), &content))?;
+        let file = Kustomization::read(&document, &mut |warning| {
+            build.warnings.push(warning.map_files(|_| place()));
+        })
+        .map_err(|error| error.in_kustomization(place(), &content))?;
         Self::new(loader, file, file_name, Some(document))
     }
 

@@ -7,6 +7,7 @@ use crate::{
     accumulator::Accumulator,
     build::Build,
     error::{Entry, Error, ErrorKind, Result},
+    manifests::{Warning, WarningKind},
     plugin::Plugin,
     read::read_resources,
     set::ResourceSet,
@@ -14,7 +15,7 @@ use crate::{
     transform::{self, Step},
 };
 
-impl<'t> Target<'t> {
+impl Target<'_> {
     pub(super) fn run_transformers(
         &self,
         build: &mut Build<'_>,
@@ -30,6 +31,10 @@ impl<'t> Target<'t> {
             build.scope.check()?;
             build.step = from.as_ref().map(|from| TracedStep::new(kind, from, entry, None));
             transform.run(&mut all.set, build).map_err(|error| self.place(error, entry))?;
+            if let Some(why) = transform.idle(&all.set) {
+                let place = Error::location(&self.file_path(), self.document.as_ref(), entry);
+                build.warnings.push(Warning::new(WarningKind::Idle, why).at(place));
+            }
             if let Some(origin) = &self.origin {
                 transform::note(&mut all.set, &origin.builtin(self.file_name, kind));
             }

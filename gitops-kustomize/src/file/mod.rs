@@ -14,13 +14,13 @@ pub(crate) use fields::{
     read_field_spec, read_gvk,
 };
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use gitops_yaml::Node;
 
 use crate::{
-    error::{Error, ErrorKind, Result},
-    manifests::Warning,
+    error::{Error, ErrorKind, Location, Result},
+    manifests::{Warning, WarningKind},
 };
 use decode::{Dialect, Fields};
 
@@ -69,7 +69,8 @@ pub(crate) struct Kustomization {
 }
 
 impl Kustomization {
-    /// Reads the first document of a kustomization file. Use of older spellings is told to `warn`.
+    /// Reads the first document of a kustomization file. Use of older spellings is told to `warn`, with
+    /// a place without a file.
     pub(crate) fn read(document: &Node, warn: &mut dyn FnMut(Warning)) -> Result<Self> {
         let file = Self::read_as(document, Dialect::Strict, warn)
             .map_err(|error| error.reword(|text| format!("invalid Kustomization: {text}")))?;
@@ -207,11 +208,17 @@ fn warn_about_old_fields(fields: &mut Fields<'_>, warn: &mut dyn FnMut(Warning))
         ("patchesStrategicMerge", "patches", false),
         ("vars", "replacements", true),
     ] {
-        if fields.has(old) {
+        if let Some(node) = fields.node(old) {
+            let place = Location {
+                file: Arc::default(),
+                line: node.place().line(),
+                column: node.place().column(),
+            };
             let mark = if experimental { "[EXPERIMENTAL] " } else { "" };
-            warn(Warning::new(format!(
+            let message = format!(
                 "'{old}' is deprecated. Please use '{new}' instead. {mark}Run 'kustomize edit fix' to update your Kustomization automatically."
-            )));
+            );
+            warn(Warning::new(WarningKind::Deprecated, message).at(place));
         }
     }
 }

@@ -7,7 +7,7 @@ use gitops_yaml::{Content, Node};
 use super::expand::{ExpandError, expand};
 use crate::{
     error::{Error, ErrorKind},
-    manifests::{Manifest, Manifests, Warning},
+    manifests::{Manifest, Manifests, Warning, WarningKind},
     read::read_document,
     resource::Gvk,
     trace::Cause,
@@ -96,7 +96,7 @@ pub fn substitute(
         let Some(node) = changed else { continue };
         let mut path = String::new();
         compare(manifest.node(), &node, &mut path, &mut |path, was| {
-            warnings.push(Warning::new(format!(
+            warnings.push(Warning::new(WarningKind::Type, format!(
                 "{}: {path} is {} after substitution; to keep a string, give the variable a value in double quotes",
                 manifest.id(),
                 type_of(was),

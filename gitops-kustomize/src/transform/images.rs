@@ -1,5 +1,10 @@
 //! `images`: names, tags and digests of image references.
 
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
 use gitops_yaml::{Content, Node};
 use regex::Regex;
 
@@ -11,6 +16,7 @@ use crate::{
     file::Image,
     resource::set_untagged,
     set::ResourceSet,
+    words::{list, nearest},
 };
 
 /// Changes references to one image.
@@ -22,6 +28,8 @@ pub(crate) struct Images {
     image: Image,
     specs: Vec<FieldSpec>,
     pattern: Pattern,
+    /// Whether any reference was one of the image.
+    matched: AtomicBool,
 }
 
 /// Which references are meant. Quirk: the name is a part of a regular expression.
@@ -83,7 +91,7 @@ fn is_tag_and_digest(text: &str) -> bool {
 impl Images {
     pub(crate) fn new(image: Image, specs: Vec<FieldSpec>) -> Self {
         let pattern = Pattern::new(&image.name);
-        Self { image, specs, pattern }
+        Self { image, specs, pattern, matched: AtomicBool::new(false) }
     }
 
     fn update(&self, node: &mut Node) -> Result<()> {
@@ -93,6 +101,7 @@ impl Images {
         if !self.pattern.matches(reference) {
             return Ok(());
         }
+        self.matched.store(true, Ordering::Relaxed);
         let changed = self.changed(reference);
         set_untagged(node, &changed);
         Ok(())
@@ -147,6 +156,20 @@ impl Images {
 }
 
 impl Transform for Images {
+    fn idle(&self, set: &ResourceSet) -> Option<String> {
+        if self.matched.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut names = BTreeSet::new();
+        set.iter().for_each(|resource| collect(resource.node(), &mut names));
+        let near = match nearest(&self.image.name, names.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None if names.is_empty() => "there are no images here".to_owned(),
+            None => format!("images are: {}", list(&names.into_iter().collect::<Vec<_>>())),
+        };
+        Some(format!("image {:?} matches nothing; {near}", self.image.name))
+    }
+
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         for (index, resource) in set.contents_mut().enumerate() {
             build.check_at(index)?;
@@ -162,6 +185,26 @@ impl Transform for Images {
             }
         }
         Ok(())
+    }
+}
+
+/// The names of the images of containers.
+fn collect<'n>(node: &'n Node, names: &mut BTreeSet<&'n str>) {
+    match node.content() {
+        Content::Mapping(mapping) => {
+            for (key, value) in mapping.iter() {
+                collect(value, names);
+                if matches!(key, "containers" | "initContainers") {
+                    let images = value.as_sequence().unwrap_or_default().iter();
+                    let images = images.filter_map(|item| item.get("image").and_then(Node::text));
+                    names.extend(images.map(|reference| split(reference).0));
+                }
+            }
+        }
+        Content::Sequence(_) => {
+            node.as_sequence().unwrap_or_default().iter().for_each(|item| collect(item, names));
+        }
+        Content::Scalar(_) => {}
     }
 }
 

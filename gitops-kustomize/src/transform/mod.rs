@@ -42,6 +42,11 @@ use crate::{
 pub(crate) trait Transform: Debug {
     /// Changes the set. What a step empties is dropped by the step itself.
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()>;
+
+    /// After a run: why it changed nothing, if it matched nothing.
+    fn idle(&self, _: &ResourceSet) -> Option<String> {
+        None
+    }
 }
 
 /// A field of a kustomization file, or an element of one, ready to run.

@@ -12,7 +12,7 @@ use crate::{
     config::Creates,
     error::{Error, ErrorKind, Result},
     file::Variable,
-    manifests::Warning,
+    manifests::{Warning, WarningKind},
     resource::ResourceId,
     set::ResourceSet,
 };
@@ -45,10 +45,10 @@ pub(crate) fn resolve(accumulated: &mut Accumulator, build: &mut Build<'_>) -> R
     let unused: Vec<&str> =
         values.keys().map(String::as_str).filter(|name| !used.contains(*name)).collect();
     if !unused.is_empty() {
-        build.warnings.push(Warning::new(format!(
-            "well-defined vars that were never replaced: {}",
-            unused.join(",")
-        )));
+        build.warnings.push(Warning::new(
+            WarningKind::Unused,
+            format!("well-defined vars that were never replaced: {}", unused.join(",")),
+        ));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use gitops_yaml::{JsonPatch, Mapping, Node};
 
 use super::{
     super::{Transform, remove_pair, selector::Matcher},
+    Wanted,
     describe::describe,
     drop_empty, place,
 };
@@ -28,6 +29,7 @@ pub(crate) struct Json6902 {
     patch: JsonPatch,
     /// The file that it was read from; empty where it stands in the entry itself.
     file: String,
+    wanted: Wanted,
 }
 
 impl Json6902 {
@@ -81,13 +83,19 @@ impl Json6902 {
             ));
         }
         let matcher = Matcher::new(target).map_err(|error| error.at_field("target"))?;
-        Ok(Self { matcher, patch: decoded, file })
+        Ok(Self { matcher, patch: decoded, file, wanted: Wanted::new(Some(target)) })
     }
 }
 
 impl Transform for Json6902 {
+    fn idle(&self, set: &ResourceSet) -> Option<String> {
+        self.wanted.idle(set)
+    }
+
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
-        for index in self.matcher.select(set) {
+        let selected = self.matcher.select(set);
+        self.wanted.note(&selected);
+        for index in selected {
             build.check_at(index)?;
             let text = JsonText { file: &self.file, skipped: 0 };
             apply_json(set.get_mut(index), &self.patch, text, build)

@@ -4,6 +4,8 @@ mod describe;
 mod json;
 mod strategic;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use gitops_core::one_line;
 use gitops_yaml::{JsonPatch, Schema};
 
@@ -14,10 +16,10 @@ use super::{Transform, selector::Matcher};
 use crate::{
     build::Build,
     error::{Error, ErrorKind, Result},
-    file::Patch,
+    file::{Patch, Selector},
     load::Loader,
     read::read_resources,
-    resource::Resource,
+    resource::{Resource, ResourceId},
     set::ResourceSet,
 };
 use describe::describe;
@@ -35,6 +37,36 @@ pub(crate) struct PatchStep {
     target: Option<Matcher>,
     allowed: Allowed,
     content: PatchContent,
+    /// What the target was looked for by, while it is not found.
+    wanted: Wanted,
+}
+
+/// The identity that a target selects, and whether nothing had it.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    id: ResourceId,
+    missed: AtomicBool,
+}
+
+impl Wanted {
+    pub(super) fn new(selector: Option<&Selector>) -> Self {
+        let id = selector.map(|selector| ResourceId {
+            gvk: selector.gvk.clone(),
+            name: selector.name.clone(),
+            namespace: selector.namespace.clone(),
+            cluster_scoped: false,
+        });
+        Self { id: id.unwrap_or_default(), missed: AtomicBool::new(false) }
+    }
+
+    pub(super) fn note(&self, selected: &[usize]) {
+        self.missed.store(selected.is_empty(), Ordering::Relaxed);
+    }
+
+    pub(super) fn idle(&self, set: &ResourceSet) -> Option<String> {
+        let missed = self.missed.load(Ordering::Relaxed);
+        missed.then(|| format!("patch target matches nothing; {}", set.near(&self.id)))
+    }
 }
 
 #[derive(Debug)]
@@ -121,8 +153,9 @@ impl PatchStep {
             .map(Matcher::new)
             .transpose()
             .map_err(|error| error.at_field("target"))?;
+        let wanted = Wanted::new(patch.target.as_ref());
         let allowed = Allowed { name: patch.allow_name_change, kind: patch.allow_kind_change };
-        Ok(Self { source, file, skipped, target, allowed, content })
+        Ok(Self { source, file, skipped, target, allowed, content, wanted })
     }
 
     fn merge_strategic(
@@ -163,7 +196,9 @@ impl PatchStep {
             }
         };
         let mut renamed = false;
-        for index in matcher.select(set) {
+        let selected = matcher.select(set);
+        self.wanted.note(&selected);
+        for index in selected {
             build.check_at(index)?;
             let mut node = patch.node().clone();
             settle_metadata(&mut node);
@@ -202,6 +237,10 @@ fn already_registered(resource: &Resource) -> String {
 }
 
 impl Transform for PatchStep {
+    fn idle(&self, set: &ResourceSet) -> Option<String> {
+        self.wanted.idle(set)
+    }
+
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         match &self.content {
             PatchContent::Strategic(patches) => {
@@ -213,7 +252,9 @@ impl Transform for PatchStep {
                     return Err(Error::new(ErrorKind::Field, message)
                         .expecting("`target` with the kind and name of the objects"));
                 };
-                for index in matcher.select(set) {
+                let selected = matcher.select(set);
+                self.wanted.note(&selected);
+                for index in selected {
                     build.check_at(index)?;
                     let resource = set.get_mut(index);
                     resource.remember_id();

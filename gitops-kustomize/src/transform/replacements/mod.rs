@@ -4,7 +4,10 @@
 
 mod copy;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use gitops_yaml::{Flavour, Node, Scalar, ScalarStyle, resolve};
 
@@ -41,6 +44,8 @@ struct Configured {
     /// Its place in the field, or in the file that the field names.
     index: usize,
     file: Option<Arc<ReplacementFile>>,
+    /// Whether a target selected nothing.
+    missed: AtomicBool,
 }
 
 /// A file of replacements.
@@ -94,7 +99,12 @@ impl Replacements {
         let mut replacements = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             if entry.path.is_empty() {
-                replacements.push(Configured { replacement: entry.clone(), index, file: None });
+                replacements.push(Configured {
+                    replacement: entry.clone(),
+                    index,
+                    file: None,
+                    missed: AtomicBool::new(false),
+                });
                 continue;
             }
             if entry.source.is_some()
@@ -140,28 +150,38 @@ impl Replacements {
             replacement,
             index,
             file: Some(Arc::clone(&file)),
+            missed: AtomicBool::new(false),
         }));
         Ok(())
     }
 }
 
 impl Transform for Replacements {
+    fn idle(&self, _: &ResourceSet) -> Option<String> {
+        let missed = self.replacements.iter().find(|one| one.missed.load(Ordering::Relaxed))?;
+        let place = match &missed.file {
+            Some(file) => format!(" of {}", file.name),
+            None => String::new(),
+        };
+        Some(format!("a target of replacement {}{place} selects nothing", missed.index + 1))
+    }
+
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         for configured in &self.replacements {
             let cause = build.step.as_ref().map(|step| configured.cause(step));
-            run_one(&configured.replacement, set, build, cause)
-                .map_err(|error| configured.place(error))?;
+            run_one(configured, set, build, cause).map_err(|error| configured.place(error))?;
         }
         Ok(())
     }
 }
 
 fn run_one(
-    replacement: &Replacement,
+    configured: &Configured,
     set: &mut ResourceSet,
     build: &Build<'_>,
     cause: Option<Cause>,
 ) -> Result<()> {
+    let replacement = &configured.replacement;
     let (Some(targets), true) =
         (&replacement.targets, replacement.source.is_some() || replacement.source_value.is_some())
     else {
@@ -172,8 +192,9 @@ fn run_one(
     let mut value = value_of(replacement, set).map_err(|error| error.at_field("source"))?;
     for (index, target) in targets.iter().enumerate() {
         build.scope.check()?;
-        write(target, &mut value, set, build)
+        let found = write(target, &mut value, set, build)
             .map_err(|error| error.at_index(index).at_field("targets"))?;
+        configured.missed.fetch_or(!found, Ordering::Relaxed);
     }
     if let Some(cause) = cause {
         trace::note(set, cause);
@@ -298,12 +319,13 @@ fn find_source(source: &ReplacementSource, set: &ResourceSet) -> Result<usize> {
     }
 }
 
+/// Copies a value to the fields of a target; false where the target selects nothing.
 fn write(
     target: &ReplacementTarget,
     value: &mut Value,
     set: &mut ResourceSet,
     build: &Build<'_>,
-) -> Result<()> {
+) -> Result<bool> {
     let Some(select) = &target.select else {
         return Err(Error::new(ErrorKind::Field, "target must specify resources to select")
             .expecting("`select` with kind and name"));
@@ -318,6 +340,7 @@ fn write(
         .map_err(wrap)?;
     let default = [DEFAULT_PATH.to_owned()];
     let paths = if target.field_paths.is_empty() { &default[..] } else { &target.field_paths };
+    let mut found = false;
     for place in 0..set.len() {
         build.check_at(place)?;
         let resource = set.get(place);
@@ -330,6 +353,7 @@ fn write(
         {
             continue;
         }
+        found = true;
         let id = resource.id().to_object_id();
         let resource = set.get_mut(place);
         for (index, path) in paths.iter().enumerate() {
@@ -340,5 +364,5 @@ fn write(
         }
         resource.refresh(&build.schema);
     }
-    Ok(())
+    Ok(found)
 }
