@@ -14,28 +14,35 @@
 //! * [`to_yaml`]: the bytes that kustomize and `sigs.k8s.io/yaml` print; [`to_yaml_pretty`]: those of
 //!   yaml.v3; [`to_json_text`]: those of Go's JSON. [`Emit`]: any other tree in the same bytes.
 //! * [`merge_strategic`], [`Schema`] and [`JsonPatch`]: patches as kustomize applies them.
+//! * [`merge_json`], [`diff_json`] and [`three_way_patch`]: JSON merge patches.
+//! * [`FieldPath`]: `spec.containers[name=app].image`; [`Edits`]: a scalar changed in a text of which
+//!   nothing else changes.
 //! * [`Node::from_json`] and [`Node::to_json`]: the crossing to `serde_json`.
 //!
 //! Invariant: no process state; the same bytes give the same nodes, and the same nodes the same
 //! bytes.
 
+mod edit;
 mod emit;
 mod error;
 mod json;
 mod merge;
 mod node;
+mod path;
 mod read;
 mod resolve;
 mod schema;
 mod stream;
 
+pub use edit::Edits;
 pub use emit::{AsV2, Emit, Entries, View, to_json_text, to_yaml, to_yaml_pretty, write_yaml};
 pub use error::{Error, ErrorKind};
 pub use json::to_json;
-pub use merge::{JsonPatch, merge_strategic};
+pub use merge::{JsonPatch, diff_json, merge_json, merge_strategic, three_way_patch};
 pub use node::{
     Content, Entry, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence, Text,
 };
+pub use path::{FieldPath, PathStep};
 pub use read::{Duplicates, ReadOptions, read, read_all, read_first};
 pub use resolve::{Flavour, Number, resolve};
 pub use schema::Schema;

@@ -13,10 +13,15 @@ mod writer;
 
 use std::borrow::Cow;
 
-use crate::{error::Error, node::Place, resolve::Number};
+use crate::{
+    error::Error,
+    node::{Place, ScalarStyle},
+    resolve::Number,
+};
 
 pub use json::to_json_text;
 pub use node::AsV2;
+use scalar::{Output, Style};
 pub(crate) use writer::Profile;
 use writer::Writer;
 
@@ -164,4 +169,16 @@ pub fn to_yaml_pretty<'v>(value: impl Emit<'v>) -> Result<String, Error> {
     let mut text = String::new();
     Writer::new(&mut text, Profile::V3).document(value)?;
     Ok(text)
+}
+
+/// A string on one line, in the style that comes nearest to the wanted one.
+pub(crate) fn inline_scalar(text: &str, style: ScalarStyle) -> String {
+    let style = match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted if !text.contains(scalar::is_break) => Style::SingleQuoted,
+        _ => Style::DoubleQuoted,
+    };
+    let mut line = String::new();
+    Output::new(&mut line, Profile::V3).scalar(text, style, None);
+    line
 }
