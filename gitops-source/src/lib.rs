@@ -58,6 +58,7 @@ pub use serve::artifact_router;
 pub use source::{Fetched, Resolved, Source, Subject, TagObject};
 pub use store::{
     ArtifactStore, ArtifactStoreExt, Content, DiskStore, MemoryStore, OpenFile, Retention,
+    SharedStore, SharedStorePlace,
     StoreError, StoredFile,
 };
 pub use verify::{

@@ -12,6 +12,7 @@ use anyhow::{Context, ensure};
 const PEERS: &[(&str, &str, &str)] = &[
     ("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "v5.8.2"),
     ("cosign", "github.com/sigstore/cosign/v3/cmd/cosign", "v3.0.2"),
+    ("gofakes3", "github.com/johannesboyne/gofakes3/cmd/gofakes3", "v1.2.0"),
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {

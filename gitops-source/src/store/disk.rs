@@ -13,7 +13,7 @@ use gitops_core::{
 };
 use jiff::Timestamp;
 
-use super::{ArtifactStore, Content, OpenFile, StoreError, StoredFile, checked, file_name, plain};
+use super::{ArtifactStore, CancelOnDrop, Content, Counted, OpenFile, StoreError, StoredFile, checked, file_name, plain};
 
 /// The beginning of the name of a file in the making.
 const TEMPORARY: &str = ".put-";
@@ -258,31 +258,4 @@ fn modified(metadata: &fs::Metadata) -> Timestamp {
 
 fn disk(doing: &'static str) -> impl Fn(io::Error) -> StoreError {
     move |source| StoreError::Disk { doing, source }
-}
-
-struct CancelOnDrop(Scope);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
-}
-
-struct Counted<W> {
-    out: W,
-    hasher: Hasher,
-    size: u64,
-}
-
-impl<W: io::Write> io::Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let amount = self.out.write(bytes)?;
-        self.hasher.update(&bytes[..amount]);
-        self.size += amount as u64;
-        Ok(amount)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }

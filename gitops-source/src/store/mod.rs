@@ -5,6 +5,7 @@ pub mod conformance;
 mod disk;
 mod memory;
 mod retain;
+mod shared;
 
 use std::{
     fmt::Debug, fs::File, io, os::unix::fs::FileExt as _, path::Path, sync::Arc, time::Duration,
@@ -13,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use gitops_core::{
-    Artifact, ArtifactKey, Cancelled, Class, Classify, Revision, Scope, Tree, TreeError,
+    Artifact, ArtifactKey, Cancelled, Class, Classify, Hasher, Revision, Scope, Tree, TreeError,
     TreeErrorKind, pack,
 };
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ use crate::IgnoreRules;
 
 pub use disk::DiskStore;
 pub use memory::MemoryStore;
+pub use shared::{SharedStore, SharedStorePlace};
 
 /// What an artifact is made of.
 #[derive(Clone, Debug)]
@@ -178,6 +180,20 @@ pub trait ArtifactStore: Debug + Send + Sync {
     /// # Errors
     /// When the store cannot be written.
     async fn remove_all(&self, key: &ArtifactKey) -> Result<bool, StoreError>;
+
+    /// A text that changes when the bytes of a file do, for stores where reading the file is dear:
+    /// one who checked a file need not read it again. `None` where reading is cheap.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the file is not there.
+    async fn fingerprint(
+        &self,
+        key: &ArtifactKey,
+        file: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let _ = (key, file);
+        Ok(None)
+    }
 }
 
 /// How long files that are no longer advertised stay, for consumers that are late.
@@ -329,4 +345,33 @@ fn checked(key: &ArtifactKey, file: Option<&str>) -> Result<(), StoreError> {
 
 fn plain(part: &str) -> bool {
     !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\', '\0'])
+}
+
+/// Ends the work on another thread when the future that waits for it is dropped.
+struct CancelOnDrop(Scope);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Digests and counts what is written.
+struct Counted<W> {
+    out: W,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl<W: io::Write> io::Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let amount = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..amount]);
+        self.size += amount as u64;
+        Ok(amount)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
