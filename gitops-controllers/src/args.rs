@@ -139,8 +139,9 @@ pub struct SourceArgs {
     /// How many objects of a kind are reconciled at a time.
     #[arg(long, default_value = "2", value_name = "N")]
     pub concurrent: usize,
-    /// Where artifacts are stored.
-    #[arg(long, env = "STORAGE_PATH", default_value = "/data", value_name = "DIR")]
+    /// Where artifacts are stored: a directory, or a bucket that all replicas share, as
+    /// `s3://BUCKET/PREFIX?endpoint=URL&region=REGION`.
+    #[arg(long, env = "STORAGE_PATH", default_value = "/data", value_name = "DIR|URL")]
     pub storage_path: PathBuf,
     /// Where artifacts are served.
     #[arg(long, env = "STORAGE_ADDRESS", default_value = ":9090", value_name = "ADDRESS")]

@@ -73,7 +73,9 @@ pub async fn run(client: Client, options: EmbeddedOptions, scope: Scope) -> Resu
     let address = listener
         .local_addr()
         .map_err(|error| StartError::io("listen on", options.artifacts, error))?;
-    let store = options.source.store.open(options.source.algorithm, Arc::clone(&options.clock))?;
+    let source = &options.source;
+    let clock = Arc::clone(&options.clock);
+    let store = source.store.open(source.algorithm, &source.ambient, clock)?;
     let context = |controller: &'static str, manager: &'static str| {
         let targets = EventTargets {
             controller: controller.to_owned(),

@@ -20,8 +20,8 @@ use crate::{
         RateLimit, Timing, ZapLayer, connect, lease_name,
     },
     wire::{
-        KustomizeSettings, SourceSettings, StartError, WatcherSettings, kustomize_controllers,
-        source_controllers, watcher_controllers,
+        KustomizeSettings, SourceSettings, StartError, Store, WatcherSettings,
+        kustomize_controllers, source_controllers, watcher_controllers,
     },
 };
 
@@ -45,13 +45,23 @@ pub async fn source(args: SourceArgs, ambient: Ambient, scope: Scope) -> Result<
         &args.common.runtime_namespace,
         &args.storage_addr,
     );
-    let store = settings.store.open(settings.algorithm, Arc::clone(&process.context.clock))?;
+    let store = settings.store.open(
+        settings.algorithm,
+        &settings.ambient,
+        Arc::clone(&process.context.clock),
+    )?;
+    let server = artifact_router(Arc::clone(&store));
+    // What is shared, every replica can serve; else only the leader has it, and readiness of this
+    // address is what moves traffic.
+    let shared = matches!(settings.store, Store::Shared(_));
+    if shared && let Some(listener) = listen("storage-addr", &args.storage_addr).await? {
+        tokio::spawn(serve(listener, server.clone(), process.context.scope.clone()));
+    }
     let held = process.lead().await;
     let run = async {
-        // Served by the leader only: readiness of this address is what moves traffic.
-        if let Some(listener) = listen("storage-addr", &args.storage_addr).await? {
+        if !shared && let Some(listener) = listen("storage-addr", &args.storage_addr).await? {
             let scope = process.context.scope.clone();
-            tokio::spawn(serve(listener, artifact_router(Arc::clone(&store)), scope));
+            tokio::spawn(serve(listener, server, scope));
         }
         source_controllers(&process.context, &settings, store, address).run().await;
         Ok(())

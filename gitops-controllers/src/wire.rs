@@ -7,7 +7,7 @@ use gitops_auth::TokenCache;
 use gitops_core::{Algorithm, Clock, SystemClock};
 use gitops_source::{
     Ambient, ArtifactFetcher, ArtifactStore, DiskStore, FetchOptions, HelmRepositories,
-    MemoryStore, Registries, Retention, SshAlgorithms,
+    MemoryStore, Registries, Retention, SharedStore, SharedStorePlace, SshAlgorithms,
 };
 
 use crate::{
@@ -67,6 +67,8 @@ impl StartError {
 pub enum Store {
     /// In a directory, which is made.
     Disk(PathBuf),
+    /// In a bucket, which other replicas share.
+    Shared(SharedStorePlace),
     /// In memory.
     Memory,
 }
@@ -75,9 +77,15 @@ impl Store {
     pub(crate) fn open(
         &self,
         algorithm: Algorithm,
+        ambient: &Ambient,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<dyn ArtifactStore>, StartError> {
         Ok(match self {
+            Self::Shared(place) => {
+                let place = place.clone().with_ambient(ambient);
+                let store = SharedStore::new(&place, algorithm, clock);
+                Arc::new(store.map_err(|error| StartError::io("open storage", place, error))?)
+            }
             Self::Disk(path) => {
                 Arc::new(DiskStore::open(path, algorithm, clock).map_err(|error| {
                     StartError::io("open storage directory", path.display(), error)
@@ -151,7 +159,7 @@ impl SourceSettings {
             .map_err(|error| StartError::Flag(error.to_string()))?;
         Ok(Self {
             workers: args.concurrent,
-            store: Store::Disk(args.storage_path.clone()),
+            store: store(&args.storage_path)?,
             algorithm,
             retention: Retention {
                 ttl: args.artifact_retention_ttl,
@@ -166,6 +174,18 @@ impl SourceSettings {
             ambient: Ambient::default(),
             overrides: None,
         })
+    }
+}
+
+/// `--storage-path`
+fn store(path: &std::path::Path) -> Result<Store, StartError> {
+    match path.to_str().filter(|path| path.starts_with("s3://")) {
+        Some(place) => {
+            let place = place.parse();
+            let place = place.map_err(|error| StartError::Flag(format!("storage-path: {error}")));
+            Ok(Store::Shared(place?))
+        }
+        None => Ok(Store::Disk(path.to_owned())),
     }
 }
 
@@ -221,7 +241,7 @@ pub fn source_controllers(
     store: Arc<dyn ArtifactStore>,
     address: String,
 ) -> SourceControllers {
-    let storage = Storage { store, address, retention: settings.retention };
+    let storage = Storage::new(store, address, settings.retention);
     let (client, selector) = (&context.client, settings.selector.as_deref());
     let git = GitRepositoryReconciler::new(client.clone(), storage.clone())
         .with_identities(settings.identities.clone(), settings.ssh_algorithms.clone())

@@ -58,10 +58,9 @@ pub use serve::artifact_router;
 pub use source::{Fetched, Resolved, Source, Subject, TagObject};
 pub use store::{
     ArtifactStore, ArtifactStoreExt, Content, DiskStore, MemoryStore, OpenFile, Retention,
-    SharedStore, SharedStorePlace,
-    StoreError, StoredFile,
+    SharedStore, SharedStorePlace, StoreError, StoredFile,
 };
 pub use verify::{
-    CosignTrust, CosignVerifier, IdentityMatch, Keyless, PublicKey, PublicKeyError, TrustedRoot,
-    Verified, Verifier, VerifyError,
+    CosignTrust, CosignVerifier, IdentityMatch, Keyless, NotationVerifier, PublicKey,
+    PublicKeyError, TrustPolicy, TrustedRoot, Verified, Verifier, VerifyError,
 };

@@ -87,7 +87,10 @@ impl Server {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let program = root.join("target/peers/gofakes3");
         if !program.exists() {
-            println!("skipped: {} is not there, see `cargo run -p xtask -- peers`", program.display());
+            println!(
+                "skipped: {} is not there, see `cargo run -p xtask -- peers`",
+                program.display()
+            );
             return None;
         }
         let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
@@ -112,7 +115,7 @@ impl Server {
         let place: SharedStorePlace = place.parse().unwrap();
         let settings = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "s3cret")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let place = place.with_settings(settings);
+        let place = place.with_ambient(&settings.into_iter().collect());
         SharedStore::new(&place, Algorithm::Sha256, Arc::new(SystemClock)).unwrap()
     }
 }

@@ -1,6 +1,6 @@
 //! What all sources share: the store, and what becomes of the artifact that is there already.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use gitops_api::{
     meta::{ConditionStatus, condition_type, reason},
@@ -9,10 +9,14 @@ use gitops_api::{
         HelmRepositoryStatus, OciRepositoryStatus,
     },
 };
-use gitops_core::{Artifact, ArtifactKey, Class, Failure, Revision, Scope, Stage, one_line};
+use gitops_core::{
+    Artifact, ArtifactKey, Class, Digest, Failure, Revision, Scope, Stage, one_line,
+};
 use gitops_source::{
     ArtifactStore, ArtifactStoreExt as _, Content, IgnoreRules, Retention, StoreError, StoredFile,
 };
+
+use parking_lot::Mutex;
 
 use crate::runtime::{Attempt, Fault, Kind, Notice, Status};
 
@@ -116,16 +120,44 @@ pub struct Storage {
     pub address: String,
     /// How long artifacts stay that are no longer advertised.
     pub retention: Retention,
+    /// What was read and found whole since the start, by path: digest and fingerprint.
+    whole: Arc<Mutex<BTreeMap<String, (Digest, String)>>>,
 }
 
 impl Storage {
+    /// A store that is reached under an address.
+    pub fn new(store: Arc<dyn ArtifactStore>, address: String, retention: Retention) -> Self {
+        Self { store, address, retention, whole: Arc::default() }
+    }
+
+    /// Whether an artifact is there and whole. Where reading is dear, it is read once after the
+    /// start, and again when it changed.
+    async fn verify(&self, artifact: &Artifact) -> Result<bool, StoreError> {
+        let fingerprint = match self.store.fingerprint(&artifact.key, &artifact.file).await {
+            Ok(fingerprint) => fingerprint,
+            Err(StoreError::NotFound) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let Some(fingerprint) = fingerprint else { return self.store.verify(artifact).await };
+        let known = (artifact.digest.clone(), fingerprint);
+        let path = artifact.path();
+        if self.whole.lock().get(&path) == Some(&known) {
+            return Ok(true);
+        }
+        let whole = self.store.verify(artifact).await?;
+        if whole {
+            self.whole.lock().insert(path, known);
+        }
+        Ok(whole)
+    }
+
     /// The record of an artifact for an object's status.
     pub(crate) fn record(&self, artifact: &Artifact) -> Recorded {
         let path = artifact.path();
         Recorded {
             digest: artifact.digest.to_string(),
             last_update_time: artifact.stored_at.into(),
-            metadata: std::collections::BTreeMap::new(),
+            metadata: BTreeMap::new(),
             url: self.url(&path),
             path,
             revision: artifact.revision.to_string(),
@@ -215,7 +247,7 @@ impl Storage {
         artifact: &Artifact,
         attempt: &mut Attempt<K>,
     ) -> Result<bool, Failure> {
-        match self.store.verify(artifact).await {
+        match self.verify(artifact).await {
             Ok(found) => Ok(found),
             Err(error @ StoreError::Digest { .. }) => {
                 let message = format!("failed to verify integrity of artifact: {error}");
@@ -257,6 +289,8 @@ impl Storage {
         key: &ArtifactKey,
         attempt: &mut Attempt<K>,
     ) -> Result<(), Failure> {
+        let directory = format!("{}/", key.directory());
+        self.whole.lock().retain(|path, _| !path.starts_with(&directory));
         let removed = self.store.remove_all(key).await.map_err(|error| {
             let message = "garbage collection for deleted resource failed";
             failed(Stage::Finalize, message, reason::GARBAGE_COLLECTION_FAILED, error)

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use gitops_api::source::{OidcIdentityMatch, SignatureProvider};
+use gitops_core::SystemClock;
 use gitops_source::{
-    CosignTrust, CosignVerifier, IdentityMatch, Keyless, OciSource, PublicKey, Registries,
-    TrustedRoot, Verifier,
+    CosignTrust, CosignVerifier, IdentityMatch, Keyless, NotationVerifier, OciSource, PublicKey,
+    Registries, TrustPolicy, TrustedRoot, Verifier,
 };
 use kube::Client;
 
@@ -41,12 +42,30 @@ pub(super) async fn verifier(
     registries: &Registries,
     source: &OciSource,
 ) -> Result<Box<dyn Verifier>, String> {
+    let shown = format!("{}", source.repository());
     let secret = match wanted.secret {
         Some(name) => Some((name, credentials::secret(client, namespace, name).await?)),
         None => None,
     };
     if wanted.provider == SignatureProvider::Notation {
-        return Err("notation is not supported".to_owned());
+        let (name, data) =
+            secret.ok_or_else(|| format!("verification secret cannot be empty: '{shown}'"))?;
+        let place = format!("{namespace}/{name}");
+        let policy = data.get("trustpolicy.json");
+        let policy =
+            policy.ok_or_else(|| format!("'trustpolicy.json' not found in secret '{place}'"))?;
+        let certificates = certificates(&data);
+        if certificates.is_empty() {
+            return Err(format!("no certificates found in secret '{place}'"));
+        }
+        return Ok(Box::new(NotationVerifier::new(
+            registries.clone(),
+            source.repository().clone(),
+            source.options().clone(),
+            TrustPolicy::parse(policy).map_err(|error| error.to_string())?,
+            certificates,
+            Arc::new(SystemClock),
+        )));
     }
     let trust = match secret {
         Some((_, data)) => {
@@ -62,6 +81,20 @@ pub(super) async fn verifier(
         source.options().clone(),
         trust,
     )))
+}
+
+/// What entries `*.crt` and `*.pem` hold, in PEM or DER.
+fn certificates(data: &credentials::Data) -> Vec<Vec<u8>> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    let ours = data.iter().filter(|(key, _)| key.ends_with(".crt") || key.ends_with(".pem"));
+    let each = |(_, value): (&String, &Vec<u8>)| {
+        let pem: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(value)
+            .filter_map(Result::ok)
+            .map(|der| der.to_vec())
+            .collect();
+        if pem.is_empty() { vec![value.clone()] } else { pem }
+    };
+    ours.flat_map(each).collect()
 }
 
 async fn keyless(client: &Client, namespace: &str, wanted: Wanted<'_>) -> Result<Keyless, String> {

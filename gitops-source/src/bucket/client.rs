@@ -85,7 +85,7 @@ impl FromIterator<(String, String)> for Ambient {
 
 impl Ambient {
     /// The variables, with names in lower case.
-    pub(super) fn variables(&self) -> impl Iterator<Item = (String, &str)> {
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (String, &str)> {
         self.0.iter().map(|(name, value)| (name.to_lowercase(), value.as_str()))
     }
 

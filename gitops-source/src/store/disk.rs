@@ -13,7 +13,10 @@ use gitops_core::{
 };
 use jiff::Timestamp;
 
-use super::{ArtifactStore, CancelOnDrop, Content, Counted, OpenFile, StoreError, StoredFile, checked, file_name, plain};
+use super::{
+    ArtifactStore, CancelOnDrop, Content, Counted, OpenFile, StoreError, StoredFile, checked,
+    file_name, plain,
+};
 
 /// The beginning of the name of a file in the making.
 const TEMPORARY: &str = ".put-";

@@ -4,11 +4,14 @@ mod bundle;
 mod certificate;
 mod cosign;
 mod der;
+mod jws;
 mod key;
 mod keyless;
+mod notation;
 mod payload;
 mod timestamp;
 mod transparency;
+mod trust_policy;
 mod trusted_root;
 
 use std::fmt::Debug;
@@ -21,6 +24,8 @@ use crate::{SourceError, Subject};
 pub use cosign::{CosignTrust, CosignVerifier};
 pub use key::{PublicKey, PublicKeyError};
 pub use keyless::{IdentityMatch, Keyless};
+pub use notation::NotationVerifier;
+pub use trust_policy::TrustPolicy;
 pub use trusted_root::TrustedRoot;
 
 /// Judges whether what was fetched is what somebody trusted signed.

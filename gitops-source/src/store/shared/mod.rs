@@ -84,7 +84,12 @@ impl SharedStore {
             .join(key.name.as_str())
     }
 
-    async fn send(&self, path: &Path, mut file: std::fs::File, size: u64) -> Result<(), StoreError> {
+    async fn send(
+        &self,
+        path: &Path,
+        mut file: std::fs::File,
+        size: u64,
+    ) -> Result<(), StoreError> {
         file.rewind().map_err(StoreError::reading)?;
         if size <= PART as u64 {
             let mut bytes = Vec::new();

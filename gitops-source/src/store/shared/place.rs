@@ -9,12 +9,12 @@ use object_store::{
 };
 use url::Url;
 
-use crate::StoreError;
+use crate::{Ambient, StoreError};
 
 /// A place in a bucket, as `s3://<bucket>[/<prefix>][?endpoint=<url>][&region=<region>]`.
 ///
-/// Credentials are those of the settings that are given, by the names of the environment variables
-/// of AWS's tools; without static ones, those of a web identity, of a container or of the machine.
+/// Credentials are those that [`Ambient`] holds by the names of AWS's tools; without static ones,
+/// those of a web identity, of a container or of the machine.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SharedStorePlace {
     bucket: String,
@@ -59,8 +59,7 @@ impl FromStr for SharedStorePlace {
         for (key, value) in url.query_pairs() {
             match &*key {
                 "endpoint" => {
-                    let endpoint: Url =
-                        value.parse().map_err(|_| invalid("malformed endpoint"))?;
+                    let endpoint: Url = value.parse().map_err(|_| invalid("malformed endpoint"))?;
                     if !matches!(endpoint.scheme(), "http" | "https") {
                         return Err(invalid("endpoint must be http or https"));
                     }
@@ -68,7 +67,11 @@ impl FromStr for SharedStorePlace {
                 }
                 "region" => place.region = Some(value.into_owned()),
                 "virtual-hosted" => place.virtual_hosted = value == "true",
-                _ => return Err(invalid("unknown parameter; there are endpoint, region, virtual-hosted")),
+                _ => {
+                    return Err(invalid(
+                        "unknown parameter; there are endpoint, region, virtual-hosted",
+                    ));
+                }
             }
         }
         place.prefix()?;
@@ -77,14 +80,11 @@ impl FromStr for SharedStorePlace {
 }
 
 impl SharedStorePlace {
-    /// With settings as the environment names them, e.g. `AWS_ACCESS_KEY_ID`; others are ignored.
+    /// With what the process was given by the cloud that it runs in, or by hand in the same names.
     #[must_use]
-    pub fn with_settings(
-        mut self,
-        settings: impl IntoIterator<Item = (String, String)>,
-    ) -> Self {
-        let ours = settings.into_iter().filter(|(name, _)| name.starts_with("AWS_"));
-        self.settings = ours.collect();
+    pub fn with_ambient(mut self, ambient: &Ambient) -> Self {
+        let own = ambient.variables().filter(|(name, _)| name.starts_with("aws_"));
+        self.settings = own.map(|(name, value)| (name, value.to_owned())).collect();
         self
     }
 
@@ -100,7 +100,7 @@ impl SharedStorePlace {
                 http::HeaderValue::from_static(concat!("gitops/", env!("CARGO_PKG_VERSION"))),
             ));
         for (name, value) in &self.settings {
-            if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+            if let Ok(key) = name.parse::<AmazonS3ConfigKey>() {
                 builder = builder.with_config(key, value);
             }
         }
@@ -127,10 +127,10 @@ mod tests {
         assert_eq!(place.to_string(), "s3://b/a/c");
         assert_eq!(place.endpoint.as_deref(), Some("http://127.0.0.1:1"));
         assert_eq!(place.region.as_deref(), Some("r"));
-        let place = place.with_settings([
-            ("AWS_SECRET_ACCESS_KEY".to_owned(), "c4nary".to_owned()),
-            ("HOME".to_owned(), "/".to_owned()),
-        ]);
+        let ambient =
+            [("AWS_SECRET_ACCESS_KEY", "c4nary"), ("AZURE_CLIENT_ID", "x"), ("HOME", "/")];
+        let ambient = ambient.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let place = place.with_ambient(&ambient.into_iter().collect());
         assert_eq!(place.settings.len(), 1);
         assert!(!format!("{place:?} {place}").contains("c4nary"));
         for bad in [
