@@ -76,6 +76,7 @@ pub async fn source(args: SourceArgs, ambient: Ambient, scope: Scope) -> Result<
 pub async fn watcher(
     args: WatcherArgs,
     artifact_host: Option<String>,
+    ambient: Ambient,
     scope: Scope,
 ) -> Result<(), StartError> {
     let settings = WatcherSettings::from_args(&args)?;
@@ -86,12 +87,18 @@ pub async fn watcher(
         &args.common.runtime_namespace,
         &args.storage_addr,
     );
-    let store = settings.store.open(settings.algorithm, Arc::clone(&process.context.clock))?;
+    let clock = Arc::clone(&process.context.clock);
+    let store = settings.store.open(settings.algorithm, &ambient, clock)?;
+    let server = artifact_router(Arc::clone(&store));
+    let shared = matches!(settings.store, Store::Shared(_));
+    if shared && let Some(listener) = listen("storage-addr", &args.storage_addr).await? {
+        tokio::spawn(serve(listener, server.clone(), process.context.scope.clone()));
+    }
     let held = process.lead().await;
     let run = async {
-        if let Some(listener) = listen("storage-addr", &args.storage_addr).await? {
+        if !shared && let Some(listener) = listen("storage-addr", &args.storage_addr).await? {
             let scope = process.context.scope.clone();
-            tokio::spawn(serve(listener, artifact_router(Arc::clone(&store)), scope));
+            tokio::spawn(serve(listener, server, scope));
         }
         let host = artifact_host;
         watcher_controllers(&process.context, &settings, store, address, host)?.run().await;

@@ -314,7 +314,7 @@ impl WatcherSettings {
             .map_err(|error| StartError::Flag(format!("artifact-digest-algo: {error}")))?;
         Ok(Self {
             workers: args.concurrent,
-            store: Store::Disk(args.storage_path.clone()),
+            store: store(&args.storage_path)?,
             algorithm,
             retention: Retention {
                 ttl: args.artifact_retention_ttl,
@@ -347,7 +347,7 @@ pub fn watcher_controllers(
     fetch.cache_bytes = FETCH_CACHE;
     let fetcher = ArtifactFetcher::new(fetch)
         .map_err(|error| StartError::io("set up", "the artifact client", error))?;
-    let storage = Storage { store, address, retention: settings.retention };
+    let storage = Storage::new(store, address, settings.retention);
     let reconciler = ArtifactGeneratorReconciler::new(
         context.client.clone(),
         storage,

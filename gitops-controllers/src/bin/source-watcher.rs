@@ -16,5 +16,7 @@ async fn main() -> anyhow::Result<()> {
     process::stop_on_signals(&scope)?;
     #[allow(clippy::disallowed_methods, reason = "the one variable that Flux reads in main")]
     let host = std::env::var("SOURCE_CONTROLLER_LOCALHOST").ok();
-    Ok(process::watcher(args, host, scope).await?)
+    #[allow(clippy::disallowed_methods, reason = "clouds tell a process who it is by variables")]
+    let ambient = std::env::vars().collect();
+    Ok(process::watcher(args, host, ambient, scope).await?)
 }
