@@ -25,6 +25,8 @@ mod engine;
 mod lint;
 mod manifest;
 mod package;
+#[cfg(feature = "provenance")]
+mod provenance;
 mod record;
 mod render;
 mod repository;
@@ -47,6 +49,8 @@ pub use manifest::{
     split_manifests,
 };
 pub use package::{Package, PackageError, PackageOptions};
+#[cfg(feature = "provenance")]
+pub use provenance::{ChartSigner, Keyring, ProvenanceError, Verification};
 pub use record::{
     Record, RecordChart, RecordError, RecordHook, RecordInfo, ReleaseStatus, decode_record_text,
     encode_record_text,
