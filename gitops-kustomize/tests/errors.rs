@@ -138,6 +138,30 @@ fn secrets_are_not_quoted() {
             ("s.yaml", "kind: Secret\nstringData: {password: hunter2}\n"),
         ],
         vec![("kustomization.yaml", "secretGenerator:\n- name: a\n  literals: hunter2\n")],
+        vec![("kustomization.yaml", "secretGenerator:\n- name: a\n  literals: [hunter2]\n")],
+        vec![("kustomization.yaml", "secretGenerator:\n- name: a\n  literals: [a=hunter2, b]\n")],
+        vec![(
+            "kustomization.yaml",
+            "secretGenerator:\n- name: a\n  literals: [p=hunter2]\npatches:\n- patch: |-\n    apiVersion: v1\n    \
+             kind: Secret\n    metadata: {name: a}\n    data: [hunter2]\n",
+        )],
+        vec![(
+            "kustomization.yaml",
+            "secretGenerator:\n- name: a\n  literals: [p=hunter2]\npatches:\n- target: {kind: Secret}\n  patch: |-\n    \
+             - op: replace\n      pth: /data/p\n      value: hunter2\n    : {\n",
+        )],
+        vec![
+            (
+                "kustomization.yaml",
+                "resources: [all.yaml]\nreplacements:\n- source: {kind: Secret, name: s, fieldPath: stringData.p}\n  \
+                 targets:\n  - select: {kind: Deployment}\n    fieldPaths: [spec.replicas]\n",
+            ),
+            (
+                "all.yaml",
+                "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {p: hunter2}\n---\n\
+                 apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {replicas: 1}\n",
+            ),
+        ],
     ] {
         let files: Vec<_> =
             files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();

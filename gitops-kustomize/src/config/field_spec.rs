@@ -84,6 +84,7 @@ impl FieldSpec {
         let creates = if self.create { creates } else { Creates::Nothing };
         walk(resource.node_mut(), &self.segments, creates, visit).map_err(|error| {
             let id = resource.id();
+            let error = if id.gvk.kind == "Secret" { error.without_contents() } else { error };
             resource
                 .locate(error)
                 .context(format!("considering field '{}' of object {id}", self.path))

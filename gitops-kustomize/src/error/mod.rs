@@ -146,6 +146,27 @@ impl Error {
         self
     }
 
+    /// Takes a text that is secret out of the words.
+    #[must_use]
+    #[cold]
+    pub(crate) fn without(self, secret: &str) -> Self {
+        if secret.is_empty() {
+            return self;
+        }
+        self.reword(|words| words.replace(secret, "***"))
+    }
+
+    /// Takes out of the words what a Secret holds: the content of nodes.
+    #[must_use]
+    #[cold]
+    pub(crate) fn without_contents(self) -> Self {
+        const MARK: &str = "node contents:";
+        self.reword(|words| match words.split_once(MARK) {
+            Some((front, _)) => format!("{front}{MARK} ***"),
+            None => words.to_owned(),
+        })
+    }
+
     /// Takes over what another failure knows of its place, object and remedy, where this one knows
     /// nothing.
     #[must_use]

@@ -53,7 +53,7 @@ fn generate(
             .expecting("`name`, to which a hash of the content is added"));
     }
     let options = GeneratorOptions::merged(args.options.as_ref(), all);
-    let data = read_data(args, loader)
+    let data = read_data(kind, args, loader)
         .map_err(|error| error.about(format_args!("{kind}/{}", args.name)))?;
     let mut metadata = Mapping::new();
     metadata.insert("name", made_string(&args.name));
@@ -145,6 +145,7 @@ pub(crate) fn merge_data(resource: &mut Resource, old: &Resource) {
 
 /// All pairs: of env files, then literals, then files. Keys must be valid and differ.
 fn read_data(
+    kind: &str,
     args: &GeneratorArgs,
     loader: &Loader<'_>,
 ) -> Result<std::collections::BTreeMap<String, Vec<u8>>> {
@@ -159,9 +160,16 @@ fn read_data(
         pairs.extend(read.map_err(|error| error.context(fail("env source files:", &args.envs)))?);
     }
     for (index, literal) in args.literals.iter().enumerate() {
-        let pair =
-            env::parse_literal(literal).map_err(|error| error.at_index(index).at_field("literals"));
-        pairs.push(pair.map_err(|error| error.context(fail("literal sources", &args.literals)))?);
+        let pair = env::parse_literal(literal).map_err(|error| {
+            let (error, shown) = if kind == "Secret" {
+                (error.without(literal), args.literals.iter().map(|one| masked(one)).collect())
+            } else {
+                (error, args.literals.clone())
+            };
+            let error = error.at_index(index).at_field("literals");
+            error.context(fail("literal sources", &shown))
+        });
+        pairs.push(pair?);
     }
     for (index, source) in args.files.iter().enumerate() {
         let split =
@@ -183,6 +191,14 @@ fn read_data(
         data.insert(key, value);
     }
     Ok(data)
+}
+
+/// A literal of a Secret as messages show it.
+fn masked(literal: &str) -> String {
+    match literal.split_once('=') {
+        Some((key, _)) => format!("{key}=***"),
+        None => "***".to_owned(),
+    }
 }
 
 /// A file that the element at `index` of `field` names.

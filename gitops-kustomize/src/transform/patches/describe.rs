@@ -18,9 +18,9 @@ pub(super) fn describe(patch: &Patch, text: &'static str) -> String {
     if !options.is_empty() {
         config.insert("options", options);
     }
-    for (key, value) in [(text, &patch.patch), ("path", &patch.path)] {
+    for (key, value) in [(text, shown(patch)), ("path", patch.path.as_str())] {
         if !value.is_empty() {
-            config.insert(key, value.as_str());
+            config.insert(key, value);
         }
     }
     if let Some(target) = &patch.target {
@@ -29,7 +29,14 @@ pub(super) fn describe(patch: &Patch, text: &'static str) -> String {
     gitops_yaml::to_yaml(&Node::from(config)).unwrap_or_default()
 }
 
-pub(super) fn describe_selector(selector: &Selector) -> Mapping {
+/// The text of a patch, unless it may hold what a Secret holds.
+pub(super) fn shown(patch: &Patch) -> &str {
+    let secret = patch.patch.contains("Secret")
+        || patch.target.as_ref().is_some_and(|target| target.gvk.kind == "Secret");
+    if secret && !patch.patch.is_empty() { "***" } else { &patch.patch }
+}
+
+fn describe_selector(selector: &Selector) -> Mapping {
     let Selector { gvk, name, namespace, annotation_selector, label_selector } = selector;
     [
         ("annotationSelector", annotation_selector.as_str()),

@@ -7,7 +7,7 @@ use gitops_yaml::{JsonPatch, Mapping, Node};
 use super::{
     super::{Transform, remove_pair, selector::Matcher},
     Wanted,
-    describe::describe,
+    describe::{describe, shown},
     drop_empty, place,
 };
 use crate::{
@@ -69,7 +69,8 @@ impl Json6902 {
             let read = read_document(&text).ok().and_then(|node| node.to_json_v2().ok());
             let error = match read {
                 Some(json) => {
-                    let shown = gitops_core::truncate(&json.to_string(), 400);
+                    let json = if shown(patch) == "***" { "***".into() } else { json.to_string() };
+                    let shown = gitops_core::truncate(&json, 400);
                     error.context(format!("decoding {shown}"))
                 }
                 None => error,

@@ -22,7 +22,7 @@ use crate::{
     resource::{Resource, ResourceId},
     set::ResourceSet,
 };
-use describe::describe;
+use describe::{describe, shown};
 use json::{JsonText, apply_json, read_json_patch};
 use strategic::{Allowed, merge_into, settle_metadata};
 /// An entry of `patches`.
@@ -111,7 +111,11 @@ impl PatchStep {
                 })?;
                 (content.to_vec(), format!("[path: {file_path:?}]"), loader.name_of(file_path))
             }
-            (text, "") => (text.as_bytes().to_vec(), format!("[patch: {text:?}]"), String::new()),
+            (text, "") => (
+                text.as_bytes().to_vec(),
+                format!("[patch: {:?}]", shown(patch).trim()),
+                String::new(),
+            ),
             _ => return fail("patch and path can't be set at the same time"),
         };
         let strategic = read_resources(&text, &file, schema);

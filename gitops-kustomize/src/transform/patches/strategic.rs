@@ -126,8 +126,11 @@ pub(super) fn merge_into(
         .map(|key| resource.node().at(["metadata", key]).filter(|node| !node.is_null()).cloned())
         .collect();
     let kind = resource.node().get("kind").cloned();
-    gitops_yaml::merge_strategic(resource.node_mut(), patch, schema)
-        .map_err(|error| Error::from(error).about(id))?;
+    gitops_yaml::merge_strategic(resource.node_mut(), patch, schema).map_err(|error| {
+        let secret = id.kind == "Secret";
+        let error = Error::from(error).about(id);
+        if secret { error.without_contents() } else { error }
+    })?;
     if resource.node().is_empty() {
         return Ok(false);
     }

@@ -192,8 +192,10 @@ fn run_one(
     let mut value = value_of(replacement, set).map_err(|error| error.at_field("source"))?;
     for (index, target) in targets.iter().enumerate() {
         build.scope.check()?;
-        let found = write(target, &mut value, set, build)
-            .map_err(|error| error.at_index(index).at_field("targets"))?;
+        let found = write(target, &mut value, set, build).map_err(|error| {
+            let error = error.at_index(index).at_field("targets");
+            if value.secret { error.without(value.node.text().unwrap_or_default()) } else { error }
+        })?;
         configured.missed.fetch_or(!found, Ordering::Relaxed);
     }
     if let Some(cause) = cause {
@@ -205,6 +207,8 @@ fn run_one(
 /// What is copied, and the field that it is; a change of that field counts for later targets.
 struct Value {
     node: Node,
+    /// Whether a Secret holds it.
+    secret: bool,
     source: Option<(usize, Vec<String>)>,
 }
 
@@ -229,10 +233,10 @@ fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Value> {
         (None, Some(text)) => {
             let kind = resolve(text, Flavour::V3);
             let node = Node::from(Scalar::new(text.as_str(), kind, ScalarStyle::Plain));
-            return Ok(Value { node, source: None });
+            return Ok(Value { node, secret: false, source: None });
         }
         (Some(source), None) => source,
-        (None, None) => return Ok(Value { node: Node::null(), source: None }),
+        (None, None) => return Ok(Value { node: Node::null(), secret: false, source: None }),
     };
     let place = find_source(source, set)?;
     let resource = set.get(place);
@@ -254,8 +258,11 @@ fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Value> {
         .with_hint(way(resource.node(), &split_path(path))));
     };
     let options = source.options.as_ref().filter(|options| !options.delimiter.is_empty());
-    let node = refined(options, value)?;
-    Ok(Value { node, source: options.is_none().then_some((place, parts)) })
+    let secret = resource.id().gvk.kind == "Secret";
+    let node = refined(options, value).map_err(|error| {
+        if secret { error.without(value.text().unwrap_or_default()) } else { error }
+    })?;
+    Ok(Value { node, secret, source: options.is_none().then_some((place, parts)) })
 }
 
 fn id_of(source: &ReplacementSource) -> ResourceId {
