@@ -27,6 +27,8 @@ pub(crate) enum Action {
     Call(Body),
     /// One of Go's own, which see a missing value and what stands behind an interface.
     Reflect(fn(&[Operand]) -> Result<Operand, CallError>),
+    /// `call`, which finds nothing to call.
+    Callee,
     /// Ends with the first argument that is false.
     And,
     /// Ends with the first argument that is true.

@@ -91,7 +91,7 @@ impl Shared {
                 path: path.clone(),
                 text,
                 base_path: base_path.clone(),
-                values: scope.clone(),
+                values: scope.with_kind(values_kind(self.compat)),
             };
             found.insert(path, renderable);
         }

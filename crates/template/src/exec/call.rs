@@ -29,6 +29,19 @@ impl Signature<'_> {
     }
 }
 
+/// No value of a template is a function; Go names what was called as it was written.
+fn not_callable(named: Option<String>, called: &Operand) -> CallError {
+    let value = &called.value;
+    if value.is_nil() {
+        return "call of nil".into();
+    }
+    let named = named.unwrap_or_else(|| match value {
+        Value::Str(text) => text.to_string(),
+        other => format!("<{} Value>", other.type_of()),
+    });
+    format!("non-function {named} of type {}", value.type_of()).into()
+}
+
 impl<'t> State<'_, 't, '_> {
     pub(super) fn function(
         &mut self,
@@ -46,6 +59,12 @@ impl<'t> State<'_, 't, '_> {
                     Ok(value) => Ok(Operand::plain(value)),
                     Err(error) => Err(self.failed(name, node, error)),
                 }
+            }
+            Action::Callee => {
+                let named = given.words.get(1).map(ToString::to_string);
+                let operands = self.operands(dot, signature, given)?;
+                let error = not_callable(named, &operands[0]);
+                Err(self.failed(name, node, error))
             }
             Action::Reflect(body) => {
                 let operands = self.operands(dot, signature, given)?;

@@ -23,7 +23,7 @@ pub(crate) const BUILTIN: &[Function] = &[
     Function::reflect("and", true, TWO, Action::And),
     Function::reflect("or", true, TWO, Action::Or),
     Function::reflect("not", false, ONE, Action::Reflect(not)),
-    Function::reflect("call", true, TWO, Action::Reflect(call)),
+    Function::reflect("call", true, TWO, Action::Callee),
     Function::reflect("len", false, ONE, Action::Reflect(len)),
     Function::reflect("index", true, TWO, Action::Reflect(index)),
     Function::reflect("slice", true, TWO, Action::Reflect(slice)),
@@ -64,15 +64,6 @@ fn bool(value: bool) -> Operand {
 
 fn not(arguments: &[Operand]) -> Result {
     Ok(bool(!arguments[0].value.is_true()))
-}
-
-/// No value of a template is a function.
-fn call(arguments: &[Operand]) -> Result {
-    let called = &arguments[0];
-    if called.value.is_nil() {
-        return Err("call of nil".into());
-    }
-    Err(format!("non-function {} of type {}", "", called.value.type_of()).into())
 }
 
 fn len(arguments: &[Operand]) -> Result {

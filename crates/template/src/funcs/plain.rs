@@ -27,6 +27,8 @@ pub(super) enum Plain {
     Text(Text),
     List(Vec<Plain>),
     Map(Vec<(Text, Plain)>),
+    /// Entries that yaml.v3 keeps in their order.
+    Struct(Vec<(Text, Plain)>),
 }
 
 /// Whose eyes look at structs.
@@ -143,7 +145,7 @@ impl Walk<'_, '_> {
         for field in fields {
             copy.push((field.name.to_lowercase().into(), self.value(&field.value, depth + 1)?));
         }
-        Ok(Plain::Map(copy))
+        Ok(Plain::Struct(copy))
     }
 }
 
@@ -162,17 +164,21 @@ impl<'v> Emit<'v> for &'v Plain {
             Plain::Raw(text) => View::Digits(text),
             Plain::Text(text) => View::Text(Cow::Borrowed(text)),
             Plain::List(items) => View::Sequence(items.len()),
-            Plain::Map(entries) => View::Mapping(entries.len()),
+            Plain::Map(entries) | Plain::Struct(entries) => View::Mapping(entries.len()),
         }
     }
 
     fn entries(self, entries: &mut Entries<'v, Self>) -> Result<(), Error> {
-        if let Plain::Map(map) = self {
+        if let Plain::Map(map) | Plain::Struct(map) = self {
             for (key, value) in map {
                 entries.push(key.as_str(), value);
             }
         }
         Ok(())
+    }
+
+    fn keeps_order(self) -> bool {
+        matches!(self, Plain::Struct(_))
     }
 
     fn item(self, index: usize) -> Self {

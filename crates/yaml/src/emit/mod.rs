@@ -74,6 +74,11 @@ pub trait Emit<'v>: Copy {
     #[must_use]
     fn item(self, index: usize) -> Self;
 
+    /// Whether yaml.v3 keeps the order of the entries, as it does for structs.
+    fn keeps_order(self) -> bool {
+        false
+    }
+
     /// Where the value was read, for errors.
     fn place(self) -> Place {
         Place::default()

@@ -56,7 +56,9 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
     fn mapping(&mut self, value: V, indent: usize) -> Result<(), Error> {
         let from = self.entries.list.len();
         value.entries(&mut self.entries)?;
-        sort_entries(&mut self.entries.list[from..], self.profile == Profile::V3);
+        if self.profile == Profile::Sigs || !value.keeps_order() {
+            sort_entries(&mut self.entries.list[from..], self.profile == Profile::V3);
+        }
         for at in from..self.entries.list.len() {
             let (key, value) = &mut self.entries.list[at];
             let (key, value) = (mem::take(key), *value);

@@ -161,10 +161,9 @@ fn a_host_without_chance_makes_no_keys() {
 #[test]
 fn passwords_are_what_others_know() {
     // Known answers for the salt that the sealed host gives, from another implementation.
-    for (password, hash) in [
-        ("", "F5mzCEQ5E01or2Zs1UUMeqS/7rfVb16"),
-        ("secret", "a8yCYP74N5C7MbVWc4itOGadCb9nAeG"),
-    ] {
+    for (password, hash) in
+        [("", "F5mzCEQ5E01or2Zs1UUMeqS/7rfVb16"), ("secret", "a8yCYP74N5C7MbVWc4itOGadCb9nAeG")]
+    {
         let got = render_on(&Sealed, &format!("{{{{ bcrypt {password:?} }}}}")).unwrap();
         assert_eq!(got, format!("$2a$10$......................{hash}"));
     }
@@ -176,7 +175,8 @@ fn passwords_are_what_others_know() {
         "ZedaFaxcZaso9*"
     );
     assert_eq!(
-        render("{{ encryptAES \"k\" \"plain text of more than a block\" | decryptAES \"k\" }}").unwrap(),
+        render("{{ encryptAES \"k\" \"plain text of more than a block\" | decryptAES \"k\" }}")
+            .unwrap(),
         "plain text of more than a block"
     );
     for (text, error) in [
