@@ -100,6 +100,22 @@ pub(crate) struct Run {
     #[arg(value_name = "PATH|URL", default_value = ".")]
     pub(crate) target: String,
 
+    /// For ssh:// and git@host:path, a private key; without it an agent's or the user's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+
+    /// For ssh:// and git@host:path, the known hosts; without it the user's and the machine's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) known_hosts: Option<PathBuf>,
+
+    /// The socket of an SSH agent
+    #[arg(long, value_name = "FILE", env = "SSH_AUTH_SOCK", hide = true)]
+    pub(crate) agent: Option<PathBuf>,
+
+    /// The user's home
+    #[arg(long, value_name = "DIR", env = "HOME", hide = true)]
+    pub(crate) home: Option<PathBuf>,
+
     /// The cluster's directory, where the repository holds several
     #[arg(long, value_name = "DIR")]
     pub(crate) path: Option<PathBuf>,

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gitops_testenv::{Access, GitRepo, GitServer, git_is_installed};
+use gitops_testenv::{Access, GitRepo, GitServer, SshServer, git_is_installed};
 use serde_json::Value;
 
 const A_CONFIG_MAP: &str =
@@ -225,6 +225,44 @@ fn a_repository_is_run_by_its_url() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("gone") && !text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn a_repository_is_run_by_its_ssh_url() {
+    if !git_is_installed() || !SshServer::is_installed() {
+        println!("SKIPPED: git, sshd or ssh-keygen is not installed");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut repository = GitRepo::init(directory.path().join("fleet.git")).unwrap();
+    let sync = SYNC.to_owned() + &kustomization("app", "./app", "");
+    let files = [("c/sync.yaml", Some(&*sync)), ("app/a.yaml", Some(A_CONFIG_MAP))];
+    repository.commit("main", &files, "one").unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let place = directory.path().join("ssh");
+    let server = runtime.block_on(SshServer::start(&place, &["ed25519"], "")).unwrap();
+    let url = server.url(repository.path());
+    // A home as people have it.
+    let home = directory.path().join("home");
+    write(&home, ".ssh/id_ed25519", &server.make_key("key", "ed25519", "").unwrap());
+    let run = |url: &str| {
+        let mut command = command(Path::new(url), &["--once"]);
+        command.env("HOME", &home).env_remove("SSH_AUTH_SOCK").output().unwrap()
+    };
+    write(
+        &home,
+        ".ssh/known_hosts",
+        "elsewhere ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ",
+    );
+    let output = run(&url);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("knownhosts: key is unknown"), "{text}");
+    write(&home, ".ssh/known_hosts", &server.known_hosts().unwrap());
+    let output = run(&format!("{url}?ref=main"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("ConfigMap/default/a"), "{text}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use gitops_controllers::{
 };
 use gitops_core::{ArtifactKey, FixedClock, Limits, Scope, Tree as _};
 use gitops_source::{ArtifactStore, MemoryStore, Retention};
-use gitops_testenv::{Access, Fault, GitRepo, GitServer};
+use gitops_testenv::{Access, Fault, GitRepo, GitServer, SshServer};
 use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -321,4 +321,142 @@ async fn includes_are_laid_over() {
     assert!(matches!(turn, Err(Stop::Waiting(_))));
     assert_eq!(ready(&settled).1, "NotFound");
     assert!(condition(&settled, condition_type::INCLUDE_UNAVAILABLE).is_some());
+}
+
+/// The key of no app.
+const TEST_KEY: &str = include_str!("../../crates/auth/tests/data/app-pkcs1.pem");
+
+/// A value of a Secret that is found nowhere but there.
+const CANARY: &str = "c4nary";
+
+fn secret(values: &[(&str, &str)]) -> Objects {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let own =
+        |(key, value): &(&str, &str)| ((*key).to_owned(), Value::from(STANDARD.encode(value)));
+    let data: serde_json::Map<String, Value> = values.iter().map(own).collect();
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": data});
+    Objects::from([("/api/v1/namespaces/ns/secrets/s".to_owned(), secret)])
+}
+
+/// Every field that may hold something secret, in turns that fail in every way that there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_in_no_condition_event_or_error() {
+    let world = World::new(Access::Bearer("right".into())).await;
+    let http = world.server.url("app.git");
+    let with_user = http.replace("http://", &format!("http://me:{CANARY}@"));
+    let token = http.replace("http://", &format!("http://{CANARY}@"));
+    let nowhere = "http://127.0.0.1:1/r".to_owned();
+    let ssh = "ssh://git@127.0.0.1:1/r".to_owned();
+    let (use_it, proxy) = (json!({"name": "s"}), json!({"name": "s"}));
+    let key =
+        format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{CANARY}\n-----END OPENSSH PRIVATE KEY-----");
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{CANARY}\n-----END CERTIFICATE-----");
+    let proxy_url = format!("http://{CANARY}:{CANARY}@127.0.0.1:1");
+    let cases: Vec<(&str, Value, Vec<(&str, &str)>)> = vec![
+        (&http, json!({"secretRef": use_it}), vec![("username", CANARY), ("password", CANARY)]),
+        (&http, json!({"secretRef": use_it}), vec![("password", CANARY)]),
+        (&http, json!({"secretRef": use_it}), vec![("bearerToken", CANARY)]),
+        (
+            &http,
+            json!({"secretRef": use_it}),
+            vec![("bearerToken", "c4nary\n"), ("username", CANARY)],
+        ),
+        (&with_user, json!({}), vec![]),
+        (&token, json!({}), vec![]),
+        (&nowhere, json!({"secretRef": use_it}), vec![("username", CANARY), ("password", CANARY)]),
+        (&http, json!({"secretRef": use_it}), vec![("ca.crt", &pem)]),
+        (&http, json!({"secretRef": use_it}), vec![("tls.crt", &pem), ("tls.key", CANARY)]),
+        (&http, json!({"proxySecretRef": proxy}), vec![("address", &proxy_url)]),
+        (
+            &http,
+            json!({"proxySecretRef": proxy}),
+            vec![("address", "http://127.0.0.1:1"), ("username", CANARY), ("password", CANARY)],
+        ),
+        (&http, json!({"proxySecretRef": proxy}), vec![("address", "c4nary://:c4nary@")]),
+        (&ssh, json!({"secretRef": use_it}), vec![("identity", &key), ("known_hosts", "h")]),
+        (
+            &ssh,
+            json!({"secretRef": use_it}),
+            vec![("identity", CANARY), ("known_hosts", CANARY), ("password", CANARY)],
+        ),
+        (
+            &http,
+            json!({"provider": "github", "secretRef": use_it}),
+            vec![
+                ("githubAppID", "1"),
+                ("githubAppInstallationID", "1"),
+                ("githubAppPrivateKey", CANARY),
+            ],
+        ),
+        (
+            &http,
+            json!({"provider": "github", "secretRef": use_it}),
+            vec![
+                ("githubAppID", "1"),
+                ("githubAppInstallationID", "1"),
+                ("githubAppPrivateKey", TEST_KEY),
+                ("githubAppBaseURL", "http://c4nary:c4nary@127.0.0.1:1"),
+            ],
+        ),
+    ];
+    for (url, spec, values) in cases {
+        let mut spec = spec;
+        spec["url"] = Value::from(url);
+        spec["timeout"] = Value::from("5s");
+        let mut object = world.object(&spec);
+        let (turn, settled) = world.turn(&world.reconciler(secret(&values)), &mut object).await;
+        assert!(turn.is_err(), "{values:?} is accepted");
+        let told = format!("{turn:?} {settled:?} {:?}", object.status).replace("git@127", "");
+        assert!(!told.contains(CANARY), "{url} {values:?}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repositories_are_reached_over_ssh() {
+    if !SshServer::is_installed() {
+        println!("SKIPPED: sshd or ssh-keygen is not installed");
+        return;
+    }
+    let world = World::new(Access::Open).await;
+    let place = world.repo.path().join("ssh");
+    let server = SshServer::start(&place, &["ed25519", "rsa"], "").await.unwrap();
+    let (plain, locked) = (
+        server.make_key("a", "ed25519", "").unwrap(),
+        server.make_key("b", "rsa-2048", "s3cret").unwrap(),
+    );
+    let known = server.known_hosts().unwrap();
+    let spec = json!({"url": server.url(world.repo.path()), "secretRef": {"name": "s"}});
+    for values in [
+        vec![("identity", plain.as_str()), ("known_hosts", &known)],
+        vec![("identity", &locked), ("known_hosts", &known), ("password", "s3cret")],
+    ] {
+        let mut object = world.object(&spec);
+        let (_, settled) = world.turn(&world.reconciler(secret(&values)), &mut object).await;
+        assert_eq!(ready(&settled).0, ConditionStatus::True, "{settled:?}");
+        assert_eq!(world.stored(&object).await, ["a.yaml", "b.yaml"]);
+    }
+    for (values, says) in [
+        (
+            vec![("identity", locked.as_str()), ("known_hosts", &known)],
+            "SSH identity key is encrypted but no 'password' field was provided in the secret 'ns/s'",
+        ),
+        (
+            vec![
+                ("identity", &plain),
+                (
+                    "known_hosts",
+                    "elsewhere ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ",
+                ),
+            ],
+            "ssh: handshake failed: knownhosts: key is unknown",
+        ),
+        (vec![("identity", &plain)], "invalid 'ssh' auth option: 'known_hosts' is required"),
+    ] {
+        let mut object = world.object(&spec);
+        let (_, settled) = world.turn(&world.reconciler(secret(&values)), &mut object).await;
+        let (status, _, message) = ready(&settled);
+        assert_eq!(status, ConditionStatus::False);
+        assert!(message.contains(says), "{message}");
+    }
 }

@@ -28,9 +28,12 @@ pub(crate) fn value(value: &serde_json::Value) -> String {
 /// A URL as Go's `net/http` names it in errors: a password becomes `***`.
 pub(crate) fn masked(url: &Url) -> String {
     let mut url = url.clone();
+    // Neither can fail: a URL that has a user has a host.
     if url.password().is_some() {
-        // Cannot fail: a URL that has a password has a host.
         let _ = url.set_password(Some("***"));
+    } else if !matches!(url.username(), "" | "git") && url.scheme().starts_with("http") {
+        // Beyond Go: forges take a token for the user, and then there is no password.
+        let _ = url.set_username("***");
     }
     url.to_string()
 }
@@ -176,5 +179,7 @@ mod tests {
     fn passwords_are_masked() {
         let url = "http://git:s3cret@host/r".parse().unwrap();
         assert_eq!(masked(&url), "http://git:***@host/r");
+        assert_eq!(masked(&"https://t0ken@host/r".parse().unwrap()), "https://***@host/r");
+        assert_eq!(masked(&"ssh://me@host/r".parse().unwrap()), "ssh://me@host/r");
     }
 }

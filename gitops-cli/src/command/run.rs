@@ -9,7 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::{
     args::Run,
-    repository::{self, Remote, WorkingTree},
+    repository::{self, Remote, SshPlaces, WorkingTree},
     session::{self, Console, Install, Plan},
 };
 
@@ -62,8 +62,14 @@ async fn open(
     };
     console.say(&format!("fetching {}", remote.url()));
     let scope = Scope::background();
+    let ssh = SshPlaces {
+        identity: args.identity.clone(),
+        known_hosts: args.known_hosts.clone(),
+        agent: args.agent.clone(),
+        home: args.home.clone(),
+    };
     let fetched = tokio::select! {
-        fetched = remote.fetch(&scope) => fetched?,
+        fetched = remote.fetch(&ssh, &scope) => fetched?,
         _ = tokio::signal::ctrl_c() => bail!("interrupted while fetching {}", remote.url()),
     };
     Ok(WorkingTree::fetched(remote.url(), fetched))

@@ -3,35 +3,46 @@
 use anyhow::{Context as _, bail};
 use gitops_core::{Scope, Secret};
 use gitops_source::{
-    Fetched, GitCredentials, GitReference, GitSource, GitTransport, Source as _, SourceError, Tls,
+    Fetched, GitAccess, GitCredentials, GitReference, GitSource, GitTransport, Source as _,
+    SourceError, Tls,
 };
 use url::Url;
+
+use super::SshPlaces;
 
 /// What a URL on the command line asks for: `URL[?ref=NAME]`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Remote {
     /// Without credentials and query: it is printed and compared.
-    url: Url,
-    credentials: GitCredentials,
+    address: String,
+    access: Access,
     /// A branch, a tag, a full reference or a commit; absent: what the server's HEAD is.
     reference: Option<String>,
 }
 
+/// How the server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Access {
+    Http(Url, GitCredentials),
+    Ssh,
+    Disk,
+}
+
 impl Remote {
-    /// Reads a URL; none for the path of a directory.
+    /// Reads a URL or an address as `git@host:path`; none for the path of a directory.
     ///
     /// # Errors
     /// When it is a URL, but none that names a Git repository.
     pub(crate) fn parse(target: &str) -> anyhow::Result<Option<Self>> {
         if !target.contains("://") {
-            return Ok(None);
+            return Self::parse_address(target);
         }
         // The text may hold a password, so it is not repeated.
         let mut url = Url::parse(target).context("the URL is malformed")?;
-        if !matches!(url.scheme(), "http" | "https" | "file") {
+        if !matches!(url.scheme(), "http" | "https" | "ssh" | "file") {
             bail!(
-                "{}:// cannot be fetched here: say https://, or clone the repository and name its \
-                 directory",
+                "{}:// cannot be fetched here: say https:// or ssh://, or clone the repository and \
+                 name its directory",
                 url.scheme()
             );
         }
@@ -45,24 +56,61 @@ impl Remote {
         }
         url.set_query(None);
         url.set_fragment(None);
-        let credentials = take_credentials(&mut url)?;
-        Ok(Some(Self { url, credentials, reference }))
+        let access = match url.scheme() {
+            "file" => Access::Disk,
+            "ssh" => {
+                // Keys log in; a password would only be shown. Cannot fail: there is a host.
+                let _ = url.set_password(None);
+                Access::Ssh
+            }
+            _ => {
+                let credentials = take_credentials(&mut url)?;
+                Access::Http(url.clone(), credentials)
+            }
+        };
+        Ok(Some(Self { address: url.into(), access, reference }))
+    }
+
+    /// `[user@]host:path[?ref=NAME]`, but not `C:\path` nor `./a:b`, nor what is here.
+    fn parse_address(target: &str) -> anyhow::Result<Option<Self>> {
+        let (address, query) = target.split_once('?').unwrap_or((target, ""));
+        let is_address = address
+            .split_once(':')
+            .is_some_and(|(host, path)| !host.contains('/') && host.len() > 1 && !path.is_empty());
+        if !is_address || std::path::Path::new(target).exists() {
+            return Ok(None);
+        }
+        let reference = match query.split_once('=') {
+            None if query.is_empty() => None,
+            Some(("ref", name)) if !name.is_empty() => Some(name.to_owned()),
+            Some(("ref", _)) => bail!("?ref= names no branch, tag or commit"),
+            _ => bail!("?{query} is not known in an address; there is only ?ref="),
+        };
+        Ok(Some(Self { address: address.to_owned(), access: Access::Ssh, reference }))
     }
 
     /// For people, and to be compared with the URLs of sources.
     pub(crate) fn url(&self) -> &str {
-        self.url.as_str()
+        &self.address
     }
 
     /// Gets the files.
     ///
     /// # Errors
     /// When the server cannot be reached, refuses, or does not have the reference.
-    pub(crate) async fn fetch(&self, scope: &Scope) -> anyhow::Result<Fetched> {
+    pub(crate) async fn fetch(&self, ssh: &SshPlaces, scope: &Scope) -> anyhow::Result<Fetched> {
+        let access: Option<GitAccess> = match &self.access {
+            Access::Disk => None,
+            Access::Ssh => Some(ssh.transport()?.into()),
+            Access::Http(url, credentials) => {
+                let transport = GitTransport::new(url, &Tls::default(), None)?;
+                Some(transport.with_credentials(credentials.clone()).into())
+            }
+        };
         let candidates = candidates(self.reference.as_deref());
         let mut first = None;
         for reference in candidates {
-            match self.fetch_reference(reference, scope).await {
+            match self.fetch_reference(reference, access.as_ref(), scope).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(error) if is_missing(&error) => first = first.or(Some(error)),
                 Err(error) => return Err(error.into()),
@@ -74,12 +122,12 @@ impl Remote {
     async fn fetch_reference(
         &self,
         reference: GitReference,
+        access: Option<&GitAccess>,
         scope: &Scope,
     ) -> Result<Fetched, SourceError> {
-        let mut source = GitSource::new(self.url.as_str(), reference);
-        if self.url.scheme() != "file" {
-            let transport = GitTransport::new(&self.url, &Tls::default(), None)?;
-            source = source.with_transport(transport.with_credentials(self.credentials.clone()));
+        let mut source = GitSource::new(self.address.as_str(), reference);
+        if let Some(access) = access {
+            source = source.with_transport(access.clone());
         }
         source.fetch(&source.resolve(scope).await?, scope).await
     }
@@ -137,7 +185,8 @@ mod tests {
         let remote = remote("https://git.example.com/fleet.git?ref=v1");
         assert_eq!(remote.url(), "https://git.example.com/fleet.git");
         assert_eq!(remote.reference.as_deref(), Some("v1"));
-        assert_eq!(remote.credentials, GitCredentials::Anonymous);
+        assert!(matches!(remote.access, Access::Http(_, GitCredentials::Anonymous)));
+        assert!(Remote::parse("C:\\fleet").unwrap().is_none());
     }
 
     #[test]
@@ -145,10 +194,22 @@ mod tests {
         let remote = remote("https://me:p%40ss@git.example.com/fleet.git");
         assert_eq!(remote.url(), "https://git.example.com/fleet.git");
         let password = Secret::from("p@ss");
-        assert_eq!(
-            remote.credentials,
-            GitCredentials::Basic { username: "me".to_owned(), password }
-        );
+        let expected = GitCredentials::Basic { username: "me".to_owned(), password };
+        assert!(matches!(remote.access, Access::Http(_, own) if own == expected));
+    }
+
+    #[test]
+    fn addresses_for_ssh() {
+        for (text, address, reference) in [
+            ("ssh://git:s3cret@h:2222/o/r?ref=v1", "ssh://git@h:2222/o/r", Some("v1")),
+            ("git@github.com:o/r.git", "git@github.com:o/r.git", None),
+            ("host:o/r?ref=main", "host:o/r", Some("main")),
+        ] {
+            let remote = remote(text);
+            assert_eq!(remote.url(), address);
+            assert_eq!(remote.access, Access::Ssh);
+            assert_eq!(remote.reference.as_deref(), reference);
+        }
     }
 
     #[test]
@@ -157,7 +218,8 @@ mod tests {
             Ok(_) => panic!("{text} is accepted"),
             Err(error) => error.to_string(),
         };
-        assert!(error("ssh://git@h/fleet.git").contains("https://"));
+        assert!(error("git://h/fleet.git").contains("https:// or ssh://"));
+        assert!(error("git@h:fleet.git?depth=1").contains("?ref="));
         assert!(error("https://h/fleet.git?depth=1").contains("?ref="));
         assert!(error("https://h/fleet.git?ref=").contains("names no branch"));
         assert!(!error("https://me:s3cret@:99999/").contains("s3cret"));

@@ -31,7 +31,7 @@ use super::{
     include,
     instead::SourceOverride,
 };
-use crate::runtime::{Attempt, Done, Fault, Notice, Reconcile, Turn};
+use crate::runtime::{Attempt, Done, Notice, Reconcile, Turn};
 
 /// Makes artifacts of Git repositories.
 pub struct GitRepositoryReconciler {

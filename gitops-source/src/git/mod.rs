@@ -221,7 +221,9 @@ impl GitSource {
 
     fn shown_url(&self) -> String {
         match self.url.parse::<url::Url>() {
-            Ok(url) if url.password().is_some() => crate::go::masked(&url),
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                crate::go::masked(&url)
+            }
             _ => self.url.clone(),
         }
     }
