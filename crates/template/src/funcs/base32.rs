@@ -10,7 +10,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
         let bits = u64::from_be_bytes(full);
         let characters = (group.len() * 8).div_ceil(5);
         for number in 0..8 {
-            let value = (bits >> (35 - 5 * number)) as usize & 31;
+            let value = usize::from((bits >> (35 - 5 * number)).to_le_bytes()[0] & 31);
             out.push(if number < characters { char::from(ALPHABET[value]) } else { '=' });
         }
     }

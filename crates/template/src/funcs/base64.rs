@@ -12,8 +12,7 @@ pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
     let mut at = 0;
     while let Some(group) = group(text, &mut at)? {
         let bits = group.bits;
-        let bytes = [(bits >> 16) as u8, (bits >> 8) as u8, bits as u8];
-        out.extend_from_slice(&bytes[..group.bytes]);
+        out.extend_from_slice(&bits.to_be_bytes()[1..=group.bytes]);
         if group.bytes < 3 {
             break;
         }

@@ -45,6 +45,7 @@ pub(super) fn deep_equal(a: &Value, b: &Value) -> bool {
     equal(a, b, 0)
 }
 
+#[expect(clippy::float_cmp, reason = "Go compares so")]
 fn equal(a: &Value, b: &Value, depth: u32) -> bool {
     match (a, b) {
         (Value::Nil, Value::Nil) => true,

@@ -110,7 +110,7 @@ fn power_of_ten(exponent: u32) -> BigUint {
     let mut left = exponent;
     while left > 0 {
         if left & 1 == 1 {
-            power = power * &base;
+            power *= &base;
         }
         base = &base * &base;
         left >>= 1;
@@ -123,6 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "the results are exact")]
     fn calculates_as_on_paper() {
         let of = |value| Decimal::of(value).unwrap();
         assert_eq!(of(0.1).add(&of(0.2)).to_float(), 0.3);

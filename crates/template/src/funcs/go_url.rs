@@ -53,16 +53,16 @@ fn parse_before_fragment(text: &str) -> Result<Url, String> {
     }
     let mut url = Url::default();
     if text == "*" {
-        url.path = "*".to_owned();
+        url.path.push('*');
         return Ok(url);
     }
     let (scheme, rest) = scheme_of(text)?;
     url.scheme = scheme.to_ascii_lowercase();
     let (mut rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    url.query = query.to_owned();
+    url.query.push_str(query);
     if !rest.starts_with('/') {
         if !url.scheme.is_empty() {
-            url.opaque = rest.to_owned();
+            url.opaque.push_str(rest);
             return Ok(url);
         }
         if rest.split('/').next().is_some_and(|segment| segment.contains(':')) {

@@ -213,6 +213,7 @@ fn min(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 
 /// Go's `math.Max` and `math.Min`: an infinity wins over NaN, NaN over the rest, and 0 differs
 /// from -0.
+#[expect(clippy::float_cmp, reason = "an infinity is equal to itself alone")]
 fn extreme(arguments: Arguments<'_>, winner: f64, first_wins: fn(f64, f64) -> bool) -> Outcome {
     let pick = |a: f64, b: f64| {
         if a == winner || b == winner {
@@ -229,10 +230,12 @@ fn extreme(arguments: Arguments<'_>, winner: f64, first_wins: fn(f64, f64) -> bo
     Ok(Value::Float(arguments.rest(1).iter().map(to_float).fold(first, pick)))
 }
 
+#[expect(clippy::float_cmp, reason = "zeros of both signs are equal")]
 fn maxf(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     extreme(arguments, f64::INFINITY, |a, b| a > b || a == b && !a.is_sign_negative())
 }
 
+#[expect(clippy::float_cmp, reason = "zeros of both signs are equal")]
 fn minf(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     extreme(arguments, f64::NEG_INFINITY, |a, b| a < b || a == b && a.is_sign_negative())
 }

@@ -25,10 +25,10 @@ pub(super) enum Plain {
     /// Text that is written without quotes whatever it is: a moment.
     Raw(Text),
     Text(Text),
-    List(Vec<Plain>),
-    Map(Vec<(Text, Plain)>),
+    List(Vec<Self>),
+    Map(Vec<(Text, Self)>),
     /// Entries that yaml.v3 keeps in their order.
-    Struct(Vec<(Text, Plain)>),
+    Struct(Vec<(Text, Self)>),
 }
 
 /// Whose eyes look at structs.

@@ -42,6 +42,7 @@ pub(super) fn parse(pattern: &str) -> Result<Parsed, Error> {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of the syntax")]
 struct Flags {
     fold_case: bool,
     many_lines: bool,

@@ -41,6 +41,7 @@ pub(super) const CONTEXT: u8 = 0xa0;
 pub(super) const CONTEXT_PRIMITIVE: u8 = 0x80;
 
 /// One element.
+#[expect(clippy::cast_possible_truncation, reason = "the lengths are checked")]
 pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(content.len() + 6);
     out.push(tag);

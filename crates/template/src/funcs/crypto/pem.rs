@@ -43,6 +43,6 @@ pub(super) fn encode(kind: &str, bytes: &[u8]) -> String {
         out.extend(line.iter().map(|byte| char::from(*byte)));
         out.push('\n');
     }
-    out.push_str(&format!("-----END {kind}-----\n"));
+    out.extend(["-----END ", kind, "-----\n"]);
     out
 }

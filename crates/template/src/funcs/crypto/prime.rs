@@ -38,7 +38,7 @@ fn small_primes() -> Vec<u32> {
     let mut primes = Vec::new();
     for number in 2..composite.len() {
         if !composite[number] {
-            primes.push(number as u32);
+            primes.extend(u32::try_from(number));
             (number * number..composite.len()).step_by(number).for_each(|at| composite[at] = true);
         }
     }
@@ -73,7 +73,7 @@ fn first_prime(start: &BigUint, bits: usize, small: &[u32], host: &dyn Host) -> 
         let rest = small_rest(start, *prime);
         // The first k with start + 2k divisible: k = (-rest) / 2 modulo the prime.
         let need = (prime - rest) % prime;
-        let first = if need % 2 == 0 { need / 2 } else { (need + prime) / 2 };
+        let first = if need.is_multiple_of(2) { need / 2 } else { (need + prime) / 2 };
         let step = *prime as usize;
         (first as usize..WINDOW).step_by(step).for_each(|at| divisible[at] = true);
     }
@@ -139,6 +139,7 @@ pub(super) struct Dsa {
 }
 
 /// A DSA key of its own parameters, as FIPS 186-4 makes them.
+#[expect(clippy::many_single_char_names, reason = "they are the names of the standard")]
 pub(super) fn dsa_key(context: &mut Context<'_>) -> Result<Dsa, CallError> {
     const P_BITS: usize = 2048;
     context.spend(4_000_000, 0)?;

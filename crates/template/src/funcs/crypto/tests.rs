@@ -22,7 +22,7 @@ impl Host for Dice {
             self.0.set(word);
             word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-            *byte = (word ^ word >> 31) as u8;
+            *byte = (word ^ word >> 31).to_le_bytes()[0];
         }
     }
 }

@@ -68,8 +68,8 @@ pub(super) fn format(time: &Time, layout: &str) -> String {
                         continue;
                     }
                 }
-                let separator = layout[..layout.len() - rest.len()].as_bytes();
-                let comma = separator[separator.len() - digits - 1] == b',';
+                let at = layout.len() - rest.len() - digits - 1;
+                let comma = layout.as_bytes()[at] == b',';
                 write!(out, "{}{shown}", if comma { ',' } else { '.' })
             }
         };

@@ -37,6 +37,7 @@ pub(super) enum Chunk {
 
 /// How an offset from UTC is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of the layout")]
 pub(super) struct OffsetForm {
     /// UTC is `Z`.
     pub(super) z: bool,

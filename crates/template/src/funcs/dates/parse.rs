@@ -2,6 +2,8 @@
 //!
 //! Follows `time.ParseInLocation`, with its errors.
 
+use std::fmt::Write as _;
+
 use jiff::{civil, tz::TimeZone};
 
 use super::{
@@ -16,7 +18,9 @@ pub(super) fn quote(text: &str) -> String {
         match byte {
             b'"' | b'\\' => out.extend(['\\', char::from(*byte)]),
             b' '..=0x7f => out.push(char::from(*byte)),
-            _ => out.push_str(&format!("\\x{byte:02x}")),
+            _ => {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
         }
     }
     out.push('"');
@@ -273,7 +277,7 @@ impl Seen {
             return Ok(());
         }
         let length = zone_length(value).ok_or(Misfit::Text)?;
-        self.zone = value[..length].to_owned();
+        value[..length].clone_into(&mut self.zone);
         *value = &value[length..];
         Ok(())
     }

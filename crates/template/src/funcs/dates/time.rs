@@ -109,7 +109,8 @@ impl Time {
     /// Nanoseconds since another moment, at most as many as fit a duration.
     pub(super) fn since(&self, other: Timestamp) -> i64 {
         let nanoseconds = self.at.as_nanosecond() - other.as_nanosecond();
-        nanoseconds.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+        let nearest = if nanoseconds < 0 { i64::MIN } else { i64::MAX };
+        i64::try_from(nanoseconds).unwrap_or(nearest)
     }
 
     fn is_zero(&self) -> bool {
@@ -180,7 +181,7 @@ impl Object for Time {
             ("Unix", _) => Ok(Value::int64(seconds(self.at))),
             ("UnixMilli", _) => Ok(Value::int64(self.at.as_millisecond())),
             ("UnixMicro", _) => Ok(Value::int64(self.at.as_microsecond())),
-            ("UnixNano", _) => Ok(Value::int64(self.at.as_nanosecond() as i64)),
+            ("UnixNano", _) => Ok(Value::int64(low_bits(self.at.as_nanosecond()))),
             ("UTC", _) => Ok(Value::object(Self::new(self.at, Zone::utc()))),
             ("Local", _) => {
                 let local = Zone::Known(context.host().time_zone());
@@ -227,7 +228,7 @@ impl Time {
         // Go counts from its zero time.
         let rest = |by: i64| {
             let since = self.at.as_nanosecond() - Self::zero().at.as_nanosecond();
-            since.rem_euclid(by.into()) as i64
+            low_bits(since.rem_euclid(by.into()))
         };
         Ok(Value::object(match name {
             "Add" => self.add(*by),
@@ -239,9 +240,15 @@ impl Time {
     }
 }
 
+/// The low 64 bits, as Go's overflow leaves them.
+#[expect(clippy::cast_possible_truncation, reason = "it is what is asked for")]
+fn low_bits(value: i128) -> i64 {
+    value as i64
+}
+
 /// Whole seconds, rounded down.
 pub(super) fn seconds(at: Timestamp) -> i64 {
-    at.as_nanosecond().div_euclid(1_000_000_000) as i64
+    low_bits(at.as_nanosecond().div_euclid(1_000_000_000))
 }
 
 fn month(number: i8) -> Named {

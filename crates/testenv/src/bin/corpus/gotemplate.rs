@@ -98,7 +98,7 @@ struct World;
 
 impl Host for World {
     fn now(&self) -> Timestamp {
-        "2026-11-21T00:12:06Z".parse().expect("it is a moment")
+        "2026-11-21T00:12:16Z".parse().expect("it is a moment")
     }
 
     fn random(&self, buffer: &mut [u8]) {
