@@ -33,8 +33,12 @@ mod azure;
 mod cache;
 mod cloud;
 mod error;
+#[cfg(test)]
+mod fake;
+mod gcp;
 mod github_app;
 mod http;
+mod registry;
 mod token;
 
 pub use aws::{
@@ -45,6 +49,8 @@ pub use azure::{AZURE_DEVOPS_SCOPE, azure_token};
 pub use cache::{CacheKey, Lookup, TokenCache};
 pub use cloud::{Account, AccountTokens, CloudContext, Environment};
 pub use error::AuthError;
+pub use gcp::gcp_token;
 pub use github_app::{GitHubApp, GitHubInstallation};
 pub use http::{HttpClient, HttpOptions};
+pub use registry::{RegistryCloud, registry_login};
 pub use token::Token;
