@@ -42,7 +42,7 @@ pub use chart::{
 pub use compat::Compat;
 pub use decode::DocumentError;
 pub use dependency::{list_dependencies, missing_dependencies, process_dependencies};
-pub use engine::{EngineError, EngineOptions, ReleaseInfo, render_templates};
+pub use engine::{Diagnostic, EngineError, EngineOptions, Place, ReleaseInfo, render_templates};
 pub use lint::{LintMessage, LintOptions, Severity, lint};
 pub use manifest::{
     Head, Hook, HookEvent, KindOrder, Manifest, ManifestError, SortedManifests, sort_manifests,

@@ -5,6 +5,7 @@ use std::fmt;
 use gitops_core::{Class, Classify};
 use gitops_template::{Error, ErrorKind, Frame};
 
+use super::report::Diagnostic;
 use crate::Compat;
 
 /// A template that cannot be parsed or run. `{}` is Helm's text, which says all that the template
@@ -16,22 +17,28 @@ pub struct EngineError(Box<Repr>);
 struct Repr {
     text: String,
     error: Error,
+    diagnostic: Diagnostic,
 }
 
 impl EngineError {
-    pub(super) fn parse(error: Error) -> Self {
+    pub(super) fn parse(error: Error, diagnostic: Diagnostic) -> Self {
         let whole = error.to_string();
         // The place, and the last part of a chain.
         let parts: Vec<&str> = whole.split(": ").collect();
         let location = parts.get(1).copied().unwrap_or_default();
         let message = parts.last().copied().unwrap_or_default();
         let text = format!("parse error at ({location}): {message}");
-        Self(Box::new(Repr { text, error }))
+        Self(Box::new(Repr { text, error, diagnostic }))
     }
 
-    pub(super) fn exec(error: Error, path: &str, compat: Compat) -> Self {
+    pub(super) fn exec(error: Error, path: &str, compat: Compat, diagnostic: Diagnostic) -> Self {
         let text = exec_text(&error, path, compat);
-        Self(Box::new(Repr { text, error }))
+        Self(Box::new(Repr { text, error, diagnostic }))
+    }
+
+    /// Where it failed, what led there and what may help; `{:#}` prints the same.
+    pub fn diagnostic(&self) -> &Diagnostic {
+        &self.0.diagnostic
     }
 
     /// The template engine's error, with its places as data.
@@ -128,6 +135,9 @@ fn parse(text: &str) -> Option<[String; 3]> {
 
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return fmt::Display::fmt(&self.0.diagnostic, f);
+        }
         f.write_str(&self.0.text)
     }
 }

@@ -8,6 +8,7 @@ mod convert;
 mod error;
 mod files;
 mod glob;
+mod report;
 mod scope;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use gitops_template::{
 use crate::{Capabilities, Chart, Compat, Values};
 
 pub use error::EngineError;
+pub use report::{Diagnostic, Place};
 use scope::Renderable;
 
 /// What a run of a chart's templates is told besides the chart and its values.
@@ -70,6 +72,10 @@ pub fn render_templates(
     scope: &Scope,
 ) -> Result<BTreeMap<String, String>, EngineError> {
     let renderables = scope::renderables(chart, values, release, capabilities, options.compat);
+    let source = |path: &str| {
+        let found = renderables.iter().find(|renderable| &*renderable.path == path);
+        found.map(|renderable| renderable.text.to_string())
+    };
     let mut templates = Templates::new(functions(options.compat));
     for Renderable { path, text, .. } in &renderables {
         templates.add(path, text.clone()).map_err(EngineError::parse)?;
@@ -87,9 +93,10 @@ pub fn render_templates(
             continue;
         }
         values.insert("Template", template_value(path, base_path, options.compat));
-        let text = context
-            .render(path, Value::Map(values.clone()))
-            .map_err(|error| EngineError::exec(error, path, options.compat))?;
+        let text = context.render(path, Value::Map(values.clone())).map_err(|error| {
+            let diagnostic = Diagnostic::new(&error, source);
+            EngineError::exec(error, path, options.compat, diagnostic)
+        })?;
         rendered.insert(path.to_string(), without_missing(text));
     }
     Ok(rendered)
