@@ -78,7 +78,10 @@ pub fn render_templates(
     };
     let mut templates = Templates::new(functions(options.compat));
     for Renderable { path, text, .. } in &renderables {
-        templates.add(path, text.clone()).map_err(EngineError::parse)?;
+        templates.add(path, text.clone()).map_err(|error| {
+            let diagnostic = Diagnostic::new(&error, source);
+            EngineError::parse(error, diagnostic)
+        })?;
     }
     let run = Options {
         limits: options.limits,
