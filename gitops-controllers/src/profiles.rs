@@ -38,6 +38,7 @@ pub const GIT_REPOSITORY: Profile = Profile {
     retry: Retry::Backoff,
     announces_generation: true,
     observes_suspended: true,
+    unobserved: &[],
     stall_prefix: "",
     always_unknown: false,
 };
@@ -139,6 +140,7 @@ pub const ARTIFACT_GENERATOR: Profile = Profile {
     retry: Retry::Backoff,
     announces_generation: false,
     observes_suspended: false,
+    unobserved: &[],
     ..KUSTOMIZATION
 };
 
@@ -154,6 +156,7 @@ pub const KUSTOMIZATION: Profile = Profile {
     retry: Retry::Interval,
     announces_generation: false,
     observes_suspended: false,
+    unobserved: &[reason::ACCESS_DENIED],
     stall_prefix: "",
     always_unknown: true,
 };

@@ -26,6 +26,8 @@ pub struct Profile {
     pub announces_generation: bool,
     /// Whether a suspended object's `Ready=True` takes over a new generation (sources do).
     pub observes_suspended: bool,
+    /// Reasons of stalls with which `observedGeneration` stays behind, as Flux leaves it.
+    pub unobserved: &'static [&'static str],
     /// What stands before the message of a stall.
     pub stall_prefix: &'static str,
     /// Whether every turn says `Ready=Unknown` while it runs, or only one that has no good

@@ -290,7 +290,8 @@ impl<'a> Draft<'a> {
         if stalls {
             self.remove(RECONCILING);
             self.set(STALLED, True, reason, &message);
-            return (true, Requeue::Never, TurnResult::Success);
+            let observed = !self.profile.unobserved.contains(&reason);
+            return (observed, Requeue::Never, TurnResult::Success);
         }
         self.retry();
         let requeue = match self.profile.retry {

@@ -1,7 +1,7 @@
 //! Where charts come from: sources as the caches of the process know them, and the repositories
 //! behind them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use gitops_api::{
@@ -11,10 +11,11 @@ use gitops_api::{
         HelmRepositorySpec, HelmRepositoryType,
     },
 };
-use gitops_core::{ArtifactKey, Class, Failure, Stage};
+use gitops_core::{ArtifactKey, Class, Digest, Failure, Scope, Stage};
 use gitops_source::{
     ChartRepositories, ChartRepository, DockerConfig, HelmRepositories, IndexedCharts, OciCharts,
-    Registries, RegistryCredential, RegistryOptions, normalize_url,
+    OciReference, OciRepositoryName, OciSource, Registries, RegistryCredential, RegistryOptions,
+    SourceError, Subject, Verifier, VerifyImage, normalize_url,
 };
 use kube::{Client, ResourceExt as _, api::ApiResource};
 use serde_json::Value;
@@ -22,7 +23,9 @@ use url::Url;
 
 use super::{
     common::{Storage, parsed},
-    credentials, helm_repository, secret_data,
+    credentials, helm_repository,
+    image_signature::{self, Wanted},
+    secret_data,
 };
 use crate::runtime::{Cache, Caches, Change, Fault, Key, Queue};
 
@@ -194,24 +197,79 @@ impl ChartSources {
             let fault = Fault::new(Class::Unsupported, message);
             return Err(Failure::new(Stage::Fetch, fault));
         }
-        if chart.is_some_and(|chart| chart.spec.verify.is_some()) {
-            let message = "signature verification is not supported";
-            let fault = Fault::new(Class::Unsupported, message).reason(reason::VERIFICATION_ERROR);
-            return Err(Failure::new(Stage::Verify, fault));
-        }
         let namespace = object.namespace().unwrap_or_default();
         let options = registry_options(&self.client, &namespace, spec, url).await;
-        let mut charts = OciCharts::new(url, self.registries.clone(), options.map_err(denied)?)
+        let options = options.map_err(denied)?;
+        let mut charts = OciCharts::new(url, self.registries.clone(), options.clone())
             .with_limit(self.max_bytes);
+        if let Some(chart) = chart
+            && let Some(verifier) = self.verifier(chart, url, &options).await?
+        {
+            charts = charts.with_verifier(verifier);
+        }
         if let Some(timeout) = &spec.timeout {
             charts = charts.with_timeout(timeout.get());
         }
         Ok(charts)
     }
 
+    /// Who judges the signatures of a chart, where its spec wants them.
+    async fn verifier(
+        &self,
+        chart: &HelmChart,
+        url: &str,
+        options: &RegistryOptions,
+    ) -> Result<Option<Arc<dyn VerifyImage>>, Failure> {
+        let Some(wanted) = &chart.spec.verify else { return Ok(None) };
+        let wanted = Wanted {
+            provider: wanted.provider,
+            secret: wanted.secret_ref.as_ref().map(|reference| reference.name.as_str()),
+            trusted_root: None,
+            identities: &wanted.match_oidc_identity,
+        };
+        let fail = |why: String| {
+            let provider = wanted.shown();
+            let message =
+                format!("failed to verify the signature using provider '{provider}': {why}");
+            let fault = Fault::new(Class::Denied, message).reason(reason::VERIFICATION_ERROR);
+            Failure::new(Stage::Verify, fault)
+        };
+        let url = format!("{url}/{}", chart.spec.chart);
+        let source = OciSource::new(&url, OciReference::default())
+            .map_err(|error| fail(error.to_string()))?
+            .with_credentials(options.credentials.clone())
+            .with_tls(options.tls.clone())
+            .with_insecure(options.insecure);
+        let namespace = chart.namespace().unwrap_or_default();
+        let verifier =
+            image_signature::verifier(&self.client, &namespace, wanted, &self.registries, &source);
+        Ok(Some(Arc::new(Signatures(verifier.await.map_err(fail)?))))
+    }
+
     /// The repositories that charts of a namespace may depend on.
     pub(super) fn of_namespace(&self, namespace: &str) -> NamespaceRepositories {
         NamespaceRepositories { sources: self.clone(), namespace: namespace.to_owned() }
+    }
+}
+
+/// The signatures of charts in registries.
+#[derive(Debug)]
+struct Signatures(Box<dyn Verifier>);
+
+#[async_trait]
+impl VerifyImage for Signatures {
+    async fn verify(
+        &self,
+        _: &OciRepositoryName,
+        digest: &Digest,
+        scope: &Scope,
+    ) -> Result<(), SourceError> {
+        let subject =
+            Subject::Image { digest: digest.to_string(), annotations: BTreeMap::default() };
+        let verified = self.0.verify(&subject, scope).await;
+        verified.map(|_| ()).map_err(|error| {
+            SourceError::Denied(format!("failed to verify: {}", gitops_core::one_line(&error)).into())
+        })
     }
 }
 
