@@ -268,7 +268,9 @@ impl VerifyImage for Signatures {
             Subject::Image { digest: digest.to_string(), annotations: BTreeMap::default() };
         let verified = self.0.verify(&subject, scope).await;
         verified.map(|_| ()).map_err(|error| {
-            SourceError::Denied(format!("failed to verify: {}", gitops_core::one_line(&error)).into())
+            SourceError::Denied(
+                format!("failed to verify: {}", gitops_core::one_line(&error)).into(),
+            )
         })
     }
 }

@@ -284,6 +284,19 @@ pub struct ChartVersion {
     pub digest: String,
 }
 
+impl ChartVersion {
+    /// A version that no index tells of.
+    pub fn new(name: &str, version: &str, urls: &[&str], digest: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            urls: urls.iter().map(|url| (*url).to_owned()).collect(),
+            created: String::new(),
+            digest: digest.to_owned(),
+        }
+    }
+}
+
 /// Why an index holds no such chart.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use gitops_yaml::{Flavour, Node};
+use gitops_yaml::{Flavour, Node, ReadOptions};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -25,6 +25,8 @@ use crate::go::quoted;
 
 /// The largest index that is read as a whole where its form is unusual, in bytes.
 const WHOLE_LIMIT: u64 = 8 << 20;
+/// How much of a stored index is read at a time, in bytes.
+const PIECE: u64 = 256 << 10;
 /// The largest list of versions of one chart in a lookup, in bytes.
 const CHART_LIMIT: usize = 32 << 20;
 
@@ -119,7 +121,9 @@ fn yaml(text: impl AsRef<[u8]>, line: u32) -> Result<Value, IndexError> {
         });
         IndexError::Yaml(moved.unwrap_or_else(|| message.to_owned()).into())
     };
-    let node: Node = gitops_yaml::read_first(text, Flavour::V2).map_err(convert)?;
+    // A key that stands twice is an error.
+    let options = ReadOptions::flavour(Flavour::V2);
+    let node: Node = options.read_first(text.as_ref()).map_err(convert)?;
     node.to_json_v2().map_err(convert)
 }
 
@@ -502,10 +506,7 @@ struct Scan<R> {
 
 impl<R: Read> Scan<R> {
     fn more(&mut self) -> io::Result<()> {
-        let start = self.buffer.len();
-        self.buffer.resize(start + (256 << 10), 0);
-        let amount = self.input.read(&mut self.buffer[start..])?;
-        self.buffer.truncate(start + amount);
+        let amount = self.input.by_ref().take(PIECE).read_to_end(&mut self.buffer)?;
         self.ended = amount == 0;
         Ok(())
     }
