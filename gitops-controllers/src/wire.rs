@@ -246,7 +246,8 @@ pub fn source_controllers(
     let git = GitRepositoryReconciler::new(client.clone(), storage.clone())
         .with_identities(settings.identities.clone(), settings.ssh_algorithms.clone())
         .with_overrides(settings.overrides.clone());
-    let oci = OciRepositoryReconciler::new(client.clone(), storage.clone());
+    let oci = OciRepositoryReconciler::new(client.clone(), storage.clone())
+        .with_identities(settings.identities.clone());
     let repositories =
         Arc::new(HelmRepositories::new(settings.helm_index_max, settings.helm_chart_max));
     let helm_repositories =

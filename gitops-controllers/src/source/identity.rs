@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use gitops_api::meta::reason;
 use gitops_auth::{
     Account, AccountTokens, AuthError, CloudContext, Environment, HttpClient, HttpOptions,
-    TokenCache,
+    RegistryCloud, Token, TokenCache,
 };
-use gitops_core::{Class, Clock, Failure, Secret, Stage, SystemClock};
+use gitops_core::{Class, Clock, Failure, SafeUrl, Secret, Stage, SystemClock};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     core::v1::ServiceAccount,
@@ -58,18 +58,63 @@ impl Identities {
         account: Option<&str>,
         http: &HttpOptions,
     ) -> Result<CloudContext, Failure> {
+        self.check_gate(account)?;
+        self.open_context(client, namespace, account, http).await.map_err(denied)
+    }
+
+    /// A login at a registry of a cloud, as the account of an object, else as in [`Self::context`].
+    pub(super) async fn registry_login(
+        &self,
+        client: &Client,
+        namespace: &str,
+        account: Option<&str>,
+        (cloud, registry): (RegistryCloud, &str),
+        proxy: Option<SafeUrl>,
+    ) -> Result<Token, Failure> {
+        self.check_gate(account)?;
+        let name = match cloud {
+            RegistryCloud::Aws => "aws",
+            RegistryCloud::Azure => "azure",
+            RegistryCloud::Gcp => "gcp",
+        };
+        let login = async {
+            let shown = proxy.as_ref().map(|proxy| proxy.expose().to_string());
+            let http = HttpOptions { proxy, ..HttpOptions::default() };
+            let context = self.open_context(client, namespace, account, &http).await?;
+            let key = context.registry_cache_key(cloud, registry);
+            let key = key.with("proxy", shown.unwrap_or_default());
+            let fetch = || gitops_auth::registry_login(&context, cloud, registry);
+            self.tokens.get_or_fetch(&key, fetch).await
+        };
+        login.await.map(|(token, _)| token).map_err(|error| {
+            let message = format!("failed to get credential from {name}");
+            failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, error)
+        })
+    }
+
+    fn check_gate(&self, account: Option<&str>) -> Result<(), Failure> {
         if account.is_some() && !self.object_level {
             let message = "to use spec.serviceAccountName for provider authentication please \
                            enable the ObjectLevelWorkloadIdentity feature gate in the controller";
             let fault = Fault::new(Class::Denied, message).reason(reason::FEATURE_GATE_DISABLED);
             return Err(Failure::new(Stage::Validate, fault));
         }
+        Ok(())
+    }
+
+    async fn open_context(
+        &self,
+        client: &Client,
+        namespace: &str,
+        account: Option<&str>,
+        http: &HttpOptions,
+    ) -> Result<CloudContext, AuthError> {
         let account = match (account, self.default_account.as_deref()) {
             (Some(name), _) => Some(self.account(client, namespace, name, false).await?),
             (None, Some(name)) => Some(self.account(client, namespace, name, true).await?),
             (None, None) => None,
         };
-        let http = HttpClient::new(http).map_err(denied)?;
+        let http = HttpClient::new(http)?;
         Ok(CloudContext {
             http,
             clock: Arc::clone(&self.clock),
@@ -84,7 +129,7 @@ impl Identities {
         namespace: &str,
         name: &str,
         is_default: bool,
-    ) -> Result<Account, Failure> {
+    ) -> Result<Account, AuthError> {
         let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
         let found = accounts.get(name).await.map_err(|error| {
             let missing = matches!(&error, kube::Error::Api(status) if status.code == 404);
@@ -94,7 +139,7 @@ impl Identities {
                 api_text(error)
             };
             let text = format!("failed to get service account '{namespace}/{name}': {why}");
-            denied(AuthError::Denied(text.into()))
+            AuthError::Denied(text.into())
         })?;
         let tokens = ClusterTokens { accounts, name: name.to_owned() };
         Ok(Account {

@@ -17,15 +17,17 @@ use gitops_api::{
         OciRepositoryReference, OciRepositoryStatus,
     },
 };
+use gitops_auth::RegistryCloud;
 use gitops_core::{ArtifactKey, Class, Classify, Failure, Scope, Stage};
 use gitops_source::{
-    Content, OciReference, OciSource, Registries, Resolved, Source as _, SourceError, Subject, Tls,
-    VerifyError,
+    Content, DockerConfig, OciReference, OciRepositoryName, OciSource, Registries,
+    RegistryCredential, Resolved, Source as _, SourceError, Subject, Tls, VerifyError,
 };
 use kube::{Client, ResourceExt as _};
 
 use super::{
     common::{Storage, blocking_rules, failed},
+    identity::Identities,
     image_signature::{self, Wanted},
     registry_access,
 };
@@ -39,6 +41,7 @@ pub struct OciRepositoryReconciler {
     client: Client,
     storage: Storage,
     registries: Registries,
+    identities: Identities,
 }
 
 impl std::fmt::Debug for OciRepositoryReconciler {
@@ -52,7 +55,15 @@ impl std::fmt::Debug for OciRepositoryReconciler {
 impl OciRepositoryReconciler {
     /// A reconciler that reads Secrets with a client.
     pub fn new(client: Client, storage: Storage) -> Self {
-        Self { client, storage, registries: Registries::new() }
+        let identities = Identities::default();
+        Self { client, storage, registries: Registries::new(), identities }
+    }
+
+    /// Takes on these identities towards clouds.
+    #[must_use]
+    pub fn with_identities(mut self, identities: Identities) -> Self {
+        self.identities = identities;
+        self
     }
 
     /// The source of an object, with what its Secrets hold.
@@ -69,7 +80,7 @@ impl OciRepositoryReconciler {
         let secret = spec.secret_ref.as_ref().map(|reference| reference.name.as_str());
         let account = spec.service_account_name.as_deref();
         let found = registry_access::docker_config(&self.client, &namespace, secret, account).await;
-        let credentials = found.map_err(|error| {
+        let mut credentials = found.map_err(|error| {
             if let Some(name) = error.missing {
                 let message = format!("auth secret '{name}' not found");
                 attempt.tell(Notice::trace(reason::AUTHENTICATION_FAILED, message));
@@ -83,7 +94,21 @@ impl OciRepositoryReconciler {
             }
             None => None,
         };
-        refuse_unsupported(object)?;
+        if let Some(cloud) = cloud(spec.provider).filter(|_| credentials == DockerConfig::default())
+            && let Ok(name) = OciRepositoryName::parse(&spec.url)
+        {
+            let place = (cloud, name.registry());
+            let (client, proxy) = (&self.client, proxy.clone());
+            let login = self.identities.registry_login(client, &namespace, account, place, proxy);
+            let login = login.await?;
+            credentials = DockerConfig::single(
+                name.registry(),
+                RegistryCredential::Basic {
+                    username: login.username.unwrap_or_default(),
+                    password: login.secret,
+                },
+            );
+        }
         let tls = match &spec.cert_secret_ref {
             Some(reference) if !reference.name.is_empty() => {
                 let name = &reference.name;
@@ -275,17 +300,13 @@ fn reference(reference: Option<&OciRepositoryReference>) -> OciReference {
         .unwrap_or_default()
 }
 
-fn refuse_unsupported(object: &OciRepository) -> Result<(), Failure> {
-    let spec = &object.spec;
-    let unsupported =
-        |stage, message: &str| Err(Failure::new(stage, Fault::new(Class::Unsupported, message)));
-    if spec.provider != CloudProvider::Generic {
-        return unsupported(
-            Stage::Fetch,
-            "registry credentials of cloud providers are not supported",
-        );
+fn cloud(provider: CloudProvider) -> Option<RegistryCloud> {
+    match provider {
+        CloudProvider::Generic => None,
+        CloudProvider::Aws => Some(RegistryCloud::Aws),
+        CloudProvider::Azure => Some(RegistryCloud::Azure),
+        CloudProvider::Gcp => Some(RegistryCloud::Gcp),
     }
-    Ok(())
 }
 
 fn condition<'s>(status: &'s OciRepositoryStatus, name: &str) -> Option<&'s Condition> {
