@@ -323,14 +323,22 @@ impl Error {
     #[must_use]
     pub(crate) fn with_text(mut self, text: &str) -> Self {
         let details = &mut self.0.details;
-        if details.snippet.is_none()
-            && details.line > 0
-            && !details.object.as_deref().is_some_and(|object| object.starts_with("Secret/"))
-            && !place::may_be_secret(text, details.line)
-        {
-            let line = text.lines().nth(details.line as usize - 1);
-            details.snippet =
-                line.map(|line| gitops_core::truncate(&place::masked(line), 240).into());
+        if details.snippet.is_some() || details.line == 0 {
+            return self;
+        }
+        let last = u32::try_from(text.lines().count()).unwrap_or(u32::MAX);
+        let line = text.lines().nth(details.line.min(last).saturating_sub(1) as usize);
+        if let Some(line) = line {
+            // What is missing at the end is missing behind the last line.
+            if details.line > last {
+                let end = line.chars().count() + 1;
+                (details.line, details.column) = (last, u32::try_from(end).unwrap_or(0));
+            }
+            let of_secret =
+                details.object.as_deref().is_some_and(|object| object.starts_with("Secret/"));
+            if !of_secret && !place::may_be_secret(text, details.line) {
+                details.snippet = Some(gitops_core::truncate(&place::masked(line), 240).into());
+            }
         }
         // Nobody above knows the file better.
         details.snippet.get_or_insert_default();
@@ -340,12 +348,9 @@ impl Error {
     /// Places a failure to read a kustomization file, which begins the chain.
     #[must_use]
     pub(crate) fn in_kustomization(self, file: String, content: &[u8]) -> Self {
-        let Details { line, column, .. } = self.0.details;
-        self.in_file(file.as_str()).with_text(&String::from_utf8_lossy(content)).through(Location {
-            file: file.into(),
-            line,
-            column,
-        })
+        let error = self.in_file(file.as_str()).with_text(&String::from_utf8_lossy(content));
+        let Details { line, column, .. } = error.0.details;
+        error.through(Location { file: file.into(), line, column })
     }
 
     /// Adds the kustomization through which the failing one was reached, unless it is there.
