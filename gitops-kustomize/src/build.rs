@@ -66,14 +66,16 @@ pub struct BuildLimits {
     pub resources: usize,
     /// The number of kustomization files that are read, each mention counted.
     pub kustomizations: usize,
-    /// The size of the output, in bytes.
+    /// The size of all files that are read, each time counted, in bytes.
+    pub input: usize,
+    /// The size of the output, in bytes. A sixteenth of it bounds all names together.
     pub output: usize,
 }
 
 impl Default for BuildLimits {
-    /// 200 000 resources, 100 000 kustomizations, 1 GiB of output.
+    /// 200 000 resources, 100 000 kustomizations, 512 MiB of input, 1 GiB of output.
     fn default() -> Self {
-        Self { resources: 200_000, kustomizations: 100_000, output: 1 << 30 }
+        Self { resources: 200_000, kustomizations: 100_000, input: 512 << 20, output: 1 << 30 }
     }
 }
 

@@ -8,7 +8,13 @@ mod remote;
 mod repository;
 mod suggest;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use gitops_core::{Tree, TreeErrorKind};
@@ -44,6 +50,14 @@ pub(crate) struct Loader<'t> {
     visited: Option<Arc<Visited>>,
     remotes: &'t dyn Remotes,
     depth: usize,
+    input: Arc<Input>,
+}
+
+/// How much a build has read, and may read, in bytes.
+#[derive(Debug)]
+struct Input {
+    read: AtomicUsize,
+    limit: usize,
 }
 
 /// The tree that files are read from: the one that is built, or one that was fetched.
@@ -79,6 +93,7 @@ impl<'t> Loader<'t> {
             visited: None,
             remotes: &*options.remotes,
             depth: 0,
+            input: Arc::new(Input { read: AtomicUsize::new(0), limit: options.limits.input }),
         };
         loader.root = loader.confirm_directory(&path::clean(&text))?;
         Ok(loader)
@@ -117,6 +132,17 @@ impl<'t> Loader<'t> {
 
     /// The content of a file that the kustomization names.
     pub(crate) fn read(&self, file: &str) -> Result<Bytes> {
+        let content = self.read_uncounted(file)?;
+        let Input { read, limit } = &*self.input;
+        let before = read.fetch_add(content.len(), Ordering::Relaxed);
+        if before.saturating_add(content.len()) > *limit {
+            let message = format!("the files of this build are larger than {limit} bytes");
+            return Err(Error::new(ErrorKind::Limit, message).in_file(self.name_of(file)));
+        }
+        Ok(content)
+    }
+
+    fn read_uncounted(&self, file: &str) -> Result<Bytes> {
         if path::is_remote_file(file) {
             return self.remotes.file(file);
         }

@@ -5,6 +5,7 @@
 use gitops_yaml::{Content, Flavour, Mapping, Node, Scalar, ScalarStyle, ScalarType, resolve};
 use regex::Regex;
 
+use super::selector::LONGEST_PATTERN;
 use crate::{
     config::split,
     error::{Error, ErrorKind, Result},
@@ -206,9 +207,7 @@ pub(super) fn visit(
             let Some(items) = node.as_sequence_mut() else {
                 return Err(wrong_kind(node, "SequenceNode"));
             };
-            let regex = Regex::new(pattern).map_err(|error| {
-                Error::new(ErrorKind::Field, format!("error parsing regexp: {error}"))
-            })?;
+            let wanted = ElementPattern::new(pattern)?;
             let mut reached = 0;
             let mut count = |node: &mut Node| {
                 reached += 1;
@@ -216,7 +215,7 @@ pub(super) fn visit(
             };
             for item in items.iter_mut() {
                 let field = if key.is_empty() { Some(&*item) } else { item.get(key) };
-                if field.and_then(printed).is_some_and(|text| regex.is_match(&text)) {
+                if field.and_then(printed).is_some_and(|text| wanted.matches(&text)) {
                     // Quirk: an element that is a value itself ends the path.
                     if key.is_empty() {
                         count(item)?;
@@ -300,6 +299,35 @@ fn printed(node: &Node) -> Option<String> {
         ScalarStyle::SingleQuoted => format!("'{}'", scalar.text().replace('\'', "''")),
         _ => scalar.text().to_owned(),
     })
+}
+
+/// What the value of `[key=value]` matches: it is a regular expression that any part may match, and
+/// nearly always a word.
+enum ElementPattern<'p> {
+    Word(&'p str),
+    Regex(Regex),
+}
+
+impl<'p> ElementPattern<'p> {
+    fn new(pattern: &'p str) -> Result<Self> {
+        let literal = |b: u8| b.is_ascii_alphanumeric() || b"-_/:".contains(&b);
+        if pattern.bytes().all(literal) {
+            return Ok(Self::Word(pattern));
+        }
+        let fail =
+            |why: String| Error::new(ErrorKind::Field, format!("error parsing regexp: {why}"));
+        if pattern.len() > LONGEST_PATTERN {
+            return Err(fail(format!("longer than {LONGEST_PATTERN} bytes")));
+        }
+        Regex::new(pattern).map(Self::Regex).map_err(|error| fail(error.to_string()))
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Word(word) => text.contains(word),
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
 }
 
 #[cfg(test)]

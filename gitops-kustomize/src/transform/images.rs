@@ -8,7 +8,7 @@ use std::{
 use gitops_yaml::{Content, Node};
 use regex::Regex;
 
-use super::Transform;
+use super::{Transform, selector::LONGEST_PATTERN};
 use crate::{
     build::Build,
     config::{Creates, FieldSpec},
@@ -47,6 +47,9 @@ impl Pattern {
         let simple = |b: u8| b.is_ascii_alphanumeric() || b"._/:@-".contains(&b);
         if name.bytes().all(simple) {
             return Self::Name(name.to_owned());
+        }
+        if name.len() > LONGEST_PATTERN {
+            return Self::Nothing;
         }
         Self::regex(name).map_or(Self::Nothing, Self::Regex)
     }

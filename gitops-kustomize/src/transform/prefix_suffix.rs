@@ -1,10 +1,12 @@
 //! `namePrefix` and `nameSuffix`.
 
+use gitops_yaml::Text;
+
 use super::Transform;
 use crate::{
     build::Build,
     config::{Creates, FieldSpec},
-    error::Result,
+    error::{Error, ErrorKind, Result},
     resource::{Gvk, expect_scalar, set_untagged},
     set::ResourceSet,
 };
@@ -42,8 +44,24 @@ impl Affix {
     }
 }
 
+impl Affix {
+    /// A long text before each of many names would take more than all input and output: names are
+    /// kept in several places.
+    fn check_size(&self, set: &ResourceSet, build: &Build<'_>) -> Result<()> {
+        let limit = build.options.limits.output / 16;
+        let names: usize = set.iter().map(|item| item.id().name.len() + self.text.len()).sum();
+        if names > limit {
+            let message = format!("the names are larger than {limit} bytes");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(())
+    }
+}
+
 impl Transform for Affix {
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
+        self.check_size(set, build)?;
+        let text = Text::from(&self.text);
         for (index, resource) in set.iter_mut().enumerate() {
             build.check_at(index)?;
             let original = resource.original_id().gvk;
@@ -56,8 +74,8 @@ impl Transform for Affix {
                 }
                 if spec.path == "metadata/name" && !self.text.is_empty() {
                     match self.kind {
-                        AffixKind::Prefix => resource.prefixes.push(self.text.as_str().into()),
-                        AffixKind::Suffix => resource.suffixes.push(self.text.as_str().into()),
+                        AffixKind::Prefix => resource.prefixes.push(text.clone()),
+                        AffixKind::Suffix => resource.suffixes.push(text.clone()),
                     }
                     resource.remember_id();
                 }

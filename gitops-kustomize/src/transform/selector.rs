@@ -98,6 +98,9 @@ enum Pattern {
 /// A compiled pattern may take this much memory.
 const PATTERN_SIZE: usize = 1 << 20;
 
+/// Longer patterns are refused before they are looked at, which takes many times their size.
+pub(super) const LONGEST_PATTERN: usize = 64 << 10;
+
 impl Pattern {
     fn new(pattern: &str, field: &'static str) -> Result<Self> {
         if pattern.is_empty() {
@@ -108,6 +111,10 @@ impl Pattern {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b':'))
         {
             return Ok(Self::Exactly(pattern.to_owned()));
+        }
+        if pattern.len() > LONGEST_PATTERN {
+            let message = format!("error parsing regexp: longer than {LONGEST_PATTERN} bytes");
+            return Err(Error::new(ErrorKind::Field, message).at_field(field));
         }
         RegexBuilder::new(&format!("^(?:{pattern})$"))
             .size_limit(PATTERN_SIZE)
