@@ -109,7 +109,7 @@ async fn values_are_merged_and_versions_tell() {
     let files = [
         ("c/Chart.yaml", CHART),
         ("c/values.yaml", "a: 1\nm: {x: 1, big: 10000000}\n"),
-        ("prod.yaml", "m: {y: null}\nl: [1.5]\n"),
+        ("prod.yaml", "m: {z: null}\nl: [1.5]\n"),
     ];
     let options = |files: &[&str], ignore_missing| ChartBuildOptions {
         version_metadata: Some("abc.7".into()),
@@ -128,7 +128,7 @@ async fn values_are_merged_and_versions_tell() {
     let chart = chart.unwrap();
     assert_eq!(chart.metadata.version, "1.2.3+abc.7");
     let values = chart.raw.iter().find(|file| file.name == "values.yaml").unwrap();
-    assert_eq!(values.data, "a: 1\nl:\n- 1.5\nm:\n  big: 10000000\n  x: 1\n  \"y\": null\n");
+    assert_eq!(values.data, "a: 1\nl:\n- 1.5\nm:\n  big: 10000000\n  x: 1\n  z: null\n");
     let error = local(&files, "c", options(&all, false), &known).await.unwrap_err();
     assert_eq!(
         error,

@@ -408,3 +408,67 @@ fn lookups_hold_one_chart() {
     assert_eq!(found[0].name, "c19999");
     assert!(find_chart(Endless { chart: 0, buffer: Vec::new() }, "c99999").unwrap().is_none());
 }
+
+/// Prints how long a lookup in 100 MB takes, and how much memory it and the reading of the same
+/// index in YAML add.
+#[tokio::test]
+#[ignore = "prints figures: run it alone, in release"]
+async fn figures_of_a_large_index() {
+    use std::io::{BufWriter, Write as _};
+    let peak = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
+    };
+    let mut yaml = tempfile::NamedTempFile::new().unwrap();
+    {
+        let mut out = BufWriter::new(&mut yaml);
+        out.write_all(b"apiVersion: v1\nentries:\n").unwrap();
+        for chart in 0..5000 {
+            writeln!(out, "  chart-{chart:05}:").unwrap();
+            for version in 0..60 {
+                writeln!(
+                    out,
+                    "  - apiVersion: v2\n    created: \"2026-01-01T00:00:00Z\"\n    description: {}\n    \
+                     digest: {}\n    name: chart-{chart:05}\n    urls:\n    - chart-{version}.tgz\n    \
+                     version: 1.{version}.0",
+                    "words ".repeat(20),
+                    "0".repeat(64)
+                )
+                .unwrap();
+            }
+        }
+    }
+    let size = yaml.as_file().metadata().unwrap().len();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let path = yaml.path().to_owned();
+    let router = Router::new().fallback(move || {
+        let path = path.clone();
+        async move {
+            let file = tokio::fs::File::open(path).await.unwrap();
+            Body::from_stream(tokio_util::io::ReaderStream::new(file))
+        }
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let repositories = HelmRepositories::new(1 << 30, 1 << 20);
+    let (before, started) = (peak(), std::time::Instant::now());
+    let (patient, scope) =
+        (repository(address, "").with_timeout(Duration::from_secs(600)), Scope::background());
+    let found = repositories.index(&patient, None, &scope).await.unwrap();
+    let FoundIndex::New(index) = found else { panic!("nothing is known yet") };
+    let (read, fetched) = (peak(), started.elapsed());
+    let started = std::time::Instant::now();
+    let stored = index.file.try_clone().unwrap();
+    let found = find_chart(std::io::BufReader::new(stored), "chart-04999").unwrap().unwrap();
+    println!(
+        "index of {} MB: fetched, checked and stored as {} MB in {fetched:?} with {} MiB; looked up in \
+         {:?} with {} MiB ({} versions)",
+        size / 1_000_000,
+        index.size / 1_000_000,
+        read - before,
+        started.elapsed(),
+        peak() - read,
+        found.len()
+    );
+}

@@ -397,7 +397,7 @@ mod tests {
             ("deploy/cm.yaml", "a: 1\nm: {x: 1}\n"),
             ("deploy/sub/sa.yaml", "s"),
             ("docs/readme.md", "r"),
-            ("values.yaml", "m: {y: 2}\nl: [1]\n"),
+            ("values.yaml", "m: {z: 2}\nl: [1]\n"),
         ]);
         app.insert("charts/one.tgz", inner).unwrap();
         [("app".to_owned(), Arc::new(app))].into()
@@ -468,7 +468,7 @@ mod tests {
 
     #[test]
     fn merges_maps_and_replaces_lists() {
-        let text = merged(b"a: 1\nm: {x: 1}\nl: [1, 2]\n", b"m: {y: 2}\nl: [3]\n").unwrap();
-        assert_eq!(text, "a: 1\nl:\n- 3\nm:\n  x: 1\n  \"y\": 2\n");
+        let text = merged(b"a: 1\nm: {x: 1}\nl: [1, 2]\n", b"m: {z: 2}\nl: [3]\n").unwrap();
+        assert_eq!(text, "a: 1\nl:\n- 3\nm:\n  x: 1\n  z: 2\n");
     }
 }
