@@ -76,14 +76,14 @@ impl FieldPath {
     /// When something else stands in the way, or an index leads beyond the end of a list.
     pub fn find_or_insert<'n>(&self, node: &'n mut Node) -> Result<&'n mut Node, Error> {
         self.steps.iter().enumerate().try_fold(node, |node, (at, step)| {
-            self.step_or_insert(node, step).ok_or_else(|| {
+            Self::step_or_insert(node, step).ok_or_else(|| {
                 let so_far = Self { steps: self.steps[..=at].to_vec() };
                 Error::new(ErrorKind::Path, format!("{so_far} is not there and cannot be made"))
             })
         })
     }
 
-    fn step_or_insert<'n>(&self, node: &'n mut Node, step: &PathStep) -> Option<&'n mut Node> {
+    fn step_or_insert<'n>(node: &'n mut Node, step: &PathStep) -> Option<&'n mut Node> {
         match step {
             PathStep::Key(key) => {
                 if node.is_null() {
