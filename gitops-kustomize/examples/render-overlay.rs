@@ -26,7 +26,7 @@ fn render(arguments: &[String]) -> Result<Rendered, Box<dyn std::error::Error>> 
     Ok(build(&tree, &directory, &options, &Scope::background())?)
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program prints")]
+#[expect(clippy::print_stderr, reason = "a program prints")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match render(&arguments) {

@@ -1,7 +1,7 @@
 //! What hostile input may take at most, in a process of its own: time, and memory as the kernel counts
 //! it. Numbers of rows are those of the project's table of security cases.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![expect(clippy::print_stdout, reason = "tests")]
 
 use std::{
     fmt::Write as _,
