@@ -46,6 +46,8 @@ pub(super) enum HelmCommand {
     /// Show what a chart says of itself
     #[command(subcommand, visible_alias = "inspect")]
     Show(Show),
+    /// Pack charts as .tgz files, always with the same bytes
+    Package(Package),
     /// Look at what a chart depends on
     #[command(subcommand, visible_aliases = ["dep", "dependencies"])]
     Dependency(Dependency),
@@ -213,6 +215,38 @@ pub(super) enum Show {
 pub(super) struct ShowChart {
     /// A directory or a .tgz file
     pub(super) chart: String,
+}
+
+/// Arguments of `gitops helm package`.
+#[derive(Debug, Args)]
+pub(super) struct Package {
+    /// Directories
+    #[arg(value_name = "CHART", required = true)]
+    pub(super) charts: Vec<String>,
+    /// Instead of the version in Chart.yaml
+    #[arg(long)]
+    pub(super) version: Option<String>,
+    /// Instead of the version of what is installed in Chart.yaml
+    #[arg(long)]
+    pub(super) app_version: Option<String>,
+    /// The directory to write to
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(super) destination: String,
+    /// Sign the package: writes a .prov file beside it
+    #[arg(long)]
+    pub(super) sign: bool,
+    /// The name of the key, or a part of it
+    #[arg(long, value_name = "NAME")]
+    pub(super) key: Option<String>,
+    /// The file with the secret keys, as gpg --export-secret-keys writes it
+    #[arg(long, value_name = "FILE")]
+    pub(super) keyring: Option<String>,
+    /// A file with the passphrase of the key in its first line
+    #[arg(long, value_name = "FILE")]
+    pub(super) passphrase_file: Option<String>,
+    /// The time of the files in the package, in seconds since 1970
+    #[arg(long, env = "SOURCE_DATE_EPOCH", hide = true)]
+    pub(super) source_date_epoch: Option<u64>,
 }
 
 /// Commands of `gitops helm dependency`.

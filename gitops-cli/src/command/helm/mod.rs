@@ -3,6 +3,7 @@
 mod args;
 mod dependency;
 mod lint;
+mod package;
 mod release_name;
 mod show;
 mod template;
@@ -28,6 +29,7 @@ pub(crate) fn run(helm: &Helm) -> anyhow::Result<ExitCode> {
         HelmCommand::Template(args) => template::run(args, compat),
         HelmCommand::Lint(args) => lint::run(args, compat),
         HelmCommand::Show(show) => show::run(show, compat),
+        HelmCommand::Package(args) => package::run(args, compat),
         HelmCommand::Dependency(Dependency::List { chart }) => {
             dependency::list(chart.as_deref().unwrap_or("."), compat)
         }

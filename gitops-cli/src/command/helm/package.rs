@@ -1,0 +1,85 @@
+//! `gitops helm package`
+
+use std::{fs, io::Write as _, path::Path, process::ExitCode};
+
+use anyhow::{Context as _, anyhow, bail};
+use gitops_core::{Clock as _, DiskTree, Secret, SystemClock, one_line};
+use gitops_helm::{Chart, ChartSigner, Compat, LoadOptions, PackageOptions};
+
+use super::{args::Package, reason};
+
+pub(super) fn run(args: &Package, compat: Compat) -> anyhow::Result<ExitCode> {
+    let signer = if args.sign { Some(signer(args)?) } else { None };
+    for path in &args.charts {
+        let full = std::path::absolute(path)?;
+        if let Err(error) = fs::metadata(&full) {
+            bail!("stat {path}: {}", reason(&error));
+        }
+        let tree = DiskTree::open("/")?;
+        let chart = Chart::load_directory(&tree, &full, &LoadOptions::new(compat))?;
+        for warning in chart.all_warnings() {
+            anstream::eprintln!("{}", warning.log_line(compat));
+        }
+        let mut options = PackageOptions::default();
+        options.version.clone_from(&args.version);
+        options.app_version.clone_from(&args.app_version);
+        options.time = args.source_date_epoch.unwrap_or(0);
+        let package = chart.package(&options)?;
+        let directory = match args.destination.as_str() {
+            "." => std::env::current_dir()?,
+            given => Path::new(given).to_owned(),
+        };
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("failed to save: mkdir {}", directory.display()))?;
+        let file = directory.join(&package.file_name);
+        write(&file, &package.archive)?;
+        if let Some(signer) = &signer {
+            let now = SystemClock.now();
+            let mut metadata = chart.metadata.clone();
+            if let Some(version) = &args.version {
+                metadata.version.clone_from(version);
+            }
+            let text = signer.sign(&package.archive, &package.file_name, &metadata, now)?;
+            write(&directory.join(format!("{}.prov", package.file_name)), text.as_bytes())?;
+        }
+        writeln!(
+            std::io::stdout(),
+            "Successfully packaged chart and saved it to: {}",
+            file.display()
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A new file in the place of an old one, never behind a link that stands there.
+fn write(file: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = file.with_file_name(name);
+    let failed = |error: std::io::Error| anyhow!("open {}: {}", file.display(), reason(&error));
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&part)
+        .and_then(|mut open| open.write_all(content))
+        .and_then(|()| fs::rename(&part, file))
+        .map_err(failed)
+}
+
+fn signer(args: &Package) -> anyhow::Result<ChartSigner> {
+    let Some(key) = args.key.as_deref() else { bail!("--key is required for signing a package") };
+    let Some(keyring) = &args.keyring else { bail!("--keyring is required for signing a package") };
+    let open =
+        |path: &str| fs::read(path).map_err(|error| anyhow!("open {path}: {}", reason(&error)));
+    let ring = Secret::new(open(keyring)?);
+    let passphrase = match &args.passphrase_file {
+        None => None,
+        Some(path) => {
+            let text = open(path)?;
+            let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            Some(Secret::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
+        }
+    };
+    ChartSigner::from_keyring(&ring, key, passphrase.as_ref())
+        .map_err(|error| anyhow!(one_line(&error)))
+}
