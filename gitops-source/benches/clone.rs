@@ -34,9 +34,8 @@ fn main() {
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
     make(directory.path());
-    let server = runtime
-        .block_on(GitServer::start(directory.path(), Access::Open))
-        .expect("a free port");
+    let server =
+        runtime.block_on(GitServer::start(directory.path(), Access::Open)).expect("a free port");
     let url = server.url("app.git");
     let own = std::env::current_exe().expect("a path");
     for word in ["read", "store", "git"] {
@@ -77,8 +76,7 @@ async fn clone(url: &str, store: Option<&Path>) {
         let store = DiskStore::open(place, Algorithm::Sha256, Arc::new(SystemClock));
         let key = ArtifactKey::new("GitRepository", "bench", "app");
         let content = Content::tree(tree, rules);
-        let stored =
-            store.expect("a store").put(&key, &fetched.revision, content, &scope).await;
+        let stored = store.expect("a store").put(&key, &fetched.revision, content, &scope).await;
         stored.expect("stores");
     } else {
         let bytes = read(&*fetched.tree, Path::new(""));

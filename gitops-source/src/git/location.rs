@@ -51,10 +51,17 @@ impl Location {
             };
         }
         // `ext::sh -c …` would run a program.
-        if let Some((helper, _)) = text.split_once("::") {
+        if let Some((helper, _)) = text.split_once("::")
+            && helper.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        {
             return unsupported(helper);
         }
-        match text.split_once(':') {
+        // The colons of an IPv6 address stand in brackets.
+        let split = match text.split_once("]:") {
+            Some((host, path)) if host.contains('[') => Some((host, path)),
+            _ => text.split_once(':'),
+        };
+        match split {
             Some((host, path)) if !host.contains('/') => {
                 SshLocation::of_address(host, path).map(Self::Ssh)
             }
@@ -86,9 +93,9 @@ impl SshLocation {
         if path.is_empty() || path == "/" {
             return invalid("no path");
         }
-        // The program on the other side would take it for an option.
-        if path.starts_with('-') {
-            return invalid("path begins with '-'");
+        // A program here or there would take it for an option.
+        if [user, host, path].iter().any(|part| part.starts_with('-')) {
+            return invalid("a part begins with '-'");
         }
         if [user, host, path].iter().any(|part| part.chars().any(char::is_control)) {
             return invalid("control character");

@@ -172,8 +172,16 @@ mod tests {
     fn hosts_are_found_by_name_pattern_and_hash() {
         // The hashes were made with `ssh-keygen -H`.
         for (file, host, port) in [
-            ("|1|0lj81iMgXBPDjSD4Gtp4yE+BNmM=|LfyI6aqlrDcTS8ZjG0U1XvhZ5hs= KEY", "git.example.com", 22),
-            ("|1|L+GWRbdnUqWAiE4OCIaU/5vhQz8=|d18wnURGdo1hyFD+M+kn/y+P/bc= KEY", "git.example.com", 2222),
+            (
+                "|1|0lj81iMgXBPDjSD4Gtp4yE+BNmM=|LfyI6aqlrDcTS8ZjG0U1XvhZ5hs= KEY",
+                "git.example.com",
+                22,
+            ),
+            (
+                "|1|L+GWRbdnUqWAiE4OCIaU/5vhQz8=|d18wnURGdo1hyFD+M+kn/y+P/bc= KEY",
+                "git.example.com",
+                2222,
+            ),
             ("h KEY", "h", 22),
             ("H,x KEY", "h", 22),
             ("# a comment\n\nh OTHER\nh KEY\n", "h", 22),
@@ -192,7 +200,12 @@ mod tests {
             ("", "h", 22, "unknown"),
             ("x KEY", "h", 22, "unknown"),
             ("h KEY", "h", 2222, "unknown"),
-            ("|1|0lj81iMgXBPDjSD4Gtp4yE+BNmM=|LfyI6aqlrDcTS8ZjG0U1XvhZ5hs= KEY", "git.example.com", 2222, "unknown"),
+            (
+                "|1|0lj81iMgXBPDjSD4Gtp4yE+BNmM=|LfyI6aqlrDcTS8ZjG0U1XvhZ5hs= KEY",
+                "git.example.com",
+                2222,
+                "unknown",
+            ),
             ("*,!h KEY", "h", 22, "unknown"),
             ("h OTHER", "h", 22, "mismatch"),
             ("h KEY\n@revoked * KEY", "h", 22, "revoked"),
