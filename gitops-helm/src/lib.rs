@@ -41,7 +41,10 @@ pub use chart::{
 };
 pub use compat::Compat;
 pub use decode::DocumentError;
-pub use dependency::{list_dependencies, missing_dependencies, process_dependencies};
+pub use dependency::{
+    ResolveError, list_dependencies, missing_dependencies, process_dependencies,
+    resolve_dependencies,
+};
 pub use engine::{Diagnostic, EngineError, EngineOptions, Place, ReleaseInfo, render_templates};
 pub use lint::{LintMessage, LintOptions, Severity, lint};
 pub use manifest::{

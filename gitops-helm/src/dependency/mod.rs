@@ -6,8 +6,10 @@ mod conditions;
 mod import_values;
 mod list;
 mod path;
+mod resolve;
 
 pub use list::list_dependencies;
+pub use resolve::{ResolveError, resolve_dependencies};
 
 use crate::{
     Compat, Warning,
