@@ -264,7 +264,8 @@ pub fn source_controllers(
             max_bytes: settings.helm_chart_max,
             max_file_bytes: settings.helm_chart_file_max,
         },
-    );
+    )
+    .with_identities(settings.identities.clone());
     let sources = helm_charts.sources().clone();
     let helm_charts = Controller::new(helm_charts, context.clone(), selector, settings.workers);
     sources.follow(&helm_charts.cache(), &helm_charts.queue());

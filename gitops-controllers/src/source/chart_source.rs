@@ -24,7 +24,9 @@ use url::Url;
 use super::{
     common::{Storage, parsed},
     credentials, helm_repository,
+    identity::Identities,
     image_signature::{self, Wanted},
+    oci::cloud,
     secret_data,
 };
 use crate::runtime::{Cache, Caches, Change, Fault, Key, Queue};
@@ -42,6 +44,7 @@ pub(crate) struct ChartSources {
     /// In the order of [`KINDS`].
     caches: [Arc<Cache>; 3],
     max_bytes: u64,
+    identities: Identities,
 }
 
 /// A source that was found.
@@ -80,7 +83,13 @@ impl ChartSources {
             caches.watch(&ApiResource::erase::<GitRepository>(&()), selector),
             caches.watch(&ApiResource::erase::<Bucket>(&()), selector),
         ];
-        Self { client, storage, repositories, registries, caches, max_bytes }
+        let identities = Identities::default();
+        Self { client, storage, repositories, registries, caches, max_bytes, identities }
+    }
+
+    /// Takes on these identities towards clouds.
+    pub(super) fn take_on(&mut self, identities: Identities) {
+        self.identities = identities;
     }
 
     /// Queues charts whose source has another artifact than they were made from.
@@ -192,14 +201,22 @@ impl ChartSources {
             Failure::new(Stage::Fetch, fault)
         };
         let spec = &object.spec;
-        if spec.provider != CloudProvider::Generic && spec.secret_ref.is_none() {
-            let message = "registry credentials of cloud providers are not supported";
-            let fault = Fault::new(Class::Unsupported, message);
-            return Err(Failure::new(Stage::Fetch, fault));
-        }
         let namespace = object.namespace().unwrap_or_default();
         let options = registry_options(&self.client, &namespace, spec, url).await;
-        let options = options.map_err(denied)?;
+        let mut options = options.map_err(denied)?;
+        if spec.secret_ref.is_none()
+            && let Some(cloud) = cloud(spec.provider)
+        {
+            let host = host(url);
+            let login =
+                self.identities.registry_login(&self.client, &namespace, None, (cloud, host), None);
+            let login = login.await?;
+            let credential = RegistryCredential::Basic {
+                username: login.username.unwrap_or_default(),
+                password: login.secret,
+            };
+            options.credentials = DockerConfig::single(host, credential);
+        }
         let mut charts = OciCharts::new(url, self.registries.clone(), options.clone())
             .with_limit(self.max_bytes);
         if let Some(chart) = chart
@@ -284,6 +301,11 @@ fn new_revision(change: &Change) -> Option<Value> {
     (old.as_ref() != Some(&new)).then_some(new)
 }
 
+/// The host, with its port, of the URL of a registry.
+fn host(url: &str) -> &str {
+    url.trim_start_matches("oci://").split('/').next().unwrap_or_default()
+}
+
 /// How a registry is reached; an error is the message.
 async fn registry_options(
     client: &Client,
@@ -311,10 +333,9 @@ async fn registry_options(
             let parsed = DockerConfig::parse(file).map_err(|error| configure(error.to_string()))?;
             options.credentials = parsed;
         } else if let Some(basic) = secret_data::basic(&data, &place).map_err(configure)? {
-            let host = url.trim_start_matches("oci://").split('/').next().unwrap_or_default();
             let credential =
                 RegistryCredential::Basic { username: basic.username, password: basic.password };
-            options.credentials = DockerConfig::single(host, credential);
+            options.credentials = DockerConfig::single(host(url), credential);
         }
     }
     Ok(options)

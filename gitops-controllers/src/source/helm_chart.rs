@@ -26,6 +26,7 @@ use kube::{Client, ResourceExt as _};
 use super::{
     chart_source::{ChartSources, Found},
     common::{Start, Storage, about, failed, parsed},
+    identity::Identities,
     include,
 };
 use crate::runtime::{Attempt, Caches, Done, Fault, Notice, Reconcile, Stop, Turn, Waiting};
@@ -80,6 +81,13 @@ impl HelmChartReconciler {
             options.max_bytes,
         );
         Self { storage, sources, options }
+    }
+
+    /// Takes on these identities towards clouds.
+    #[must_use]
+    pub fn with_identities(mut self, identities: Identities) -> Self {
+        self.sources.take_on(identities);
+        self
     }
 
     /// Where the sources of charts are known.

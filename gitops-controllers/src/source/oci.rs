@@ -300,7 +300,8 @@ fn reference(reference: Option<&OciRepositoryReference>) -> OciReference {
         .unwrap_or_default()
 }
 
-fn cloud(provider: CloudProvider) -> Option<RegistryCloud> {
+/// The cloud whose registry a provider names.
+pub(super) fn cloud(provider: CloudProvider) -> Option<RegistryCloud> {
     match provider {
         CloudProvider::Generic => None,
         CloudProvider::Aws => Some(RegistryCloud::Aws),
