@@ -20,7 +20,10 @@ pub(crate) fn entry(r: &mut Rng, case: &mut Case, directory: &str, objects: &[Ob
 /// The lines of a replacement, without indentation.
 pub(crate) fn body(r: &mut Rng, objects: &[Object]) -> String {
     let mut text = String::new();
+    // A name can be anything but a number or a mapping.
+    let mut default_path = true;
     if r.chance(15) {
+        default_path = false;
         let _ =
             writeln!(text, "sourceValue: {}", r.pick(&["text", "\"5\"", "\"true\"", "\"a: b\""]));
     } else if let Some(source) = pick(r, objects) {
@@ -33,7 +36,9 @@ pub(crate) fn body(r: &mut Rng, objects: &[Object]) -> String {
             let _ = writeln!(text, "  namespace: {namespace}");
         }
         if r.chance(85) {
-            let _ = writeln!(text, "  fieldPath: {}", path(r, source, true));
+            let path = path(r, source, true);
+            default_path = path == "metadata.name";
+            let _ = writeln!(text, "  fieldPath: {path}");
         }
         if r.chance(20) {
             let _ = write!(
@@ -46,12 +51,12 @@ pub(crate) fn body(r: &mut Rng, objects: &[Object]) -> String {
     }
     text.push_str("targets:\n");
     for _ in 0..=r.below(2) {
-        target(r, objects, &mut text);
+        target(r, objects, default_path, &mut text);
     }
     text
 }
 
-fn target(r: &mut Rng, objects: &[Object], text: &mut String) {
+fn target(r: &mut Rng, objects: &[Object], default_path: bool, text: &mut String) {
     let Some(target) = pick(r, objects) else {
         text.push_str("- select: {kind: ConfigMap}\n");
         return;
@@ -98,7 +103,7 @@ fn target(r: &mut Rng, objects: &[Object], text: &mut String) {
             ])
         );
     }
-    if r.chance(97) {
+    if !default_path || r.chance(95) {
         text.push_str("  fieldPaths:\n");
         for _ in 0..=r.below(2) {
             let _ = writeln!(text, "  - {}", path(r, target, false));

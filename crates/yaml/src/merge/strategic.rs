@@ -201,6 +201,9 @@ impl Merger<'_> {
     ) -> Result<(), Error> {
         let mut gone = Vec::new();
         for (key, value) in mapping.iter_mut().filter(|(key, _)| !skip(key)) {
+            if value.is_untyped() {
+                type_as_string(value);
+            }
             if let Content::Scalar(scalar) = value.content_mut() {
                 if scalar.kind() == ScalarType::Str {
                     quote_if_old(scalar);
@@ -312,6 +315,18 @@ fn quoted_if_old(mut node: Node) -> Node {
         quote_if_old(scalar);
     }
     node
+}
+
+/// Quirk: a value whose type is only its text's becomes a string by being looked at.
+fn type_as_string(node: &mut Node) {
+    node.unbind();
+    if let Content::Scalar(scalar) = node.content_mut()
+        && scalar.kind() != ScalarType::Null
+    {
+        let old = resolve(scalar.text(), Flavour::V2) != ScalarType::Str;
+        let style = if old { ScalarStyle::DoubleQuoted } else { scalar.style() };
+        *scalar = Scalar::new(scalar.text(), ScalarType::Str, style);
+    }
 }
 
 /// Quotes a plain text that older readers take for something else, such as `yes`. What replaces it

@@ -75,6 +75,9 @@ impl Place {
     }
 }
 
+/// The bond of values whose type is only their text's.
+const UNTYPED: u32 = u32::MAX;
+
 impl Node {
     fn new(content: Content) -> Self {
         Self { content, tag: None, line: 0, start: 0, end: 0, column: 0 }
@@ -140,6 +143,16 @@ impl Node {
         if self.line == 0 {
             self.start = bond;
         }
+    }
+
+    /// Marks a value that was made by the program as one whose type is only its text's: what merges
+    /// with it takes it for a string.
+    pub fn mark_untyped(&mut self) {
+        self.bind(UNTYPED);
+    }
+
+    pub(crate) fn is_untyped(&self) -> bool {
+        self.bond() == Some(UNTYPED)
     }
 
     /// Takes the bond off.

@@ -112,7 +112,8 @@ fn set_keeping_type(node: &mut Node, text: &str) -> Result<()> {
     let (kind, style) = (scalar.kind(), scalar.style());
     let read = resolve(text, Flavour::V3);
     if kind == ScalarType::Null && style == UNTYPED {
-        *node.content_mut() = Content::Scalar(Scalar::new(text, read, ScalarStyle::Plain));
+        *node = Node::from(Scalar::new(text, read, ScalarStyle::Plain));
+        node.mark_untyped();
         return Ok(());
     }
     let kind = match kind {
