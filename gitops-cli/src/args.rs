@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Run(Run),
     /// Render kustomize overlays
     #[command(subcommand)]
-    Kustomize(Kustomize),
+    Kustomize(crate::command::kustomize::Kustomize),
     /// Render, show and check Helm charts
     Helm(crate::command::helm::Helm),
     /// Fetch a source and package it, as source-controller does
@@ -203,102 +203,6 @@ Exit codes:
   0  everything is ready (--once), or the run was ended with Ctrl-C
   1  something is not ready; the causes stand at the end of the output
   2  the command line is wrong";
-
-/// The commands below `gitops kustomize`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Kustomize {
-    /// Print the objects that an overlay makes, as `kustomize build` does
-    #[command(after_help = BUILD_EXAMPLES)]
-    Build(Build),
-}
-
-const BUILD_EXAMPLES: &str = "Examples:
-  gitops kustomize build overlays/prod
-  gitops kustomize build overlays/prod -o prod.yaml
-  gitops kustomize build overlays/prod -o out/           one file for each object
-  gitops kustomize build . --load-restrictor LoadRestrictionsNone
-  gitops kustomize build . --error-format json           failures for machines
-  gitops kustomize build . --explain Deployment/web.spec.replicas";
-
-/// Arguments of `gitops kustomize build`: kustomize's flags.
-#[derive(Debug, Args)]
-pub(crate) struct Build {
-    /// The directory with the kustomization file
-    #[arg(value_name = "DIR", default_value = ".")]
-    pub(crate) directory: PathBuf,
-
-    /// Write here instead of to stdout: a file, or an existing directory for one file per object
-    #[arg(short, long, value_name = "FILE|DIR")]
-    pub(crate) output: Option<PathBuf>,
-
-    /// Whether files may be loaded from outside the kustomization's own directory
-    #[arg(long, value_name = "RULE", default_value = "LoadRestrictionsRootOnly")]
-    pub(crate) load_restrictor: LoadRestrictor,
-
-    /// The order of the objects: kustomize's legacy order by kind, or as they were read
-    #[arg(long, value_name = "ORDER", default_value = "legacy")]
-    pub(crate) reorder: Reorder,
-
-    /// Add the label app.kubernetes.io/managed-by
-    #[arg(long)]
-    pub(crate) enable_managedby_label: bool,
-
-    /// Instead of the objects, print where a field comes from: the file, the patches and the
-    /// transformers that set it, with their lines. OBJECT is Kind/name or Kind/namespace/name as it is
-    /// put out, FIELD such as spec.template.spec.containers[name=app].image
-    #[arg(long, value_name = "OBJECT.FIELD", conflicts_with = "output")]
-    pub(crate) explain: Option<String>,
-
-    /// The form of what --explain prints
-    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "explain")]
-    pub(crate) explain_format: ExplainFormat,
-
-    /// How a failure is told on stderr
-    #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    pub(crate) error_format: ErrorFormat,
-}
-
-/// `--explain-format`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExplainFormat {
-    /// A line for each change
-    Text,
-    /// One JSON object: object, field, value, changes
-    Json,
-}
-
-/// `--error-format`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ErrorFormat {
-    /// `full` on a terminal, else `line`
-    Auto,
-    /// kustomize's message and nothing else
-    Line,
-    /// The message, and below it the place with its text, the chain of kustomizations, what was
-    /// expected and a hint; also warns of patches, images and replacements that match nothing
-    Full,
-    /// One JSON object: code, message, file, line, column, object, chain, related, expected, hint
-    Json,
-}
-
-/// `--load-restrictor`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "PascalCase")]
-pub(crate) enum LoadRestrictor {
-    /// Only files below the kustomization's directory
-    LoadRestrictionsRootOnly,
-    /// Any file
-    LoadRestrictionsNone,
-}
-
-/// `--reorder`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Reorder {
-    /// Namespaces and definitions first, webhooks last
-    Legacy,
-    /// As they were read
-    None,
-}
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return artifact::refused(&error).unwrap_or_else(|| error.exit()),
+        Err(error) => {
+            let refused = artifact::refused(&error).or_else(|| command::kustomize::refused(&error));
+            return refused.unwrap_or_else(|| error.exit());
+        }
     };
     match command::run(cli) {
         Ok(code) => code,

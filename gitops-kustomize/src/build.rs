@@ -194,7 +194,7 @@ impl<'b> Build<'b> {
         match (&target.file().sort_options, self.options.reorder) {
             (Some(options), _) => sort::sort(&mut set, options)
                 .map_err(|error| target.place(error, Entry("sortOptions", None)))?,
-            (None, Reorder::Legacy) => sort::sort_legacy(&mut set),
+            (None, Reorder::Legacy) => sort::sort_legacy(&mut set)?,
             (None, Reorder::None) => {}
         }
         finish::manifests(set, target.file(), self)

@@ -53,7 +53,14 @@ pub(crate) fn add_hashes(set: &mut ResourceSet, build: &Build<'_>) -> Result<()>
     for (index, resource) in set.iter_mut().enumerate() {
         build.check_at(index)?;
         if resource.needs_hash {
-            let name = format!("{}-{}", resource.id().name, name_hash(resource.node())?);
+            let hash = if has_folds(resource.node()) {
+                let mut printed = resource.node().clone();
+                widen_folds(&mut printed);
+                name_hash(&printed)?
+            } else {
+                name_hash(resource.node())?
+            };
+            let name = format!("{}-{hash}", resource.id().name);
             resource.remember_id();
             resource.set_name(&name, schema);
         }
@@ -172,6 +179,14 @@ fn clean(node: &mut Node, keeps_empty: bool) {
         return;
     }
     rewrite_pairs(node, "annotations");
+}
+
+fn has_folds(node: &Node) -> bool {
+    match node.content() {
+        Content::Mapping(mapping) => mapping.values().any(has_folds),
+        Content::Sequence(_) => node.as_sequence().unwrap_or_default().iter().any(has_folds),
+        Content::Scalar(scalar) => scalar.style() == ScalarStyle::Folded,
+    }
 }
 
 /// Quirk: the original prints its tree and reads it back, and its printer adds a line break to folded

@@ -264,6 +264,19 @@ impl ResourceSet {
         Ok(())
     }
 
+    /// Fails if two resources have the same identity, where that is not known to be otherwise.
+    pub(crate) fn check_before_sort(&mut self) -> Result<()> {
+        if !self.unchecked {
+            return Ok(());
+        }
+        self.check_unique(|resource| {
+            format!(
+                "SortOrderTransformer: Failed to append to resources: may not add resource with an already registered id: {}",
+                resource.id()
+            )
+        })
+    }
+
     pub(crate) fn sort_by_cached_key<K: Ord>(&mut self, key: impl FnMut(&Resource) -> K) {
         self.any = None;
         self.items.sort_by_cached_key(key);

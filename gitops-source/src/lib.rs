@@ -17,6 +17,7 @@ mod git;
 mod go;
 mod helm;
 mod http_client;
+mod http_file;
 mod ignore;
 mod oci;
 mod serve;
@@ -48,6 +49,7 @@ pub use helm::{
     HelmRepository, IndexError, IndexedCharts, LocalChart, OciCharts, StoredChart, StoredIndex,
     VerifyImage, build_local, build_remote, choose_version, find_chart, normalize_url,
 };
+pub use http_file::HttpFiles;
 pub use ignore::IgnoreRules;
 pub use oci::{
     CONFIG_MEDIA_TYPE, CONTENT_MEDIA_TYPE, DockerConfig, FetchedLayer, OciArtifact, OciDescriptor,

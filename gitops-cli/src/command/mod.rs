@@ -2,17 +2,19 @@
 
 mod completion;
 pub(crate) mod helm;
-mod kustomize;
+pub(crate) mod kustomize;
 mod run;
 mod version;
 
 use std::process::ExitCode;
 
 use crate::{
-    args::{Cli, Command, Kustomize},
+    args::{Cli, Command},
     artifact::{self, DiffCommand, ListCommand, PullCommand, PushCommand, TagCommand},
     fetch,
 };
+
+use kustomize::Kustomize;
 
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {

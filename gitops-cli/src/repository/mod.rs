@@ -8,7 +8,7 @@ mod sync;
 mod working_tree;
 
 pub(crate) use places::Places;
-pub(crate) use remote::{Remote, take_credentials};
+pub(crate) use remote::{Remote, shown, take_credentials};
 pub(crate) use remote_url::RemoteUrl;
 pub(crate) use ssh::SshPlaces;
 pub(crate) use sync::{Sync, find};

@@ -1,7 +1,10 @@
 //! A repository that is named by its URL: fetched once, into memory.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use gitops_core::{Scope, Secret};
+use gitops_kustomize::RepositoryUrl;
 use gitops_source::{
     Fetched, GitAccess, GitCredentials, GitReference, GitSource, GitTransport, Source as _,
     SourceError, Tls,
@@ -18,6 +21,8 @@ pub(crate) struct Remote {
     access: Access,
     /// A branch, a tag, a full reference or a commit; absent: what the server's HEAD is.
     reference: Option<String>,
+    submodules: bool,
+    timeout: Option<Duration>,
 }
 
 /// How the server is reached.
@@ -68,7 +73,7 @@ impl Remote {
                 Access::Http(url.clone(), credentials)
             }
         };
-        Ok(Some(Self { address: url.into(), access, reference }))
+        Ok(Some(Self::new(url.into(), access, reference)))
     }
 
     /// `[user@]host:path[?ref=NAME]`, but not `C:\path` nor `./a:b`, nor what is here.
@@ -86,7 +91,31 @@ impl Remote {
             Some(("ref", _)) => bail!("?ref= names no branch, tag or commit"),
             _ => bail!("?{query} is not known in an address; there is only ?ref="),
         };
-        Ok(Some(Self { address: address.to_owned(), access: Access::Ssh, reference }))
+        Ok(Some(Self::new(address.to_owned(), Access::Ssh, reference)))
+    }
+
+    fn new(address: String, access: Access, reference: Option<String>) -> Self {
+        Self { address, access, reference, submodules: false, timeout: None }
+    }
+
+    /// A repository that a kustomization names.
+    ///
+    /// # Errors
+    /// When the address is malformed.
+    pub(crate) fn of_base(repository: &RepositoryUrl) -> anyhow::Result<Self> {
+        let text = repository.clone_url();
+        let reference = Some(repository.reference().to_owned()).filter(|name| !name.is_empty());
+        let base = match text.split_once("://") {
+            None | Some(("ssh", _)) => Self::new(text.to_owned(), Access::Ssh, reference),
+            Some(("file", _)) => Self::new(text.to_owned(), Access::Disk, reference),
+            Some(_) => {
+                let mut url = Url::parse(text).context("the URL is malformed")?;
+                let credentials = take_credentials(&mut url)?;
+                Self::new(url.to_string(), Access::Http(url, credentials), reference)
+            }
+        };
+        let timeout = Some(repository.timeout());
+        Ok(Self { submodules: repository.submodules(), timeout, ..base })
     }
 
     /// For people, and to be compared with the URLs of sources.
@@ -129,8 +158,20 @@ impl Remote {
         if let Some(access) = access {
             source = source.with_transport(access.clone());
         }
+        source = source.with_submodules(self.submodules);
+        if let Some(timeout) = self.timeout {
+            source = source.with_timeout(timeout);
+        }
         source.fetch(&source.resolve(scope).await?, scope).await
     }
+}
+
+/// An address without what may be a password in it.
+pub(crate) fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}/{path}")
 }
 
 /// Takes user and password out of a URL.

@@ -6,6 +6,7 @@ use super::Target;
 use crate::{
     accumulator::Accumulator,
     build::Build,
+    config,
     error::{Entry, Error, ErrorKind, Result},
     file::COMPONENT,
     load::{Loader, path},
@@ -64,8 +65,12 @@ impl<'t> Target<'t> {
             let error = error.reword(|text| format!("loader.New {text:?}"));
             self.loader.suggest(error, entry)
         })?;
-        self.build_child(build, all, entry, loader, true)
-            .map_err(|error| error.reword(|text| format!("accumulateDirectory: {text:?}")))
+        let mut all = self
+            .build_child(build, all, entry, loader, true)
+            .map_err(|error| error.reword(|text| format!("accumulateDirectory: {text:?}")))?;
+        // The original puts what a component made into a new accumulator.
+        all.config = all.config.as_ref().map(config::narrowed).transpose()?;
+        Ok(all)
     }
 
     fn add_file(

@@ -293,7 +293,10 @@ fn find_changed(node: &Node, bonds: &[(u32, Scalar)], changed: &mut Vec<(u32, Sc
             }
         }
         Content::Mapping(mapping) => {
-            mapping.values().for_each(|value| find_changed(value, bonds, changed));
+            // In the order in which the original walks: the last change counts.
+            let mut fields: Vec<(&str, &Node)> = mapping.iter().collect();
+            fields.sort_by_key(|(key, _)| *key);
+            fields.into_iter().for_each(|(_, value)| find_changed(value, bonds, changed));
         }
         Content::Sequence(_) => {
             let items = node.as_sequence().unwrap_or_default();

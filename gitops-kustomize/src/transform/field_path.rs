@@ -288,7 +288,9 @@ fn made(rest: &[String], value: &Node) -> Node {
 pub(super) const UNTYPED: ScalarStyle = ScalarStyle::DoubleQuoted;
 
 fn untagged(text: &str) -> Node {
-    Node::from(Scalar::new(text, resolve(text, Flavour::V3), ScalarStyle::Plain))
+    let mut node = Node::from(Scalar::new(text, resolve(text, Flavour::V3), ScalarStyle::Plain));
+    node.mark_untyped();
+    node
 }
 
 /// A scalar as it is matched against a pattern: as it was written, quotes included.

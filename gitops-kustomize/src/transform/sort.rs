@@ -69,6 +69,7 @@ pub(crate) fn sort(set: &mut ResourceSet, options: &SortOptions) -> Result<()> {
         .expecting("`order: legacy`, or no `legacySortOptions`")),
         "fifo" => Ok(()),
         "legacy" => {
+            set.check_before_sort()?;
             match &options.legacy {
                 Some(legacy) => sort_by_rank(set, |kind| rank(&legacy.first, &legacy.last, kind)),
                 None => sort_by_rank(set, default_rank),
@@ -85,8 +86,10 @@ pub(crate) fn sort(set: &mut ResourceSet, options: &SortOptions) -> Result<()> {
 }
 
 /// Sorts by kind as the command line does by default.
-pub(crate) fn sort_legacy(set: &mut ResourceSet) {
+pub(crate) fn sort_legacy(set: &mut ResourceSet) -> Result<()> {
+    set.check_before_sort()?;
     sort_by_rank(set, default_rank);
+    Ok(())
 }
 
 fn sort_by_rank(set: &mut ResourceSet, rank: impl Fn(&str) -> i32) {

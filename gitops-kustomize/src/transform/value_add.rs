@@ -54,6 +54,9 @@ impl AddTarget {
         let mut node = object;
         let parts = split(&self.field_path, '/');
         for (at, part) in parts.iter().enumerate() {
+            if node.is_null() {
+                return Ok(());
+            }
             let Some(mapping) = node.as_mapping_mut() else {
                 return Err(Error::new(
                     ErrorKind::Field,

@@ -173,6 +173,19 @@ fn operations(r: &mut Rng, object: &Object) -> String {
             }
             path = pointer(r, object);
         }
+        // Where an object stands, nothing else may.
+        if path.ends_with("/-") || path.ends_with("/env/0") || path.ends_with("containers/1") {
+            let _ = writeln!(
+                text,
+                "- op: add\n  path: {path}\n  value: {{name: new, value: {}}}",
+                r.below(3)
+            );
+            continue;
+        }
+        if path.ends_with("/spec") || path.ends_with("/volumes") {
+            let _ = writeln!(text, "- op: remove\n  path: {path}");
+            continue;
+        }
         match r.below(10) {
             0..=3 => {
                 let _ = writeln!(text, "- op: add\n  path: {path}\n  value: {}", value(r));
@@ -238,7 +251,6 @@ fn pointer(r: &mut Rng, object: &Object) -> String {
                 "/spec/list/-1",
                 "/rules/0/verbs/-",
                 "/metadata/labels",
-                "/kind",
                 "/spec/matrix/0/0",
                 "/spec/ref/name",
                 "/spec/flags/0",
@@ -265,7 +277,7 @@ fn value(r: &mut Rng) -> String {
                 "{a: 1, b: [x]}",
                 "[]",
                 "{}",
-                "[1, \"2\"]",
+                "[{a: 1}]",
                 "{name: new, image: nginx}",
                 "{name: A, value: \"1\"}",
             ])

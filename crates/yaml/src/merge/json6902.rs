@@ -394,8 +394,12 @@ fn from_json_values(node: &mut Node) {
     const SHOWN_WHOLE: u64 = 1_000_000;
     node.unbind();
     match node.content_mut() {
-        Content::Mapping(mapping) => mapping.values_mut().for_each(from_json_values),
-        Content::Sequence(sequence) => sequence.items.iter_mut().for_each(from_json_values),
+        Content::Mapping(mapping) => {
+            mapping.values_mut().for_each(from_json_values);
+        }
+        Content::Sequence(sequence) => {
+            sequence.items.iter_mut().for_each(from_json_values);
+        }
         Content::Scalar(scalar) => {
             let float = match scalar.as_number().filter(|_| scalar.kind() == ScalarType::Int) {
                 Some(Number::Int(value)) if value.unsigned_abs() >= SHOWN_WHOLE => {

@@ -151,7 +151,8 @@ impl Node {
         self.bind(UNTYPED);
     }
 
-    pub(crate) fn is_untyped(&self) -> bool {
+    /// Whether it is marked by [`Self::mark_untyped`].
+    pub fn is_untyped(&self) -> bool {
         self.bond() == Some(UNTYPED)
     }
 

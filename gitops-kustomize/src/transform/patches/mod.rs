@@ -19,7 +19,7 @@ use crate::{
     file::{Patch, Selector},
     load::Loader,
     read::read_resources,
-    resource::{Resource, ResourceId},
+    resource::{Resource, ResourceId, rewrite_pairs},
     set::ResourceSet,
 };
 use describe::{describe, shown};
@@ -125,7 +125,16 @@ impl PatchStep {
                 let message = format!("illegally qualifies as both an SM and JSON patch: {source}");
                 return Err(place(Error::new(ErrorKind::Field, message), &file, skipped));
             }
-            (Ok(patches), _) => PatchContent::Strategic(patches),
+            (Ok(mut patches), _) => {
+                // Quirk: where an option is set, it is kept in the patch's annotations, which become
+                // strings by that.
+                if patch.allow_name_change || patch.allow_kind_change {
+                    for patch in &mut patches {
+                        rewrite_pairs(patch.node_mut(), "annotations");
+                    }
+                }
+                PatchContent::Strategic(patches)
+            }
             (Err(_), Ok(json)) => PatchContent::Json(json),
             (Err(strategic), Err(json)) => {
                 let error = Error::new(

@@ -111,7 +111,7 @@ fn set_keeping_type(node: &mut Node, text: &str) -> Result<()> {
     let Some(scalar) = node.as_scalar() else { return Ok(()) };
     let (kind, style) = (scalar.kind(), scalar.style());
     let read = resolve(text, Flavour::V3);
-    if kind == ScalarType::Null && style == UNTYPED {
+    if node.is_untyped() || (kind == ScalarType::Null && style == UNTYPED) {
         *node = Node::from(Scalar::new(text, read, ScalarStyle::Plain));
         node.mark_untyped();
         return Ok(());

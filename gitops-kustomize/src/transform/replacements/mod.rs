@@ -232,7 +232,8 @@ fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Value> {
         }
         (None, Some(text)) => {
             let kind = resolve(text, Flavour::V3);
-            let node = Node::from(Scalar::new(text.as_str(), kind, ScalarStyle::Plain));
+            let mut node = Node::from(Scalar::new(text.as_str(), kind, ScalarStyle::Plain));
+            node.mark_untyped();
             return Ok(Value { node, secret: false, source: None });
         }
         (Some(source), None) => source,

@@ -1,44 +1,35 @@
 //! `gitops kustomize build`
 
+mod args;
+mod bases;
+mod files;
+
 use std::{
     fs,
     io::{BufWriter, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use gitops_core::{DiskTree, Scope, one_line};
 use gitops_kustomize::{
-    BuildOptions, Error, LoadRestriction, Manifests, Warning, WarningKind, build,
+    BuildOptions, DenyRemotes, Error, HelmDefaults, LoadRestriction, Remote, Remotes, Rendered,
+    Reorder, RepositoryUrl, Warning, WarningKind, build,
 };
 
-use crate::args::{Build, ErrorFormat, ExplainFormat, LoadRestrictor, Reorder};
+use args::{Build, ErrorFormat, ExplainFormat};
+pub(crate) use args::{Kustomize, refused};
 
 pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
-    // What is not there is left to the build, which says so in kustomize's words.
-    let directory =
-        args.directory.canonicalize().or_else(|_| std::path::absolute(&args.directory))?;
-    // Bases may stand anywhere on this machine; what may be loaded is the restrictor's to say.
-    let tree = DiskTree::open("/")?;
-    let load_restriction = match args.load_restrictor {
-        LoadRestrictor::LoadRestrictionsRootOnly => LoadRestriction::RootOnly,
-        LoadRestrictor::LoadRestrictionsNone => LoadRestriction::None,
+    let [directory] = &args.directories[..] else {
+        bail!("specify one path to kustomization.yaml")
     };
-    let reorder = match args.reorder {
-        Reorder::Legacy => gitops_kustomize::Reorder::Legacy,
-        Reorder::None => gitops_kustomize::Reorder::None,
-    };
-    let options = BuildOptions {
-        load_restriction,
-        reorder,
-        enable_managed_by_label: args.enable_managedby_label,
-        trace: args.explain.is_some(),
-        ..BuildOptions::default()
-    };
+    let options = options(args)?;
     let here = std::env::current_dir()?;
     let shown = |file: &str| relative(file, &here);
-    let built = build(&tree, &directory, &options, &Scope::background());
+    let built = render(directory, &options);
     let explained = built.and_then(|rendered| {
         let question = args.explain.as_deref();
         let explanation = question.map(|question| rendered.manifests.explain(question));
@@ -63,7 +54,9 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     match &args.output {
-        Some(directory) if directory.is_dir() => write_each(&rendered.manifests, directory)?,
+        Some(directory) if directory.is_dir() => {
+            files::write_each(&rendered.manifests, directory)?;
+        }
         Some(file) => fs::File::create(file)
             .and_then(|file| rendered.manifests.write_yaml(BufWriter::new(file)))
             .with_context(|| format!("cannot write '{}'", file.display()))?,
@@ -72,6 +65,79 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
             .write_yaml(BufWriter::with_capacity(1 << 16, std::io::stdout().lock()))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Builds a directory of this machine, or of a repository that is fetched.
+fn render(directory: &Path, options: &BuildOptions) -> Result<Rendered, Error> {
+    let scope = Scope::background();
+    if let Some(repository) = directory.to_str().and_then(RepositoryUrl::parse) {
+        let Remote { tree, path } = options.remotes.directory(&repository)?;
+        // What was fetched never reads outside of its directories.
+        let options =
+            BuildOptions { load_restriction: LoadRestriction::RootOnly, ..options.clone() };
+        return build(&*tree, &path, &options, &scope);
+    }
+    // What is not there is left to the build, which says so in kustomize's words.
+    let place = directory.canonicalize().or_else(|_| std::path::absolute(directory));
+    let place =
+        place.map_err(|error| Error::remote(format!("{}: {error}", directory.display())))?;
+    // Bases may stand anywhere on this machine; what may be loaded is the restrictor's to say.
+    let tree = DiskTree::open("/").map_err(|error| Error::remote(one_line(&error)))?;
+    build(&tree, &place, options, &scope)
+}
+
+fn options(args: &Build) -> anyhow::Result<BuildOptions> {
+    let load_restriction = match args.load_restrictor.as_str() {
+        "LoadRestrictionsRootOnly" | "" => LoadRestriction::RootOnly,
+        "LoadRestrictionsNone" => LoadRestriction::None,
+        other => bail!(
+            "illegal flag value --load-restrictor {other}; legal values: [LoadRestrictionsRootOnly LoadRestrictionsNone]"
+        ),
+    };
+    let reorder = match args.reorder.as_deref() {
+        None | Some("legacy") => Reorder::Legacy,
+        Some("none") => Reorder::None,
+        Some(other) => {
+            bail!("illegal flag value --reorder {other}; legal values: [legacy none]")
+        }
+    };
+    for (given, flag, instead) in [
+        (
+            args.reorder.is_some(),
+            "reorder",
+            "use the new 'sortOptions' field in kustomization.yaml instead.",
+        ),
+        (
+            args.enable_managedby_label,
+            "enable-managedby-label",
+            "The flag `enable-managedby-label` has been deprecated. Use the `managedByLabel` option in the `buildMetadata` field instead.",
+        ),
+    ] {
+        if given {
+            anstream::eprintln!("Flag --{flag} has been deprecated, {instead}");
+        }
+    }
+    if args.enable_helm && args.helm_command.is_empty() {
+        bail!("must specify --helm-command");
+    }
+    let remotes: Arc<dyn Remotes> = if args.no_remote_bases {
+        Arc::new(DenyRemotes)
+    } else {
+        Arc::new(bases::Network::default())
+    };
+    Ok(BuildOptions {
+        load_restriction,
+        reorder,
+        enable_managed_by_label: args.enable_managedby_label,
+        trace: args.explain.is_some(),
+        remotes,
+        helm_defaults: HelmDefaults {
+            api_versions: args.helm_api_versions.clone(),
+            kube_version: args.helm_kube_version.clone().unwrap_or_default(),
+            debug: args.helm_debug,
+        },
+        ..BuildOptions::default()
+    })
 }
 
 /// Writes a warning to stderr. What kustomize does not say is for people only.
@@ -121,23 +187,6 @@ fn relative(file: &str, from: &Path) -> String {
         }
     }
     if path.as_os_str().is_empty() { ".".to_owned() } else { path.display().to_string() }
-}
-
-/// One file for each object, named in lower case
-/// `<namespace>_<group>_<version>_<kind>_<name>.yaml`, without the parts that are empty.
-fn write_each(manifests: &Manifests, directory: &Path) -> anyhow::Result<()> {
-    for manifest in manifests {
-        let id = manifest.id();
-        let parts = [&id.namespace, &id.group, &id.version, &id.kind, &id.name];
-        let parts: Vec<&str> =
-            parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-        // A name may hold a `:`, and must never lead to another directory.
-        let name = parts.join("_").to_lowercase().replace(['/', '\\', ':'], "-");
-        let file = directory.join(format!("{name}.yaml"));
-        fs::write(&file, manifest.as_yaml())
-            .with_context(|| format!("cannot write '{}'", file.display()))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
