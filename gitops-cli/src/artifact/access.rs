@@ -1,8 +1,12 @@
 //! The way to a registry from the command line.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, bail};
+use gitops_auth::{
+    CloudContext, Environment, HttpClient, HttpOptions, RegistryCloud, registry_login,
+};
+use gitops_core::SystemClock;
 use gitops_source::{
     DockerConfig, OciName, OciRepositoryName, Registries, Registry, RegistryCredential,
     RegistryOptions,
@@ -22,17 +26,39 @@ pub(super) fn name(url: Option<&str>) -> anyhow::Result<OciName> {
     Ok(url.parse()?)
 }
 
+/// Who this machine or person is for a cloud becomes a login at its registry.
+async fn login(
+    repository: &OciRepositoryName,
+    cloud: RegistryCloud,
+) -> anyhow::Result<DockerConfig> {
+    say('►', "logging in to registry with provider credentials");
+    let context = CloudContext {
+        http: HttpClient::new(&HttpOptions::default())?,
+        clock: Arc::new(SystemClock),
+        environment: Environment::new(|name| std::env::var_os(name)?.into_string().ok()),
+        account: None,
+    };
+    let registry = repository.registry();
+    let login = registry_login(&context, cloud, registry).await;
+    let login = login.context("error during login with provider")?;
+    let credential = RegistryCredential::Basic {
+        username: login.username.unwrap_or_default(),
+        password: login.secret,
+    };
+    Ok(DockerConfig::single(registry, credential))
+}
+
 impl Access {
     /// How the registry of a repository is reached.
-    pub(crate) fn options(
+    pub(crate) async fn options(
         &self,
         repository: &OciRepositoryName,
         insecure: bool,
     ) -> anyhow::Result<RegistryOptions> {
         let credentials = match (&self.creds, self.provider) {
-            (_, Provider::Aws | Provider::Azure | Provider::Gcp) => {
-                bail!("error during login with provider: not supported");
-            }
+            (_, Provider::Aws) => login(repository, RegistryCloud::Aws).await?,
+            (_, Provider::Azure) => login(repository, RegistryCloud::Azure).await?,
+            (_, Provider::Gcp) => login(repository, RegistryCloud::Gcp).await?,
             (Some(creds), Provider::Generic) => {
                 say('►', "logging in to registry with credentials");
                 let (username, password) = creds.split_once(':').unwrap_or((creds.as_str(), ""));
@@ -53,7 +79,7 @@ impl Access {
         repository: &OciRepositoryName,
         insecure: bool,
     ) -> anyhow::Result<Registry> {
-        let options = self.options(repository, insecure)?;
+        let options = self.options(repository, insecure).await?;
         Ok(Registries::new().open(repository, &options).await?)
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::artifact::args::Access;
+use crate::artifact::args::{Access, Provider};
 
 /// The commands below `gitops fetch`.
 #[derive(Debug, Subcommand)]
@@ -15,7 +15,21 @@ pub(crate) enum FetchCommand {
     /// Fetch an artifact of a registry
     #[command(after_help = OCI_EXAMPLES)]
     Oci(Oci),
+    /// Fetch the objects of a bucket
+    #[command(after_help = BUCKET_EXAMPLES)]
+    Bucket(Bucket),
+    /// Fetch a chart of a Helm repository
+    #[command(after_help = HELM_EXAMPLES)]
+    Helm(Helm),
 }
+
+const BUCKET_EXAMPLES: &str = "Examples:
+  gitops fetch bucket fleet --endpoint minio.example.com --access-key key --secret-key ... -o fleet
+  gitops fetch bucket fleet/prod --provider aws --region eu-west-1 -o fleet.tar.gz";
+
+const HELM_EXAMPLES: &str = "Examples:
+  gitops fetch helm https://charts.example.com podinfo --version '6.x' -o podinfo.tgz
+  gitops fetch helm oci://ghcr.io/org/charts podinfo -o charts";
 
 pub(super) const ABOUT: &str = "Fetch a source and package it as source-controller does.
 
@@ -135,6 +149,71 @@ pub(crate) struct Oci {
     /// Who must have signed: a regular expression
     #[arg(long, value_name = "REGEX", requires_all = ["trusted_root", "identity_issuer"])]
     pub(crate) identity_subject: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
+
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Arguments of `gitops fetch bucket`.
+#[derive(Debug, Args)]
+pub(crate) struct Bucket {
+    /// The bucket, and the beginning of the keys that are wanted: BUCKET[/PREFIX]
+    #[arg(value_name = "BUCKET")]
+    pub(crate) bucket: String,
+
+    /// Who runs the bucket: generic is any server of the S3 API
+    #[arg(long, value_name = "PROVIDER", default_value = "generic")]
+    pub(crate) provider: Provider,
+
+    /// The server: HOST[:PORT] or a URL
+    #[arg(long, value_name = "HOST|URL")]
+    pub(crate) endpoint: Option<String>,
+
+    /// The region
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    /// The id of a key; without one, aws, gcp and azure say who this machine or person is
+    #[arg(long, value_name = "KEY")]
+    pub(crate) access_key: Option<String>,
+
+    /// The key
+    #[arg(long, env = "GITOPS_SECRET_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) secret_key: Option<String>,
+
+    /// Plain HTTP
+    #[arg(long)]
+    pub(crate) insecure: bool,
+
+    /// How long it may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) timeout: u64,
+
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Arguments of `gitops fetch helm`.
+#[derive(Debug, Args)]
+pub(crate) struct Helm {
+    /// The repository: an http, https or oci URL
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// The chart's name
+    #[arg(value_name = "CHART")]
+    pub(crate) chart: String,
+
+    /// A version, or a range of versions; without it, the latest
+    #[arg(long, value_name = "RANGE")]
+    pub(crate) version: Option<String>,
+
+    /// Fetch without TLS, or whatever the certificate
+    #[arg(long)]
+    pub(crate) insecure_registry: bool,
 
     #[command(flatten)]
     pub(crate) access: Access,

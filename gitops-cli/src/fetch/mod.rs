@@ -1,7 +1,9 @@
 //! `gitops fetch`: any source to a directory or an archive, as source-controller would store it.
 
 pub(crate) mod args;
+mod bucket;
 mod git;
+mod helm;
 mod oci;
 mod output;
 mod progress;
@@ -27,6 +29,8 @@ pub(crate) fn run(command: FetchCommand) -> anyhow::Result<ExitCode> {
             match command {
                 FetchCommand::Git(args) => git::run(args, &scope).await,
                 FetchCommand::Oci(args) => oci::run(args, &scope).await,
+                FetchCommand::Bucket(args) => bucket::run(args, &scope).await,
+                FetchCommand::Helm(args) => helm::run(args, &scope).await,
             }
         };
         tokio::select! {

@@ -24,7 +24,7 @@ pub(super) async fn run(args: Oci, scope: &Scope) -> anyhow::Result<()> {
         (None, None, Some(tag)) => OciReference::Tag(tag.clone()),
         (None, None, None) => OciReference::default(),
     };
-    let options = args.access.options(&repository, args.insecure_registry)?;
+    let options = args.access.options(&repository, args.insecure_registry).await?;
     let registries = Registries::new();
     let source = OciSource::new(&format!("oci://{repository}"), reference)?
         .with_registries(registries.clone())

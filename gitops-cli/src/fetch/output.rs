@@ -98,7 +98,7 @@ impl<W: std::io::Write> std::io::Write for Hashed<W> {
     }
 }
 
-fn is_archive(output: &Path) -> bool {
+pub(super) fn is_archive(output: &Path) -> bool {
     let name = output.to_string_lossy();
     name.ends_with(".tar.gz") || name.ends_with(".tgz")
 }
