@@ -68,7 +68,7 @@ pub(crate) fn floats(value: &mut Value) {
 pub(crate) struct Position<'p> {
     record: &'static str,
     field: &'static str,
-    outer: Option<&'p Position<'p>>,
+    outer: Option<&'p Self>,
 }
 
 impl<'p> Position<'p> {
@@ -221,7 +221,7 @@ pub(crate) fn go_float(value: f64) -> String {
     let scientific = format!("{value:e}");
     let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if exponent < -4 || exponent >= 6 {
+    if !(-4..6).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{digits}e{sign}{:02}", exponent.abs());
     }

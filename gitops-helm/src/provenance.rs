@@ -1,7 +1,7 @@
 //! Provenance files: who packed a chart, and that nothing changed since.
 //!
 //! Follows helm pkg/provenance/sign.go: the chart's metadata and the digest of its archive, signed
-//! with OpenPGP as clear text.
+//! with `OpenPGP` as clear text.
 
 use std::fmt;
 
@@ -275,7 +275,8 @@ fn is_alive(key: &SignedPublicKey, now: Timestamp) -> bool {
     let selves = key.details.direct_signatures.iter();
     let selves = selves.chain(key.details.users.iter().flat_map(|user| &user.signatures));
     let newest = selves.max_by_key(|own| own.created().map(pgp::types::Timestamp::as_secs));
-    let lifetime = newest.and_then(Signature::key_expiration_time).map_or(0, |time| time.as_secs());
+    let lifetime =
+        newest.and_then(Signature::key_expiration_time).map_or(0, pgp::types::Duration::as_secs);
     let end = i64::from(primary.created_at().as_secs()) + i64::from(lifetime);
     lifetime == 0 || end > now.as_second()
 }

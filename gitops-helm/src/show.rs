@@ -49,13 +49,13 @@ impl Chart {
                 line(&mut out, &file.data);
             }
         }
-        if all || what == Show::Readme {
-            if let Some(readme) = self.readme() {
-                if all {
-                    line(&mut out, b"---");
-                }
-                line(&mut out, &readme.data);
+        if (all || what == Show::Readme)
+            && let Some(readme) = self.readme()
+        {
+            if all {
+                line(&mut out, b"---");
             }
+            line(&mut out, &readme.data);
         }
         if all || what == Show::Crds {
             for (index, crd) in self.crds().iter().enumerate() {

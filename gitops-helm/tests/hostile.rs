@@ -1,5 +1,6 @@
 //! Charts, values and indexes that mean harm: each ends in an error or in nothing, soon and within
 //! bounds.
+#![expect(clippy::unwrap_used, clippy::format_push_string, reason = "helpers of tests")]
 
 use std::{
     io::Write as _,

@@ -1,4 +1,5 @@
 //! Whatever comes in, nothing panics; and what must hold for all inputs holds.
+#![expect(clippy::unwrap_used, clippy::format_push_string, reason = "helpers of tests")]
 
 use gitops_helm::{
     Chart, Compat, File, Index, KindOrder, LoadOptions, SetMode, Values, coalesce, merge,

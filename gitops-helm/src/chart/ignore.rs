@@ -142,6 +142,7 @@ fn next_chunk(pattern: &str) -> (bool, &str, &str) {
 }
 
 /// What is left of the name after the chunk, `Some(None)` where it does not match.
+#[expect(clippy::option_option, reason = "malformed, no match, and a match are three answers")]
 fn match_chunk<'n>(chunk: &str, name: &'n str) -> Option<Option<&'n str>> {
     let mut chunk = chunk.chars();
     let mut name = name.chars();
@@ -169,7 +170,7 @@ fn match_chunk<'n>(chunk: &str, name: &'n str) -> Option<Option<&'n str>> {
             }
         }
     }
-    Some((!failed).then(|| name.as_str()))
+    Some((!failed).then_some(name.as_str()))
 }
 
 fn match_class(chunk: &mut std::str::Chars<'_>, character: char) -> Option<bool> {

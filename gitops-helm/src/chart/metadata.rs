@@ -290,7 +290,7 @@ impl Maintainer {
         let mut maintainer = Self::default();
         if value.is_null() {
             // An impossible name marks it until the chart is checked.
-            maintainer.name = NULL_NODE.to_owned();
+            NULL_NODE.clone_into(&mut maintainer.name);
             return Ok(maintainer);
         }
         let fields = Self::FIELDS;
@@ -363,7 +363,7 @@ impl Dependency {
     fn decode(value: &Value, outer: &Position<'_>) -> Result<Self, DocumentError> {
         let mut dependency = Self::default();
         if value.is_null() {
-            dependency.name = NULL_NODE.to_owned();
+            NULL_NODE.clone_into(&mut dependency.name);
             return Ok(dependency);
         }
         let fields = Self::FIELDS;

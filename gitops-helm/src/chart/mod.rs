@@ -40,7 +40,7 @@ pub struct Chart {
     /// All files that have no other place, those of `crds/` included.
     pub files: Vec<File>,
     /// The charts below `charts/`.
-    pub dependencies: Vec<Chart>,
+    pub dependencies: Vec<Self>,
     /// Every file as it was loaded, for `show` and `package`; nothing else reads them.
     pub raw: Vec<File>,
     /// What Helm would have warned of while loading this chart, its dependencies left out.

@@ -90,7 +90,8 @@ fn apply_tags(dependencies: &mut [Dependency], values: &Values, warnings: &mut V
                 Some(Value::Bool(true)) => on = true,
                 Some(Value::Bool(false)) => off = true,
                 Some(_) => {
-                    warnings.push(Warning::Tag { tag: tag.clone(), chart: dependency.name.clone() })
+                    warnings
+                        .push(Warning::Tag { tag: tag.clone(), chart: dependency.name.clone() });
                 }
                 None => {}
             }

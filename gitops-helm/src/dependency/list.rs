@@ -42,7 +42,7 @@ pub fn list_dependencies(
     }
     let mut text = format!("{table}\n\n");
     for (name, is_dir) in &names {
-        if !is_dir && !name.ends_with(".tgz") || name.starts_with('.') && !is_dir {
+        if !is_dir && (name.starts_with('.') || !name.ends_with(".tgz")) {
             continue;
         }
         let shown = quoted(&format!("{folder}/{name}"));

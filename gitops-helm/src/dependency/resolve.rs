@@ -2,6 +2,8 @@
 //!
 //! Follows helm internal/resolver/resolver.go; where versions come from is the caller's affair.
 
+use std::fmt::Write as _;
+
 use gitops_core::{Class, Classify, Digest, Version, VersionRange, VersionRangeError, quoted};
 use serde_json::Value;
 
@@ -104,7 +106,8 @@ fn lock_digest(declared: &[Dependency], locked: &[Dependency]) -> String {
     for character in json.chars() {
         match character {
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                escaped.push_str(&format!("\\u{:04x}", character as u32));
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "\\u{:04x}", character as u32);
             }
             other => escaped.push(other),
         }

@@ -67,9 +67,12 @@ fn rules(metadata: &Metadata, document: &Value) -> Vec<(Severity, Result<(), Str
         (error, metadata.maintainers.iter().try_for_each(maintainer)),
         (
             error,
-            metadata.sources.iter().try_for_each(|source| match is_request_url(source) {
-                true => Ok(()),
-                false => Err(format!("invalid source URL '{source}'")),
+            metadata.sources.iter().try_for_each(|source| {
+                if is_request_url(source) {
+                    Ok(())
+                } else {
+                    Err(format!("invalid source URL '{source}'"))
+                }
             }),
         ),
         (Severity::Info, presence),

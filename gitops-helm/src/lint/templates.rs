@@ -64,7 +64,6 @@ impl Linter<'_> {
     }
 
     /// The rendered templates, an error that is told, or nothing: some errors are not.
-    #[expect(clippy::type_complexity, reason = "said above")]
     fn render(
         &self,
         chart: &Chart,

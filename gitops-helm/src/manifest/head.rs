@@ -118,7 +118,9 @@ fn plain_metadata(fields: &Mapping, head: &mut Head) -> Option<()> {
 }
 
 fn plain_text(node: &Node) -> Option<&str> {
-    node.as_scalar().filter(|scalar| scalar.kind() == ScalarType::Str).map(|scalar| scalar.text())
+    node.as_scalar()
+        .filter(|scalar| scalar.kind() == ScalarType::Str)
+        .map(gitops_yaml::Scalar::text)
 }
 
 fn is_other_case(key: &str, fields: &[&str]) -> bool {

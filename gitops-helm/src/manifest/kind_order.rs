@@ -1,6 +1,6 @@
 //! The order of kinds.
 //!
-//! Follows helm pkg/release/v1/util/kind_sorter.go. Kinds that are in no list come last, by name.
+//! Follows helm `pkg/release/v1/util/kind_sorter.go`. Kinds that are in no list come last, by name.
 
 use std::cmp::Ordering;
 

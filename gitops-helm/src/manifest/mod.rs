@@ -5,8 +5,6 @@ mod hooks;
 mod kind_order;
 mod split;
 
-use std::borrow::Cow;
-
 use gitops_core::{Class, Classify};
 
 use crate::{Compat, Warning, decode::DocumentError};
@@ -57,7 +55,7 @@ impl Classify for ManifestError {
 /// path of their template and their place in it. Partials, whose name begins with `_`, are left
 /// out; so should the caller do with notes.
 ///
-/// Follows helm pkg/release/v1/util/manifest_sorter.go.
+/// Follows helm `pkg/release/v1/util/manifest_sorter.go`.
 ///
 /// # Errors
 /// [`ManifestError`] for the first document that is no YAML, or no object.
@@ -116,10 +114,9 @@ impl Hook {
 }
 
 fn push_document(stream: &mut String, path: &str, content: &str) {
-    let parts: [Cow<'_, str>; 5] =
-        ["---\n# Source: ".into(), path.into(), "\n".into(), content.into(), "\n".into()];
+    let parts = ["---\n# Source: ", path, "\n", content, "\n"];
     stream.reserve(parts.iter().map(|part| part.len()).sum());
-    parts.iter().for_each(|part| stream.push_str(part));
+    stream.extend(parts);
 }
 
 #[cfg(test)]

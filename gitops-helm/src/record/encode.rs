@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use gitops_core::{Class, Classify};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Record, RecordChart, RecordHook, RecordInfo, ReleaseStatus, events, without_empty};
 use crate::{
@@ -255,7 +255,7 @@ fn texts(json: &Value) -> Vec<String> {
 }
 
 fn table(json: &Value) -> Option<Values> {
-    json.as_object().map(Map::clone)
+    json.as_object().cloned()
 }
 
 #[cfg(test)]

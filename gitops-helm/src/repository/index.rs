@@ -157,7 +157,7 @@ impl Index {
             match slice(name) {
                 b"apiVersion" => {
                     let value = read_block(slice(lines))?;
-                    has_version = !matches!(&value, Value::Null) && value != Value::from("");
+                    has_version = !matches!(&value, Value::Null) && value != "";
                 }
                 b"entries" | b"generated" | b"publicKeys" | b"annotations" | b"serverInfo" => {}
                 other => {

@@ -10,7 +10,7 @@ pub(super) struct Mistake {
     /// Where the value stands, as a JSON pointer.
     pub(super) place: String,
     pub(super) kind: Kind,
-    pub(super) causes: Vec<Mistake>,
+    pub(super) causes: Vec<Self>,
 }
 
 /// How a mistake is told.

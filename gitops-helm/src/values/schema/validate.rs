@@ -111,7 +111,7 @@ impl Run<'_, '_> {
             Value::Array(items) => self.items(object, items, tell, &mut evaluated, &mut mistakes),
             Value::String(text) => self.text(object, text, &mut mistakes),
             Value::Number(number) => {
-                self.number(object, number.as_f64().unwrap_or(0.0), &mut mistakes)
+                self.number(object, number.as_f64().unwrap_or(0.0), &mut mistakes);
             }
             _ => {}
         }
@@ -382,7 +382,7 @@ impl Run<'_, '_> {
         let list = list.join(" ");
         let bound = |keyword: &str| object.get(keyword).and_then(Value::as_f64);
         let text = match bound("minContains").filter(|_| self.schema.draft >= Draft::Nineteen) {
-            Some(least) if (matched.len() as f64) < least => {
+            Some(least) if as_float(matched.len()) < least => {
                 let least = float(least);
                 Some(if matched.is_empty() {
                     format!("min {least} items required to match contains schema, but none matched")
@@ -402,7 +402,7 @@ impl Run<'_, '_> {
             mistake.causes = causes;
             mistakes.push(mistake);
         }
-        if let Some(most) = bound("maxContains").filter(|most| (matched.len() as f64) > *most) {
+        if let Some(most) = bound("maxContains").filter(|most| as_float(matched.len()) > *most) {
             let (most, count) = (float(most), integer(matched.len()));
             mistakes.push(self.mistake(&format!(
                 "max {most} items required to match contains schema, but matched {count} items at \
@@ -606,14 +606,13 @@ impl Run<'_, '_> {
         mistakes: &mut Vec<Mistake>,
     ) {
         let bound = |keyword: &str| object.get(keyword).and_then(Value::as_f64);
-        let count = found as f64;
+        let count = as_float(found);
         for (keyword, wanted) in [
             (least, bound(least).filter(|wanted| count < *wanted)),
             (most, bound(most).filter(|wanted| count > *wanted)),
         ] {
             if let Some(wanted) = wanted {
-                let wanted = integer(wanted as usize);
-                let text = format!("{keyword}: got {}, want {wanted}", integer(found));
+                let text = format!("{keyword}: got {}, want {}", integer(found), whole(wanted));
                 mistakes.push(self.mistake(&text));
             }
         }
@@ -695,6 +694,17 @@ fn missing<'w>(fields: &Map<String, Value>, wanted: Option<&'w Value>) -> Option
     let wanted = wanted?.as_array()?.iter().filter_map(Value::as_str);
     let missing: Vec<_> = wanted.filter(|name| !fields.contains_key(*name)).collect();
     (!missing.is_empty()).then_some(missing)
+}
+
+/// A count as schemas compare it.
+#[expect(clippy::cast_precision_loss, reason = "counts of things in memory are below 2^52")]
+fn as_float(count: usize) -> f64 {
+    count as f64
+}
+
+/// A bound, which is a whole number, with separators.
+fn whole(bound: f64) -> String {
+    format!("{bound:.0}").parse().map_or_else(|_| float(bound), integer)
 }
 
 fn type_of(value: &Value) -> &'static str {
