@@ -139,6 +139,16 @@ fn errors_have_a_form_for_people_and_one_for_machines() {
     assert_eq!(format!("Error: {}\n", json["message"].as_str().unwrap()), line);
     assert_eq!((&json["code"], &json["line"]), (&"not-found".into(), &2.into()));
     assert_eq!(json["chain"][1]["file"], "../base/kustomization.yaml");
+    let arguments = ["kustomize", "build", "good", "-o", "no/such/file", "--error-format", "json"];
+    fs::create_dir(root.join("good")).unwrap();
+    fs::write(root.join("good/kustomization.yaml"), "namePrefix: p-\n").unwrap();
+    let (code, _, errors) = gitops(&arguments, root);
+    let other: serde_json::Value = serde_json::from_str(&errors).unwrap();
+    assert_eq!((code, &other["code"]), (Some(1), &"io".into()));
+    let fields = |value: &serde_json::Value| {
+        value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(fields(&other), fields(&json));
 }
 
 #[test]

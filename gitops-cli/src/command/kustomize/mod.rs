@@ -23,12 +23,33 @@ use args::{Build, ErrorFormat, ExplainFormat};
 pub(crate) use args::{Kustomize, refused};
 
 pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
+    match print(args) {
+        // Who reads JSON gets JSON, whatever failed.
+        Err(error) if args.error_format == ErrorFormat::Json => {
+            let none = serde_json::Value::Null;
+            anstream::eprintln!(
+                "{}",
+                serde_json::json!({
+                    "code": "io", "message": format!("{error:#}"), "file": none, "line": none,
+                    "column": none, "object": none, "chain": [], "related": none, "expected": none,
+                    "hint": none,
+                })
+            );
+            Ok(ExitCode::FAILURE)
+        }
+        outcome => outcome,
+    }
+}
+
+fn print(args: &Build) -> anyhow::Result<ExitCode> {
     let [directory] = &args.directories[..] else {
         bail!("specify one path to kustomization.yaml")
     };
     let options = options(args)?;
     let here = std::env::current_dir()?;
-    let shown = |file: &str| relative(file, &here);
+    let is_remote = directory.to_str().and_then(RepositoryUrl::parse).is_some();
+    // Files of a repository are not those of this machine.
+    let shown = |file: &str| if is_remote { file.to_owned() } else { relative(file, &here) };
     let built = render(directory, &options);
     let explained = built.and_then(|rendered| {
         let question = args.explain.as_deref();
