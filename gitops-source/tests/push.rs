@@ -344,7 +344,8 @@ async fn over_ssh_and_with_credentials() {
     let push = Push::new(server.url(world.repo.path())).with_transport(transport);
     let base = push.checkout("main", &scope).await.unwrap();
     // More than a window of SSH takes at once.
-    let big: String = (0..400_000).map(|n| format!("{:x}", n * 2_654_435_761_u64)).collect();
+    let numbers = (0..400_000_u64).map(|n| (n * 2_654_435_761).to_string());
+    let big = numbers.collect::<Vec<_>>().concat();
     let made = commit(&base, &[("three", write("by key")), ("big", write(&big))]);
     push.push(&made, &target, &[], &scope).await.unwrap();
     assert_eq!(world.repo.resolve("refs/heads/main").unwrap(), made.id());

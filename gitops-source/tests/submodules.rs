@@ -24,7 +24,7 @@ fn commit_submodules(repo: &Path, modules: &str, submodules: &[(&str, &str)]) ->
         modules.len()
     );
     for (path, commit) in submodules {
-        stream.push_str(&format!("M 160000 {commit} {path}\n"));
+        stream.extend(["M 160000 ", commit, " ", path, "\n"]);
     }
     let mut child = Command::new("git")
         .args(["fast-import", "--quiet", "--force"])

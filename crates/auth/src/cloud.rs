@@ -9,7 +9,9 @@ use crate::{AuthError, HttpClient};
 
 /// The variables of the process, given in by the program.
 #[derive(Clone)]
-pub struct Environment(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Environment(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl Environment {
     /// An environment that a function looks up.

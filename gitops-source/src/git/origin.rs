@@ -24,7 +24,7 @@ use crate::SourceError;
 
 #[derive(Debug)]
 pub(crate) enum Origin {
-    Server(Session),
+    Server(Box<Session>),
     Disk { objects: PathBuf, format: gix::hash::Kind, refs: BTreeMap<String, RemoteRef> },
 }
 
@@ -47,7 +47,7 @@ impl Origin {
         let Location::Disk(path) = location.clone() else {
             let max = limits.advertisement_bytes;
             let session = Session::open(location, access, Service::Fetch, max, deadline).await?;
-            return Ok(Self::Server(session));
+            return Ok(Self::Server(Box::new(session)));
         };
         let opened = tokio::task::spawn_blocking(move || Self::open_disk(&path)).await;
         opened.map_err(|_| SourceError::Cancelled(Cancelled))?

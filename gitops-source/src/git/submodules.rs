@@ -224,7 +224,7 @@ mod tests {
             "git://h/r",
             "--upload-pack=id",
             "-oProxyCommand=id:x",
-            "ssh://h/-x\n",
+            "ssh://-h/x",
             "",
         ] {
             assert!(resolve(&at, address).is_err(), "{address}");

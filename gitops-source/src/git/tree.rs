@@ -25,7 +25,7 @@ pub(crate) struct GitTree {
     objects: Arc<Mutex<Objects>>,
     directories: BTreeMap<PathBuf, Vec<(Entry, ObjectId)>>,
     submodules: Vec<(PathBuf, ObjectId)>,
-    mounted: BTreeMap<PathBuf, Arc<GitTree>>,
+    mounted: BTreeMap<PathBuf, Arc<Self>>,
 }
 
 impl fmt::Debug for GitTree {

@@ -74,17 +74,17 @@ impl AwsSigner<'_> {
     ) -> String {
         let mut canonical = format!("{method}\n{}\n{}\n", path(url), query(url));
         for (name, value) in headers {
-            canonical.push_str(&format!("{name}:{}\n", value.trim()));
+            canonical.extend([name.as_str(), ":", value.trim(), "\n"]);
         }
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-        canonical.push_str(&format!("\n{}\n", names.join(";")));
+        canonical.extend(["\n", &names.join(";"), "\n"]);
         if let Payload::Bytes(body) = payload {
             canonical.push_str(&sha256(body));
         }
         let scope = self.scope(date);
         let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(canonical.as_bytes()));
         let secret = [b"AWS4", self.credentials.secret_key.expose()].concat();
-        let mut key = mac(&secret, date[..8].as_bytes());
+        let mut key = mac(&secret, &date.as_bytes()[..8]);
         for part in [self.region, self.service, "aws4_request"] {
             key = mac(key.as_ref(), part.as_bytes());
         }
@@ -139,7 +139,7 @@ fn escaped(text: &str, keep_slash: bool) -> String {
                 out.push(char::from(byte));
             }
             b'/' if keep_slash => out.push('/'),
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => out.extend(["%", &hex::encode_upper([byte])]),
         }
     }
     out

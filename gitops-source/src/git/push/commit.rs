@@ -122,7 +122,7 @@ impl GitCommit {
 
     /// The commit object as it will be stored.
     pub fn raw(&self) -> &[u8] {
-        self.pack.get(&self.id).expect("a commit is in its own pack")
+        self.pack.get(&self.id).unwrap_or_default()
     }
 }
 
@@ -268,13 +268,10 @@ fn encode(
     format: HashKind,
     options: &CommitOptions<'_>,
 ) -> Result<Vec<u8>, SourceError> {
-    let mut head = format!("tree {tree}\n");
-    if let Some(parent) = parent {
-        head.push_str(&format!("parent {parent}\n"));
-    }
+    let parent = parent.map(|parent| format!("parent {parent}\n")).unwrap_or_default();
     let GitPerson { name, email } = &options.author;
     let who = format!("{} <{}> {} +0000", word(name), word(email), options.at.as_second());
-    head.push_str(&format!("author {who}\ncommitter {who}\n"));
+    let head = format!("tree {tree}\n{parent}author {who}\ncommitter {who}\n");
     // A line's end where there is none; NUL would end the message for some readers.
     let message = options.message.replace('\0', "");
     let body = format!("\n{}\n", message.trim_end_matches('\n'));

@@ -472,7 +472,9 @@ mod tests {
         };
         let of = |lines: &[&str]| {
             let mut out = Vec::new();
-            lines.iter().for_each(|line| put_line(&mut out, line));
+            for line in lines {
+                put_line(&mut out, line);
+            }
             out.extend_from_slice(b"0000");
             report(&out, false, &[update("refs/heads/main")])
         };

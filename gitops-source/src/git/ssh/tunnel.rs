@@ -162,7 +162,7 @@ async fn http(
         let user = go::percent_decoded(proxy.username());
         let password = go::percent_decoded(proxy.password().unwrap_or_default());
         let login = STANDARD.encode(format!("{user}:{password}"));
-        request.push_str(&format!("Proxy-Authorization: Basic {login}\r\n"));
+        request.extend(["Proxy-Authorization: Basic ", &login, "\r\n"]);
     }
     request.push_str("\r\n");
     stream.write_all(request.as_bytes()).await.map_err(broken)?;
