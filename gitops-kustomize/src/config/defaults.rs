@@ -135,11 +135,13 @@ fn common_labels() -> Vec<FieldSpec> {
 
 fn images() -> Vec<FieldSpec> {
     let mut specs = Vec::new();
-    for at in ["", TEMPLATE, CRON_TEMPLATE] {
+    for at in ["", TEMPLATE] {
         for field in ["containers[]/image", "initContainers[]/image", "volumes[]/image/reference"] {
             specs.push(spec("", "", "", &format!("{at}spec/{field}"), true));
         }
     }
+    let cron = format!("{CRON_TEMPLATE}spec/volumes[]/image/reference");
+    specs.push(spec("", "", "", &cron, true));
     specs
 }
 

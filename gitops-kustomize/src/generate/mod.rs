@@ -128,7 +128,8 @@ pub(crate) fn merge_data(resource: &mut Resource, old: &Resource) {
             let entries = side.get(field).and_then(Node::as_mapping);
             for (key, value) in entries.into_iter().flat_map(Mapping::iter) {
                 // The original holds these as texts, whatever their type was.
-                merged.insert(key.to_owned(), Node::string(value.text().unwrap_or_default()));
+                let text = if value.is_null() { "" } else { value.text().unwrap_or_default() };
+                merged.insert(key.to_owned(), Node::string(text));
             }
         }
         let object = resource.node_mut().make_mapping();

@@ -369,6 +369,13 @@ fn to_json_values(node: &mut Node, flavour: Flavour) -> Result<(), Error> {
                     let text = timestamp_text(scalar, flavour).into_owned();
                     *scalar = Scalar::string(text);
                 }
+                ScalarType::Bool => {
+                    let text = if scalar.as_bool() == Some(true) { "true" } else { "false" };
+                    *scalar = Scalar::new(text, ScalarType::Bool, ScalarStyle::Plain);
+                }
+                ScalarType::Null => {
+                    *scalar = Scalar::new("null", ScalarType::Null, ScalarStyle::Plain);
+                }
                 _ => {}
             }
             Ok(())
