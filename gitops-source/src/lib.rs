@@ -5,6 +5,12 @@
 //! reproducible archive under a name that says whose it is. [`artifact_router`] serves a store to
 //! consumers, and [`ArtifactFetcher`] is their side of it.
 //!
+//! [`Registry`] is a client for container registries of its own use, with what [`OciSource`] and the
+//! command line need: tokens, tags, pulls, pushes, referrers. A [`Verifier`] says whether somebody
+//! trusted signed what was resolved, before any of it is fetched: [`CosignVerifier`] by keys or by
+//! identities, [`NotationVerifier`] under a trust policy. [`SharedStore`] keeps artifacts in a bucket
+//! that several processes share.
+//!
 //! Texts of errors follow Flux's, because people and alerts match on them.
 //!
 //! Invariant: knows nothing of Kubernetes; all configuration comes in as plain values.
