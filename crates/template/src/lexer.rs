@@ -124,6 +124,7 @@ impl<'s> Lexer<'s> {
     }
 
     fn comment(&mut self, start: usize, from: usize) -> Option<Token<'s>> {
+        let from = from + LEFT_COMMENT.len();
         let Some(length) = self.source[from..].find(RIGHT_COMMENT) else {
             return Some(self.error(start, "unclosed comment"));
         };

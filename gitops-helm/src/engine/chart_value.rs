@@ -159,7 +159,9 @@ impl Object for ChartObject {
             omit_empty: false,
             value: Value::Bool(self.is_root),
         };
-        self.fields.iter().cloned().chain([is_root]).collect()
+        let metadata =
+            Field { name: "Metadata", key: "", omit_empty: false, value: self.metadata() };
+        vec![metadata, is_root]
     }
 }
 

@@ -159,11 +159,14 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
     if !unsigned.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-_".contains(&byte)) {
         return None;
     }
-    // Underscores need a base's prefix in Go, which a decimal number does not have.
-    if unsigned.contains('_') {
+    // An underscore stands between digits.
+    let bytes = unsigned.as_bytes();
+    let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let between = |(at, _)| digit(usize::checked_sub(at, 1)) && digit(Some(at + 1));
+    if !unsigned.match_indices('_').all(between) {
         return None;
     }
-    text.parse().ok().filter(|value: &f64| value.is_finite())
+    text.replace('_', "").parse().ok().filter(|value: &f64| value.is_finite())
 }
 
 fn hexadecimal_float(text: &str) -> Option<f64> {

@@ -11,6 +11,7 @@ mod types;
 pub use list::{List, ListKind};
 pub use map::{Map, MapKind};
 pub use object::{Method, Object};
+pub(crate) use record::flattened;
 pub use record::{Field, Record};
 pub use types::{IntKind, Kind, Type};
 

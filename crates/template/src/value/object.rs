@@ -85,7 +85,7 @@ pub trait Object: fmt::Debug + 'static {
         if let Some(map) = self.map() {
             return Value::Map(map);
         }
-        let fields = self.fields();
+        let fields = super::record::flattened(self.fields());
         let written = fields.into_iter().filter(|field| !field.omit_empty || field.value.is_true());
         Value::Map(written.map(|field| (Text::from_static(field.key), field.value)).collect())
     }

@@ -9,12 +9,26 @@ use super::{Kind, Object, Value};
 pub struct Field {
     /// Its name in Go, by which templates ask for it.
     pub name: &'static str,
-    /// Its name in JSON and YAML.
+    /// Its name in JSON and YAML; nothing for an embedded struct, whose fields they take for their own.
     pub key: &'static str,
     /// Whether JSON and YAML leave it out when it is empty.
     pub omit_empty: bool,
     /// The value.
     pub value: Value,
+}
+
+/// The fields as JSON sees them: those of embedded structs stand in their place.
+pub(crate) fn flattened(fields: Vec<Field>) -> Vec<Field> {
+    let mut flat = Vec::with_capacity(fields.len());
+    for field in fields {
+        match &field.value {
+            Value::Object(object) if field.key.is_empty() => {
+                flat.extend(flattened(object.fields()));
+            }
+            _ => flat.push(field),
+        }
+    }
+    flat
 }
 
 /// A struct, or a pointer to one, that only has fields.

@@ -10,7 +10,7 @@ use crate::{
         base64,
         plain::{DEEPEST, Refusal, integer},
     },
-    value::{List, Map, Value, bytes::escaped_byte},
+    value::{List, Map, Value, bytes::escaped_byte, flattened},
 };
 
 /// How JSON is laid out.
@@ -65,7 +65,7 @@ impl Writer<'_, '_> {
             Value::List(list) => self.list(list, depth)?,
             Value::Map(map) => self.map(map, depth)?,
             Value::Object(object) => {
-                let fields = object.fields();
+                let fields = flattened(object.fields());
                 if fields.is_empty() {
                     return self.value(&object.serialized(), depth + 1);
                 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Context,
-    value::{List, Text, Value},
+    value::{List, Text, Value, flattened},
 };
 
 /// The TOML of a value. As in Go, what is no table is written as a bare value.
@@ -77,7 +77,7 @@ fn entries(value: &Value) -> Option<Entries> {
                 return Some(map.snapshot());
             }
             // Go has no tags for TOML at its structs: the names are those of the fields.
-            let fields = object.fields();
+            let fields = flattened(object.fields());
             let named = |field: crate::Field| (Text::from_static(field.name), field.value);
             (!fields.is_empty()).then(|| fields.into_iter().map(named).collect())
         }
