@@ -1,4 +1,4 @@
-//! ArtifactGenerators: source-watcher.
+//! `ArtifactGenerator`: source-watcher.
 
 mod external;
 mod reconcile;
@@ -7,9 +7,9 @@ mod validate;
 
 pub use reconcile::{ArtifactGeneratorReconciler, GeneratorOptions};
 
-/// The finalizer of ArtifactGenerators.
+/// The finalizer of an `ArtifactGenerator`.
 pub const FINALIZER: &str = "source.extensions.fluxcd.io/finalizer";
-/// The label that tells whose ExternalArtifact it is.
+/// The label that tells whose `ExternalArtifact` it is.
 const GENERATOR_LABEL: &str = "source.extensions.fluxcd.io/generator";
 /// The annotation that switches a generator off.
 const RECONCILE_ANNOTATION: &str = "source.extensions.fluxcd.io/reconcile";

@@ -247,10 +247,10 @@ impl Reconcile for HelmChartReconciler {
                 let recorded = self.store(&key, &built, package, attempt).await?;
                 attempt.status.artifact = Some(recorded.clone());
                 attempt.status.observed_chart_name = Some(built.name.clone());
-                attempt.status.observed_values_files = match object.spec.ignore_missing_values_files
-                {
-                    true => built.values_files.clone(),
-                    false => Vec::new(),
+                attempt.status.observed_values_files = if object.spec.ignore_missing_values_files {
+                    built.values_files.clone()
+                } else {
+                    Vec::new()
                 };
                 recorded
             }

@@ -214,7 +214,10 @@ pub(super) fn encoded(text: &str, keep_slash: bool) -> String {
         if plain || (byte == b'/' && keep_slash) {
             out.push(byte as char);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.push('%');
+            for nibble in [byte >> 4, byte & 15] {
+                out.push(char::from_digit(nibble.into(), 16).unwrap_or('0').to_ascii_uppercase());
+            }
         }
     }
     out

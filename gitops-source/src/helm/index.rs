@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs::File,
     io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _},
     os::unix::fs::FileExt as _,
@@ -372,7 +373,8 @@ fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + 64);
     for c in json.chars() {
         if SPECIAL.contains(&c) {
-            out.push_str(&format!("\\u{:04x}", c as u32));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{:04x}", c as u32);
         } else {
             out.push(c);
         }
