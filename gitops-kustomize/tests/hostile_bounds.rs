@@ -1,6 +1,7 @@
 //! What hostile input may take at most, in a process of its own: time, and memory as the kernel counts
 //! it. Numbers of rows are those of the project's table of security cases.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
 #![expect(clippy::print_stdout, reason = "tests")]
 
 use std::{

@@ -296,11 +296,15 @@ fn find_changed(node: &Node, bonds: &[(u32, Scalar)], changed: &mut Vec<(u32, Sc
             // In the order in which the original walks: the last change counts.
             let mut fields: Vec<(&str, &Node)> = mapping.iter().collect();
             fields.sort_by_key(|(key, _)| *key);
-            fields.into_iter().for_each(|(_, value)| find_changed(value, bonds, changed));
+            for (_, value) in fields {
+                find_changed(value, bonds, changed);
+            }
         }
         Content::Sequence(_) => {
             let items = node.as_sequence().unwrap_or_default();
-            items.iter().for_each(|item| find_changed(item, bonds, changed));
+            for item in items {
+                find_changed(item, bonds, changed);
+            }
         }
     }
 }

@@ -68,15 +68,15 @@ fn base(r: &mut Rng, case: &mut Case, directory: &str, others: &[Object]) -> Vec
         let path = format!("r{file}.yaml");
         resources.push(format!("- {}{path}\n", r.pick(&["", "", "./"])));
         if r.chance(5) {
-            let items: String = documents
-                .iter()
-                .map(|document| {
-                    let mut lines = document.lines().filter(|line| !line.starts_with('#'));
-                    let first = lines.next().unwrap_or_default();
-                    let rest: String = lines.map(|line| format!("  {line}\n")).collect();
-                    format!("- {first}\n{rest}")
-                })
-                .collect();
+            let mut items = String::new();
+            for document in &documents {
+                let lines = document.lines().filter(|line| !line.starts_with('#'));
+                for (index, line) in lines.enumerate() {
+                    items.push_str(if index == 0 { "- " } else { "  " });
+                    items.push_str(line);
+                    items.push('\n');
+                }
+            }
             documents = vec![format!("apiVersion: v1\nkind: List\nitems:\n{items}")];
         }
         case.files.insert(format!("{directory}/{path}"), documents);

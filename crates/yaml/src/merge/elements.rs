@@ -46,7 +46,7 @@ impl<'m> Elements<'m> {
                 Origin::Items(items) => items.as_slice(),
                 _ => &[],
             };
-            let plain = |item: &Node| !matches!(item.get(DIRECTIVE), Some(_));
+            let plain = |item: &Node| item.get(DIRECTIVE).is_none();
             if patch.iter().all(plain)
                 && let (Some(base_keys), Some(patch_keys)) =
                     (self.plain_keys(&base), self.plain_keys(patch))
