@@ -19,7 +19,8 @@
 //! ```
 //!
 //! * [`build`] with [`BuildOptions`]: the verb. Remote bases are asked of [`Remotes`], which refuses
-//!   by default; programs, containers and charts are never run.
+//!   by default, and charts of [`HelmCharts`], of which there is none; programs and containers are
+//!   never run.
 //! * [`Rendered`], [`Manifests`], [`Manifest`]: the outcome, as nodes, YAML and JSON; [`Warning`]s are
 //!   values.
 //! * [`Error`]: kustomize's message as a chain; `{:#}` adds place, object, chain and hint, and
