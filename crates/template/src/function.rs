@@ -113,6 +113,9 @@ impl<'a> Arguments<'a> {
     }
 
     /// The argument of a `string` parameter.
+    ///
+    /// # Panics
+    /// When the parameter has another type.
     pub fn text(self, index: usize) -> &'a str {
         self.0[index].as_str().expect("the parameter is a string")
     }

@@ -128,7 +128,8 @@ impl<'s> Parser<'s> {
             if !message.ends_with(" action") {
                 message.push_str(" in action");
             }
-            message.push_str(&format!(" started at {}:{}", self.source.name, self.action_line));
+            let line = self.action_line.to_string();
+            message.extend([" started at ", &self.source.name, ":", &line]);
         }
         self.error(message)
     }

@@ -84,7 +84,7 @@ proptest! {
 
     #[test]
     fn documents_come_back(keys in vec("[a-z0-9_. :#-]{1,12}", 1..6), leaf in "[ -~]{0,60}", number in any::<f64>()) {
-        let inner = Map::from_iter(keys.iter().map(|key| (key.as_str(), leaf.as_str())));
+        let inner: Map = keys.iter().map(|key| (key.as_str(), leaf.as_str())).collect();
         // YAML takes a negative zero for an integer.
         let number = if number.is_finite() && number != 0.0 { number } else { 0.5 };
         let outer = Map::from_iter([("m", Value::from(inner)), ("n", number.into()), ("z", Value::Nil)]);

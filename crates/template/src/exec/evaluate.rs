@@ -229,7 +229,7 @@ impl<'t> State<'_, 't, '_> {
             }
             Value::Object(object) => {
                 if let Some(method) = object.method(name) {
-                    let object = object.clone();
+                    let object = std::rc::Rc::clone(object);
                     return self.method(
                         dot,
                         name,

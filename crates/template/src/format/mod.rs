@@ -4,8 +4,6 @@ mod float;
 mod printer;
 mod verbs;
 
-pub(crate) use float::{Style as FloatStyle, float};
-
 use crate::Value;
 use printer::{Flags, Printer};
 

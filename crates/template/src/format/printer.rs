@@ -66,7 +66,7 @@ impl Printer<'_> {
         match value {
             // Within others, nil is printed whatever the verb.
             Value::Nil => {
-                self.out.push_str(if self.flags.go { "interface {}(nil)" } else { "<nil>" })
+                self.out.push_str(if self.flags.go { "interface {}(nil)" } else { "<nil>" });
             }
             Value::Bool(flag) if matches!(verb, 't' | 'v') => {
                 self.pad(if *flag { "true" } else { "false" });
@@ -129,10 +129,11 @@ impl Printer<'_> {
     }
 
     fn object(&mut self, object: &dyn Object, value: &Value, verb: char, depth: u32) {
-        if !self.flags.go && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q') {
-            if let Some(text) = object.text() {
-                return self.string(&text, verb, value);
-            }
+        if !self.flags.go
+            && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q')
+            && let Some(text) = object.text()
+        {
+            return self.string(&text, verb, value);
         }
         match object.kind() {
             Kind::Slice => self.list(
@@ -185,7 +186,7 @@ impl Printer<'_> {
             'x' | 'X' => self.hexadecimal(bytes, verb == 'X'),
             'v' if self.flags.go => {
                 let items: Vec<String> = bytes.iter().map(|byte| format!("{byte:#x}")).collect();
-                self.out.push_str(&format!("[]byte{{{}}}", items.join(", ")));
+                self.out.extend(["[]byte{", &items.join(", "), "}"]);
             }
             _ => {
                 if let Some(list) = value.as_list() {
@@ -299,7 +300,7 @@ impl Printer<'_> {
         let mut text = format!("U+{code:0digits$X}");
         let char = u32::try_from(code).ok().and_then(char::from_u32);
         if let Some(char) = char.filter(|char| self.flags.sharp && is_printable(*char)) {
-            text.push_str(&format!(" '{char}'"));
+            text.extend([' ', '\'', char, '\'']);
         }
         let zero = std::mem::take(&mut self.flags.zero);
         self.pad(&text);
@@ -345,13 +346,13 @@ impl Printer<'_> {
         if !self.flags.plus && sign == "+" {
             return self.pad(&text);
         }
-        if let Flags { zero: true, minus: false, width: Some(width), .. } = self.flags {
-            if width > text.len() + 1 {
-                self.out.push_str(sign);
-                self.fill('0', width - text.len() - 1);
-                self.out.push_str(&text);
-                return;
-            }
+        if let Flags { zero: true, minus: false, width: Some(width), .. } = self.flags
+            && width > text.len() + 1
+        {
+            self.out.push_str(sign);
+            self.fill('0', width - text.len() - 1);
+            self.out.push_str(&text);
+            return;
         }
         self.pad(&format!("{sign}{text}"));
     }

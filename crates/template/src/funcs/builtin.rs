@@ -226,7 +226,6 @@ fn equal(a: &Value, b: &Value) -> std::result::Result<bool, CallError> {
         (Value::Str(a), Value::Str(b)) => a == b,
         #[expect(clippy::float_cmp, reason = "so does Go")]
         (Value::Float(a), Value::Float(b)) => a == b,
-        #[expect(clippy::float_cmp, reason = "so does Go")]
         (Value::Complex(a), Value::Complex(b)) => a == b,
         (Value::Int(kind, a), Value::Int(other, b)) => {
             a == b && (kind.is_unsigned() == other.is_unsigned() || *a >= 0)

@@ -69,6 +69,7 @@ impl Number {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_precision_loss,
+            clippy::float_cmp,
             reason = "compared"
         )]
         if float as i64 as f64 == float && float < 9.3e18 {
@@ -78,6 +79,7 @@ impl Number {
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             clippy::cast_precision_loss,
+            clippy::float_cmp,
             reason = "compared"
         )]
         if float as u64 as f64 == float && float < 1.9e19 {
