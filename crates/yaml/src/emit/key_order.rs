@@ -36,16 +36,16 @@ pub(super) fn natural(a: &str, b: &str, digits_first: bool) -> Ordering {
     // A zero within a number counts by its place in the number, one at its front does not.
     let within = first == '0' || second == '0';
     let before = a[..start].bytes().rev().take_while(u8::is_ascii_digit);
-    let lead = u64::from(within && before.into_iter().any(|b| b != b'0'));
+    let lead = i64::from(within && before.into_iter().any(|b| b != b'0'));
     let (left, right) = (run(lead, left), run(lead, right));
     left.0.cmp(&right.0).then(left.1.cmp(&right.1)).then(first.cmp(&second))
 }
 
-/// Value and length of the digits at the front.
-fn run(lead: u64, text: &str) -> (u64, usize) {
+/// Value and length of the digits at the front. Quirk: the value wraps at 64 bits, with a sign.
+fn run(lead: i64, text: &str) -> (i64, usize) {
     let digits = text.bytes().take_while(u8::is_ascii_digit);
     digits.fold((lead, 0), |(value, length), digit| {
-        (value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')), length + 1)
+        (value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0')), length + 1)
     })
 }
 
@@ -60,6 +60,7 @@ mod tests {
             assert_eq!(natural(pair[0], pair[1], false), Ordering::Less, "{pair:?}");
             assert_eq!(natural(pair[1], pair[0], false), Ordering::Greater, "{pair:?}");
         }
+        assert_eq!(natural("9223372036854775808", "-", false), Ordering::Less);
         assert_eq!(natural("app", "app", false), Ordering::Equal);
         assert_eq!(natural("app", "app.io/x", false), Ordering::Less);
         assert_eq!(natural("a100", "a10", false), Ordering::Greater);
