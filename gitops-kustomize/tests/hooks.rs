@@ -12,7 +12,7 @@ use gitops_kustomize::{
 };
 
 fn tree(files: &[(&str, &str)]) -> MemoryTree {
-    MemoryTree::from_iter(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())))
+    files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
 }
 
 fn run(files: &[(&str, &str)], path: &str, options: &BuildOptions) -> Result<String, String> {

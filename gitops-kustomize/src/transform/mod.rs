@@ -134,6 +134,12 @@ pub(crate) fn steps(
 /// Notes a transformation on every resource. One without an origin is taken to be made by it.
 pub(crate) fn note(set: &mut ResourceSet, origin: &Origin) {
     for resource in set.contents_mut() {
+        // Quirk: to note it, the original writes all annotations anew.
+        if let Some(annotations) = resource.node_mut().at_mut(["metadata", "annotations"])
+            && let Some(annotations) = annotations.as_mapping_mut()
+        {
+            annotations.values_mut().for_each(Node::unbind);
+        }
         if resource.origin.is_none() {
             resource.origin = Some(origin.clone());
         } else {

@@ -129,6 +129,10 @@ impl Namespace {
             return Err(Error::new(ErrorKind::Field, message));
         };
         for subject in subjects {
+            if subject.as_mapping().is_none() && !subject.is_null() {
+                let message = "setting namespace on (cluster)role binding subjects: wrong node kind: expected MappingNode";
+                return Err(Error::new(ErrorKind::Field, message));
+            }
             if subject.get(field).and_then(Node::text) == Some(wanted)
                 && let Some(subject) = subject.as_mapping_mut()
             {

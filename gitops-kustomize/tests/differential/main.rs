@@ -5,7 +5,7 @@
 //! `cargo run -p xtask -- peers` puts it. `$GITOPS_SEEDS` chooses the seeds: a number of them, or a range
 //! as `100..200`. A case that differs is made as small as it gets and printed.
 
-#![allow(clippy::unwrap_used, clippy::format_push_string, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect, reason = "tests")]
 
 mod case;
 mod fields;

@@ -234,7 +234,8 @@ pub(crate) fn role(r: &mut Rng, kind: &str) -> String {
         &r.maybe(40, |r| format!("  resourceNames: [{}, {}]\n", r.pick(NAMES), r.pick(NAMES))),
     );
     if kind == "ClusterRole" && r.chance(20) {
-        text = "aggregationRule:\n  clusterRoleSelectors:\n  - matchLabels:\n      app: x\nrules: []\n".to_owned();
+        "aggregationRule:\n  clusterRoleSelectors:\n  - matchLabels:\n      app: x\nrules: []\n"
+            .clone_into(&mut text);
     }
     text
 }
