@@ -205,3 +205,70 @@ async fn keys_that_cannot_be_used_are_refused_at_once() {
         assert!(matches!(of(garbage, None), Err(SourceError::Invalid(_))), "{garbage}");
     }
 }
+
+/// A proxy that wants a login and leads to the server; `socks5` or `http`.
+async fn proxy(scheme: &'static str, server: std::net::SocketAddr) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut heard = vec![0; 1024];
+                if scheme == "socks5" {
+                    // Greeting, login, request: each is answered in its turn.
+                    for (expected, answer) in [
+                        (&[5, 2, 0, 2][..], &[5, 2][..]),
+                        (b"\x01\x02me\x07s3 cret", &[1, 0]),
+                        (&[5, 1, 0, 1, 127, 0, 0, 1], &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+                    ] {
+                        let count = stream.read(&mut heard).await.unwrap();
+                        if !heard[..count].starts_with(expected) {
+                            return;
+                        }
+                        stream.write_all(answer).await.unwrap();
+                    }
+                } else {
+                    let count = stream.read(&mut heard).await.unwrap();
+                    let text = String::from_utf8_lossy(&heard[..count]).into_owned();
+                    let login = "Proxy-Authorization: Basic bWU6czMgY3JldA==";
+                    let good = text.starts_with("CONNECT 127.0.0.1:") && text.contains(login);
+                    let status = if good { "200 OK" } else { "407 No" };
+                    let answer = format!("HTTP/1.1 {status}\r\n\r\n");
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    if !good {
+                        return;
+                    }
+                }
+                let mut peer = tokio::net::TcpStream::connect(server).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut peer).await;
+            });
+        }
+    });
+    format!("{scheme}://me:LOGIN@{address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proxies_lead_to_the_host() {
+    let Some(world) = world(&["ed25519"], "").await else { return };
+    let key = world.server.make_key("key", "ed25519", "").unwrap();
+    for scheme in ["socks5", "http"] {
+        let proxy = proxy(scheme, world.server.address()).await;
+        for (login, works) in [("s3%20cret", true), ("c4nary", false)] {
+            let proxy = proxy.replace("LOGIN", login).parse().unwrap();
+            let transport = world.transport(&key, None).unwrap().with_proxy(Some(proxy));
+            let fetched = both(&world.source(main_branch(), transport)).await;
+            match fetched {
+                Ok(fetched) => assert!(works && read(&fetched) == "two", "{scheme}"),
+                Err(error) => {
+                    let error = one_line(&error);
+                    assert!(!works && !error.contains("c4nary"), "{scheme}: {error}");
+                }
+            }
+        }
+    }
+    let transport = world.transport(&key, None).unwrap();
+    let transport = transport.with_proxy(Some("ftp://127.0.0.1:1".parse().unwrap()));
+    let error = one_line(&both(&world.source(main_branch(), transport)).await.unwrap_err());
+    assert!(error.contains("connection refused") || error.contains("unknown scheme"), "{error}");
+}
