@@ -29,9 +29,10 @@ pub(super) struct Complaint {
 }
 
 impl Faults {
-    /// Notes what ends the decoding at a byte. Earlier ones count.
+    /// Notes what ends the decoding at a byte. Earlier ones count; at the same byte, what holds a value
+    /// is looked at before the value.
     pub(super) fn fail(&mut self, at: u32, error: Error) {
-        if self.fatal.as_ref().is_none_or(|(earlier, _)| at < *earlier) {
+        if self.fatal.as_ref().is_none_or(|(earlier, _)| at <= *earlier) {
             self.fatal = Some((at, error));
         }
     }
