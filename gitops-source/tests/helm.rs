@@ -420,6 +420,7 @@ async fn figures_of_a_large_index() {
         let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap().to_owned();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
     };
+    rustls::crypto::ring::default_provider().install_default().ok();
     let mut yaml = tempfile::NamedTempFile::new().unwrap();
     {
         let mut out = BufWriter::new(&mut yaml);
