@@ -1,6 +1,7 @@
 //! The store in a bucket: what every store must do, and what several processes see of each other.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 use std::sync::Arc;
 

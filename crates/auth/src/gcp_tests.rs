@@ -1,3 +1,5 @@
+//! Google Cloud's services as fakes on loopback.
+
 use gitops_core::one_line;
 
 use super::*;

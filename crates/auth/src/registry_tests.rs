@@ -1,3 +1,5 @@
+//! The clouds' registries as fakes on loopback.
+
 use gitops_core::one_line;
 
 use super::*;

@@ -23,6 +23,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 const MAX_BODY: usize = 256 << 20;
 
 /// How a [`Registry`] behaves.
+#[expect(clippy::struct_excessive_bools, reason = "one for each habit")]
 #[derive(Clone, Debug, Default)]
 pub struct RegistryHabits {
     /// User name and password that it wants.

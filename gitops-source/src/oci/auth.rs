@@ -175,7 +175,7 @@ pub(super) enum TokenRequest {
     Post(Url, String),
 }
 
-/// The request for a token: by OAuth2 where there is a refresh token, else by `GET`.
+/// The request for a token: by `OAuth2` where there is a refresh token, else by `GET`.
 pub(super) fn token_request(
     realm: &Url,
     service: Option<&str>,

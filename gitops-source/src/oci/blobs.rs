@@ -15,8 +15,9 @@ use reqwest::{
 use url::Url;
 
 use super::{
+    answer::{accepted, limited},
     manifest::OciDescriptor,
-    registry::{Registry, accepted, limited},
+    registry::Registry,
 };
 use crate::{SourceError, go};
 

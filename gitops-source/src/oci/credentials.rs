@@ -23,7 +23,7 @@ pub enum RegistryCredential {
         /// The password.
         password: Secret,
     },
-    /// An OAuth2 refresh token, for which the registry's token service gives a token.
+    /// An `OAuth2` refresh token, for which the registry's token service gives a token.
     Identity(Secret),
     /// A bearer token for the registry itself.
     Bearer(Secret),

@@ -3,6 +3,7 @@
 //! [`Registry`] is a client for the distribution API of its own right: it reads, lists and writes.
 //! [`OciSource`] is the source that it makes.
 
+mod answer;
 mod artifact;
 mod auth;
 mod blobs;

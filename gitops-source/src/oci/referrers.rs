@@ -4,8 +4,9 @@ use gitops_core::Digest;
 use reqwest::{Method, StatusCode, header::ACCEPT};
 
 use super::{
+    answer::{accepted, limited, next_page},
     manifest::{OciDescriptor, OciManifest},
-    registry::{Registry, accepted, limited, next_page},
+    registry::Registry,
 };
 use crate::SourceError;
 

@@ -90,6 +90,7 @@ impl PublicKey {
     }
 
     /// SHA-256 of the `SubjectPublicKeyInfo`, by which logs are known.
+    #[expect(clippy::missing_panics_doc, reason = "the length is a constant")]
     pub fn id(&self) -> [u8; 32] {
         let digest = ring::digest::digest(&ring::digest::SHA256, &self.der);
         digest.as_ref().try_into().expect("SHA-256 has 32 bytes")

@@ -160,7 +160,7 @@ impl Installation {
     }
 
     /// What the log notes of a signature over a message.
-    pub(crate) fn body(&self, signer: &Signer, message: &[u8], signature: &[u8]) -> Value {
+    fn body(signer: &Signer, message: &[u8], signature: &[u8]) -> Value {
         json!({
             "apiVersion": "0.0.1", "kind": "hashedrekord",
             "spec": {
@@ -173,7 +173,7 @@ impl Installation {
         })
     }
 
-    fn dsse_body(&self, signer: &Signer, payload: &[u8], signature: &[u8]) -> Value {
+    fn dsse_body(signer: &Signer, payload: &[u8], signature: &[u8]) -> Value {
         json!({
             "apiVersion": "0.0.1", "kind": "dsse",
             "spec": {
@@ -218,7 +218,7 @@ impl Installation {
     /// A bundle with a statement about an image, as `cosign sign` makes it.
     pub(crate) fn bundle(&self, signer: &Signer, digest: &Digest) -> Value {
         let (payload, signature) = statement(&signer.key, digest);
-        let body = self.dsse_body(signer, &payload, &signature).to_string();
+        let body = Self::dsse_body(signer, &payload, &signature).to_string();
         json!({
             "mediaType": BUNDLE,
             "verificationMaterial": {
@@ -233,7 +233,7 @@ impl Installation {
     pub(crate) fn sign_simple(&self, signer: &Signer, digest: &Digest) -> (Vec<u8>, Value) {
         let payload = simple_payload(digest);
         let signature = signer.key.sign(&payload);
-        let body = self.body(signer, &payload, &signature).to_string();
+        let body = Self::body(signer, &payload, &signature).to_string();
         let log = json!({
             "SignedEntryTimestamp": base64(self.promise(&body)),
             "Payload": {

@@ -30,7 +30,10 @@ enum State {
 
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader").field("path", &self.path).field("at", &self.at).finish()
+        f.debug_struct("Reader")
+            .field("path", &self.path)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 
