@@ -176,6 +176,11 @@ pub(crate) enum Failure {
 }
 
 impl CallError {
+    /// Whether the run is over, so that no function may go on after it.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(*self.0, Failure::Stop(_))
+    }
+
     /// A failure with the text of Go's error.
     pub fn new(message: impl Into<String>) -> Self {
         Self(Box::new(Failure::Message(message.into())))

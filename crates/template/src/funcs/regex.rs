@@ -39,7 +39,7 @@ pub(crate) struct Patterns(HashMap<Text, Result<Rc<Regex>, re2::Error>>);
 
 impl Patterns {
     /// More are not kept: a template that makes up patterns must not fill the memory.
-    const MOST: usize = 256;
+    const MOST: usize = 40;
 
     fn get(&mut self, pattern: &str) -> Result<Rc<Regex>, re2::Error> {
         if let Some(known) = self.0.get(pattern) {
@@ -49,6 +49,9 @@ impl Patterns {
             self.0.clear();
         }
         let compiled = Regex::new(pattern).map(Rc::new);
+        if compiled.as_ref().is_ok_and(|regex| regex.is_large()) {
+            self.0.retain(|_, known| !known.as_ref().is_ok_and(|known| known.is_large()));
+        }
         self.0.insert(pattern.into(), compiled.clone());
         compiled
     }
@@ -71,12 +74,18 @@ fn compiled(
 ) -> Result<Rc<Regex>, CallError> {
     let pattern = arguments.text(0);
     context.spend(1 + arguments.text(1).len() as u64 / 64, 0)?;
+    if !context.patterns.0.contains_key(pattern) {
+        // To compile a pattern takes as long as thousands of steps.
+        context.spend(2000 + 100 * pattern.len() as u64, 0)?;
+    }
     context.patterns.get(pattern).map_err(|error| complain(&error, pattern))
 }
 
 fn is_match(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    context.spend(1 + arguments.text(1).len() as u64 / 64, 0)?;
-    let regex = context.patterns.get(arguments.text(0));
+    let regex = match compiled(context, arguments, returning) {
+        Err(error) if error.is_final() => return Err(error),
+        regex => regex,
+    };
     Ok(Value::Bool(regex.is_ok_and(|regex| regex.is_match(arguments.text(1)))))
 }
 

@@ -11,6 +11,12 @@ use std::{borrow::Cow, convert::Infallible};
 
 pub use error::Error;
 
+/// Hardly a pattern needs more memory; `.{1,1000}` needs half of it.
+const USUAL: usize = 2 << 20;
+
+/// More memory no pattern gets.
+const LARGEST: usize = 64 << 20;
+
 /// A compiled pattern.
 ///
 /// ```
@@ -25,20 +31,32 @@ pub struct Regex {
     /// The names of the groups by number; without a name it is empty.
     names: Vec<String>,
     is_empty: bool,
+    is_large: bool,
 }
 
 impl Regex {
     /// Compiles a pattern.
     ///
     /// # Errors
-    /// With Go's text, if it is none, or needs more than 10 MiB.
+    /// With Go's text, if it is none, or needs more than 64 MiB.
     pub fn new(pattern: &str) -> Result<Self, Error> {
         let parsed = parse::parse(pattern)?;
-        let regex = regex::RegexBuilder::new(&parsed.translated)
-            .nest_limit(4000)
-            .build()
-            .map_err(|_| Error::new("expression too large", pattern))?;
-        Ok(Self { regex, names: parsed.names, is_empty: pattern.is_empty() })
+        let build = |limit| {
+            regex::RegexBuilder::new(&parsed.translated).nest_limit(4000).size_limit(limit).build()
+        };
+        let (regex, is_large) = match build(USUAL) {
+            Ok(regex) => (regex, false),
+            Err(_) => {
+                let large = build(LARGEST);
+                (large.map_err(|_| Error::new("expression too large", pattern))?, true)
+            }
+        };
+        Ok(Self { regex, names: parsed.names, is_empty: pattern.is_empty(), is_large })
+    }
+
+    /// Whether it is one of the few that need much memory, of which nobody should keep many.
+    pub fn is_large(&self) -> bool {
+        self.is_large
     }
 
     /// Whether the pattern matches anywhere in the text.
@@ -194,6 +212,20 @@ pub fn quote_meta(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_use_fits_and_what_is_not_is_refused() {
+        for pattern in [
+            r"^.{1,1000}$",
+            r"^([\p{L}\p{N}_-]{1,63}\.){1,4}$",
+            r"(?i)^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$",
+        ] {
+            assert!(Regex::new(pattern).is_ok(), "{pattern}");
+        }
+        let error =
+            Regex::new(r"((\pL{30}){30}\pN{900}){1}[\pL\pM]{1000}").unwrap_err().to_string();
+        assert!(error.starts_with("error parsing regexp: expression too large"), "{error}");
+    }
 
     #[test]
     fn replaces_and_splits_as_go() {
