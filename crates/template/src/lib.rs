@@ -35,6 +35,7 @@ mod limits;
 mod parser;
 mod quote;
 pub mod re2;
+mod stack;
 mod token;
 mod value;
 

@@ -13,6 +13,7 @@ use crate::{
     function::Functions,
     lexer::{Keywords, Lexer},
     quote::{quoted, unquote},
+    stack::deeper,
     token::{Token, TokenKind},
 };
 
@@ -255,9 +256,11 @@ impl<'s> Parser<'s> {
                 self.expect(TokenKind::RightDelim, "end")?;
                 return Ok(Item::Ending(Ending::End));
             }
-            TokenKind::If => Statement::If(self.control("if", TokenKind::If)?),
-            TokenKind::Range => Statement::Range(self.control("range", TokenKind::Error)?),
-            TokenKind::With => Statement::With(self.control("with", TokenKind::With)?),
+            TokenKind::If => Statement::If(deeper(|| self.control("if", TokenKind::If))?),
+            TokenKind::Range => {
+                Statement::Range(deeper(|| self.control("range", TokenKind::Error))?)
+            }
+            TokenKind::With => Statement::With(deeper(|| self.control("with", TokenKind::With))?),
             TokenKind::Template => self.template()?,
             _ => {
                 self.back(token);
@@ -295,7 +298,7 @@ impl<'s> Parser<'s> {
                 if self.blocks > DEEPEST {
                     return Err(self.error(format!("over {DEEPEST} blocks within each other")));
                 }
-                let branch = self.control(context, again)?;
+                let branch = deeper(|| self.control(context, again))?;
                 self.blocks -= 1;
                 let statement = if again == TokenKind::If {
                     Statement::If(branch)
@@ -536,7 +539,8 @@ impl<'s> Parser<'s> {
                     return Err(self.error("max expression depth exceeded"));
                 }
                 self.parens += 1;
-                let pipeline = self.pipeline("parenthesized pipeline", TokenKind::RightParen)?;
+                let pipeline =
+                    deeper(|| self.pipeline("parenthesized pipeline", TokenKind::RightParen))?;
                 self.parens -= 1;
                 // Go takes the place of the pipeline within the parentheses.
                 let at = pipeline.at;

@@ -6,6 +6,7 @@ mod evaluate;
 mod operand;
 mod walk;
 
+pub(crate) use crate::stack::deeper;
 pub(crate) use operand::Operand;
 
 use std::sync::Arc;
@@ -19,15 +20,6 @@ use crate::{
 
 /// Helm's bound for one name.
 const MOST_INCLUDES: u32 = 1000;
-
-/// Stack that must be left for one more level, and what is taken when it is not.
-const RED_ZONE: usize = 256 << 10;
-const MORE_STACK: usize = 4 << 20;
-
-/// Runs `work` with enough stack for one level more.
-fn deeper<T>(work: impl FnOnce() -> T) -> T {
-    stacker::maybe_grow(RED_ZONE, MORE_STACK, work)
-}
 
 /// One template that runs.
 struct State<'s, 't, 'r> {

@@ -4,7 +4,7 @@ use super::{Operand, State, deeper, run};
 use crate::{
     Error, ErrorKind, Text, Value,
     ast::{Branch, NodeRef, Pipeline, Statement},
-    format,
+    format::{self, TooLarge},
     quote::quoted,
 };
 
@@ -59,13 +59,21 @@ impl<'t> State<'_, 't, '_> {
         }
         self.look(NodeRef::Statement(statement));
         let before = self.out.len();
-        match &value.value {
-            _ if !value.is_valid() => self.out.push_str("<no value>"),
-            Value::Object(object) => match object.printed() {
-                Some(text) => self.out.push_str(&text),
-                None => format::print(self.out, &value.value),
-            },
-            printed => format::print(self.out, printed),
+        let own = match &value.value {
+            Value::Object(object) => object.printed(),
+            _ if !value.is_valid() => Some("<no value>".to_owned()),
+            _ => None,
+        };
+        let printed = match own {
+            Some(text) => {
+                self.out.push_str(&text);
+                Ok(())
+            }
+            None => format::print(self.out, &value.value),
+        };
+        if let Err(TooLarge) = printed {
+            let message = "a value prints too much";
+            return Err(Error::exec(ErrorKind::Limit, message).within(self.frame(None)));
         }
         self.take(1, self.out.len() - before)
     }

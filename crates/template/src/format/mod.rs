@@ -4,12 +4,29 @@ mod float;
 mod printer;
 mod verbs;
 
-use crate::Value;
-use printer::{Flags, Printer};
+use crate::{CallError, Error, ErrorKind, Value};
+use printer::Printer;
+
+/// What one value, or one call of a printing function, may print; a map that holds itself has no end.
+const LARGEST: usize = 64 << 20;
+
+/// The same for values in error messages.
+const LARGEST_QUOTED: usize = 64 << 10;
+
+/// More than [`LARGEST`] would have been printed.
+#[derive(Debug)]
+pub(crate) struct TooLarge;
+
+impl From<TooLarge> for CallError {
+    fn from(_: TooLarge) -> Self {
+        let message = format!("a value prints more than {LARGEST} bytes");
+        Self::template(Error::exec(ErrorKind::Limit, message))
+    }
+}
 
 /// Go's `fmt.Sprint`: a space between two operands when neither is a string.
-pub(crate) fn sprint(out: &mut String, arguments: &[Value]) {
-    let mut printer = Printer { out, flags: Flags::default() };
+pub(crate) fn sprint(out: &mut String, arguments: &[Value]) -> Result<(), TooLarge> {
+    let mut printer = Printer::new(out, LARGEST);
     let mut before_string = true;
     for (number, argument) in arguments.iter().enumerate() {
         let is_string = matches!(argument, Value::Str(_));
@@ -19,36 +36,40 @@ pub(crate) fn sprint(out: &mut String, arguments: &[Value]) {
         printer.argument(argument, 'v');
         before_string = is_string;
     }
+    printer.finish()
 }
 
 /// Go's `fmt.Sprintln`.
-pub(crate) fn sprintln(out: &mut String, arguments: &[Value]) {
+pub(crate) fn sprintln(out: &mut String, arguments: &[Value]) -> Result<(), TooLarge> {
+    let mut printer = Printer::new(out, LARGEST);
     for (number, argument) in arguments.iter().enumerate() {
-        out.push_str(if number > 0 { " " } else { "" });
-        print(out, argument);
+        printer.out.push_str(if number > 0 { " " } else { "" });
+        printer.argument(argument, 'v');
     }
-    out.push('\n');
+    printer.out.push('\n');
+    printer.finish()
 }
 
 /// A value as an action writes it: Go's `%v`.
-pub(crate) fn print(out: &mut String, value: &Value) {
-    match value {
-        Value::Str(text) => out.push_str(text),
-        _ => Printer { out, flags: Flags::default() }.argument(value, 'v'),
+pub(crate) fn print(out: &mut String, value: &Value) -> Result<(), TooLarge> {
+    if let Value::Str(text) = value {
+        out.push_str(text);
+        return Ok(());
     }
+    let mut printer = Printer::new(out, LARGEST);
+    printer.argument(value, 'v');
+    printer.finish()
 }
 
-/// Go's `%v` of a value as a text of its own.
+/// Go's `%v` of a value as a text of its own, for messages: cut where it is very long.
 pub(crate) fn text(value: &Value) -> String {
-    let mut out = String::new();
-    print(&mut out, value);
-    out
+    verb(value, 'v')
 }
 
 /// A value with one verb and no flags, such as `%s` in Go's own error messages.
 pub(crate) fn verb(value: &Value, verb: char) -> String {
     let mut out = String::new();
-    Printer { out: &mut out, flags: Flags::default() }.argument(value, verb);
+    Printer::new(&mut out, LARGEST_QUOTED).argument(value, verb);
     out
 }
 

@@ -5,7 +5,10 @@ use crate::{
     value::{IntKind, Kind, List, Map, Object, Value, bytes::to_bytes},
 };
 
-use super::float::{Style, float};
+use super::{
+    TooLarge,
+    float::{Style, float},
+};
 
 /// Values within each other; a map may hold itself.
 const DEEPEST: u32 = 100;
@@ -30,9 +33,25 @@ pub(super) struct Flags {
 pub(super) struct Printer<'o> {
     pub(super) out: &'o mut String,
     pub(super) flags: Flags,
+    /// How long the text may become.
+    room: usize,
 }
 
-impl Printer<'_> {
+impl<'o> Printer<'o> {
+    /// Prints at most `bytes` bytes, and a little more, behind a text.
+    pub(super) fn new(out: &'o mut String, bytes: usize) -> Self {
+        let room = out.len() + bytes;
+        Self { out, flags: Flags::default(), room }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.out.len() > self.room
+    }
+
+    pub(super) fn finish(self) -> Result<(), TooLarge> {
+        if self.is_full() { Err(TooLarge) } else { Ok(()) }
+    }
+
     /// An argument of `printf`.
     pub(super) fn argument(&mut self, value: &Value, verb: char) {
         match (value, verb) {
@@ -59,6 +78,9 @@ impl Printer<'_> {
     }
 
     fn value(&mut self, value: &Value, verb: char, depth: u32) {
+        if self.is_full() {
+            return;
+        }
         if depth > DEEPEST {
             self.out.push_str("...");
             return;

@@ -1,13 +1,17 @@
 //! Format strings.
 
-use super::printer::{Flags, Printer};
+use super::{
+    LARGEST, TooLarge,
+    printer::{Flags, Printer},
+};
 use crate::Value;
 
 /// Go's bound for a width, a precision or an index that is written as a number.
 const TOO_LARGE: usize = 1_000_000;
 
 /// Go's `fmt.Sprintf`.
-pub(crate) fn sprintf(out: &mut String, format: &str, arguments: &[Value]) {
+pub(crate) fn sprintf(out: &mut String, format: &str, arguments: &[Value]) -> Result<(), TooLarge> {
+    let mut printer = Printer::new(out, LARGEST);
     let mut state = Directive {
         format,
         arguments,
@@ -18,23 +22,28 @@ pub(crate) fn sprintf(out: &mut String, format: &str, arguments: &[Value]) {
         after_index: false,
     };
     while let Some(length) = format[state.at..].find('%') {
-        out.push_str(&format[state.at..state.at + length]);
+        printer.out.push_str(&format[state.at..state.at + length]);
         state.at += length + 1;
-        state.directive(out);
-    }
-    out.push_str(&format[state.at..]);
-    if !state.reordered && state.next < arguments.len() {
-        out.push_str("%!(EXTRA ");
-        for (number, argument) in arguments[state.next..].iter().enumerate() {
-            out.push_str(if number > 0 { ", " } else { "" });
-            if !argument.is_nil() {
-                out.push_str(&argument.type_of().to_string());
-                out.push('=');
-            }
-            Printer { out, flags: Flags::default() }.argument(argument, 'v');
+        state.directive(&mut printer);
+        if printer.is_full() {
+            return Err(TooLarge);
         }
-        out.push(')');
     }
+    printer.out.push_str(&format[state.at..]);
+    if !state.reordered && state.next < arguments.len() {
+        printer.out.push_str("%!(EXTRA ");
+        for (number, argument) in arguments[state.next..].iter().enumerate() {
+            printer.out.push_str(if number > 0 { ", " } else { "" });
+            if !argument.is_nil() {
+                printer.out.push_str(&argument.type_of().to_string());
+                printer.out.push('=');
+            }
+            printer.flags = Flags::default();
+            printer.argument(argument, 'v');
+        }
+        printer.out.push(')');
+    }
+    printer.finish()
 }
 
 struct Directive<'f> {
@@ -55,38 +64,39 @@ impl Directive<'_> {
     }
 
     /// One directive, from behind its percent sign.
-    fn directive(&mut self, out: &mut String) {
+    fn directive(&mut self, printer: &mut Printer<'_>) {
         self.good = true;
         self.after_index = false;
         let mut flags = self.flags();
         self.index();
-        self.width(&mut flags, out);
-        self.precision(&mut flags, out);
+        self.width(&mut flags, printer.out);
+        self.precision(&mut flags, printer.out);
         if !self.after_index {
             self.index();
         }
         let Some(verb) = self.format[self.at..].chars().next() else {
-            out.push_str("%!(NOVERB)");
+            printer.out.push_str("%!(NOVERB)");
             return;
         };
         self.at += verb.len_utf8();
         if verb == '%' {
-            out.push('%');
+            printer.out.push('%');
         } else if !self.good {
-            out.push_str("%!");
-            out.push(verb);
-            out.push_str("(BADINDEX)");
+            printer.out.push_str("%!");
+            printer.out.push(verb);
+            printer.out.push_str("(BADINDEX)");
         } else if let Some(argument) = self.arguments.get(self.next) {
             self.next += 1;
             if matches!(verb, 'v' | 'w') {
                 flags.go = std::mem::take(&mut flags.sharp);
                 flags.names = std::mem::take(&mut flags.plus);
             }
-            Printer { out, flags }.argument(argument, verb);
+            printer.flags = flags;
+            printer.argument(argument, verb);
         } else {
-            out.push_str("%!");
-            out.push(verb);
-            out.push_str("(MISSING)");
+            printer.out.push_str("%!");
+            printer.out.push(verb);
+            printer.out.push_str("(MISSING)");
         }
     }
 

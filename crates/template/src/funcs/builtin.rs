@@ -35,25 +35,25 @@ pub(crate) const BUILTIN: &[Function] = &[
     Function::reflect("ge", false, TWO, Action::Reflect(ge)),
     Function::variadic("print", ANY, |context, arguments| {
         let mut out = String::new();
-        format::sprint(&mut out, arguments.all());
+        format::sprint(&mut out, arguments.all())?;
         context.spend(0, out.len() as u64)?;
         Ok(out.into())
     }),
     Function::variadic("println", ANY, |context, arguments| {
         let mut out = String::new();
-        format::sprintln(&mut out, arguments.all());
+        format::sprintln(&mut out, arguments.all())?;
         context.spend(0, out.len() as u64)?;
         Ok(out.into())
     }),
     Function::variadic("printf", &[Type::String, Type::Any], |context, arguments| {
         let mut out = String::new();
-        format::sprintf(&mut out, arguments.text(0), arguments.rest(1));
+        format::sprintf(&mut out, arguments.text(0), arguments.rest(1))?;
         context.spend(0, out.len() as u64)?;
         Ok(out.into())
     }),
-    Function::variadic("html", ANY, |_, arguments| Ok(html(&joined(arguments)).into())),
-    Function::variadic("js", ANY, |_, arguments| Ok(js(&joined(arguments)).into())),
-    Function::variadic("urlquery", ANY, |_, arguments| Ok(query(&joined(arguments)).into())),
+    Function::variadic("html", ANY, |_, arguments| Ok(html(&joined(arguments)?).into())),
+    Function::variadic("js", ANY, |_, arguments| Ok(js(&joined(arguments)?).into())),
+    Function::variadic("urlquery", ANY, |_, arguments| Ok(query(&joined(arguments)?).into())),
 ];
 
 type Result = std::result::Result<Operand, CallError>;
@@ -327,7 +327,7 @@ fn less(arguments: &[Operand]) -> std::result::Result<bool, CallError> {
 }
 
 /// The arguments as one text: Go's `evalArgs`.
-fn joined(arguments: Arguments<'_>) -> String {
+fn joined(arguments: Arguments<'_>) -> std::result::Result<String, CallError> {
     // Nil prints as a missing value does in an action.
     let printable: Vec<Value> = arguments
         .all()
@@ -335,8 +335,8 @@ fn joined(arguments: Arguments<'_>) -> String {
         .map(|value| if value.is_nil() { Value::from("<no value>") } else { value.clone() })
         .collect();
     let mut out = String::new();
-    format::sprint(&mut out, &printable);
-    out
+    format::sprint(&mut out, &printable)?;
+    Ok(out)
 }
 
 fn html(text: &str) -> String {
