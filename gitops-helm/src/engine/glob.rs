@@ -23,7 +23,7 @@ enum Part {
         not: bool,
         set: Set,
     },
-    Alternatives(Vec<Vec<Part>>),
+    Alternatives(Vec<Vec<Self>>),
 }
 
 #[derive(Debug)]
