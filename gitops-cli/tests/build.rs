@@ -197,3 +197,30 @@ fn flags_are_those_of_kustomize() {
     assert!(root.join("out/default_v1_configmap_b.yaml").is_file());
     assert!(root.join("out/x_v1_configmap_a.yaml").is_file());
 }
+
+#[test]
+fn charts_of_the_tree_are_rendered() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let chart = root.join("charts/web");
+    fs::create_dir_all(chart.join("templates")).unwrap();
+    fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: web\nversion: 1.0.0\n").unwrap();
+    fs::write(chart.join("values.yaml"), "size: small\nkeep: yes\n").unwrap();
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-web\n  \
+                    namespace: {{ .Release.Namespace }}\ndata:\n  size: {{ .Values.size }}\n";
+    fs::write(chart.join("templates/cm.yaml"), template).unwrap();
+    fs::write(
+        root.join("kustomization.yaml"),
+        "namespace: apps\nnamePrefix: p-\nhelmCharts:\n- name: web\n  releaseName: rel\n  valuesInline: {size: large}\n",
+    )
+    .unwrap();
+    let (code, _, errors) = gitops(&["kustomize", "build"], root);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("must specify --enable-helm"), "{errors}");
+    let (code, out, errors) = gitops(&["kustomize", "build", "--enable-helm"], root);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    assert_eq!(
+        out,
+        "apiVersion: v1\ndata:\n  size: large\nkind: ConfigMap\nmetadata:\n  name: p-rel-web\n  namespace: apps\n"
+    );
+}

@@ -21,6 +21,8 @@ use gitops_helm::{Chart, Compat, LoadOptions, check_archive};
 
 pub(crate) use args::Helm;
 use args::{Dependency, HelmCommand};
+pub(crate) use release_name::expand as expand_name;
+pub(crate) use world::World;
 
 /// Does what was asked. Errors are told in Helm's manner, on one line each.
 pub(crate) fn run(helm: &Helm) -> anyhow::Result<ExitCode> {

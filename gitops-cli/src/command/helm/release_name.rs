@@ -38,7 +38,7 @@ pub(super) fn name_and_chart(args: &Template) -> anyhow::Result<(String, &str)> 
     }
 }
 
-fn expand(template: &str) -> anyhow::Result<String> {
+pub(crate) fn expand(template: &str) -> anyhow::Result<String> {
     let mut templates = Templates::new(Functions::builtin().with(gitops_template::sprig()));
     templates.add("name-template", template)?;
     let world = World { dns: false };

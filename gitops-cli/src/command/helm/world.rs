@@ -7,8 +7,8 @@ use jiff::{Timestamp, tz::TimeZone};
 
 /// The time, randomness and, if allowed, DNS; no cluster.
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) dns: bool,
+pub(crate) struct World {
+    pub(crate) dns: bool,
 }
 
 impl Host for World {

@@ -2,6 +2,7 @@
 
 mod args;
 mod bases;
+mod charts;
 mod files;
 
 use std::{
@@ -15,8 +16,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use gitops_core::{DiskTree, Scope, one_line};
 use gitops_kustomize::{
-    BuildOptions, DenyRemotes, Error, HelmDefaults, LoadRestriction, Remote, Remotes, Rendered,
-    Reorder, RepositoryUrl, Warning, WarningKind, build,
+    BuildOptions, DenyRemotes, Error, HelmCharts, HelmDefaults, LoadRestriction, Remote, Remotes,
+    Rendered, Reorder, RepositoryUrl, Warning, WarningKind, build,
 };
 
 use args::{Build, ErrorFormat, ExplainFormat};
@@ -152,6 +153,7 @@ fn options(args: &Build) -> anyhow::Result<BuildOptions> {
         enable_managed_by_label: args.enable_managedby_label,
         trace: args.explain.is_some(),
         remotes,
+        helm: args.enable_helm.then(|| Arc::new(charts::LocalCharts) as Arc<dyn HelmCharts>),
         helm_defaults: HelmDefaults {
             api_versions: args.helm_api_versions.clone(),
             kube_version: args.helm_kube_version.clone().unwrap_or_default(),
