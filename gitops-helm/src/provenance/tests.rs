@@ -1,3 +1,5 @@
+//! Tests of provenance files: what verifies, and what does not.
+
 use pgp::composed::{KeyType, SecretKeyParamsBuilder};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of schemas: the words of mistakes, references, and bounds.
+
 use serde_json::{Value, json};
 
 use super::*;
