@@ -54,6 +54,47 @@ pub struct Release {
     pub warnings: Vec<Warning>,
 }
 
+/// What of a release is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The manifests of `crds/`.
+    pub crds: bool,
+    /// Hooks.
+    pub hooks: bool,
+    /// Hooks that are tests.
+    pub tests: bool,
+}
+
+impl Release {
+    /// The release as one stream, as `helm template` prints it.
+    pub fn text(&self, shown: Shown) -> String {
+        let mut stream = String::new();
+        for crd in self.crds.iter().filter(|_| shown.crds) {
+            let text = gitops_template::bytes::from_bytes(&crd.data);
+            for part in ["---\n# Source: ", &crd.path, "\n", &text, "\n"] {
+                stream.push_str(part);
+            }
+        }
+        for manifest in &self.manifests {
+            for part in ["---\n# Source: ", &manifest.path, "\n", &manifest.content, "\n"] {
+                stream.push_str(part);
+            }
+        }
+        let mut text = stream.trim().to_owned();
+        text.push('\n');
+        for hook in self.shown_hooks(shown) {
+            text.push_str(&hook.document());
+        }
+        text
+    }
+
+    /// The hooks that are shown.
+    pub fn shown_hooks(&self, shown: Shown) -> impl Iterator<Item = &Hook> {
+        let hooks = self.hooks.iter().filter(move |_| shown.hooks);
+        hooks.filter(move |hook| shown.tests || !hook.is_test())
+    }
+}
+
 /// Why a chart gives no manifests. The chain of causes, joined by `: `, is Helm's text.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -5,8 +5,8 @@ use std::{collections::HashSet, fs, io::Write as _, path::Path, process::ExitCod
 use anyhow::{Context as _, anyhow, bail};
 use gitops_core::{Scope, one_line};
 use gitops_helm::{
-    Capabilities, Chart, Compat, Hook, KubeVersion, LoadOptions, Release, ReleaseInfo, RenderError,
-    RenderOptions, missing_dependencies, render,
+    Capabilities, Chart, Compat, KubeVersion, LoadOptions, Release, ReleaseInfo, RenderError,
+    RenderOptions, Shown, missing_dependencies, render,
 };
 use gitops_template::bytes::to_bytes;
 
@@ -107,28 +107,13 @@ fn described(error: RenderError, debug: bool) -> anyhow::Error {
     anyhow::Error::new(error)
 }
 
-fn shown_hooks<'r>(args: &'r Template, release: &'r Release) -> impl Iterator<Item = &'r Hook> {
-    let shown = |hook: &&Hook| !(args.skip_tests && hook.is_test());
-    release.hooks.iter().filter(|_| !args.no_hooks).filter(shown)
+fn shown(args: &Template) -> Shown {
+    Shown { crds: args.include_crds, hooks: !args.no_hooks, tests: !args.skip_tests }
 }
 
 /// Everything as one stream, or what some templates gave.
 fn print(args: &Template, release: &Release, compat: Compat) -> anyhow::Result<String> {
-    let mut stream = String::new();
-    if args.include_crds {
-        for crd in &release.crds {
-            let text = gitops_template::bytes::from_bytes(&crd.data);
-            stream.push_str(&format!("---\n# Source: {}\n{text}\n", crd.path));
-        }
-    }
-    for manifest in &release.manifests {
-        stream.push_str(&format!("---\n# Source: {}\n{}\n", manifest.path, manifest.content));
-    }
-    let mut all = stream.trim().to_owned();
-    all.push('\n');
-    for hook in shown_hooks(args, release) {
-        all.push_str(&hook.document());
-    }
+    let all = release.text(shown(args));
     if args.show_only.is_empty() {
         return Ok(all);
     }
@@ -169,8 +154,9 @@ fn write_files(args: &Template, release: &Release, directory: &Path) -> anyhow::
     let manifests = release.manifests.iter();
     let manifests =
         manifests.map(|manifest| (manifest.path.as_str(), manifest.content.as_str().into()));
-    let hooks =
-        shown_hooks(args, release).map(|hook| (hook.path.as_str(), hook.manifest.as_str().into()));
+    let hooks = release
+        .shown_hooks(shown(args))
+        .map(|hook| (hook.path.as_str(), hook.manifest.as_str().into()));
     for (path, content) in crds.chain(manifests).chain(hooks) {
         let content: std::borrow::Cow<'_, str> = content;
         let file = directory.join(path);

@@ -1,26 +1,63 @@
 //! `helmCharts`: charts of the tree, rendered in this process as Helm 4 does.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 
-use gitops_core::{Scope, Tree, one_line};
+use gitops_core::{Limits, Scope, Tree, one_line, unpack};
 use gitops_helm::{
-    Capabilities, Chart, Compat, KubeVersion, LoadOptions, ReleaseInfo, RenderOptions, Values,
-    merge, read_values, render,
+    Capabilities, Chart, Compat, KubeVersion, LoadOptions, ReleaseInfo, RenderOptions, Shown,
+    Values, merge, read_values, render,
 };
 use gitops_kustomize::{ChartReference, Error, HelmCharts, HelmRelease, Remote};
+use gitops_source::{
+    BasicCredentials, ChartRepository, GitCredentials, HelmRepositories, HelmRepository,
+    IndexedCharts, OciCharts, OciRepositoryName, Registries, RegistryOptions, Tls,
+};
+use tokio::runtime::Builder;
+use url::Url;
 
-use crate::command::helm::{World, expand_name};
+use crate::{
+    command::helm::{World, expand_name},
+    repository::take_credentials,
+};
 
 const COMPAT: Compat = Compat::Helm4;
 
-/// Renders the charts that are there; none is fetched.
-#[derive(Debug)]
-pub(super) struct LocalCharts;
+/// As large as source-controller allows.
+const INDEX_MAX: u64 = 50 << 20;
+const CHART_MAX: u64 = 10 << 20;
 
-impl HelmCharts for LocalCharts {
-    fn pull(&self, chart: &ChartReference, _: &Scope) -> Result<Remote, Error> {
-        let name = &chart.name;
-        Err(Error::remote(format!("charts are not pulled: put '{name}' into the chart home first")))
+/// How long a chart may take to be fetched.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Renders charts; those that are not there are fetched from their repositories.
+#[derive(Debug)]
+pub(super) struct Charts {
+    /// Whether anything may be fetched.
+    pub(super) remote: bool,
+}
+
+impl HelmCharts for Charts {
+    fn pull(&self, chart: &ChartReference, scope: &Scope) -> Result<Remote, Error> {
+        if !self.remote {
+            return Err(Error::remote(format!(
+                "chart '{}' is not there, and fetching is off",
+                chart.name
+            )));
+        }
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::remote(format!("cannot connect: {error}")))?;
+        let package = runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, fetch(chart, scope)).await })
+            .map_err(|_| Error::remote(format!("fetching chart '{}' took too long", chart.name)))?
+            .map_err(|error| {
+                Error::remote(format!("cannot fetch chart '{}': {error:#}", chart.name))
+            })?;
+        let tree = unpack(&package[..], &Limits::default()).map_err(|error| {
+            Error::remote(format!("chart '{}': {}", chart.name, one_line(&error)))
+        })?;
+        let name = chart.name.rsplit('/').next().unwrap_or(&chart.name);
+        Ok(Remote { tree: Arc::new(tree), path: name.into() })
     }
 
     fn template(
@@ -45,25 +82,12 @@ impl HelmCharts for LocalCharts {
         };
         let world = World { dns: false };
         let rendered = render(chart, &values, &info, &options, &world, scope).map_err(told)?;
-        let mut stream = String::new();
-        if release.include_crds {
-            for crd in &rendered.crds {
-                stream.push_str("---\n");
-                stream.push_str(&gitops_template::bytes::from_bytes(&crd.data));
-                stream.push('\n');
-            }
-        }
-        for manifest in &rendered.manifests {
-            stream.push_str("---\n");
-            stream.push_str(&manifest.content);
-            stream.push('\n');
-        }
-        for hook in rendered.hooks.iter().filter(|_| !release.skip_hooks) {
-            if !(release.skip_tests && hook.is_test()) {
-                stream.push_str(&hook.document());
-            }
-        }
-        Ok(stream)
+        let shown = Shown {
+            crds: release.include_crds,
+            hooks: !release.skip_hooks,
+            tests: !release.skip_tests,
+        };
+        Ok(rendered.text(shown))
     }
 }
 
@@ -91,4 +115,34 @@ fn capabilities(release: &HelmRelease) -> Result<Capabilities, Error> {
     }
     capabilities.api_versions.extend(release.api_versions.iter().cloned());
     Ok(capabilities)
+}
+
+async fn fetch(chart: &ChartReference, scope: &Scope) -> anyhow::Result<Vec<u8>> {
+    // The address may hold a password, so it is not repeated.
+    let mut url = Url::parse(&chart.repository)
+        .map_err(|_| anyhow::anyhow!("the address of the repository is malformed"))?;
+    let range = match (chart.version.as_str(), chart.devel) {
+        ("", false) => "*",
+        ("", true) => ">0.0.0-0",
+        (version, _) => version,
+    };
+    let repository: Box<dyn ChartRepository> = if url.scheme() == "oci" {
+        let name = format!("{}/{}", chart.repository.trim_end_matches('/'), chart.name);
+        OciRepositoryName::parse(&name)?;
+        let charts =
+            OciCharts::new(&chart.repository, Registries::new(), RegistryOptions::default());
+        Box::new(charts.with_limit(CHART_MAX))
+    } else {
+        let credentials = match take_credentials(&mut url)? {
+            GitCredentials::Basic { username, password } => {
+                Some(BasicCredentials { username, password })
+            }
+            _ => None,
+        };
+        let repository = HelmRepository::new(url, Tls::default()).with_credentials(credentials);
+        let repositories = Arc::new(HelmRepositories::new(INDEX_MAX, CHART_MAX));
+        Box::new(IndexedCharts::new(repositories, repository))
+    };
+    let version = repository.find(&chart.name, range, scope).await?;
+    Ok(repository.download(&version, scope).await?.to_vec())
 }

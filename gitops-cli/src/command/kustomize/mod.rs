@@ -153,7 +153,9 @@ fn options(args: &Build) -> anyhow::Result<BuildOptions> {
         enable_managed_by_label: args.enable_managedby_label,
         trace: args.explain.is_some(),
         remotes,
-        helm: args.enable_helm.then(|| Arc::new(charts::LocalCharts) as Arc<dyn HelmCharts>),
+        helm: args.enable_helm.then(|| {
+            Arc::new(charts::Charts { remote: !args.no_remote_bases }) as Arc<dyn HelmCharts>
+        }),
         helm_defaults: HelmDefaults {
             api_versions: args.helm_api_versions.clone(),
             kube_version: args.helm_kube_version.clone().unwrap_or_default(),
