@@ -194,8 +194,8 @@ mod tests {
         let diagnostic = Diagnostic::new(&error, |_| Some(text.to_owned()));
         assert_eq!(
             diagnostic.to_string(),
-            "nil pointer evaluating interface {}.host\n  --> c/templates/a.yaml:2:13\n   |\n 2 | \
-             b:\t{{ .Values.db.host }}\n   |   \t         ^\n  hint: .Values.db is nil: neither the \
+            "nil pointer evaluating interface {}.host\n  --> c/templates/a.yaml:2:14\n   |\n 2 | \
+             b:\t{{ .Values.db.host }}\n   |   \t          ^\n  hint: .Values.db is nil: neither the \
              given values nor c/values.yaml set db; set it there, or write (.Values.db).host where \
              it may be missing"
         );
