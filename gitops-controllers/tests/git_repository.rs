@@ -74,11 +74,8 @@ impl World {
     }
 
     fn reconciler(&self, objects: Objects) -> GitRepositoryReconciler {
-        let storage = Storage {
-            store: Arc::clone(&self.store) as Arc<dyn ArtifactStore>,
-            address: "source.example".into(),
-            retention: Retention::default(),
-        };
+        let store = Arc::clone(&self.store) as Arc<dyn ArtifactStore>;
+        let storage = Storage::new(store, "source.example".into(), Retention::default());
         GitRepositoryReconciler::new(client(objects), storage)
     }
 

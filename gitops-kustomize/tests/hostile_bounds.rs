@@ -2,7 +2,6 @@
 //! it. Numbers of rows are those of the project's table of security cases.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
-#![expect(clippy::print_stdout, reason = "tests")]
 
 use std::{
     fmt::Write as _,

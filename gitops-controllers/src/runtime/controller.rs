@@ -1,12 +1,10 @@
 //! The loop around a reconciler: from a change in the cluster to a written status.
 
 use std::{
-    panic::AssertUnwindSafe,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use futures::FutureExt;
 use gitops_api::meta::{annotation, condition_type::READY, condition_type::STALLED};
 use gitops_core::{Class, Failure, ObjectId, Stage};
 use kube::api::{ApiResource, DynamicObject};
@@ -15,11 +13,13 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::{
-    Attempt, Before, Cache, Change, Context, Done, Fault, Happening, Involved, Key, Kind, Notice,
-    Queue, Reconcile, Requeue, Settled, Stop, Told, Turn, TurnResult,
+    Attempt, Before, Cache, Context, Fault, Happening, Involved, Key, Kind, Notice, Queue,
+    Reconcile, Requeue, Settled, Told, TurnResult,
+    asks::asks_for_turn,
     attempt::ProgressNote,
     base::{Base, Report},
     cache::decode,
+    guard::catch,
     in_progress,
     queue::{Job, Next},
     settle,
@@ -493,36 +493,4 @@ fn log(notice: &Notice) {
     } else {
         tracing::info!(reason = notice.reason, "{}", notice.message);
     }
-}
-
-/// Runs a turn; a panic is its failure.
-async fn catch(turn: impl Future<Output = Turn>) -> Result<Result<Done, Stop>, Failure> {
-    match AssertUnwindSafe(turn).catch_unwind().await {
-        Ok(turn) => Ok(turn),
-        Err(panic) => {
-            let text = panic
-                .downcast_ref::<&str>()
-                .map(ToString::to_string)
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_default();
-            tracing::error!(panic = %text, "Observed a panic in reconciler");
-            let fault = Fault::new(Class::Internal, format!("panic: {text} [recovered]"));
-            Err(Failure::new(Stage::Apply, fault))
-        }
-    }
-}
-
-/// Whether a change of an object asks for a turn: our own status writes must not.
-fn asks_for_turn(change: &Change) -> bool {
-    let (Some(old), Some(new)) = (&change.old, &change.new) else {
-        return true;
-    };
-    let request = |object: &DynamicObject| {
-        let annotations = object.metadata.annotations.as_ref();
-        annotations.and_then(|all| all.get(annotation::RECONCILE_REQUESTED_AT)).cloned()
-    };
-    old.metadata.uid != new.metadata.uid
-        || old.metadata.generation != new.metadata.generation
-        || old.metadata.deletion_timestamp.is_some() != new.metadata.deletion_timestamp.is_some()
-        || request(old) != request(new)
 }

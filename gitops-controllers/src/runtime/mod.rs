@@ -6,6 +6,7 @@
 //! retries) follows in [`settle`] from the kind's [`Profile`]. A [`Controller`] runs it on the
 //! objects of a [`Cache`], as its [`Queue`] says.
 
+mod asks;
 mod attempt;
 mod base;
 mod cache;
@@ -13,6 +14,7 @@ mod client;
 mod context;
 mod controller;
 mod events;
+mod guard;
 mod kind;
 mod leader;
 mod log;

@@ -3,77 +3,39 @@
 //! Follows Flux's `internal/helm/chart`: when a chart is taken as it is, when it is packaged anew,
 //! and what its version is then.
 
+mod dependencies;
+mod error;
+mod repositories;
+mod values;
+
 use std::{
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use gitops_core::{Class, Classify, Scope, Tree, Version, VersionRange};
-use gitops_helm::{Chart, ChartError, Compat, Dependency, LoadOptions};
+use gitops_core::{Scope, Tree, Version};
+use gitops_helm::{Chart, ChartError, LoadOptions};
 use serde_json::{Map, Value};
 
 use super::{
     entry::{ChartChoiceError, ChartVersion},
-    package::{package, yaml},
+    package::package,
 };
 use crate::SourceError;
+use dependencies::{fetch, is_local, missing};
+use error::during;
+use values::{merge_file, merge_local, overwrite_values};
+
+pub use dependencies::normalize_url;
+pub use error::ChartBuildError;
+pub use repositories::{ChartRepositories, ChartRepository, FindChartError};
 
 /// How many dependencies are fetched at a time.
 const PARALLEL: usize = 4;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// Where charts can be had by name.
-#[async_trait]
-pub trait ChartRepository: Send + Sync {
-    /// The version of a chart that a range asks for.
-    ///
-    /// # Errors
-    /// When there is none, or the repository cannot be read.
-    async fn find(
-        &self,
-        chart: &str,
-        range: &str,
-        scope: &Scope,
-    ) -> Result<ChartVersion, FindChartError>;
-
-    /// Checks who signed a version.
-    ///
-    /// # Errors
-    /// When nobody did whom the repository was told to trust.
-    async fn verify(&self, version: &ChartVersion, scope: &Scope) -> Result<(), SourceError>;
-
-    /// Downloads the package of a version.
-    ///
-    /// # Errors
-    /// When it cannot be had.
-    async fn download(&self, version: &ChartVersion, scope: &Scope) -> Result<Bytes, SourceError>;
-}
-
-/// Why a chart was not found.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FindChartError {
-    /// The repository has no such chart or version.
-    #[error(transparent)]
-    Choice(#[from] ChartChoiceError),
-    /// The repository cannot be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-}
-
-/// Gives the repository of a URL, for dependencies.
-#[async_trait]
-pub trait ChartRepositories: Send + Sync {
-    /// The repository of a URL that was normalised.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    async fn repository(&self, url: &str) -> Result<Arc<dyn ChartRepository>, Cause>;
-}
 
 /// How a chart is built.
 #[derive(Clone, Debug, Default)]
@@ -158,75 +120,6 @@ impl BuiltChart {
         }
         text
     }
-}
-
-/// Why a chart could not be built. The chain of causes, joined by `: `, is Flux's text.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ChartBuildError {
-    /// There is no such chart.
-    #[error("invalid chart reference")]
-    Reference(#[source] Cause),
-    /// It could not be had.
-    #[error("chart pull error")]
-    Pull(#[source] Cause),
-    /// Its version cannot take the metadata.
-    #[error("chart metadata patch error")]
-    Metadata(#[source] Cause),
-    /// The values files cannot be merged.
-    #[error("values files merge error")]
-    Values(#[source] Cause),
-    /// What it depends on could not be had.
-    #[error("dependency build error")]
-    Dependencies(#[source] Cause),
-    /// It could not be packaged.
-    #[error("chart package error")]
-    Package(#[source] Cause),
-    /// It is not signed as it should be.
-    #[error("chart verification error")]
-    Verification(#[source] SourceError),
-    /// Stopped from outside.
-    #[error(transparent)]
-    Cancelled(#[from] gitops_core::Cancelled),
-}
-
-impl ChartBuildError {
-    /// The reason by which Flux tells it.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Reference(_) => "InvalidChartReference",
-            Self::Pull(_) => "ChartPullError",
-            Self::Metadata(_) => "MetadataPatchError",
-            Self::Values(_) => "ValuesFilesError",
-            Self::Dependencies(_) => "DependencyBuildError",
-            Self::Package(_) => "ChartPackageError",
-            Self::Verification(_) => "ChartVerificationError",
-            Self::Cancelled(_) => "Unknown",
-        }
-    }
-}
-
-impl Classify for ChartBuildError {
-    fn class(&self) -> Class {
-        match self {
-            Self::Reference(_) | Self::Metadata(_) | Self::Values(_) => Class::Invalid,
-            Self::Pull(_) | Self::Dependencies(_) | Self::Package(_) => Class::Transient,
-            Self::Verification(_) => Class::Denied,
-            Self::Cancelled(error) => error.class(),
-        }
-    }
-}
-
-/// Words in front of their cause.
-#[derive(Debug, thiserror::Error)]
-#[error("{doing}")]
-struct During {
-    doing: String,
-    source: Cause,
-}
-
-fn during(doing: impl Into<String>, source: impl Into<Cause>) -> Cause {
-    Box::new(During { doing: doing.into(), source: source.into() })
 }
 
 /// A chart of a repository.
@@ -473,206 +366,9 @@ fn take_stored(built: &mut BuiltChart, options: &ChartBuildOptions) -> bool {
     }
 }
 
-fn merge_local(
-    local: &LocalChart,
-    options: &ChartBuildOptions,
-) -> Result<(Map<String, Value>, Vec<String>), Cause> {
-    let mut values = Map::new();
-    let mut used = Vec::new();
-    for path in &options.values_files {
-        let place = confined(path);
-        match local.tree.read(&place) {
-            Ok(data) => {
-                merge_file(&mut values, path, &data)?;
-                used.push(path.clone());
-            }
-            Err(error) if error.is_not_found() && options.ignore_missing => {}
-            Err(_) => {
-                let place = place.display();
-                let why = format!("no values file found at path '/{place}' (reference '{path}')");
-                return Err(why.into());
-            }
-        }
-    }
-    Ok((values, used))
-}
-
-fn merge_file(values: &mut Map<String, Value>, path: &str, data: &[u8]) -> Result<(), Cause> {
-    let read = gitops_helm::read_values(data, Compat::Helm3);
-    let read =
-        read.map_err(|error| during(format!("unmarshaling values from '{path}' failed"), error))?;
-    gitops_helm::merge(values, read);
-    Ok(())
-}
-
-/// Puts merged values in place of `values.yaml`; false when that changes nothing.
-fn overwrite_values(chart: &mut Chart, values: Map<String, Value>) -> Result<bool, Cause> {
-    let text = if values.is_empty() {
-        String::new()
-    } else {
-        let mut values = Value::Object(values.clone());
-        integers(&mut values);
-        yaml(values)?
-    };
-    let file = chart.raw.iter_mut().find(|file| file.name == "values.yaml");
-    let file = file.ok_or("failed to locate values file: values.yaml")?;
-    if file.data == text.as_bytes() {
-        return Ok(false);
-    }
-    file.data = text.into();
-    chart.values = Some(values);
-    Ok(true)
-}
-
-/// Whole numbers print as such, as Go's JSON has them.
-fn integers(value: &mut Value) {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match value {
-        Value::Number(number) => {
-            if let Some(float) = number.as_f64()
-                && float.fract() == 0.0
-                && float.abs() <= EXACT
-            {
-                #[allow(clippy::cast_possible_truncation, reason = "whole and small enough")]
-                let whole = float as i64;
-                *value = whole.into();
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(integers),
-        Value::Object(fields) => fields.values_mut().for_each(integers),
-        _ => {}
-    }
-}
-
 fn packed(chart: &Chart) -> Result<Bytes, ChartBuildError> {
     package(chart)
         .map_err(|error| ChartBuildError::Package(during("failed to package chart", error)))
-}
-
-/// The dependencies that are declared and not there, by the name under which the chart uses them.
-fn missing(chart: &Chart) -> Vec<(String, Dependency)> {
-    let wanted = match &chart.lock {
-        Some(lock) => &lock.dependencies,
-        None => &chart.metadata.dependencies,
-    };
-    if wanted.len() == chart.dependencies.len() {
-        return Vec::new();
-    }
-    let mut missing: Vec<(String, Dependency)> = Vec::new();
-    for dependency in wanted {
-        let name = dependency.local_name();
-        let is_there = chart.dependencies.iter().any(|own| own.name() == name);
-        if !is_there && missing.iter().all(|(known, _)| known != name) {
-            missing.push((name.to_owned(), dependency.clone()));
-        }
-    }
-    missing
-}
-
-fn is_local(dependency: &Dependency) -> bool {
-    dependency.repository.is_empty() || dependency.repository.starts_with("file://")
-}
-
-async fn fetch(
-    local: &LocalChart,
-    path: &Path,
-    dependency: &Dependency,
-    repositories: &dyn ChartRepositories,
-    options: &ChartBuildOptions,
-    scope: &Scope,
-) -> Result<Chart, Cause> {
-    let mut chart = if is_local(dependency) {
-        let (local, path) = (local.clone(), path.to_owned());
-        let (dependency, options) = (dependency.clone(), options.clone());
-        let loaded =
-            tokio::task::spawn_blocking(move || load_local(&local, &path, &dependency, &options));
-        loaded.await.map_err(|_| gitops_core::Cancelled)??
-    } else {
-        load_remote(dependency, repositories, options, scope).await?
-    };
-    if !dependency.alias.is_empty() {
-        chart.metadata.name.clone_from(&dependency.alias);
-    }
-    Ok(chart)
-}
-
-fn load_local(
-    local: &LocalChart,
-    path: &Path,
-    dependency: &Dependency,
-    options: &ChartBuildOptions,
-) -> Result<Chart, Cause> {
-    let repository = &dependency.repository;
-    let place = match repository.strip_prefix("file://") {
-        Some(relative) => path.join(relative.trim_start_matches('/')),
-        None => path.join("charts").join(&dependency.name),
-    };
-    let place = confined(&place.display().to_string());
-    if local.tree.stat(&place).is_err() {
-        let place = place.display();
-        return Err(format!("no chart found at '/{place}' (reference '{repository}')").into());
-    }
-    let range: VersionRange =
-        dependency.version.parse().map_err(|error: gitops_core::VersionRangeError| {
-            let wanted = &dependency.version;
-            during(format!("invalid version/constraint format '{wanted}'"), error)
-        })?;
-    let chart = Chart::load(&*local.tree, &place, &options.load).map_err(|error| {
-        let place = place.display();
-        during(format!("failed to load chart from '/{place}' (reference '{repository}')"), error)
-    })?;
-    let version = Version::parse(&chart.metadata.version).ok_or("Invalid Semantic Version")?;
-    if !range.contains(&version) {
-        let wanted = &dependency.version;
-        return Err(format!("can't get a valid version for constraint '{wanted}'").into());
-    }
-    Ok(chart)
-}
-
-async fn load_remote(
-    dependency: &Dependency,
-    repositories: &dyn ChartRepositories,
-    options: &ChartBuildOptions,
-    scope: &Scope,
-) -> Result<Chart, Cause> {
-    let (name, version, address) = (&dependency.name, &dependency.version, &dependency.repository);
-    let url = normalize_url(address);
-    if address.starts_with('@') {
-        let why = format!("aliased repository dependency is not supported: {address}");
-        return Err(why.into());
-    }
-    if !["oci://", "https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(format!("invalid dependency repository URL: {address}").into());
-    }
-    let repository = repositories.repository(&url).await.map_err(|error| {
-        during(format!("failed to get chart repository for URL '{url}'"), error)
-    })?;
-    let found = repository.find(name, version, scope).await.map_err(|error| {
-        during(format!("failed to get chart '{name}' version '{version}' from '{address}'"), error)
-    })?;
-    let archive = repository.download(&found, scope).await.map_err(|error| {
-        during(format!("chart download of version '{}' failed", found.version), error)
-    })?;
-    let load = options.load.clone();
-    let loaded = tokio::task::spawn_blocking(move || Chart::from_archive(&archive, &load)).await;
-    loaded.map_err(|_| gitops_core::Cancelled)?.map_err(|error| {
-        during(format!("failed to load downloaded archive of version '{}'", found.version), error)
-    })
-}
-
-/// The URL of a repository in the one form in which URLs are compared: with a slash at its end,
-/// or without one for a registry.
-pub fn normalize_url(url: &str) -> String {
-    let Ok(mut parsed) = url.parse::<url::Url>() else {
-        return url.to_owned();
-    };
-    let path = parsed.path().trim_end_matches('/').to_owned();
-    if parsed.scheme() == "oci" {
-        parsed.set_path(&path);
-    } else {
-        parsed.set_path(&format!("{path}/"));
-    }
-    parsed.to_string()
 }
 
 /// A version with other build metadata; without any, as it is.

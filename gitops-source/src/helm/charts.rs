@@ -9,7 +9,7 @@ use gitops_core::{ArtifactKey, Cancelled, Digest, Scope, Version, VersionRange};
 use super::{
     build::{ChartRepository, FindChartError},
     entry::{ChartChoiceError, ChartVersion, choose_version},
-    index::{ReadAt, find_chart},
+    find::{ReadAt, find_chart},
     repository::{FoundIndex, HelmRepositories, HelmRepository},
 };
 use crate::{

@@ -5,6 +5,7 @@
 mod build;
 mod charts;
 mod entry;
+mod find;
 mod index;
 mod package;
 mod repository;
@@ -16,5 +17,6 @@ pub use build::{
 };
 pub use charts::{IndexedCharts, OciCharts, VerifyImage};
 pub use entry::{ChartChoiceError, ChartVersion, choose_version};
-pub use index::{IndexError, find_chart};
+pub use find::find_chart;
+pub use index::IndexError;
 pub use repository::{BasicCredentials, FoundIndex, HelmRepositories, HelmRepository, StoredIndex};
