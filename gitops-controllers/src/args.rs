@@ -252,6 +252,7 @@ pub struct KustomizeArgs {
 }
 
 /// The variables of this process, where clouds put what proves its identity.
+#[expect(clippy::disallowed_methods, reason = "here, and only here, the environment is read")]
 pub fn environment() -> gitops_auth::Environment {
     gitops_auth::Environment::new(|name| std::env::var(name).ok())
 }

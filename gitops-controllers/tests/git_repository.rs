@@ -350,7 +350,8 @@ async fn secrets_are_in_no_condition_event_or_error() {
         format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{CANARY}\n-----END OPENSSH PRIVATE KEY-----");
     let pem = format!("-----BEGIN CERTIFICATE-----\n{CANARY}\n-----END CERTIFICATE-----");
     let proxy_url = format!("http://{CANARY}:{CANARY}@127.0.0.1:1");
-    let cases: Vec<(&str, Value, Vec<(&str, &str)>)> = vec![
+    type Case<'c> = (&'c str, Value, Vec<(&'c str, &'c str)>);
+    let cases: Vec<Case<'_>> = vec![
         (&http, json!({"secretRef": use_it}), vec![("username", CANARY), ("password", CANARY)]),
         (&http, json!({"secretRef": use_it}), vec![("password", CANARY)]),
         (&http, json!({"secretRef": use_it}), vec![("bearerToken", CANARY)]),

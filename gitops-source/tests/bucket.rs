@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed assertion is the purpose")]
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, fmt::Write as _, net::SocketAddr, path::Path, sync::Arc, time::Duration,
+};
 
 use axum::{
     Router,
@@ -66,11 +68,12 @@ fn etag(text: &str) -> String {
     Digest::sha256(text.as_bytes()).hex()[..8].to_owned()
 }
 
+#[expect(clippy::too_many_lines, reason = "one answer after the other")]
 async fn answer(State(cloud): State<Cloud>, request: Request) -> Response {
     let uri = request.uri().clone();
     let mut seen = format!("{} {uri}", request.method());
     for (name, value) in request.headers() {
-        seen.push_str(&format!("\n{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+        let _ = write!(seen, "\n{name}: {}", String::from_utf8_lossy(value.as_bytes()));
     }
     let proven = cloud.wanted.is_none_or(|wanted| seen.contains(wanted));
     cloud.requests.lock().push(seen);
@@ -118,26 +121,24 @@ async fn answer(State(cloud): State<Cloud>, request: Request) -> Response {
     let key = rest.trim_start_matches('/');
     if get("comp") == "list" {
         let (page, next) = cloud.page(get("prefix"), get("marker"));
-        let blobs: String = page
-            .iter()
-            .map(|(key, etag)| {
-                format!(
-                    "<Blob><Name>{key}</Name><Properties><Etag>{etag}</Etag></Properties></Blob>"
-                )
-            })
-            .collect();
+        let mut blobs = String::new();
+        for (key, etag) in &page {
+            let _ = write!(
+                blobs,
+                "<Blob><Name>{key}</Name><Properties><Etag>{etag}</Etag></Properties></Blob>"
+            );
+        }
         let next = next.unwrap_or_default();
         return format!("<EnumerationResults><Blobs>{blobs}</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>").into_response();
     }
     if get("list-type") == "2" {
         let (page, next) = cloud.page(get("prefix"), get("continuation-token"));
-        let contents: String = page
-            .iter()
-            .map(|(key, etag)| {
-                let key: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
-                format!("<Contents><Key>{key}</Key><ETag>\"{etag}\"</ETag></Contents>")
-            })
-            .collect();
+        let mut contents = String::new();
+        for (key, etag) in &page {
+            let key: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
+            let _ =
+                write!(contents, "<Contents><Key>{key}</Key><ETag>\"{etag}\"</ETag></Contents>");
+        }
         let truncated = next.is_some();
         let next =
             next.map(|next| format!("<NextContinuationToken>{next}</NextContinuationToken>"));

@@ -160,7 +160,7 @@ async fn dependencies_come_along() {
     let (built, chart) = build(parent("https://charts.example.com", "^2")).await.unwrap();
     assert_eq!(built.dependencies, 2);
     let chart = chart.unwrap();
-    let mut names: Vec<_> = chart.dependencies.iter().map(|chart| chart.name()).collect();
+    let mut names: Vec<_> = chart.dependencies.iter().map(Chart::name).collect();
     names.sort_unstable();
     assert_eq!(names, ["far", "other"]);
     for (repository, version, text) in [

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed assertion is the purpose")]
 
 use std::{
+    fmt::Write as _,
     net::SocketAddr,
     os::unix::fs::FileExt as _,
     sync::{
@@ -27,11 +28,14 @@ use gitops_source::{
 };
 use parking_lot::Mutex;
 
+/// Paths that were asked for, and with which credentials.
+type Requests = Arc<Mutex<Vec<(String, Option<String>)>>>;
+
 /// A server with files, which remembers what it was asked.
 #[derive(Clone, Default)]
 struct Files {
     files: Arc<Mutex<std::collections::BTreeMap<String, Bytes>>>,
-    requests: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    requests: Requests,
     bodies: Arc<AtomicUsize>,
     password: Option<&'static str>,
     redirect: Option<String>,
@@ -210,12 +214,10 @@ async fn the_same_index_in_json_gives_the_same_bytes() {
 
 #[tokio::test]
 async fn what_is_no_index_says_so() {
-    let bomb = format!(
-        "apiVersion: v1\nentries:\n  a: &a [x, x]\n{}",
-        (1..30)
-            .map(|i| format!("  b{i}: &b{i} [*a, *a, *a, *a, *a, *a, *a, *a]\n"))
-            .collect::<String>()
-    );
+    let mut bomb = String::from("apiVersion: v1\nentries:\n  a: &a [x, x]\n");
+    for number in 1..30 {
+        let _ = writeln!(bomb, "  b{number}: &b{number} [*a, *a, *a, *a, *a, *a, *a, *a]");
+    }
     for (content, expected) in [
         ("", "empty index.yaml file"),
         ("entries: {}\n", "no API version specified"),
@@ -289,8 +291,8 @@ async fn bodies_without_end_and_drop_by_drop_are_given_up() {
 
 const BASIC: &str = "Basic aGVsbTpjYW5hcnktcGFzc3dvcmQ=";
 
-fn credentials() -> Option<BasicCredentials> {
-    Some(BasicCredentials { username: "helm".into(), password: "canary-password".into() })
+fn credentials() -> BasicCredentials {
+    BasicCredentials { username: "helm".into(), password: "canary-password".into() }
 }
 
 #[tokio::test]
@@ -303,7 +305,7 @@ async fn credentials_stay_with_their_server() {
         .with("/charts/own.tgz", "chart");
     let own = own.serve().await;
     let (repositories, scope) = (HelmRepositories::default(), Scope::background());
-    let repository = repository(own, "/charts").with_credentials(credentials());
+    let repository = repository(own, "/charts").with_credentials(Some(credentials()));
     assert!(repositories.index(&repository, None, &scope).await.is_ok());
     let version = |url: &str| ChartVersion::new("c", "1.0.0", &[url], "");
     assert!(repositories.download(&repository, &version("own.tgz"), &scope).await.is_ok());
@@ -316,7 +318,7 @@ async fn credentials_stay_with_their_server() {
 
     let elsewhere =
         Files { redirect: Some(format!("http://{other}")), ..Files::default() }.serve().await;
-    let redirected = self::repository(elsewhere, "/charts").with_credentials(credentials());
+    let redirected = self::repository(elsewhere, "/charts").with_credentials(Some(credentials()));
     assert!(repositories.index(&redirected, None, &scope).await.is_ok());
     assert_eq!(asked.lock().pop().unwrap().1, None, "not where a redirect leads");
 

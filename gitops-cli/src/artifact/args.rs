@@ -2,6 +2,7 @@
 //!
 //! What Flux requires is not required here, but checked where Flux checks it, for the same message
 //! and the same exit code.
+#![allow(clippy::doc_markdown, rustdoc::bare_urls, reason = "the comments are the texts of --help")]
 
 use std::path::PathBuf;
 
@@ -111,6 +112,7 @@ pub(crate) struct Ignore {
 }
 
 /// Arguments of `gitops push artifact`.
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 #[derive(Debug, Args)]
 pub(crate) struct Push {
     /// The artifact, as oci://REGISTRY/REPOSITORY:TAG

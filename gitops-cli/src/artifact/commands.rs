@@ -1,6 +1,6 @@
 //! The commands: arguments in, library calls, text out.
 
-use std::{collections::BTreeMap, io::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, io::Write as _, path::Path};
 
 use anyhow::{Context as _, bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -176,11 +176,11 @@ fn table(rows: &[[String; 4]]) -> String {
     // The header's last column has no tab, but a space.
     for (column, name) in header.iter().enumerate() {
         let end = if column == 3 { " \n" } else { "\t" };
-        out.push_str(&format!("{name:width$}{end}", width = widths[column]));
+        let _ = write!(out, "{name:width$}{end}", width = widths[column]);
     }
     for row in rows {
         for (cell, width) in row.iter().zip(widths) {
-            out.push_str(&format!("{cell:width$}\t"));
+            let _ = write!(out, "{cell:width$}\t");
         }
         out.push('\n');
     }

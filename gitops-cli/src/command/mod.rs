@@ -21,7 +21,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Kustomize(Kustomize::Build(args)) => kustomize::run(&args),
-        Command::Helm(args) => helm::run(&args),
+        Command::Helm(args) => Ok(helm::run(&args)),
         Command::Fetch(command) => fetch::run(command),
         Command::Push(PushCommand::Artifact(args)) => artifact::run(artifact::Command::Push(args)),
         Command::Pull(PullCommand::Artifact(args)) => artifact::run(artifact::Command::Pull(args)),

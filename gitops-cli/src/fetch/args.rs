@@ -1,4 +1,5 @@
 //! Arguments of `gitops fetch`.
+#![allow(clippy::doc_markdown, rustdoc::bare_urls, reason = "the comments are the texts of --help")]
 
 use std::path::PathBuf;
 

@@ -8,7 +8,7 @@ mod oci;
 mod output;
 mod progress;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use gitops_core::Scope;
 
@@ -23,7 +23,7 @@ pub(crate) fn run(command: FetchCommand) -> anyhow::Result<ExitCode> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let bar = progress::Bar::new();
-    let scope = Scope::background().with_progress(bar.clone());
+    let scope = Scope::background().with_progress(Arc::clone(&bar) as _);
     runtime.block_on(async {
         let work = async {
             match command {

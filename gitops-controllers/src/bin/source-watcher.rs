@@ -1,4 +1,4 @@
-//! Reconciles ArtifactGenerators: composes artifacts, and stores and serves them.
+//! Reconciles `ArtifactGenerator` objects: composes artifacts, and stores and serves them.
 
 use clap::Parser;
 use gitops_controllers::{args::WatcherArgs, process};

@@ -79,9 +79,10 @@ pub(super) async fn certificates(
 ) -> Result<Tls, String> {
     let place = format!("'{namespace}/{name}'");
     let data = credentials::secret(client, namespace, name).await.map_err(|why| {
-        match why.ends_with("not found") {
-            true => format!("secret {place} not found"),
-            false => format!("failed to get secret {place}: {why}"),
+        if why.ends_with("not found") {
+            format!("secret {place} not found")
+        } else {
+            format!("failed to get secret {place}: {why}")
         }
     })?;
     secret_data::required_tls(&data, &place)

@@ -168,6 +168,7 @@ pub(super) struct Template {
 }
 
 /// Arguments of `gitops helm lint`.
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 #[derive(Debug, Args)]
 pub(super) struct Lint {
     /// Directories and .tgz files

@@ -91,12 +91,12 @@ fn lint_one(
     if path.ends_with(".tgz") || path.ends_with(".tar.gz") {
         return lint_archive(path, values, options);
     }
-    let metadata = PathBuf::from_iter(Path::new(path).join("Chart.yaml").components());
+    let metadata = Path::new(path).join("Chart.yaml").components().collect::<PathBuf>();
     if let Err(error) = std::fs::metadata(&metadata) {
         let reason = reason(&error);
         bail!("unable to check Chart.yaml file in chart: stat {}: {reason}", metadata.display());
     }
-    let full = PathBuf::from_iter(std::path::absolute(path)?.components());
+    let full = std::path::absolute(path)?.components().collect::<PathBuf>();
     let tree = DiskTree::open("/")?;
     Ok(lint(&tree, &full, &full.display().to_string(), values, options))
 }

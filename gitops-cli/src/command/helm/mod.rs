@@ -25,7 +25,7 @@ pub(crate) use release_name::expand as expand_name;
 pub(crate) use world::World;
 
 /// Does what was asked. Errors are told in Helm's manner, on one line each.
-pub(crate) fn run(helm: &Helm) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(helm: &Helm) -> ExitCode {
     let compat = helm.helm_compat.into();
     let done = match &helm.command {
         HelmCommand::Template(args) => template::run(args, compat),
@@ -37,10 +37,10 @@ pub(crate) fn run(helm: &Helm) -> anyhow::Result<ExitCode> {
         }
     };
     match done {
-        Ok(code) => Ok(code),
+        Ok(code) => code,
         Err(error) => {
             anstream::eprintln!("Error: {error:#}");
-            Ok(ExitCode::FAILURE)
+            ExitCode::FAILURE
         }
     }
 }

@@ -129,7 +129,7 @@ fn show_only(wanted: &[String], stream: &str, compat: Compat) -> anyhow::Result<
             let Some(name) = source_of(document) else { continue };
             if gitops_helm::match_path(pattern, name) {
                 found = true;
-                out.push_str(&format!("---\n{document}\n"));
+                out.extend(["---\n", document, "\n"]);
             }
         }
         if !found {
@@ -171,7 +171,7 @@ fn write_files(args: &Template, release: &Release, directory: &Path) -> anyhow::
             .open(&file)
             .with_context(|| format!("cannot write {}", file.display()))?;
         file_out.write_all(&to_bytes(&format!("---\n# Source: {path}\n{content}\n")))?;
-        out.push_str(&format!("wrote {}\n", file.display()));
+        out.extend(["wrote ", &file.display().to_string(), "\n"]);
     }
     Ok(out)
 }
