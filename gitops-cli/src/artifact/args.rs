@@ -2,7 +2,12 @@
 //!
 //! What Flux requires is not required here, but checked where Flux checks it, for the same message
 //! and the same exit code.
-#![allow(clippy::doc_markdown, rustdoc::bare_urls, reason = "the comments are the texts of --help")]
+#![allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are the texts of --help"
+)]
 
 use std::path::PathBuf;
 

@@ -1,5 +1,10 @@
 //! Arguments of `gitops fetch`.
-#![allow(clippy::doc_markdown, rustdoc::bare_urls, reason = "the comments are the texts of --help")]
+#![allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are the texts of --help"
+)]
 
 use std::path::PathBuf;
 

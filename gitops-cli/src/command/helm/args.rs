@@ -1,4 +1,5 @@
 //! The command line of `gitops helm`.
+#![allow(rustdoc::broken_intra_doc_links, reason = "the comments are the texts of --help")]
 
 use std::path::PathBuf;
 
