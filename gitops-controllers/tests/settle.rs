@@ -288,7 +288,9 @@ proptest! {
         }
         // A stall is final, and nothing else is.
         prop_assert_eq!(is_true(condition::STALLED), settled.requeue == Requeue::Never);
-        if is_true(condition::STALLED) || turn.is_ok() {
+        let reason = settled.conditions.iter().find(|c| c.type_ == condition::READY);
+        let behind = reason.is_some_and(|ready| profile.unobserved.contains(&ready.reason.as_str()));
+        if (is_true(condition::STALLED) && !behind) || turn.is_ok() {
             prop_assert!(settled.observe_generation);
         } else {
             prop_assert!(!settled.observe_generation);
