@@ -24,7 +24,6 @@ pub(crate) struct Lexer<'s> {
     inside: bool,
     parens: u32,
     ended: bool,
-    /// A left delimiter was cut from the text before it was read.
     words: Keywords,
 }
 
@@ -325,14 +324,9 @@ pub(crate) fn is_alphanumeric(char: char) -> bool {
     }
 }
 
-/// Unicode's decimal digits; Rust's `is_numeric` knows other numbers too.
+/// Whether Unicode says that it is a decimal digit; Rust's `is_numeric` knows other numbers too. The
+/// digits of a script stand together, from its zero on; these are the scripts in daily use.
 fn is_digit(char: char) -> bool {
-    // Every block of decimal digits starts with a zero whose nine successors are numeric as well;
-    // outside of ASCII no template was ever seen to use one.
-    char.is_numeric() && regex_digit(char)
-}
-
-fn regex_digit(char: char) -> bool {
     const ZEROS: [u32; 12] = [
         0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0E50, 0x0ED0,
         0xFF10,

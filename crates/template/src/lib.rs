@@ -42,6 +42,7 @@ mod value;
 pub use context::Context;
 pub use engine::{MissingKey, Options, Templates};
 pub use error::{Error, ErrorKind, Frame};
+pub use exec::strip_missing;
 pub use funcs::{HelmVersion, encoding::yaml_text as to_yaml, helm, hermetic, sprig};
 pub use function::{Arguments, Body, CallError, Function, Functions};
 pub use host::{Host, Sealed};

@@ -38,6 +38,7 @@ pub(crate) fn parse(source: &Arc<Source>, functions: &Functions) -> Result<Vec<T
         parens: 0,
         blocks: 0,
         trees: Vec::new(),
+        places: HashMap::new(),
     };
     let body = parser.file()?;
     parser.add(Arc::clone(&source.name), body)?;
@@ -61,6 +62,8 @@ struct Parser<'s> {
     parens: u32,
     blocks: u32,
     trees: Vec<Tree>,
+    /// Where in `trees` a name stands.
+    places: HashMap<Arc<str>, usize>,
 }
 
 /// How a list of statements ended.
@@ -187,10 +190,12 @@ impl<'s> Parser<'s> {
     /// A second definition replaces one that is blank, and is dropped if it is blank itself.
     fn add(&mut self, name: Arc<str>, body: Vec<Statement>) -> Result<(), Error> {
         let tree = Tree { name, source: Arc::clone(self.source), body };
-        let Some(old) = self.trees.iter_mut().find(|old| old.name == tree.name) else {
+        let Some(&place) = self.places.get(&tree.name) else {
+            self.places.insert(Arc::clone(&tree.name), self.trees.len());
             self.trees.push(tree);
             return Ok(());
         };
+        let old = &mut self.trees[place];
         if old.is_blank() {
             *old = tree;
         } else if !tree.is_blank() {

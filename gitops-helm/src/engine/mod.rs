@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use gitops_core::Scope;
 use gitops_template::{
     Context, Functions, Host, Limits, Map, MapKind, MissingKey, Options, Templates, Text, Value,
+    strip_missing,
 };
 
 use crate::{Capabilities, Chart, Compat, Values};
@@ -100,7 +101,7 @@ pub fn render_templates(
             let diagnostic = Diagnostic::new(&error, source);
             EngineError::exec(error, path, options.compat, diagnostic)
         })?;
-        rendered.insert(path.to_string(), without_missing(text));
+        rendered.insert(path.to_string(), strip_missing(text));
     }
     Ok(rendered)
 }
@@ -126,10 +127,4 @@ fn values_kind(compat: Compat) -> MapKind {
         Compat::Helm4 => "common.Values",
         Compat::Helm3 => "chartutil.Values",
     })
-}
-
-/// What Go prints for a missing value is taken out of the whole text, as Helm does.
-fn without_missing(text: String) -> String {
-    const MISSING: &str = "<no value>";
-    if text.contains(MISSING) { text.replace(MISSING, "") } else { text }
 }

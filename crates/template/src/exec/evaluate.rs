@@ -2,7 +2,7 @@
 
 use super::{Operand, State, deeper};
 use crate::{
-    Error, Text, Value,
+    Error, Map, Text, Value,
     ast::{Command, Expression, ExpressionKind, NodeRef, Number, Pipeline},
     engine::MissingKey,
     quote::quoted,
@@ -218,14 +218,7 @@ impl<'t> State<'_, 't, '_> {
                         |values, _| named::call(&map, name, values),
                     );
                 }
-                if given.has_arguments() {
-                    return Err(self.fail(format!("{name} is not a method but has arguments")));
-                }
-                let of = map.kind().element();
-                return match map.get(name) {
-                    Some(value) => Ok(Operand::element(value, of)),
-                    None => self.missing(name, of),
-                };
+                return self.key(map, name, &given);
             }
             Value::Object(object) => {
                 if let Some(method) = object.method(name) {
@@ -248,20 +241,25 @@ impl<'t> State<'_, 't, '_> {
                     return Ok(Operand::plain(value));
                 }
                 if let Some(map) = object.map() {
-                    if given.has_arguments() {
-                        return Err(self.fail(format!("{name} is not a method but has arguments")));
-                    }
-                    let of = map.kind().element();
-                    return match map.get(name) {
-                        Some(value) => Ok(Operand::element(value, of)),
-                        None => self.missing(name, of),
-                    };
+                    return self.key(&map, name, &given);
                 }
             }
             _ => {}
         }
         let of = receiver.type_of();
         Err(self.fail(format!("can't evaluate field {name} in type {of}")))
+    }
+
+    /// A key of a map, which takes no arguments.
+    fn key(&self, map: &Map, name: &str, given: &Given<'_>) -> Result<Operand, Error> {
+        if given.has_arguments() {
+            return Err(self.fail(format!("{name} is not a method but has arguments")));
+        }
+        let of = map.kind().element();
+        match map.get(name) {
+            Some(value) => Ok(Operand::element(value, of)),
+            None => self.missing(name, of),
+        }
     }
 
     fn missing(&self, name: &str, of: crate::value::Type) -> Result<Operand, Error> {

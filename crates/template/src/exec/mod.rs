@@ -143,8 +143,8 @@ pub(crate) fn expand(
     Ok(strip_missing(out))
 }
 
-/// Helm takes the text of missing values out of what it renders.
-pub(crate) fn strip_missing(text: String) -> String {
+/// A text without what Go prints for missing values: Helm takes it out of all that it renders.
+pub fn strip_missing(text: String) -> String {
     const MISSING: &str = "<no value>";
     if text.contains(MISSING) { text.replace(MISSING, "") } else { text }
 }
