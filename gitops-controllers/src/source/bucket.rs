@@ -17,7 +17,7 @@ use kube::{Client, ResourceExt as _};
 
 use super::{
     bucket_access,
-    common::{Start, Storage, failed},
+    common::{Start, Storage},
 };
 use crate::runtime::{Attempt, Done, Notice, Reconcile, Turn};
 
@@ -73,10 +73,7 @@ impl Reconcile for BucketReconciler {
         attempt.drifted(Stage::Fetch, message);
         let content = Content::tree(tree, IgnoreRules::default());
         let artifact = self.storage.put(&key, &revision, content, &scope).await?;
-        self.storage.store.alias(&key, ALIAS, &artifact.file).await.map_err(|error| {
-            let message = "failed to update status URL symlink";
-            failed(Stage::Store, message, reason::SYMLINK_UPDATE_FAILED, error)
-        })?;
+        self.storage.alias(&key, ALIAS, &artifact).await?;
         let recorded = self.storage.record(&artifact);
         attempt.status.artifact = Some(recorded.clone());
         attempt.status.observed_ignore.clone_from(&spec.ignore);

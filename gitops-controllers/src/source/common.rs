@@ -151,6 +151,19 @@ impl Storage {
         Ok(whole)
     }
 
+    /// Lets the name that does not change lead to an artifact.
+    pub(super) async fn alias(
+        &self,
+        key: &ArtifactKey,
+        name: &str,
+        artifact: &Artifact,
+    ) -> Result<(), Failure> {
+        self.store.alias(key, name, &artifact.file).await.map_err(|error| {
+            let message = "failed to update status URL symlink";
+            failed(Stage::Store, message, reason::SYMLINK_UPDATE_FAILED, error)
+        })
+    }
+
     /// The record of an artifact for an object's status.
     pub(crate) fn record(&self, artifact: &Artifact) -> Recorded {
         let path = artifact.path();

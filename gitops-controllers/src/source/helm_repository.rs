@@ -66,10 +66,7 @@ impl HelmRepositoryReconciler {
             let message = "unable to save artifact to storage";
             failed(Stage::Store, message, reason::ARCHIVE_OPERATION_FAILED, error)
         })?;
-        self.storage.store.alias(key, ALIAS, &artifact.file).await.map_err(|error| {
-            let message = "failed to update status URL symlink";
-            failed(Stage::Store, message, reason::SYMLINK_UPDATE_FAILED, error)
-        })?;
+        self.storage.alias(key, ALIAS, &artifact).await?;
         Ok(self.storage.record(&artifact))
     }
 }

@@ -262,10 +262,7 @@ impl Reconcile for OciRepositoryReconciler {
         let (content, annotations) = self.content(object, &source, &resolved, &scope).await?;
         attempt.clear(condition_type::FETCH_FAILED);
         let artifact = self.storage.put(&key, &resolved.revision, content, &scope).await?;
-        self.storage.store.alias(&key, LATEST, &artifact.file).await.map_err(|error| {
-            let message = "failed to update status URL symlink";
-            failed(Stage::Store, message, reason::SYMLINK_UPDATE_FAILED, error)
-        })?;
+        self.storage.alias(&key, LATEST, &artifact).await?;
         let recorded = Recorded { metadata: annotations, ..self.storage.record(&artifact) };
         attempt.status.artifact = Some(recorded.clone());
         attempt.status.url = Some(self.storage.url(&format!("{}/{LATEST}", key.directory())));
