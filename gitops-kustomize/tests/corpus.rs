@@ -13,6 +13,8 @@
     reason = "tests"
 )]
 
+mod sections;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -21,6 +23,8 @@ use std::{
 
 use gitops_core::{DiskTree, MemoryTree, Scope, one_line};
 use gitops_kustomize::{BuildOptions, LoadRestriction, Reorder, build};
+
+use sections::sections;
 
 struct Case {
     id: String,
@@ -175,17 +179,7 @@ fn own_cases() {
         }
         count += 1;
         let text = fs::read_to_string(&file).unwrap();
-        let mut sections: Vec<(String, String)> = Vec::new();
-        for line in text.split_inclusive('\n') {
-            match line.trim_end().strip_prefix("-- ").and_then(|line| line.strip_suffix(" --")) {
-                Some(name) => sections.push((name.to_owned(), String::new())),
-                None => {
-                    if let Some((_, section)) = sections.last_mut() {
-                        section.push_str(line);
-                    }
-                }
-            }
-        }
+        let (_, mut sections) = sections(&text);
         let (kind, expected) = sections.pop().unwrap();
         let path = text.lines().find_map(|line| line.strip_prefix("build: ")).unwrap_or("");
         let tree = MemoryTree::from_iter(sections);

@@ -11,6 +11,8 @@
     reason = "tests"
 )]
 
+mod sections;
+
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
@@ -19,27 +21,14 @@ use gitops_kustomize::{
     BuildOptions, Error, ErrorKind, LoadRestriction, Remote, Remotes, RepositoryUrl, build,
 };
 
+use sections::sections;
+
 fn failure(files: &[(String, String)], path: &str, options: &BuildOptions) -> Error {
     let tree = MemoryTree::from_iter(files.iter().cloned());
     match build(&tree, path.as_ref(), options, &Scope::background()) {
         Ok(rendered) => panic!("must fail, but gives:\n{}", rendered.manifests.to_yaml()),
         Err(error) => error,
     }
-}
-
-fn sections(text: &str) -> (&str, Vec<(String, String)>) {
-    let mut sections: Vec<(String, String)> = Vec::new();
-    let mut head = 0;
-    for line in text.split_inclusive('\n') {
-        match line.trim_end().strip_prefix("-- ").and_then(|line| line.strip_suffix(" --")) {
-            Some(name) => sections.push((name.to_owned(), String::new())),
-            None => match sections.last_mut() {
-                Some((_, section)) => section.push_str(line),
-                None => head += line.len(),
-            },
-        }
-    }
-    (&text[..head], sections)
 }
 
 #[test]

@@ -11,10 +11,14 @@
     reason = "tests"
 )]
 
+mod sections;
+
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use gitops_core::{MemoryTree, Scope};
 use gitops_kustomize::{BuildOptions, ErrorKind, LoadRestriction, Rendered, build};
+
+use sections::sections;
 
 fn built(files: &[(String, String)], path: &str, trace: bool) -> Rendered {
     let tree = MemoryTree::from_iter(files.iter().cloned());
@@ -29,21 +33,6 @@ fn answer(rendered: &Rendered, question: &str) -> String {
         Ok(explanation) => explanation.to_string(),
         Err(error) => format!("error: {error:#}"),
     }
-}
-
-fn sections(text: &str) -> (&str, Vec<(String, String)>) {
-    let mut sections: Vec<(String, String)> = Vec::new();
-    let mut head = 0;
-    for line in text.split_inclusive('\n') {
-        match line.trim_end().strip_prefix("-- ").and_then(|line| line.strip_suffix(" --")) {
-            Some(name) => sections.push((name.to_owned(), String::new())),
-            None => match sections.last_mut() {
-                Some((_, section)) => section.push_str(line),
-                None => head += line.len(),
-            },
-        }
-    }
-    (&text[..head], sections)
 }
 
 #[test]

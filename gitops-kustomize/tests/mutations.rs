@@ -3,11 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::from_iter_instead_of_collect, reason = "tests")]
 
+mod sections;
+
 use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock};
 
 use gitops_core::{MemoryTree, Scope};
 use gitops_kustomize::{BuildOptions, Error, ErrorKind, Manifests, build};
 use proptest::{prelude::*, sample::Index};
+
+use sections::sections;
 
 /// The files of a case and the directory that is built.
 struct Case {
@@ -27,18 +31,9 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
 
 fn case(text: &str) -> Case {
     let path = text.lines().find_map(|line| line.strip_prefix("build: ")).unwrap_or("");
-    let mut files: Vec<(String, String)> = Vec::new();
-    for line in text.split_inclusive('\n') {
-        match line.trim_end().strip_prefix("-- ").and_then(|line| line.strip_suffix(" --")) {
-            Some("error" | "explain") => break,
-            Some(name) => files.push((name.to_owned(), String::new())),
-            None => {
-                if let Some((_, content)) = files.last_mut() {
-                    content.push_str(line);
-                }
-            }
-        }
-    }
+    let (_, sections) = sections(text);
+    let files = sections.into_iter();
+    let files = files.take_while(|(name, _)| name != "error" && name != "explain").collect();
     Case { files, path: path.to_owned() }
 }
 
