@@ -16,7 +16,7 @@ Usage: cargo run -p xtask -- <command> [arguments]
 
 Commands:
   tidy     crate direction, layers, file lengths, words that must not appear
-  peers    build the originals (kustomize) into target/peers, where Go is installed
+  peers    build the originals (kustomize, helm, …) into target/peers, where Go is installed
   schema   make the table of merge keys of gitops-yaml
   corpus   compare target/release/gitops with kustomize's bytes  [options of check.py]
   speed    CPU time and memory of target/release/gitops beside kustomize's

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -13,6 +13,17 @@ const PEERS: &[(&str, &str, &str)] = &[
     ("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "v5.8.2"),
     ("cosign", "github.com/sigstore/cosign/v3/cmd/cosign", "v3.0.2"),
     ("gofakes3", "github.com/johannesboyne/gofakes3/cmd/gofakes3", "v1.2.0"),
+    ("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.0"),
+    ("helm3", "helm.sh/helm/v3/cmd/helm", "v3.22.0"),
+];
+
+/// Our program around Helm's libraries, which renders without a process per chart.
+const HELM_ENGINE: &[(&str, &str)] = &[
+    ("go.mod", include_str!("helm_engine/go.mod.txt")),
+    ("main.go", include_str!("helm_engine/main.go.txt")),
+    ("bench.go", include_str!("helm_engine/bench.go.txt")),
+    ("v3.go", include_str!("helm_engine/v3.go.txt")),
+    ("v4.go", include_str!("helm_engine/v4.go.txt")),
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
@@ -29,14 +40,60 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
             continue;
         }
         println!("peers: building {name} {version}");
-        let status = Command::new("go")
-            .args(["install", &format!("{module}@{version}")])
-            .env("GOBIN", &directory)
-            .env("GOFLAGS", "-trimpath")
-            .status()
-            .context("go install")?;
-        ensure!(status.success(), "go could not build {name} {version}");
+        install(&directory, name, &format!("{module}@{version}"))?;
         fs::write(stamp, "")?;
     }
+    helm_engine(&directory)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Two of the commands have the same name, so each is built in a directory of its own.
+fn install(peers: &Path, name: &str, module: &str) -> anyhow::Result<()> {
+    let directory = empty_directory(peers, name)?;
+    let status = Command::new("go")
+        .args(["install", module])
+        .env("GOBIN", &directory)
+        .env("GOFLAGS", "-trimpath")
+        .status()
+        .context("go install")?;
+    ensure!(status.success(), "go could not build {module}");
+    let built = fs::read_dir(&directory)?.next().context("go built nothing")??.path();
+    fs::rename(built, peers.join(name))?;
+    fs::remove_dir_all(directory)?;
+    Ok(())
+}
+
+fn helm_engine(peers: &Path) -> anyhow::Result<()> {
+    let stamp = peers.join("helm-engine-sources");
+    let sources: String = HELM_ENGINE.iter().map(|(_, text)| *text).collect();
+    if fs::read_to_string(&stamp).is_ok_and(|built| built == sources) {
+        println!("peers: helm-engine is there");
+        return Ok(());
+    }
+    println!("peers: building helm-engine");
+    let directory = empty_directory(peers, "helm-engine")?;
+    for (name, text) in HELM_ENGINE {
+        fs::write(directory.join(name), text)?;
+    }
+    let status = Command::new("go")
+        .args(["build", "-o", "helm-engine", "."])
+        .env("GOFLAGS", "-mod=mod -trimpath")
+        .current_dir(&directory)
+        .status()
+        .context("go build")?;
+    ensure!(status.success(), "go could not build helm-engine");
+    fs::rename(directory.join("helm-engine"), peers.join("helm-engine"))?;
+    fs::remove_dir_all(directory)?;
+    fs::write(stamp, sources)?;
+    Ok(())
+}
+
+/// An empty directory to build in.
+fn empty_directory(peers: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let directory = peers.join(format!("{name}.build"));
+    if directory.exists() {
+        fs::remove_dir_all(&directory)?;
+    }
+    fs::create_dir(&directory)?;
+    Ok(directory)
 }
