@@ -1,18 +1,14 @@
 //! Signatures of artifacts in registries.
+//!
+//! Two dialects, `cosign` and `notation`, each with its envelopes and its idea of whom to trust;
+//! beside them what both rest upon: keys, chains of certificates, timestamps.
 
-mod bundle;
-mod certificate;
+mod authority;
 mod cosign;
 mod der;
-mod jws;
 mod key;
-mod keyless;
 mod notation;
-mod payload;
 mod timestamp;
-mod transparency;
-mod trust_policy;
-mod trusted_root;
 
 use std::fmt::Debug;
 
@@ -21,12 +17,9 @@ use gitops_core::{Cancelled, Class, Classify, Scope};
 
 use crate::{SourceError, Subject};
 
-pub use cosign::{CosignTrust, CosignVerifier};
+pub use cosign::{CosignTrust, CosignVerifier, IdentityMatch, Keyless, TrustedRoot};
 pub use key::{PublicKey, PublicKeyError};
-pub use keyless::{IdentityMatch, Keyless};
-pub use notation::NotationVerifier;
-pub use trust_policy::TrustPolicy;
-pub use trusted_root::TrustedRoot;
+pub use notation::{NotationVerifier, TrustPolicy};
 
 /// Judges whether what was fetched is what somebody trusted signed.
 #[async_trait]

@@ -5,21 +5,26 @@
 //! and one good signature is enough; and in that a payload of the older form must name the image,
 //! which source-controller does not ask for.
 
+mod bundle;
+mod certificate;
+mod keyless;
+mod payload;
+mod transparency;
+mod trusted_root;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use gitops_core::{Cancelled, Digest, Scope};
 
-use super::{
-    Verified, Verifier, VerifyError,
-    bundle::{self, Bundle},
-    key::PublicKey,
-    keyless::Keyless,
-    payload,
-};
+use super::{Verified, Verifier, VerifyError, key::PublicKey};
 use crate::{
     OciManifest, OciRepositoryName, Registries, Registry, RegistryOptions, SourceError, Subject,
 };
+use bundle::Bundle;
+
+pub use keyless::{IdentityMatch, Keyless};
+pub use trusted_root::TrustedRoot;
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{VerifyError, payload::decoded};
+use super::{super::VerifyError, payload::decoded};
 
 /// A signature with what proves it.
 #[derive(Clone, Debug, Deserialize)]

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{VerifyError, jws::SigningScheme};
+use super::{super::VerifyError, jws::SigningScheme};
 
 /// A trust policy.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,11 +8,14 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde::Deserialize;
 
 use super::{
-    Verified, VerifyError,
+    super::{
+        Verified, VerifyError,
+        authority::{CODE_SIGNING, check_chain},
+        timestamp,
+    },
+    Simple,
     bundle::{self, Bundle, Content, LogEntry, Promise, base64},
-    certificate::{CODE_SIGNING, Leaf},
-    cosign::Simple,
-    timestamp,
+    certificate::Leaf,
     transparency::{self, Claim},
     trusted_root::TrustedRoot,
 };
@@ -162,7 +165,8 @@ impl Keyless {
             if !leaf.holds(at) {
                 return Err(VerifyError::unverified("certificate did not hold at that time"));
             }
-            leaf.check_chain(&self.root.authorities, &evidence.between, at, CODE_SIGNING)?;
+            let authorities = &self.root.authorities;
+            check_chain(claim.certificate, authorities, &evidence.between, at, CODE_SIGNING)?;
         }
         let logs = &self.root.certificate_logs;
         leaf.check_logged(logs, &self.root.authorities, &evidence.between)?;

@@ -1,9 +1,16 @@
 //! Whom a Sigstore installation trusts: its certificate authorities, logs and timestamp services.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{VerifyError, bundle::Raw, key::PublicKey, payload::decoded};
+use super::{
+    super::{
+        VerifyError,
+        authority::{Authority, Valid},
+        key::PublicKey,
+    },
+    bundle::Raw,
+    payload::decoded,
+};
 
 /// The authorities of a Sigstore installation, as its `trusted_root.json` lists them.
 #[derive(Clone, Debug)]
@@ -14,31 +21,12 @@ pub struct TrustedRoot {
     pub(super) certificate_logs: Vec<Log>,
 }
 
-/// Certificates from the one that signs to its root, and when they are to be believed.
-#[derive(Clone, Debug)]
-pub(super) struct Authority {
-    pub(super) chain: Vec<Vec<u8>>,
-    pub(super) valid: Valid,
-}
-
 /// A log that is known by an id.
 #[derive(Clone, Debug)]
 pub(super) struct Log {
     pub(super) id: Vec<u8>,
     pub(super) key: PublicKey,
     pub(super) valid: Valid,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub(super) struct Valid {
-    start: Option<Timestamp>,
-    end: Option<Timestamp>,
-}
-
-impl Valid {
-    pub(super) fn holds(&self, at: Timestamp) -> bool {
-        self.start.is_none_or(|start| start <= at) && self.end.is_none_or(|end| at <= end)
-    }
 }
 
 #[derive(Deserialize)]

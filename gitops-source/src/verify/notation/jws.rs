@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jiff::Timestamp;
 use ring::signature::{self as algorithm, VerificationAlgorithm};
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -10,11 +13,10 @@ use serde::Deserialize;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::{
+use super::super::{
     VerifyError,
-    certificate::{ALGORITHMS, CODE_SIGNING},
+    authority::{ALGORITHMS, CODE_SIGNING},
     key::PublicKey,
-    payload::decoded,
 };
 
 const PAYLOAD: &str = "application/vnd.cncf.notary.payload.v1+json";
@@ -120,8 +122,13 @@ impl Envelope {
             }
             other => return Err(bad(format_args!("unknown signing scheme '{other}'"))),
         };
-        let chain: Option<Vec<Vec<u8>>> =
-            outer.header.x5c.iter().take(MAX_CHAIN).map(|text| decoded(text)).collect();
+        let chain: Option<Vec<Vec<u8>>> = outer
+            .header
+            .x5c
+            .iter()
+            .take(MAX_CHAIN)
+            .map(|text| STANDARD.decode(text).ok())
+            .collect();
         let chain = chain.filter(|chain| !chain.is_empty());
         let payload: PayloadDocument =
             serde_json::from_slice(&url(&outer.payload)?).map_err(bad)?;

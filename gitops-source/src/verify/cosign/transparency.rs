@@ -9,9 +9,8 @@ use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
 use super::{
-    VerifyError,
+    super::{VerifyError, key::PublicKey},
     bundle::{LogEntry, Proof},
-    key::PublicKey,
     payload::decoded,
     trusted_root::TrustedRoot,
 };

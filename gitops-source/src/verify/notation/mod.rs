@@ -5,20 +5,23 @@
 //! notation-go and source-controller apply them. Only JWS envelopes are understood; revocation is
 //! not looked up.
 
+mod jws;
+mod trust_policy;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use gitops_core::{Cancelled, Clock, Digest, Scope};
 use jiff::Timestamp;
 
-use super::{
-    Verified, Verifier, VerifyError,
-    jws::Envelope,
-    trust_policy::{Action, Level, Statement, TrustPolicy},
-};
+use super::{Verified, Verifier, VerifyError};
 use crate::{
     OciManifest, OciRepositoryName, Registries, Registry, RegistryOptions, SourceError, Subject,
 };
+use jws::Envelope;
+use trust_policy::{Action, Level, Statement};
+
+pub use trust_policy::TrustPolicy;
 
 const SIGNATURE: &str = "application/vnd.cncf.notary.signature";
 const JWS: &str = "application/jose+json";

@@ -1,17 +1,18 @@
 //! Certificates of signers: who they are about, who issued them, and which logs saw them.
 
 use jiff::Timestamp;
-use rustls::pki_types::{CertificateDer, UnixTime};
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring as algorithms};
 use x509_parser::prelude::{
     FromDer as _, GeneralName, ParsedExtension, SignedCertificateTimestamp, X509Certificate,
 };
 
 use super::{
-    VerifyError,
-    der::{Element, SEQUENCE, encode},
-    key::PublicKey,
-    trusted_root::{Authority, Log},
+    super::{
+        VerifyError,
+        authority::Authority,
+        der::{Element, SEQUENCE, encode},
+        key::PublicKey,
+    },
+    trusted_root::Log,
 };
 
 const ISSUER_V1: &str = "1.3.6.1.4.1.57264.1.1";
@@ -19,16 +20,11 @@ const ISSUER_V2: &str = "1.3.6.1.4.1.57264.1.8";
 const OTHER_NAME: &str = "1.3.6.1.4.1.57264.1.7";
 /// 1.3.6.1.4.1.11129.2.4.2, the list of signed certificate timestamps.
 const TIMESTAMPS: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0xd6, 0x79, 0x02, 0x04, 0x02];
-/// 1.3.6.1.5.5.7.3.3, code signing.
-pub(super) const CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
-/// 1.3.6.1.5.5.7.3.8, timestamping.
-pub(super) const TIME_STAMPING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
 const EXTENSIONS: u8 = 0xa3;
 
 /// The certificate of who signed.
 #[derive(Debug)]
 pub(super) struct Leaf<'c> {
-    der: &'c [u8],
     parsed: X509Certificate<'c>,
     pub(super) key: PublicKey,
 }
@@ -42,36 +38,7 @@ impl<'c> Leaf<'c> {
         }
         let key = PublicKey::from_der(parsed.public_key().raw)
             .map_err(|error| VerifyError::unverified(error.to_string()))?;
-        Ok(Self { der, parsed, key })
-    }
-
-    /// Checks that an authority issued the certificate for a use, and that it held at a time.
-    pub(super) fn check_chain(
-        &self,
-        authorities: &[Authority],
-        between: &[&[u8]],
-        at: Timestamp,
-        usage: &'static [u8],
-    ) -> Result<(), VerifyError> {
-        let seconds = u64::try_from(at.as_second()).unwrap_or_default();
-        let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
-        let leaf = CertificateDer::from(self.der);
-        let leaf = EndEntityCert::try_from(&leaf)
-            .map_err(|error| VerifyError::unverified(format!("malformed certificate: {error}")))?;
-        let mut why = "no certificate authority of that time".to_owned();
-        for authority in authorities.iter().filter(|own| own.valid.holds(at)) {
-            let Some((root, rest)) = authority.chain.split_last() else { continue };
-            let root = CertificateDer::from(root.as_slice());
-            let Ok(anchor) = anchor_from_trusted_cert(&root) else { continue };
-            let rest = rest.iter().map(Vec::as_slice).chain(between.iter().copied());
-            let rest: Vec<CertificateDer<'_>> = rest.map(CertificateDer::from).collect();
-            let usage = KeyUsage::required(usage);
-            match leaf.verify_for_usage(ALGORITHMS, &[anchor], &rest, time, usage, None, None) {
-                Ok(_) => return Ok(()),
-                Err(error) => why = error.to_string(),
-            }
-        }
-        Err(VerifyError::unverified(format!("certificate is not trusted: {why}")))
+        Ok(Self { parsed, key })
     }
 
     /// Who proved to whom who they are: names, and the issuer of the identity token.
@@ -142,20 +109,6 @@ impl<'c> Leaf<'c> {
         (valid.not_before.timestamp()..=valid.not_after.timestamp()).contains(&at.as_second())
     }
 }
-
-pub(super) const ALGORITHMS: &[&dyn rustls::pki_types::SignatureVerificationAlgorithm] = &[
-    algorithms::ECDSA_P256_SHA256,
-    algorithms::ECDSA_P256_SHA384,
-    algorithms::ECDSA_P384_SHA256,
-    algorithms::ECDSA_P384_SHA384,
-    algorithms::ED25519,
-    algorithms::RSA_PKCS1_2048_8192_SHA256,
-    algorithms::RSA_PKCS1_2048_8192_SHA384,
-    algorithms::RSA_PKCS1_2048_8192_SHA512,
-    algorithms::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
-    algorithms::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
-    algorithms::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
-];
 
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
