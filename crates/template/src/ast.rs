@@ -17,9 +17,9 @@ pub(crate) struct Tree {
 impl Tree {
     /// Whether it has nothing but white space, definitions and comments.
     pub(crate) fn is_blank(&self) -> bool {
-        self.body
-            .iter()
-            .all(|statement| matches!(statement, Statement::Text(text) if text.trim().is_empty()))
+        self.body.iter().all(
+            |statement| matches!(statement, Statement::Text { text, .. } if text.trim().is_empty()),
+        )
     }
 }
 
@@ -43,7 +43,7 @@ impl Source {
 
 #[derive(Debug)]
 pub(crate) enum Statement {
-    Text(Text),
+    Text { at: u32, text: Text },
     Action(Pipeline),
     If(Branch),
     With(Branch),
@@ -126,7 +126,8 @@ impl NodeRef<'_> {
     pub(crate) fn at(self) -> u32 {
         match self {
             Self::Statement(statement) => match statement {
-                Statement::Text(_) => 0,
+                // Go has no place of texts.
+                Statement::Text { .. } => 0,
                 Statement::Action(pipeline) => pipeline.at,
                 Statement::If(branch) | Statement::With(branch) | Statement::Range(branch) => {
                     branch.at
@@ -165,7 +166,7 @@ impl fmt::Display for Statement {
             f.write_str("{{end}}")
         };
         match self {
-            Self::Text(text) => f.write_str(text),
+            Self::Text { text, .. } => f.write_str(text),
             Self::Action(pipeline) => write!(f, "{{{{{pipeline}}}}}"),
             Self::If(node) => branch(f, "if", node),
             Self::With(node) => branch(f, "with", node),
@@ -179,6 +180,18 @@ impl fmt::Display for Statement {
             }
             Self::Break { .. } => f.write_str("{{break}}"),
             Self::Continue { .. } => f.write_str("{{continue}}"),
+        }
+    }
+}
+
+impl Statement {
+    /// The statement without what stands in it.
+    pub(crate) fn head(&self) -> String {
+        match self {
+            Self::If(branch) => format!("{{{{if {}}}}}", branch.pipeline),
+            Self::With(branch) => format!("{{{{with {}}}}}", branch.pipeline),
+            Self::Range(branch) => format!("{{{{range {}}}}}", branch.pipeline),
+            other => other.to_string(),
         }
     }
 }

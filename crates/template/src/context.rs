@@ -8,6 +8,7 @@ use crate::{
     CallError, Error, ErrorKind, Host, Limits, Templates, Text, Value,
     engine::{Options, Parsed},
     funcs::Patterns,
+    trace::{Recorder, Written},
 };
 
 /// One run of a template: what functions may use of the world and of the other templates, and what
@@ -26,6 +27,8 @@ pub struct Context<'r> {
     /// What `tpl` parsed, by its text.
     expanded: HashMap<Text, Arc<Parsed>>,
     pub(crate) patterns: Patterns,
+    /// What is told who wrote what; none in a run that is not traced.
+    pub(crate) trace: Option<Box<Recorder>>,
 }
 
 /// Texts of `tpl` that are kept parsed.
@@ -51,7 +54,42 @@ impl<'r> Context<'r> {
             included: HashMap::new(),
             expanded: HashMap::new(),
             patterns: Patterns::default(),
+            trace: None,
         }
+    }
+
+    /// Traces this run from now on: after each [`Context::render`] there is a [`Written`].
+    ///
+    /// ```
+    /// use gitops_core::Scope;
+    /// use gitops_template::{Context, Functions, Map, Options, Sealed, Templates, Value};
+    ///
+    /// let mut templates = Templates::new(Functions::builtin());
+    /// templates.add("t", "on: true\n{{ if .image }}tag: {{ .image.tag }}{{ end }}\n")?;
+    /// let image = Map::from_iter([("tag", Value::string("v1"))]);
+    /// let dot = Value::Map(Map::from_iter([("image", Value::Map(image))]));
+    /// let scope = Scope::background();
+    /// let mut context = Context::new(templates, Options::default(), &Sealed, &scope);
+    /// context.watch("", &dot);
+    /// context.render("t", dot)?;
+    /// let written = context.take_written().expect("the run is traced");
+    /// let [tag] = &written.line(2)[..] else { panic!("one action wrote the line") };
+    /// assert_eq!((tag.site.line, tag.site.column), (2, 24));
+    /// assert_eq!(tag.site.action, "{{.image.tag}}");
+    /// assert_eq!(tag.reads, ["image.tag"]);
+    /// assert_eq!(tag.within[0].action, "{{if .image}}");
+    /// # Ok::<(), gitops_template::Error>(())
+    /// ```
+    ///
+    /// Reads of the maps of `value` are noted by their paths below `name`. What becomes of copies
+    /// (`deepCopy`, `merge`) is not known; that they were read is.
+    pub fn watch(&mut self, name: &str, value: &Value) {
+        self.trace.get_or_insert_default().watch(name, value);
+    }
+
+    /// What the template that was rendered last wrote, if the run is traced.
+    pub fn take_written(&mut self) -> Option<Written> {
+        self.trace.as_mut()?.take_written()
     }
 
     /// The world.

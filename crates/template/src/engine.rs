@@ -159,8 +159,9 @@ impl Context<'_> {
                 format!("template: no template {name} associated with template \"gotpl\"");
             return Err(Error::exec(crate::ErrorKind::Exec, message));
         };
-        let mut out = String::new();
-        exec::run(self, &tree, Operand::plain(dot), &mut out)?;
-        Ok(out)
+        if let Some(trace) = &mut self.trace {
+            trace.reset();
+        }
+        self.separately(|context, out| exec::run(context, &tree, Operand::plain(dot), out))
     }
 }

@@ -17,6 +17,8 @@
 //! * [`Templates`]: parsed once, shared by threads. [`Functions`] says what they may call.
 //! * [`Value`]: Go's values with Go's types; [`Object`] for what has fields and methods.
 //! * [`Host`]: all that a template sees of the world: time, randomness, a cluster.
+//! * [`Context::watch`] traces a run: which action of which template wrote a line, and from which
+//!   values.
 //! * [`Limits`]: what one run may cost. A hostile template ends with an [`Error`].
 //!
 //! Invariant: no process state; the same templates, values and host give the same text.
@@ -37,6 +39,7 @@ mod quote;
 pub mod re2;
 mod stack;
 mod token;
+mod trace;
 mod value;
 
 pub use context::Context;
@@ -47,6 +50,7 @@ pub use funcs::{HelmVersion, encoding::yaml_text as to_yaml, helm, hermetic, spr
 pub use function::{Arguments, Body, CallError, Function, Functions};
 pub use host::{Host, Sealed};
 pub use limits::Limits;
+pub use trace::{Origin, Site, Written};
 pub use value::{
     Field, IntKind, Kind, List, ListKind, Map, MapKind, Method, Object, Record, Text, Type, Value,
     bytes,

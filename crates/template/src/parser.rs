@@ -226,7 +226,10 @@ impl<'s> Parser<'s> {
     fn text_or_action(&mut self) -> Result<Item, Error> {
         let token = self.next_non_space();
         match token.kind {
-            TokenKind::Text => Ok(Item::Statement(Statement::Text(Text::from(&*token.text)))),
+            TokenKind::Text => {
+                let (at, text) = (token.at, Text::from(&*token.text));
+                Ok(Item::Statement(Statement::Text { at, text }))
+            }
             TokenKind::LeftDelim => {
                 self.action_line = token.line;
                 let item = self.action()?;

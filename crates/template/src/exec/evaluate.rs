@@ -42,6 +42,7 @@ impl<'t> State<'_, 't, '_> {
             } else {
                 self.variables.push((variable.number, value.clone()));
             }
+            self.assigned(variable.number);
         }
         Ok(value)
     }
@@ -144,6 +145,7 @@ impl<'t> State<'_, 't, '_> {
         let Some(value) = known.map(|(_, value)| value.clone()) else {
             return Err(self.fail(format!("undefined variable: {}", variable.name)));
         };
+        self.used(variable.number);
         if fields.is_empty() {
             self.not_a_function(&given)?;
             return Ok(value);
@@ -251,10 +253,11 @@ impl<'t> State<'_, 't, '_> {
     }
 
     /// A key of a map, which takes no arguments.
-    fn key(&self, map: &Map, name: &str, given: &Given<'_>) -> Result<Operand, Error> {
+    fn key(&mut self, map: &Map, name: &str, given: &Given<'_>) -> Result<Operand, Error> {
         if given.has_arguments() {
             return Err(self.fail(format!("{name} is not a method but has arguments")));
         }
+        self.read(map, name);
         let of = map.kind().element();
         match map.get(name) {
             Some(value) => Ok(Operand::element(value, of)),

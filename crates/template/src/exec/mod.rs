@@ -4,6 +4,7 @@
 mod call;
 mod evaluate;
 mod operand;
+mod traced;
 mod walk;
 
 pub(crate) use crate::stack::deeper;
@@ -77,6 +78,9 @@ pub(crate) fn run(
         ));
     }
     context.depth += 1;
+    if let Some(trace) = &mut context.trace {
+        trace.run();
+    }
     let result = deeper(|| {
         let at = NodeRef::Statement(first);
         let variables = vec![(0, dot.clone())];
@@ -84,6 +88,9 @@ pub(crate) fn run(
         state.walk(&dot, &tree.body)
     });
     context.depth -= 1;
+    if let Some(trace) = &mut context.trace {
+        trace.ran();
+    }
     result.map(|_| ())
 }
 
@@ -106,13 +113,11 @@ pub(crate) fn include(
         )));
     }
     *count += 1;
-    let mut out = String::new();
-    let result = run(context, &tree, Operand::plain(dot), &mut out);
+    let result = context.separately(|context, out| run(context, &tree, Operand::plain(dot), out));
     if let Some(count) = context.included.get_mut(&tree.name) {
         *count -= 1;
     }
-    result.map_err(CallError::template)?;
-    Ok(out)
+    result.map_err(CallError::template)
 }
 
 /// Helm's `tpl`: a template of its own that sees all others; what it defines only it sees.
@@ -129,12 +134,11 @@ pub(crate) fn expand(
         let layered = context.templates.layered(Layer::of(definitions));
         std::mem::replace(&mut context.templates, layered)
     });
-    let mut out = String::new();
-    let result = run(context, main, Operand::plain(dot), &mut out);
+    let result = context.separately(|context, out| run(context, main, Operand::plain(dot), out));
     if let Some(outer) = outer {
         context.templates = outer;
     }
-    result.map_err(|error| {
+    let out = result.map_err(|error| {
         CallError::nested(
             format!("error during tpl function execution for {}", quoted(source)),
             error,

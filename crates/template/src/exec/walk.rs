@@ -30,16 +30,23 @@ impl<'t> State<'_, 't, '_> {
     fn statement(&mut self, dot: &Operand, statement: &'t Statement) -> Result<Flow, Error> {
         self.look(NodeRef::Statement(statement));
         match statement {
-            Statement::Text(text) => {
+            Statement::Text { at, text } => {
                 self.take(1, text.len())?;
                 self.out.push_str(text);
+                if let Some(trace) = &mut self.context.trace {
+                    trace.text(self.tree, *at, self.out.len());
+                }
             }
             Statement::Action(pipeline) => self.action(dot, statement, pipeline)?,
-            Statement::If(branch) => return deeper(|| self.condition(dot, branch, false)),
-            Statement::With(branch) => return deeper(|| self.condition(dot, branch, true)),
+            Statement::If(branch) => {
+                return deeper(|| self.condition(dot, statement, branch, false));
+            }
+            Statement::With(branch) => {
+                return deeper(|| self.condition(dot, statement, branch, true));
+            }
             Statement::Range(branch) => return deeper(|| self.range(dot, statement, branch)),
             Statement::Template { name, pipeline, .. } => {
-                self.template(dot, name, pipeline.as_ref())?;
+                self.template(dot, statement, name, pipeline.as_ref())?;
             }
             Statement::Break { .. } => return Ok(Flow::Break),
             Statement::Continue { .. } => return Ok(Flow::Continue),
@@ -53,8 +60,10 @@ impl<'t> State<'_, 't, '_> {
         statement: &'t Statement,
         pipeline: &'t Pipeline,
     ) -> Result<(), Error> {
+        self.begin();
         let value = self.pipeline(dot, pipeline)?;
         if !pipeline.variables.is_empty() {
+            self.wrote(statement);
             return Ok(());
         }
         self.look(NodeRef::Statement(statement));
@@ -75,12 +84,21 @@ impl<'t> State<'_, 't, '_> {
             let message = "a value prints too much";
             return Err(Error::exec(ErrorKind::Limit, message).within(self.frame(None)));
         }
+        self.wrote(statement);
         self.take(1, self.out.len() - before)
     }
 
-    fn condition(&mut self, dot: &Operand, branch: &'t Branch, with: bool) -> Result<Flow, Error> {
+    fn condition(
+        &mut self,
+        dot: &Operand,
+        statement: &'t Statement,
+        branch: &'t Branch,
+        with: bool,
+    ) -> Result<Flow, Error> {
         let mark = self.variables.len();
+        self.begin();
         let value = self.pipeline(dot, &branch.pipeline)?;
+        self.enter(statement);
         let flow = if value.value.is_true() {
             self.walk(if with { &value } else { dot }, &branch.body)?
         } else if let Some(otherwise) = &branch.otherwise {
@@ -88,6 +106,7 @@ impl<'t> State<'_, 't, '_> {
         } else {
             Flow::Next
         };
+        self.leave();
         self.variables.truncate(mark);
         Ok(flow)
     }
@@ -100,13 +119,16 @@ impl<'t> State<'_, 't, '_> {
     ) -> Result<Flow, Error> {
         self.look(NodeRef::Statement(statement));
         let before = self.variables.len();
+        self.begin();
         let over = self.pipeline(dot, &branch.pipeline)?;
+        self.enter(statement);
         let mark = self.variables.len();
         let ran = self.iterate(&over, branch, mark)?;
         let flow = match (&branch.otherwise, ran) {
             (Some(otherwise), false) => self.walk(dot, otherwise)?,
             _ => Flow::Next,
         };
+        self.leave();
         self.variables.truncate(before);
         Ok(flow)
     }
@@ -198,6 +220,7 @@ impl<'t> State<'_, 't, '_> {
     fn template(
         &mut self,
         dot: &Operand,
+        statement: &'t Statement,
         name: &str,
         pipeline: Option<&'t Pipeline>,
     ) -> Result<(), Error> {
@@ -209,10 +232,14 @@ impl<'t> State<'_, 't, '_> {
             let message = format!("exceeded maximum template depth ({deepest})");
             return Err(Error::exec(ErrorKind::Limit, message).within(self.frame(None)));
         }
+        self.begin();
         let dot = match pipeline {
             Some(pipeline) => self.pipeline(dot, pipeline)?,
             None => Operand::INVALID,
         };
-        run(self.context, &tree, dot, self.out)
+        self.enter(statement);
+        let result = run(self.context, &tree, dot, self.out);
+        self.leave();
+        result
     }
 }

@@ -1,0 +1,75 @@
+//! What a run tells its trace, if it has one.
+
+use super::State;
+use crate::{
+    Context, Map,
+    ast::{NodeRef, Statement},
+    trace::Opened,
+};
+
+impl<'t> State<'_, 't, '_> {
+    /// A statement begins.
+    pub(super) fn begin(&mut self) {
+        if let Some(trace) = &mut self.context.trace {
+            trace.begin();
+        }
+    }
+
+    /// A statement that began is done.
+    pub(super) fn wrote(&mut self, statement: &'t Statement) {
+        if let Some(trace) = &mut self.context.trace {
+            let at = NodeRef::Statement(statement).at();
+            trace.wrote(self.tree, at, statement.to_string(), self.out.len());
+        }
+    }
+
+    /// A statement that began goes on with what stands in it.
+    pub(super) fn enter(&mut self, statement: &'t Statement) {
+        if let Some(trace) = &mut self.context.trace {
+            let at = NodeRef::Statement(statement).at();
+            let calls = matches!(statement, Statement::Template { .. });
+            trace.enter(self.tree, at, statement.head(), calls);
+        }
+    }
+
+    /// What stands in a statement is done.
+    pub(super) fn leave(&mut self) {
+        if let Some(trace) = &mut self.context.trace {
+            trace.leave();
+        }
+    }
+
+    pub(super) fn assigned(&mut self, variable: u32) {
+        if let Some(trace) = &mut self.context.trace {
+            trace.assigned(variable);
+        }
+    }
+
+    pub(super) fn used(&mut self, variable: u32) {
+        if let Some(trace) = &mut self.context.trace {
+            trace.used(variable);
+        }
+    }
+
+    pub(super) fn read(&mut self, map: &Map, key: &str) {
+        if let Some(trace) = &mut self.context.trace {
+            trace.read(map, key);
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Runs what writes a text of its own.
+    pub(crate) fn separately<E>(
+        &mut self,
+        run: impl FnOnce(&mut Self, &mut String) -> Result<(), E>,
+    ) -> Result<String, E> {
+        let opened: Option<Opened> = self.trace.as_mut().map(|trace| trace.open());
+        let mut out = String::new();
+        run(self, &mut out)?;
+        if let (Some(trace), Some(opened)) = (&mut self.trace, opened) {
+            trace.close(opened, &out);
+        }
+        Ok(out)
+    }
+}
