@@ -236,6 +236,7 @@ mod tests {
                 Some("dependency 'n/dep' revision is not up to date"),
             ),
             (json!({}), "dep.metadata.generation == 2 && self.metadata.name == 'app'", None),
+            (json!({}), "dep.metadata.?labels['a'].orValue('none') == 'none'", None),
             (
                 ready.clone(),
                 "dep.metadata.generation == 3",

@@ -2,16 +2,18 @@
 //!
 //! Expressions are parsed once. Evaluation is bounded by the size of the expression and by a time
 //! limit, on a thread that does not block the runtime. Follows fluxcd/pkg `runtime/cel`; differs
-//! in: there is no static type check, a whole number never equals a fraction, and `.?` of a missing
-//! field is an error.
+//! in: there is no static type check, and a whole number never equals a fraction.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod checks;
+mod optional;
 
-use gitops_core::{Class, Classify, ObjectId};
+use std::{sync::Arc, time::Duration};
+
+use gitops_core::{Class, Classify};
 use kube_cel::{KubeCelExt as _, cel};
 use serde_json::Value;
 
-use crate::health::{Health, Status};
+pub use checks::{HealthCheckExpression, HealthChecks};
 
 /// Longer expressions are refused.
 const LENGTH_LIMIT: usize = 64 << 10;
@@ -107,10 +109,11 @@ impl Expression {
             let message = format!("longer than {LENGTH_LIMIT} bytes");
             return Err(CelError::Parse { expression: short, message });
         }
-        let program = cel::parser::Parser::default()
+        let mut program = cel::parser::Parser::default()
             .enable_optional_syntax(true)
             .parse(text)
             .map_err(|errors| error(parse_text(&errors, text)))?;
+        optional::lower(&mut program).map_err(error)?;
         Ok(Self { text: Arc::from(text), program: Arc::new(program) })
     }
 
@@ -140,6 +143,7 @@ impl Expression {
         let failed =
             |message: String| CelError::Evaluate { expression: self.text.to_string(), message };
         let mut context = cel::Context::default().with_all();
+        optional::add_functions(&mut context);
         for (name, value) in variables {
             context.add_variable_from_value(name, to_cel(&value));
         }
@@ -196,91 +200,14 @@ fn evaluation_text(error: &cel::ExecutionError) -> String {
         cel::ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
         cel::ExecutionError::UndeclaredReference(name) => format!("no such attribute(s): {name}"),
         cel::ExecutionError::NoSuchOverload => "no such overload".to_owned(),
+        cel::ExecutionError::FunctionError { message, .. } if optional::is_own(message) => {
+            message.clone()
+        }
         // Values of the object could be secret and are not shown.
         other => {
             let text = other.to_string();
             text.split(':').next().unwrap_or_default().to_owned()
         }
-    }
-}
-
-/// How the health of a kind is judged by expressions; the text form of `healthCheckExprs`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HealthCheckExpression {
-    /// The API version; only its group counts.
-    pub api_version: String,
-    /// The kind; empty for all kinds of the group.
-    pub kind: String,
-    /// True when the object is ready.
-    pub current: String,
-    /// True when it is on its way.
-    pub in_progress: String,
-    /// True when it failed.
-    pub failed: String,
-}
-
-/// Custom health checks by kind. Without any, kstatus' rules hold.
-#[derive(Clone, Debug, Default)]
-pub struct HealthChecks(Arc<BTreeMap<(String, String), Check>>);
-
-#[derive(Debug)]
-struct Check {
-    /// In the order of evaluation.
-    steps: Vec<(Status, Expression)>,
-}
-
-impl HealthChecks {
-    /// Parses the expressions.
-    ///
-    /// # Errors
-    /// A [`CelError`] whose class is `Invalid`, for the first check that is malformed.
-    pub fn compile(checks: &[HealthCheckExpression]) -> Result<Self, CelError> {
-        let mut compiled = BTreeMap::new();
-        for (index, check) in checks.iter().enumerate() {
-            if check.current.is_empty() {
-                return Err(CelError::NoCurrent { index });
-            }
-            let mut steps = Vec::new();
-            for (status, field, text) in [
-                (Status::InProgress, "InProgress", &check.in_progress),
-                (Status::Failed, "Failed", &check.failed),
-                (Status::Current, "Current", &check.current),
-            ] {
-                if !text.is_empty() {
-                    let expression = Expression::parse(text).map_err(|error| {
-                        CelError::HealthCheck { index, field, message: error.to_string() }
-                    })?;
-                    steps.push((status, expression));
-                }
-            }
-            let group = check.api_version.split_once('/').map_or("", |(group, _)| group);
-            let key = (group.to_owned(), check.kind.clone());
-            let kind = format!("{}.{group}", check.kind).trim_end_matches('.').to_owned();
-            if compiled.insert(key, Check { steps }).is_some() {
-                return Err(CelError::Duplicate { index, kind });
-            }
-        }
-        Ok(Self(Arc::new(compiled)))
-    }
-
-    /// The judgement of the check for an object's kind; nothing where there is none.
-    pub(crate) async fn assess(&self, object: &Value, id: &ObjectId) -> Option<Health> {
-        let find = |kind: &str| self.0.get(&(id.group.clone(), kind.to_owned()));
-        let check = find(&id.kind).or_else(|| find(""))?;
-        let generation = object["metadata"]["generation"].as_i64();
-        let observed = object["status"]["observedGeneration"].as_i64();
-        if observed.is_some() && generation.is_some() && observed != generation {
-            return Some(Health::new(Status::InProgress, ""));
-        }
-        for (status, expression) in &check.steps {
-            let fields = object.as_object().cloned().unwrap_or_default();
-            match expression.evaluate(fields).await {
-                Ok(true) => return Some(Health::new(*status, "")),
-                Ok(false) => {}
-                Err(error) => return Some(Health::new(Status::Unknown, error.to_string())),
-            }
-        }
-        Some(Health::new(Status::InProgress, ""))
     }
 }
 
@@ -317,29 +244,5 @@ mod tests {
             let value = expression.evaluate([("dep".to_owned(), dep.clone())]).await;
             assert_eq!(value.map_err(|error| error.to_string()), expected.map_err(str::to_owned));
         }
-    }
-
-    #[tokio::test]
-    async fn health_checks_come_in_order() {
-        let checks = HealthChecks::compile(&[HealthCheckExpression {
-            api_version: "a.b/v1".into(),
-            kind: "C".into(),
-            current: "status.x > 1".into(),
-            failed: "status.x < 0".into(),
-            in_progress: "status.x == 5".into(),
-        }])
-        .unwrap();
-        let id = ObjectId::new("a.b/v9", "C", "", "c");
-        for (x, expected) in [
-            (json!(2), Status::Current),
-            (json!(-1), Status::Failed),
-            (json!(5), Status::InProgress),
-            (json!(0), Status::InProgress),
-            (Value::Null, Status::Unknown),
-        ] {
-            let object = if x.is_null() { json!({}) } else { json!({"status": {"x": x}}) };
-            assert_eq!(checks.assess(&object, &id).await.unwrap().status, expected, "{x}");
-        }
-        assert!(checks.assess(&json!({}), &ObjectId::new("x/v1", "C", "", "c")).await.is_none());
     }
 }
