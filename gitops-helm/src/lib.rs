@@ -51,7 +51,7 @@ pub use manifest::{
     Head, Hook, HookEvent, KindOrder, Manifest, ManifestError, SortedManifests, sort_manifests,
     split_manifests,
 };
-pub use package::{Package, PackageError, PackageOptions};
+pub use package::{ArchiveError, Package, PackageError, PackageOptions};
 #[cfg(feature = "provenance")]
 pub use provenance::{ChartSigner, Keyring, ProvenanceError, Verification};
 pub use record::{

@@ -7,7 +7,7 @@ use std::io::Write;
 use flate2::{Compression, GzBuilder};
 use gitops_yaml::{Node, to_yaml};
 
-use crate::chart::{Chart, ChartError, File};
+use crate::chart::{Chart, ChartError, File, Metadata};
 
 /// The mark that Helm leaves in the header of its archives.
 const EXTRA: &[u8] = b"rr\x28\x00aHR0cHM6Ly95b3V0dS5iZS96OVV6MWljandyTQo=";
@@ -37,28 +37,38 @@ pub struct Package {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackageError {
-    /// Chart.yaml says something that is not allowed.
-    #[error("failed to save: chart validation")]
-    Invalid(#[source] ChartError),
     /// The version is none.
     #[error("invalid semantic version")]
     Version,
-    /// values.schema.json is no JSON.
-    #[error("failed to save: invalid JSON in values.schema.json")]
-    Schema,
     /// What Chart.yaml names is not in `charts/`.
     #[error("found in Chart.yaml, but missing in charts/ directory: {}", .0.join(", "))]
     MissingDependencies(Vec<String>),
-    /// A document cannot be written.
+    /// It cannot be written as an archive.
     #[error("failed to save")]
+    Save(#[from] ArchiveError),
+}
+
+/// A chart of which no archive can be made. The chain of causes, joined by `: `, is Helm's text.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// Chart.yaml says something that is not allowed.
+    #[error("chart validation")]
+    Invalid(#[source] ChartError),
+    /// values.schema.json is no JSON.
+    #[error("invalid JSON in values.schema.json")]
+    Schema,
+    /// A document cannot be written.
+    #[error(transparent)]
     Document(#[from] gitops_yaml::Error),
     /// A name is too long for an archive.
-    #[error("failed to save")]
-    Archive(#[from] std::io::Error),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
 }
 
 impl Chart {
-    /// Packs a chart with everything below it. The same chart gives the same bytes.
+    /// Packs a chart with everything below it, for `helm package`: its version may be another, and
+    /// what it depends on must be there. The same chart gives the same bytes.
     ///
     /// ```
     /// use gitops_helm::{Chart, File, LoadOptions, PackageOptions};
@@ -89,8 +99,18 @@ impl Chart {
             let missing = missing.into_iter().map(str::to_owned).collect();
             return Err(PackageError::MissingDependencies(missing));
         }
-        chart.metadata.validate().map_err(PackageError::Invalid)?;
         let file_name = format!("{}-{}.tgz", chart.name(), chart.metadata.version);
+        Ok(Package { file_name, archive: chart.to_archive(options.time)? })
+    }
+
+    /// The archive of a chart with everything below it, as it is; every file has the same time, in
+    /// seconds since 1970. The same chart gives the same bytes.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] says which part cannot be packed.
+    pub fn to_archive(&self, time: u64) -> Result<Vec<u8>, ArchiveError> {
+        let mut metadata = self.metadata.clone();
+        metadata.validate().map_err(ArchiveError::Invalid)?;
         let gzip = GzBuilder::new()
             .extra(EXTRA)
             .comment("Helm")
@@ -98,17 +118,18 @@ impl Chart {
             .operating_system(255)
             .write(Vec::new(), Compression::new(6));
         let mut archive = tar::Builder::new(gzip);
-        chart.append(&mut archive, "", options.time)?;
-        Ok(Package { file_name, archive: archive.into_inner()?.finish()? })
+        self.append(&mut archive, metadata, "", time)?;
+        Ok(archive.into_inner()?.finish()?)
     }
 
     fn append<W: Write>(
         &self,
         archive: &mut tar::Builder<W>,
+        mut metadata: Metadata,
         prefix: &str,
         time: u64,
-    ) -> Result<(), PackageError> {
-        let base = format!("{prefix}{}", self.name());
+    ) -> Result<(), ArchiveError> {
+        let base = format!("{prefix}{}", metadata.name);
         let mut add = |name: &str, data: &[u8]| -> std::io::Result<()> {
             let mut header = tar::Header::new_gnu();
             header.set_entry_type(tar::EntryType::Regular);
@@ -119,7 +140,6 @@ impl Chart {
             header.set_size(data.len() as u64);
             archive.append_data(&mut header, format!("{base}/{name}"), data)
         };
-        let mut metadata = self.metadata.clone();
         if metadata.api_version == "v1" {
             // They stand in requirements.yaml, which is one of the files.
             metadata.dependencies.clear();
@@ -133,7 +153,7 @@ impl Chart {
         }
         if let Some(schema) = &self.schema {
             if serde_json::from_slice::<&serde_json::value::RawValue>(schema).is_err() {
-                return Err(PackageError::Schema);
+                return Err(ArchiveError::Schema);
             }
             add("values.schema.json", schema)?;
         }
@@ -141,7 +161,8 @@ impl Chart {
             add(name, data)?;
         }
         for dependency in &self.dependencies {
-            dependency.append(archive, &format!("{base}/charts/"), time)?;
+            let metadata = dependency.metadata.clone();
+            dependency.append(archive, metadata, &format!("{base}/charts/"), time)?;
         }
         Ok(())
     }

@@ -19,10 +19,7 @@ use gitops_core::{Scope, Tree, Version};
 use gitops_helm::{Chart, ChartError, LoadOptions};
 use serde_json::{Map, Value};
 
-use super::{
-    entry::{ChartChoiceError, ChartVersion},
-    package::package,
-};
+use super::entry::{ChartChoiceError, ChartVersion};
 use crate::SourceError;
 use dependencies::{fetch, is_local, missing};
 use error::during;
@@ -367,8 +364,11 @@ fn take_stored(built: &mut BuiltChart, options: &ChartBuildOptions) -> bool {
 }
 
 fn packed(chart: &Chart) -> Result<Bytes, ChartBuildError> {
-    package(chart)
-        .map_err(|error| ChartBuildError::Package(during("failed to package chart", error)))
+    // Without times, the same chart gives the same bytes.
+    let archive = chart.to_archive(0);
+    let archive = archive
+        .map_err(|error| ChartBuildError::Package(during("failed to package chart", error)))?;
+    Ok(archive.into())
 }
 
 /// A version with other build metadata; without any, as it is.

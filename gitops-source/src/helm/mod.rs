@@ -7,7 +7,6 @@ mod charts;
 mod entry;
 mod find;
 mod index;
-mod package;
 mod repository;
 mod split;
 

@@ -4,7 +4,6 @@ use gitops_helm::{Chart, Compat};
 use serde_json::{Map, Value};
 
 use super::{Cause, ChartBuildOptions, LocalChart, confined, error::during};
-use crate::helm::package::yaml;
 
 pub(super) fn merge_local(
     local: &LocalChart,
@@ -52,7 +51,7 @@ pub(super) fn overwrite_values(
     } else {
         let mut values = Value::Object(values.clone());
         integers(&mut values);
-        yaml(values)?
+        gitops_yaml::to_yaml(&gitops_yaml::Node::from_json(values))?
     };
     let file = chart.raw.iter_mut().find(|file| file.name == "values.yaml");
     let file = file.ok_or("failed to locate values file: values.yaml")?;
