@@ -69,6 +69,7 @@ pub use store::{
     SharedStore, SharedStorePlace, StoreError, StoredFile,
 };
 pub use verify::{
-    CosignTrust, CosignVerifier, IdentityMatch, Keyless, NotationVerifier, PublicKey,
-    PublicKeyError, TrustPolicy, TrustedRoot, Verified, Verifier, VerifyError,
+    CosignTrust, CosignVerifier, FirstRoot, IdentityMatch, Keyless, NotationVerifier, PublicKey,
+    PublicKeyError, TrustPolicy, TrustedRoot, TrustedRootRepository, Verified, Verifier,
+    VerifyError,
 };

@@ -52,7 +52,7 @@ const GIT_EXAMPLES: &str = "Examples:
 const OCI_EXAMPLES: &str = "Examples:
   gitops fetch oci oci://ghcr.io/org/app:v1 -o app
   gitops fetch oci oci://ghcr.io/org/app --semver '>=1.0' --verify-key cosign.pub -o app.tar.gz
-  gitops fetch oci oci://ghcr.io/org/app:v1 --trusted-root trusted_root.json \\
+  gitops fetch oci oci://ghcr.io/org/app:v1 \\
     --identity-issuer '^https://token.actions.githubusercontent.com$' \\
     --identity-subject '^https://github.com/org/' -o app";
 
@@ -148,12 +148,18 @@ pub(crate) struct Oci {
     #[arg(long, value_name = "FILE", conflicts_with = "verify_key")]
     pub(crate) trusted_root: Option<PathBuf>,
 
-    /// Who must have said who signed: a regular expression
-    #[arg(long, value_name = "REGEX", requires_all = ["trusted_root", "identity_subject"])]
+    /// Who must have said who signed: a regular expression. Without --trusted-root they must be known
+    /// to Sigstore's public good instance
+    #[arg(
+        long,
+        value_name = "REGEX",
+        requires = "identity_subject",
+        conflicts_with = "verify_key"
+    )]
     pub(crate) identity_issuer: Option<String>,
 
     /// Who must have signed: a regular expression
-    #[arg(long, value_name = "REGEX", requires_all = ["trusted_root", "identity_issuer"])]
+    #[arg(long, value_name = "REGEX", requires = "identity_issuer", conflicts_with = "verify_key")]
     pub(crate) identity_subject: Option<String>,
 
     #[command(flatten)]

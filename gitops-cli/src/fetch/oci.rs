@@ -3,10 +3,10 @@
 use std::{fs, path::Path, sync::Arc};
 
 use anyhow::Context as _;
-use gitops_core::{Scope, Stage};
+use gitops_core::{Scope, Stage, SystemClock};
 use gitops_source::{
     CosignTrust, CosignVerifier, IdentityMatch, Keyless, OciName, OciReference, OciSource,
-    PublicKey, Registries, Source as _, TrustedRoot, Verifier as _,
+    PublicKey, Registries, Source as _, TrustedRoot, TrustedRootRepository, Verifier as _,
 };
 
 use super::{args::Oci, output};
@@ -35,7 +35,7 @@ pub(super) async fn run(args: Oci, scope: &Scope) -> anyhow::Result<()> {
     say('►', &format!("fetching oci://{repository}"));
     scope.enter(Stage::Fetch, format_args!("{repository}"));
     let resolved = source.resolve(scope).await?;
-    if let Some(trust) = trust(&args)? {
+    if let Some(trust) = trust(&args).await? {
         let verifier = CosignVerifier::new(registries, repository, options, trust);
         let verified = verifier.verify(&resolved.image(), scope).await?;
         let signer = verified.signer.unwrap_or_else(|| "somebody unnamed".into());
@@ -49,9 +49,15 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("cannot read '{}'", file.display()))
 }
 
-fn trust(args: &Oci) -> anyhow::Result<Option<CosignTrust>> {
-    if let Some(file) = &args.trusted_root {
-        let root = TrustedRoot::parse(&read(file)?)?;
+async fn trust(args: &Oci) -> anyhow::Result<Option<CosignTrust>> {
+    if args.trusted_root.is_some() || args.identity_issuer.is_some() {
+        let root = match &args.trusted_root {
+            Some(file) => TrustedRoot::parse(&read(file)?)?,
+            None => {
+                let public_good = TrustedRootRepository::public_good(Arc::new(SystemClock));
+                public_good.trusted_root().await.context("unable to initialize trusted root")?
+            }
+        };
         let wanted = args.identity_issuer.iter().zip(&args.identity_subject);
         let wanted: Result<Vec<_>, _> =
             wanted.map(|(issuer, subject)| IdentityMatch::new(issuer, subject)).collect();

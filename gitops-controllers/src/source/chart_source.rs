@@ -11,11 +11,11 @@ use gitops_api::{
         HelmRepositorySpec, HelmRepositoryType,
     },
 };
-use gitops_core::{ArtifactKey, Class, Digest, Failure, Scope, Stage};
+use gitops_core::{ArtifactKey, Class, Digest, Failure, Scope, Stage, SystemClock};
 use gitops_source::{
     ChartRepositories, ChartRepository, DockerConfig, HelmRepositories, IndexedCharts, OciCharts,
     OciReference, OciRepositoryName, OciSource, Registries, RegistryCredential, RegistryOptions,
-    SourceError, Subject, Verifier, VerifyImage, normalize_url,
+    SourceError, Subject, TrustedRootRepository, Verifier, VerifyImage, normalize_url,
 };
 use kube::{Client, ResourceExt as _, api::ApiResource};
 use serde_json::Value;
@@ -45,6 +45,7 @@ pub(crate) struct ChartSources {
     caches: [Arc<Cache>; 3],
     max_bytes: u64,
     identities: Identities,
+    public_good: TrustedRootRepository,
 }
 
 /// A source that was found.
@@ -84,7 +85,17 @@ impl ChartSources {
             caches.watch(&ApiResource::erase::<Bucket>(&()), selector),
         ];
         let identities = Identities::default();
-        Self { client, storage, repositories, registries, caches, max_bytes, identities }
+        let public_good = TrustedRootRepository::public_good(Arc::new(SystemClock));
+        Self {
+            client,
+            storage,
+            repositories,
+            registries,
+            caches,
+            max_bytes,
+            identities,
+            public_good,
+        }
     }
 
     /// Takes on these identities towards clouds.
@@ -258,8 +269,9 @@ impl ChartSources {
             .with_tls(options.tls.clone())
             .with_insecure(options.insecure);
         let namespace = chart.namespace().unwrap_or_default();
+        let (client, registries, roots) = (&self.client, &self.registries, &self.public_good);
         let verifier =
-            image_signature::verifier(&self.client, &namespace, wanted, &self.registries, &source);
+            image_signature::verifier(client, &namespace, wanted, registries, roots, &source);
         Ok(Some(Arc::new(Signatures(verifier.await.map_err(fail)?))))
     }
 

@@ -6,7 +6,7 @@ use gitops_api::source::{OidcIdentityMatch, SignatureProvider};
 use gitops_core::SystemClock;
 use gitops_source::{
     CosignTrust, CosignVerifier, IdentityMatch, Keyless, NotationVerifier, OciSource, PublicKey,
-    Registries, TrustPolicy, TrustedRoot, Verifier,
+    Registries, TrustPolicy, TrustedRoot, TrustedRootRepository, Verifier,
 };
 use kube::Client;
 
@@ -40,6 +40,7 @@ pub(super) async fn verifier(
     namespace: &str,
     wanted: Wanted<'_>,
     registries: &Registries,
+    public_good: &TrustedRootRepository,
     source: &OciSource,
 ) -> Result<Box<dyn Verifier>, String> {
     let shown = format!("{}", source.repository());
@@ -73,7 +74,9 @@ pub(super) async fn verifier(
             let keys = keys.map(|(_, pem)| PublicKey::from_pem(pem).map_err(|e| e.to_string()));
             CosignTrust::Keys(keys.collect::<Result<_, _>>()?)
         }
-        None => CosignTrust::Keyless(Arc::new(keyless(client, namespace, wanted).await?)),
+        None => {
+            CosignTrust::Keyless(Arc::new(keyless(client, namespace, wanted, public_good).await?))
+        }
     };
     Ok(Box::new(CosignVerifier::new(
         registries.clone(),
@@ -97,11 +100,25 @@ fn certificates(data: &credentials::Data) -> Vec<Vec<u8>> {
     ours.flat_map(each).collect()
 }
 
-async fn keyless(client: &Client, namespace: &str, wanted: Wanted<'_>) -> Result<Keyless, String> {
-    let name = wanted.trusted_root.ok_or(
-        "unable to initialize trusted root: none is built in, name one in \
-         spec.verify.trustedRootSecretRef",
-    )?;
+async fn keyless(
+    client: &Client,
+    namespace: &str,
+    wanted: Wanted<'_>,
+    public_good: &TrustedRootRepository,
+) -> Result<Keyless, String> {
+    let root = match wanted.trusted_root {
+        Some(name) => trusted_root(client, namespace, name).await?,
+        None => public_good.trusted_root().await.map_err(|error| {
+            format!("unable to initialize trusted root: {}", gitops_core::one_line(&error))
+        })?,
+    };
+    let identities = wanted.identities.iter();
+    let identities = identities.map(|one| IdentityMatch::new(&one.issuer, &one.subject));
+    let identities: Result<_, _> = identities.collect();
+    Ok(Keyless::new(root, identities.map_err(|error| error.to_string())?))
+}
+
+async fn trusted_root(client: &Client, namespace: &str, name: &str) -> Result<TrustedRoot, String> {
     let fail = |why: String| {
         format!("failed to read trusted root from secret '{namespace}/{name}': {why}")
     };
@@ -110,9 +127,5 @@ async fn keyless(client: &Client, namespace: &str, wanted: Wanted<'_>) -> Result
     let json = json.ok_or_else(|| {
         fail(format!("'trusted_root.json' not found in secret '{namespace}/{name}'"))
     })?;
-    let root = TrustedRoot::parse(json).map_err(|error| error.to_string())?;
-    let identities = wanted.identities.iter();
-    let identities = identities.map(|one| IdentityMatch::new(&one.issuer, &one.subject));
-    let identities: Result<_, _> = identities.collect();
-    Ok(Keyless::new(root, identities.map_err(|error| error.to_string())?))
+    TrustedRoot::parse(json).map_err(|error| error.to_string())
 }

@@ -18,10 +18,11 @@ use gitops_api::{
     },
 };
 use gitops_auth::RegistryCloud;
-use gitops_core::{ArtifactKey, Class, Classify, Failure, Scope, Stage};
+use gitops_core::{ArtifactKey, Class, Classify, Failure, Scope, Stage, SystemClock};
 use gitops_source::{
     Content, DockerConfig, OciReference, OciRepositoryName, OciSource, Registries,
-    RegistryCredential, Resolved, Source as _, SourceError, Subject, Tls, VerifyError,
+    RegistryCredential, Resolved, Source as _, SourceError, Subject, Tls, TrustedRootRepository,
+    VerifyError,
 };
 use kube::{Client, ResourceExt as _};
 
@@ -42,6 +43,7 @@ pub struct OciRepositoryReconciler {
     storage: Storage,
     registries: Registries,
     identities: Identities,
+    public_good: TrustedRootRepository,
 }
 
 impl std::fmt::Debug for OciRepositoryReconciler {
@@ -56,7 +58,8 @@ impl OciRepositoryReconciler {
     /// A reconciler that reads Secrets with a client.
     pub fn new(client: Client, storage: Storage) -> Self {
         let identities = Identities::default();
-        Self { client, storage, registries: Registries::new(), identities }
+        let public_good = TrustedRootRepository::public_good(Arc::new(SystemClock));
+        Self { client, storage, registries: Registries::new(), identities, public_good }
     }
 
     /// Takes on these identities towards clouds.
@@ -168,8 +171,9 @@ impl OciRepositoryReconciler {
             failed(Stage::Verify, message, reason::VERIFICATION_ERROR, why)
         };
         let namespace = object.namespace().unwrap_or_default();
+        let (client, registries, roots) = (&self.client, &self.registries, &self.public_good);
         let verifier =
-            image_signature::verifier(&self.client, &namespace, wanted, &self.registries, source);
+            image_signature::verifier(client, &namespace, wanted, registries, roots, source);
         let verifier = verifier.await.map_err(|why| fail(why.into()))?;
         let subject = resolved.image();
         let found = verifier.verify(&subject, &attempt.scope).await;

@@ -17,7 +17,10 @@ use gitops_core::{Cancelled, Class, Classify, Scope};
 
 use crate::{SourceError, Subject};
 
-pub use cosign::{CosignTrust, CosignVerifier, IdentityMatch, Keyless, TrustedRoot};
+pub use cosign::{
+    CosignTrust, CosignVerifier, FirstRoot, IdentityMatch, Keyless, TrustedRoot,
+    TrustedRootRepository,
+};
 pub use key::{PublicKey, PublicKeyError};
 pub use notation::{NotationVerifier, TrustPolicy};
 

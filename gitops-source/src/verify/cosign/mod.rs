@@ -11,6 +11,7 @@ mod keyless;
 mod payload;
 mod transparency;
 mod trusted_root;
+mod tuf;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -25,6 +26,7 @@ use bundle::Bundle;
 
 pub use keyless::{IdentityMatch, Keyless};
 pub use trusted_root::TrustedRoot;
+pub use tuf::{FirstRoot, TrustedRootRepository};
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
