@@ -4,6 +4,7 @@ use crate::{
     emit::inline_scalar,
     error::{Error, ErrorKind},
     node::{Node, Scalar, ScalarStyle, ScalarType},
+    read::Spans,
     resolve::{Flavour, resolve},
 };
 
@@ -23,13 +24,14 @@ use crate::{
 #[derive(Debug)]
 pub struct Edits<'s> {
     source: &'s str,
+    spans: Spans,
     changes: Vec<(usize, usize, String)>,
 }
 
 impl<'s> Edits<'s> {
     /// Edits of a text from which nodes were read.
     pub fn new(source: &'s str) -> Self {
-        Self { source, changes: Vec::new() }
+        Self { source, spans: Spans::of(source), changes: Vec::new() }
     }
 
     /// Puts a scalar in the place of one that was read from this text. A string keeps the quotes that
@@ -46,10 +48,10 @@ impl<'s> Edits<'s> {
         let Some(former) = node.as_scalar() else {
             return wrong("only a scalar can be replaced");
         };
-        let span = place.span();
-        let Some(stands) = self.source.get(span.clone()).filter(|_| place.line() > 0) else {
+        let Some(span) = self.spans.span(node) else {
             return wrong("the value does not stand in this text");
         };
+        let stands = &self.source[span.clone()];
         let start = span.start + properties_len(stands);
         let block = matches!(former.style(), ScalarStyle::Literal | ScalarStyle::Folded);
         let mut text = written(value, former.style());

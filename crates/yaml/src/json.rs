@@ -80,7 +80,6 @@ fn convert(node: &Node, flavour: Flavour) -> Result<Value, Error> {
     match node.content() {
         Content::Scalar(scalar) => scalar_to_json(node, scalar, flavour),
         Content::Sequence(sequence) => sequence
-            .items
             .iter()
             .map(|item| convert(item, flavour))
             .collect::<Result<_, _>>()

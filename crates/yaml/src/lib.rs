@@ -9,7 +9,8 @@
 //! ```
 //!
 //! * [`read`], [`read_all`] and [`ReadOptions`]: bytes to [`Node`]s, within limits.
-//! * [`Node`], [`Mapping`], [`Scalar`]: the tree. Every node knows where it was read.
+//! * [`Node`], [`Mapping`], [`Scalar`]: the tree. Every node knows where it was read, and [`Spans`] its
+//!   bytes.
 //! * [`resolve`] and [`Flavour`]: what a plain scalar is, to yaml.v2 and to yaml.v3.
 //! * [`to_yaml`]: the bytes that kustomize and `sigs.k8s.io/yaml` print; [`to_yaml_pretty`]: those of
 //!   yaml.v3; [`to_json_text`]: those of Go's JSON. [`Emit`]: any other tree in the same bytes.
@@ -40,10 +41,11 @@ pub use error::{Error, ErrorKind};
 pub use json::to_json;
 pub use merge::{JsonPatch, diff_json, merge_json, merge_strategic, three_way_patch};
 pub use node::{
-    Content, Entry, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence, Text,
+    Content, Entry, IntoEntries, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence,
+    Text,
 };
 pub use path::{FieldPath, PathStep};
-pub use read::{Duplicates, ReadOptions, read, read_all, read_first};
+pub use read::{Duplicates, ReadOptions, Spans, read, read_all, read_first};
 pub use resolve::{Flavour, Number, resolve};
 pub use schema::Schema;
 pub use stream::split_documents;

@@ -12,7 +12,7 @@ pub(super) fn chart(metadata: &Metadata, is_root: bool, compat: Compat) -> Value
         Compat::Helm4 => {
             let map: Map = fields(metadata, compat)
                 .into_iter()
-                .map(|field| (Text::from_static(field.name), field.value))
+                .map(|field| (Text::from(field.name), field.value))
                 .collect();
             map.insert("IsRoot", is_root);
             Value::Map(map)
@@ -92,7 +92,7 @@ fn list(items: Vec<Value>, type_name: &'static str, compat: Compat) -> Value {
 fn record(fields: Vec<Field>, type_name: &'static str, compat: Compat) -> Value {
     match compat {
         Compat::Helm4 => Value::Map(
-            fields.into_iter().map(|field| (Text::from_static(field.name), field.value)).collect(),
+            fields.into_iter().map(|field| (Text::from(field.name), field.value)).collect(),
         ),
         Compat::Helm3 => Value::object(Record { type_name, fields }),
     }

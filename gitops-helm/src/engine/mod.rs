@@ -117,7 +117,7 @@ fn functions(compat: Compat) -> Functions {
 
 fn template_value(path: &Text, base_path: &Text, compat: Compat) -> Value {
     let entries = [("Name", path), ("BasePath", base_path)];
-    let entries = entries.map(|(key, text)| (Text::from_static(key), Value::Str(text.clone())));
+    let entries = entries.map(|(key, text)| (Text::from(key), Value::Str(text.clone())));
     Value::Map(Map::of(values_kind(compat), entries.into_iter().collect()))
 }
 

@@ -87,7 +87,7 @@ pub trait Object: fmt::Debug + 'static {
         }
         let fields = super::record::flattened(self.fields());
         let written = fields.into_iter().filter(|field| !field.omit_empty || field.value.is_true());
-        Value::Map(written.map(|field| (Text::from_static(field.key), field.value)).collect())
+        Value::Map(written.map(|field| (Text::from(field.key), field.value)).collect())
     }
 
     /// Whether it is true to `if`.

@@ -56,7 +56,7 @@ fn view(node: &Node, flavour: Flavour) -> View<'_> {
     match node.content() {
         Content::Scalar(scalar) => view_scalar(scalar, flavour),
         Content::Mapping(mapping) => View::Mapping(mapping.len()),
-        Content::Sequence(sequence) => View::Sequence(sequence.items.len()),
+        Content::Sequence(sequence) => View::Sequence(sequence.len()),
     }
 }
 

@@ -210,9 +210,7 @@ impl Operation {
         for part in path.split('/').skip(1) {
             let next = match node.content() {
                 Content::Mapping(mapping) => mapping.get(&unescape(part)),
-                Content::Sequence(list) => {
-                    index(part, list.items.len()).and_then(|at| list.items.get(at))
-                }
+                Content::Sequence(list) => index(part, list.len()).and_then(|at| list.get(at)),
                 Content::Scalar(_) => None,
             };
             let Some(next) = next else {
@@ -242,7 +240,7 @@ fn missing_part(node: &Node, part: &str, reached: &str) -> String {
             format!("{place} has no {part:?}; it has {}{more}", keys.join(", "))
         }
         Content::Sequence(list) => {
-            format!("{place} is a list of {}; it has no element {part:?}", list.items.len())
+            format!("{place} is a list of {}; it has no element {part:?}", list.len())
         }
         Content::Scalar(_) => format!("{place} is a single value"),
     }
@@ -256,14 +254,14 @@ fn add(document: &mut Node, path: &str, value: Node, name: &str) -> Result<(), E
             Ok(())
         }
         Content::Sequence(sequence) => {
-            let length = sequence.items.len();
+            let length = sequence.len();
             let at = if key == "-" { Some(length) } else { index(&key, length + 1) };
             let at = at.filter(|at| *at <= length).ok_or_else(|| {
                 patch_error(format!(
                     "error in {name} for path: '{path}': Unable to access invalid index: {key}: invalid index referenced"
                 ))
             })?;
-            sequence.items.insert(at, value);
+            sequence.insert(at, value);
             Ok(())
         }
         Content::Scalar(_) => Err(no_path(path, name)),
@@ -275,8 +273,8 @@ fn remove(document: &mut Node, path: &str, name: &str) -> Result<Node, Error> {
     let removed = match parent.content_mut() {
         Content::Mapping(mapping) => mapping.remove(&key),
         Content::Sequence(sequence) => {
-            let at = index(&key, sequence.items.len()).filter(|at| *at < sequence.items.len());
-            at.map(|at| sequence.items.remove(at))
+            let at = index(&key, sequence.len()).filter(|at| *at < sequence.len());
+            at.map(|at| sequence.remove(at))
         }
         Content::Scalar(_) => None,
     };
@@ -325,8 +323,8 @@ fn child_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
     match node.content_mut() {
         Content::Mapping(mapping) => mapping.get_mut(key),
         Content::Sequence(sequence) => {
-            let at = index(key, sequence.items.len())?;
-            sequence.items.get_mut(at)
+            let at = index(key, sequence.len())?;
+            sequence.get_mut(at)
         }
         Content::Scalar(_) => None,
     }
@@ -354,7 +352,7 @@ fn to_json_values(node: &mut Node, flavour: Flavour) -> Result<(), Error> {
             mapping.values_mut().try_for_each(|value| to_json_values(value, flavour))
         }
         Content::Sequence(sequence) => {
-            sequence.items.iter_mut().try_for_each(|item| to_json_values(item, flavour))
+            sequence.iter_mut().try_for_each(|item| to_json_values(item, flavour))
         }
         Content::Scalar(scalar) => {
             match scalar.kind() {
@@ -405,7 +403,7 @@ fn from_json_values(node: &mut Node) {
             mapping.values_mut().for_each(from_json_values);
         }
         Content::Sequence(sequence) => {
-            sequence.items.iter_mut().for_each(from_json_values);
+            sequence.iter_mut().for_each(from_json_values);
         }
         Content::Scalar(scalar) => {
             let float = match scalar.as_number().filter(|_| scalar.kind() == ScalarType::Int) {

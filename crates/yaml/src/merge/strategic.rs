@@ -7,7 +7,7 @@
 use super::elements::{Elements, Origin};
 use crate::{
     error::{Error, ErrorKind},
-    node::{Content, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType},
+    node::{Content, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence},
     resolve::{Flavour, resolve},
     schema::{Field, Schema, TypeId},
 };
@@ -69,7 +69,7 @@ impl Merger<'_> {
             }
             Content::Sequence(list) => {
                 let Some(keys) = &field.merge else { return Ok(Some(patch.clone())) };
-                let list = list.items.as_slice();
+                let list: &[Node] = list;
                 let (old, origin) = match base.and_then(into_items) {
                     // Quirk: a directive for the whole list counts only where there is a list.
                     None => (list.to_vec(), Origin::Same),
@@ -162,7 +162,7 @@ impl Merger<'_> {
             },
             Content::Sequence(list) => {
                 let Some(keys) = &field.merge else { return Ok(Some(node.clone())) };
-                let (directive, rest) = list_directive(&list.items)?;
+                let (directive, rest) = list_directive(list)?;
                 if directive == Directive::Delete {
                     return Ok(None);
                 }
@@ -187,8 +187,9 @@ impl Merger<'_> {
                 self.settle_fields(mapping, of, |_| false)?;
             }
         } else if let (Content::Sequence(list), Some(keys)) = (node.content_mut(), &field.merge) {
-            let items = std::mem::take(&mut list.items);
-            list.items = Elements::new(self, keys, field.of).merge(items, Origin::Nothing)?;
+            let items = std::mem::take(list).into_vec();
+            let merged = Elements::new(self, keys, field.of).merge(items, Origin::Nothing)?;
+            *list = Sequence::from_items(merged.into_iter());
         }
         Ok(Some(node))
     }
@@ -282,7 +283,7 @@ pub(super) fn is_hollow(node: &Node) -> bool {
 
 fn into_items(node: Node) -> Option<Vec<Node>> {
     match node.into_content() {
-        Content::Sequence(sequence) => Some(sequence.items),
+        Content::Sequence(sequence) => Some(sequence.into_vec()),
         _ => None,
     }
 }

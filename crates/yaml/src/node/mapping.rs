@@ -2,6 +2,8 @@
 
 use std::slice;
 
+use thin_vec::ThinVec;
+
 use crate::node::{Node, Text};
 
 /// One `key: value`.
@@ -19,7 +21,7 @@ pub struct Entry {
 /// `"1"`.
 #[derive(Clone, Debug, Default)]
 pub struct Mapping {
-    entries: Vec<Entry>,
+    entries: ThinVec<Entry>,
 }
 
 impl Mapping {
@@ -30,11 +32,13 @@ impl Mapping {
 
     /// A mapping with room for some entries.
     pub fn with_capacity(entries: usize) -> Self {
-        Self { entries: Vec::with_capacity(entries) }
+        Self { entries: ThinVec::with_capacity(entries) }
     }
 
-    /// A mapping of entries whose keys are known to differ.
-    pub(crate) fn from_entries(entries: Vec<Entry>) -> Self {
+    /// A mapping of entries whose keys are known to differ. It occupies as much as it holds.
+    pub(crate) fn from_entries(list: impl ExactSizeIterator<Item = Entry>) -> Self {
+        let mut entries = ThinVec::with_capacity(list.len());
+        entries.extend(list);
         Self { entries }
     }
 
@@ -212,12 +216,36 @@ impl<'m> IntoIterator for &'m Mapping {
     }
 }
 
+/// The entries of a mapping that is taken apart.
+#[derive(Debug)]
+pub struct IntoEntries(thin_vec::IntoIter<Entry>);
+
+impl Iterator for IntoEntries {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for IntoEntries {
+    fn next_back(&mut self) -> Option<Entry> {
+        self.0.next_back()
+    }
+}
+
+impl ExactSizeIterator for IntoEntries {}
+
 impl IntoIterator for Mapping {
     type Item = Entry;
-    type IntoIter = std::vec::IntoIter<Entry>;
+    type IntoIter = IntoEntries;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.entries.into_iter()
+        IntoEntries(self.entries.into_iter())
     }
 }
 

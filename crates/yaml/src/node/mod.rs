@@ -2,13 +2,13 @@
 
 mod mapping;
 mod scalar;
+mod sequence;
 mod text;
 
-pub use mapping::{Entry, Mapping};
+pub use mapping::{Entry, IntoEntries, Mapping};
 pub use scalar::{Scalar, ScalarStyle, ScalarType};
+pub use sequence::Sequence;
 pub use text::Text;
-
-use std::ops::Range;
 
 use crate::resolve::Number;
 
@@ -18,18 +18,27 @@ use crate::resolve::Number;
 /// `0x1`, but neither `"1"` nor `1.0`.
 #[derive(Clone, Debug)]
 pub struct Node {
-    content: Content,
-    // Rare, so it takes no more than a pointer.
-    tag: Option<Box<Tag>>,
+    inner: Inner,
+    /// 0 for what was made by the program.
     line: u32,
-    start: u32,
-    end: u32,
-    /// The column, and in the lowest bit whether it is a flow collection.
+    /// The column, and in the lowest bit whether it is a flow collection; the bond of what was made by
+    /// the program.
     column: u32,
 }
 
+/// There are as many nodes as words in a document, so each is small.
 #[derive(Clone, Debug)]
-struct Tag(Box<str>);
+enum Inner {
+    Plain(Content),
+    Tagged(Box<Tagged>),
+}
+
+/// A value with a tag, which is rare.
+#[derive(Clone, Debug)]
+struct Tagged {
+    content: Content,
+    tag: Box<str>,
+}
 
 /// What a node holds.
 #[derive(Clone, Debug)]
@@ -42,19 +51,12 @@ pub enum Content {
     Sequence(Sequence),
 }
 
-/// The elements of a sequence.
-#[derive(Clone, Debug, Default)]
-pub struct Sequence {
-    pub(crate) items: Vec<Node>,
-}
-
-/// Where a node stands in its source. All zero for nodes that were made by the program.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Where a node stands in its source; [`Spans`](crate::Spans) knows its bytes. All zero for nodes that
+/// were made by the program. What stands under an alias has the place of its anchor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     pub(crate) line: u32,
     pub(crate) column: u32,
-    pub(crate) start: u32,
-    pub(crate) end: u32,
 }
 
 impl Place {
@@ -67,12 +69,6 @@ impl Place {
     pub fn column(self) -> u32 {
         self.column
     }
-
-    /// The bytes of the stream that hold the value, quotes included. What stands under an alias
-    /// has the place of its anchor.
-    pub fn span(self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
 }
 
 /// The bond of values whose type is only their text's.
@@ -80,12 +76,12 @@ const UNTYPED: u32 = u32::MAX;
 
 impl Node {
     fn new(content: Content) -> Self {
-        Self { content, tag: None, line: 0, start: 0, end: 0, column: 0 }
+        Self { inner: Inner::Plain(content), line: 0, column: 0 }
     }
 
     /// `null`
     pub fn null() -> Self {
-        Self::from(Scalar::new(Text::from_static("null"), ScalarType::Null, ScalarStyle::Plain))
+        Self::from(Scalar::new(Text::from("null"), ScalarType::Null, ScalarStyle::Plain))
     }
 
     /// A string.
@@ -110,38 +106,46 @@ impl Node {
 
     /// What the node holds.
     pub fn content(&self) -> &Content {
-        &self.content
+        match &self.inner {
+            Inner::Plain(content) => content,
+            Inner::Tagged(tagged) => &tagged.content,
+        }
     }
 
     /// What the node holds, to change it.
     pub fn content_mut(&mut self) -> &mut Content {
-        &mut self.content
+        match &mut self.inner {
+            Inner::Plain(content) => content,
+            Inner::Tagged(tagged) => &mut tagged.content,
+        }
     }
 
     /// What the node holds, without its place.
     pub fn into_content(self) -> Content {
-        self.content
+        match self.inner {
+            Inner::Plain(content) => content,
+            Inner::Tagged(tagged) => tagged.content,
+        }
     }
 
     /// Where it was read.
     pub fn place(&self) -> Place {
-        let Self { line, start, end, column, .. } = *self;
-        if line == 0 {
-            return Place::default();
+        match self.line {
+            0 => Place::default(),
+            line => Place { line, column: self.column >> 1 },
         }
-        Place { line, column: column >> 1, start, end }
     }
 
     /// The bond that ties this value to others of its object, if there is one; see [`Self::bind`].
     pub fn bond(&self) -> Option<u32> {
-        (self.line == 0 && self.start > 0).then_some(self.start)
+        (self.line == 0 && self.column > 0).then_some(self.column)
     }
 
     /// Ties a value that was made by the program to others that have the same number. What that means
     /// is its maker's affair; a value that was read cannot be bound.
     pub fn bind(&mut self, bond: u32) {
         if self.line == 0 {
-            self.start = bond;
+            self.column = bond;
         }
     }
 
@@ -159,17 +163,17 @@ impl Node {
     /// Takes the bond off.
     pub fn unbind(&mut self) {
         if self.bond().is_some() {
-            self.start = 0;
+            self.column = 0;
         }
     }
 
     pub(crate) fn at_place(mut self, place: Place) -> Self {
-        (self.line, self.start, self.end) = (place.line, place.start, place.end);
-        self.column = (place.column << 1) | (self.column & 1);
+        let flow = u32::from(self.line > 0) & self.column & 1;
+        (self.line, self.column) = (place.line, (place.column << 1) | flow);
         self
     }
 
-    /// Notes that it was written as `{…}` or `[…]`.
+    /// Notes that it was written as `{…}` or `[…]`, of a node that has its place.
     pub(crate) fn in_flow(mut self, flow: bool) -> Self {
         self.column = (self.column & !1) | u32::from(flow);
         self
@@ -177,32 +181,41 @@ impl Node {
 
     /// An empty node of the same shape, at the same place.
     pub(crate) fn clone_empty(&self) -> Self {
-        let content = match &self.content {
+        let content = match self.content() {
             Content::Scalar(_) => return Self::null().at_place(self.place()),
             Content::Mapping(_) => Content::Mapping(Mapping::new()),
             Content::Sequence(_) => Content::Sequence(Sequence::default()),
         };
-        Self { content, tag: self.tag.clone(), ..*self }
+        Self { line: self.line, column: self.column, ..Self::new(content) }
+            .with_tag(self.tag().map(Into::into))
     }
 
     pub(crate) fn with_items(mut self, items: Vec<Self>) -> Self {
-        self.content = Content::Sequence(Sequence { items });
+        *self.content_mut() = Content::Sequence(Sequence::from_items(items.into_iter()));
         self
     }
 
     /// A tag that is none of YAML's own, such as `!Ref`.
     pub fn tag(&self) -> Option<&str> {
-        self.tag.as_deref().map(|tag| &*tag.0)
+        match &self.inner {
+            Inner::Plain(_) => None,
+            Inner::Tagged(tagged) => Some(&tagged.tag),
+        }
     }
 
-    pub(crate) fn with_tag(mut self, tag: Option<Box<str>>) -> Self {
-        self.tag = tag.map(|tag| Box::new(Tag(tag)));
-        self
+    pub(crate) fn with_tag(self, tag: Option<Box<str>>) -> Self {
+        let (line, column) = (self.line, self.column);
+        let content = self.into_content();
+        let inner = match tag {
+            Some(tag) => Inner::Tagged(Box::new(Tagged { content, tag })),
+            None => Inner::Plain(content),
+        };
+        Self { inner, line, column }
     }
 
     /// The scalar, if it is one.
     pub fn as_scalar(&self) -> Option<&Scalar> {
-        match &self.content {
+        match self.content() {
             Content::Scalar(scalar) => Some(scalar),
             _ => None,
         }
@@ -248,26 +261,26 @@ impl Node {
 
     /// Whether it is a mapping.
     pub fn is_mapping(&self) -> bool {
-        matches!(self.content, Content::Mapping(_))
+        matches!(self.content(), Content::Mapping(_))
     }
 
     /// Whether it is a sequence.
     pub fn is_sequence(&self) -> bool {
-        matches!(self.content, Content::Sequence(_))
+        matches!(self.content(), Content::Sequence(_))
     }
 
     /// Whether it is `null`, `{}` or `[]`.
     pub fn is_empty(&self) -> bool {
-        match &self.content {
+        match self.content() {
             Content::Scalar(scalar) => scalar.kind == ScalarType::Null,
             Content::Mapping(mapping) => mapping.is_empty(),
-            Content::Sequence(sequence) => sequence.items.is_empty(),
+            Content::Sequence(sequence) => sequence.is_empty(),
         }
     }
 
     /// The mapping, if it is one.
     pub fn as_mapping(&self) -> Option<&Mapping> {
-        match &self.content {
+        match self.content() {
             Content::Mapping(mapping) => Some(mapping),
             _ => None,
         }
@@ -275,7 +288,7 @@ impl Node {
 
     /// The mapping to change, if it is one.
     pub fn as_mapping_mut(&mut self) -> Option<&mut Mapping> {
-        match &mut self.content {
+        match self.content_mut() {
             Content::Mapping(mapping) => Some(mapping),
             _ => None,
         }
@@ -284,9 +297,9 @@ impl Node {
     /// The mapping; whatever else was there is replaced by an empty one.
     pub fn make_mapping(&mut self) -> &mut Mapping {
         if !self.is_mapping() {
-            self.content = Content::Mapping(Mapping::new());
+            *self.content_mut() = Content::Mapping(Mapping::new());
         }
-        match &mut self.content {
+        match self.content_mut() {
             Content::Mapping(mapping) => mapping,
             _ => unreachable!("made a mapping above"),
         }
@@ -294,23 +307,23 @@ impl Node {
 
     /// The elements, if it is a sequence.
     pub fn as_sequence(&self) -> Option<&[Self]> {
-        match &self.content {
-            Content::Sequence(sequence) => Some(&sequence.items),
+        match self.content() {
+            Content::Sequence(sequence) => Some(sequence),
             _ => None,
         }
     }
 
     /// The elements to change, if it is a sequence.
-    pub fn as_sequence_mut(&mut self) -> Option<&mut Vec<Self>> {
-        match &mut self.content {
-            Content::Sequence(sequence) => Some(&mut sequence.items),
+    pub fn as_sequence_mut(&mut self) -> Option<&mut Sequence> {
+        match self.content_mut() {
+            Content::Sequence(sequence) => Some(sequence),
             _ => None,
         }
     }
 
     /// Whether it was written as `{…}` or `[…]`.
     pub fn is_flow(&self) -> bool {
-        self.column & 1 == 1 && !matches!(self.content, Content::Scalar(_))
+        self.line > 0 && self.column & 1 == 1 && !matches!(self.content(), Content::Scalar(_))
     }
 
     /// The value under a key, if this is a mapping that has it.
@@ -341,12 +354,12 @@ impl Node {
 
     /// The number of nodes in this tree, keys included.
     pub fn count(&self) -> usize {
-        1 + match &self.content {
+        1 + match self.content() {
             Content::Scalar(_) => 0,
             Content::Mapping(mapping) => {
                 mapping.entries().iter().map(|e| e.key.count() + e.value.count()).sum()
             }
-            Content::Sequence(sequence) => sequence.items.iter().map(Self::count).sum(),
+            Content::Sequence(sequence) => sequence.iter().map(Self::count).sum(),
         }
     }
 }
@@ -359,7 +372,7 @@ impl Default for Node {
 
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
-        match (&self.content, &other.content) {
+        match (self.content(), other.content()) {
             (Content::Scalar(a), Content::Scalar(b)) => {
                 a.kind == b.kind
                     && match a.kind {
@@ -372,7 +385,7 @@ impl PartialEq for Node {
                     }
             }
             (Content::Mapping(a), Content::Mapping(b)) => a == b,
-            (Content::Sequence(a), Content::Sequence(b)) => a.items == b.items,
+            (Content::Sequence(a), Content::Sequence(b)) => **a == **b,
             _ => false,
         }
     }
@@ -398,7 +411,7 @@ impl From<Mapping> for Node {
 
 impl From<Vec<Self>> for Node {
     fn from(items: Vec<Self>) -> Self {
-        Self::new(Content::Sequence(Sequence { items }))
+        Self::new(Content::Sequence(Sequence::from_items(items.into_iter())))
     }
 }
 
@@ -422,7 +435,7 @@ impl From<Text> for Node {
 
 impl From<bool> for Node {
     fn from(value: bool) -> Self {
-        let text = Text::from_static(if value { "true" } else { "false" });
+        let text = Text::from(if value { "true" } else { "false" });
         Self::from(Scalar::new(text, ScalarType::Bool, ScalarStyle::Plain))
     }
 }
@@ -439,7 +452,7 @@ mod tests {
 
     #[test]
     fn nodes_are_small() {
-        assert!(size_of::<Content>() <= 32, "{}", size_of::<Content>());
-        assert!(size_of::<Node>() <= 56, "{}", size_of::<Node>());
+        assert!(size_of::<Content>() <= 24, "{}", size_of::<Content>());
+        assert!(size_of::<Node>() <= 32, "{}", size_of::<Node>());
     }
 }

@@ -2,19 +2,14 @@
 
 use std::{borrow::Borrow, fmt, ops::Deref};
 
-use smol_str::SmolStr;
+use ecow::EcoString;
 
-/// The text of a scalar. Up to 23 bytes live in place, longer ones are shared: a clone never
-/// copies more than 24 bytes.
+/// The text of a scalar. Up to 15 bytes live in place, longer ones are shared: a clone never
+/// copies more than 16 bytes.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(SmolStr);
+pub struct Text(EcoString);
 
 impl Text {
-    /// A text of the program itself, which needs no memory of its own.
-    pub const fn from_static(text: &'static str) -> Self {
-        Self(SmolStr::new_static(text))
-    }
-
     /// The characters.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -43,19 +38,19 @@ impl Borrow<str> for Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(SmolStr::new(text))
+        Self(EcoString::from(text))
     }
 }
 
 impl From<&String> for Text {
     fn from(text: &String) -> Self {
-        Self(SmolStr::new(text))
+        Self(EcoString::from(text.as_str()))
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(SmolStr::from(text))
+        Self(EcoString::from(text))
     }
 }
 

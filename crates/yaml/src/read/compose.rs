@@ -180,10 +180,10 @@ impl<'s> Composer<'s> {
             let (event, start, end) = self.next_event()?;
             let done = match event {
                 Event::Scalar(scalar, properties) => {
-                    let place = place(start, end);
+                    let place = start.place();
                     let tag = properties.tag.as_deref();
                     let node = self.scalar(scalar, tag, place).unwrap_or_else(|error| {
-                        self.faults.fail(place.start, error);
+                        self.faults.fail(place, error);
                         Node::null().at_place(place)
                     });
                     let weight = Weight::leaf(node.text().unwrap_or_default());
@@ -193,7 +193,7 @@ impl<'s> Composer<'s> {
                 Event::Alias(anchor) => {
                     let done = self.alias(anchor, start, end, stack.len())?;
                     if let Some(frame) = stack.last_mut() {
-                        frame.note_alias(place(start, end));
+                        frame.note_alias(start.place());
                     }
                     done
                 }
@@ -209,7 +209,7 @@ impl<'s> Composer<'s> {
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     let frame = stack.pop().expect("the parser balances its events");
-                    self.close(frame, end)
+                    self.close(frame, end.place())
                 }
                 Event::DocumentStart | Event::DocumentEnd | Event::StreamEnd => {
                     unreachable!("the parser gives a node in each document")
@@ -217,7 +217,7 @@ impl<'s> Composer<'s> {
             };
             match stack.last_mut() {
                 None => return Ok(done.0),
-                Some(frame) => frame.put(done),
+                Some(frame) => frame.put(done, end.place()),
             }
         }
     }
@@ -245,12 +245,14 @@ impl<'s> Composer<'s> {
         Ok(())
     }
 
-    fn close(&mut self, frame: Frame<'s>, end: Mark) -> (Node, Weight) {
-        let place = place(frame.start, end);
+    fn close(&mut self, frame: Frame<'s>, end: Place) -> (Node, Weight) {
+        let place = frame.start.place();
         let (content, flow) = match frame.body {
-            Body::Sequence { items, flow } => (Content::Sequence(Sequence { items }), flow),
+            Body::Sequence { items, flow } => {
+                (Content::Sequence(Sequence::from_items(items.into_iter())), flow)
+            }
             Body::Mapping { read, flow, .. } => {
-                (Content::Mapping(self.mapping(read, place, frame.complaints)), flow)
+                (Content::Mapping(self.mapping(read, (place, end), frame.complaints)), flow)
             }
         };
         let node = Node::from(content).at_place(place).in_flow(flow).with_tag(frame.tag);
@@ -293,8 +295,8 @@ impl<'s> Composer<'s> {
             Some(Anchor::Open) => {
                 let message = format!("yaml: anchor '{name}' value contains itself");
                 let error = self.error(ErrorKind::Anchor, message, at);
-                self.faults.fail(at.at, error);
-                Ok((Node::null().at_place(place(at, end)), Weight::leaf("")))
+                self.faults.fail(at.place(), error);
+                Ok((Node::null().at_place(at.place()), Weight::leaf("")))
             }
             Some(Anchor::Known { weight, .. })
                 if depth + weight.height > self.options.max_depth =>
@@ -305,7 +307,7 @@ impl<'s> Composer<'s> {
                 if self.expanded.saturating_add(weight.size) <= self.options.max_expansion =>
             {
                 self.expanded += weight.size;
-                self.faults.repeat(complaints.clone(), end.at);
+                self.faults.repeat(complaints.clone(), end.place());
                 Ok((node.clone(), *weight))
             }
             Some(Anchor::Known { .. } | Anchor::TooLarge) => {
@@ -421,18 +423,18 @@ impl Frame<'_> {
         }
     }
 
-    fn put(&mut self, (node, weight): (Node, Weight)) {
+    /// Takes a node that ends at a place.
+    fn put(&mut self, (node, weight): (Node, Weight), end: Place) {
         self.weight.add(weight);
         match &mut self.body {
             Body::Sequence { items, .. } => items.push(node),
-            Body::Mapping { read, key, .. } => match key.take() {
-                None => *key = Some(node),
-                Some(key) => read.entries.push(Entry { key, value: node }),
-            },
+            Body::Mapping { read, key, .. } => {
+                read.ends.push(end);
+                match key.take() {
+                    None => *key = Some(node),
+                    Some(key) => read.entries.push(Entry { key, value: node }),
+                }
+            }
         }
     }
-}
-
-fn place(start: Mark, end: Mark) -> Place {
-    Place { line: start.line + 1, column: start.column + 1, start: start.at, end: end.at }
 }

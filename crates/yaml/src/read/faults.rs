@@ -15,23 +15,23 @@ const MOST_COMPLAINTS: usize = 1000;
 /// What was found so far.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    fatal: Option<(u32, Error)>,
+    fatal: Option<(Place, Error)>,
     complaints: Vec<Complaint>,
 }
 
 /// A key that stands twice.
 #[derive(Clone, Debug)]
 pub(super) struct Complaint {
-    /// Up to which byte the document was decoded when it was found.
-    pub(super) at: u32,
+    /// Up to where the document was decoded when it was found.
+    pub(super) at: Place,
     pub(super) place: Place,
     pub(super) text: String,
 }
 
 impl Faults {
-    /// Notes what ends the decoding at a byte. Earlier ones count; at the same byte, what holds a value
+    /// Notes what ends the decoding at a place. Earlier ones count; at the same place, what holds a value
     /// is looked at before the value.
-    pub(super) fn fail(&mut self, at: u32, error: Error) {
+    pub(super) fn fail(&mut self, at: Place, error: Error) {
         if self.fatal.as_ref().is_none_or(|(earlier, _)| at <= *earlier) {
             self.fatal = Some((at, error));
         }
@@ -54,7 +54,7 @@ impl Faults {
     }
 
     /// Makes the same complaints again, about what an alias repeats.
-    pub(super) fn repeat(&mut self, range: std::ops::Range<usize>, at: u32) {
+    pub(super) fn repeat(&mut self, range: std::ops::Range<usize>, at: Place) {
         for index in range {
             let Some(complaint) = self.complaints.get(index).cloned() else { return };
             self.complain(Complaint { at, ..complaint });

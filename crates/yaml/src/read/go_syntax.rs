@@ -29,7 +29,7 @@ fn write_value(out: &mut String, node: &Node) {
     match node.content() {
         Content::Sequence(sequence) => {
             out.push_str("[]interface {}{");
-            for (index, item) in sequence.items.iter().enumerate() {
+            for (index, item) in sequence.iter().enumerate() {
                 separate(out, index);
                 write_value(out, item);
             }

@@ -20,6 +20,8 @@ pub(super) struct Read {
     pub(super) entries: Vec<Entry>,
     /// The places of the values that are aliases, by their entries' index.
     pub(super) aliased: Vec<(usize, Place)>,
+    /// Where keys and values end, in turns.
+    pub(super) ends: Vec<Place>,
 }
 
 impl Read {
@@ -32,29 +34,35 @@ impl Read {
 
 impl Composer<'_> {
     /// The mapping of what was read. `complaints` tells how many there were before it began.
-    pub(super) fn mapping(&mut self, read: Read, place: Place, complaints: usize) -> Mapping {
+    pub(super) fn mapping(
+        &mut self,
+        read: Read,
+        (place, end): (Place, Place),
+        complaints: usize,
+    ) -> Mapping {
         if is_plain(&read.entries, self.options.flavour) && are_distinct(&read.entries) {
-            return Mapping::from_entries(read.entries);
+            return Mapping::from_entries(read.entries.into_iter());
         }
         match self.options.flavour {
             Flavour::V2 => self.mapping_v2(read),
-            Flavour::V3 => self.mapping_v3(read.entries, place, complaints),
+            Flavour::V3 => self.mapping_v3(read.entries, (place, end), complaints),
         }
     }
 
     fn mapping_v2(&mut self, read: Read) -> Mapping {
-        let places: Vec<Place> = (0..read.entries.len()).map(|at| read.value_place(at)).collect();
+        let places: Vec<(Place, Place, Place)> = (0..read.entries.len())
+            .map(|at| (read.value_place(at), read.ends[2 * at], read.ends[2 * at + 1]))
+            .collect();
         let mut mapping = Mapping::with_capacity(read.entries.len());
         let mut known = HashMap::new();
-        for (entry, place) in read.entries.into_iter().zip(places) {
+        for (entry, (place, key_end, end)) in read.entries.into_iter().zip(places) {
             if is_merge(&entry) {
-                self.merge_v2(&mut mapping, &mut known, entry.value, place);
+                self.merge_v2(&mut mapping, &mut known, entry.value, (place, end));
             } else if entry.key.as_scalar().is_none() {
                 let message = format!("yaml: invalid map key: {}", go_syntax(&entry.key));
-                let at = entry.key.place();
-                self.faults.fail(at.end, error(ErrorKind::Type, message, at));
+                self.faults.fail(key_end, error(ErrorKind::Type, message, entry.key.place()));
             } else {
-                self.set(&mut mapping, &mut known, entry, place, place.end);
+                self.set(&mut mapping, &mut known, entry, place, end);
             }
         }
         mapping
@@ -65,15 +73,15 @@ impl Composer<'_> {
         mapping: &mut Mapping,
         known: &mut HashMap<Text, usize>,
         value: Node,
-        place: Place,
+        (place, end): (Place, Place),
     ) {
         let Some(sources) = merge_sources(value) else {
-            return self.faults.fail(place.start, wrong_merge(place));
+            return self.faults.fail(place, wrong_merge(place));
         };
         // The first of several counts most, so it comes last.
         for entry in sources.into_iter().rev().flatten() {
             let value_place = entry.value.place();
-            self.set(mapping, known, entry, value_place, place.end);
+            self.set(mapping, known, entry, value_place, end);
         }
     }
 
@@ -84,7 +92,7 @@ impl Composer<'_> {
         known: &mut HashMap<Text, usize>,
         entry: Entry,
         place: Place,
-        at: u32,
+        at: Place,
     ) {
         let name = identity(&entry.key);
         let Some(&first) = known.get(&name) else {
@@ -109,7 +117,12 @@ impl Composer<'_> {
         }
     }
 
-    fn mapping_v3(&mut self, entries: Vec<Entry>, place: Place, complaints: usize) -> Mapping {
+    fn mapping_v3(
+        &mut self,
+        entries: Vec<Entry>,
+        (place, end): (Place, Place),
+        complaints: usize,
+    ) -> Mapping {
         if self.options.duplicates == Duplicates::Refuse && !are_distinct(&entries) {
             // What is wrong deeper within is not looked at.
             self.faults.forget(complaints);
@@ -144,7 +157,7 @@ impl Composer<'_> {
         for value in merges {
             let value_place = value.place();
             let Some(sources) = merge_sources(value) else {
-                self.faults.fail(place.end, wrong_merge(value_place));
+                self.faults.fail(end, wrong_merge(value_place));
                 continue;
             };
             for entry in sources.into_iter().flatten() {
@@ -172,13 +185,13 @@ impl Composer<'_> {
         for entry in entries {
             let Some(text) = entry.key.text() else { continue };
             let own = entry.key.place();
-            let later = places[text].iter().filter(|place| place.start > own.start);
+            let later = places[text].iter().filter(|place| **place > own);
             for second in later.take(100) {
                 let key = gitops_core::quoted(text);
                 let (line, first) = (second.line(), own.line());
                 let text =
                     format!("line {line}: mapping key {key} already defined at line {first}");
-                self.faults.complain(Complaint { at: place.start, place: *second, text });
+                self.faults.complain(Complaint { at: place, place: *second, text });
             }
         }
     }
@@ -193,7 +206,7 @@ fn merge_sources(value: Node) -> Option<Vec<Mapping>> {
     match value.into_content() {
         Content::Mapping(source) => Some(vec![source]),
         Content::Sequence(sequence) => sequence
-            .items
+            .into_vec()
             .into_iter()
             .map(|item| match item.into_content() {
                 Content::Mapping(source) => Some(source),
@@ -216,7 +229,7 @@ fn error(kind: ErrorKind, message: String, place: Place) -> Error {
 /// What a key is called in JSON; one that has no name there goes by its text.
 fn identity(key: &Node) -> Text {
     if key.is_null() {
-        return Text::from_static("\0");
+        return Text::from("\0");
     }
     json_key(key, &Node::null(), Flavour::V2)
         .map_or_else(|_| key.text().unwrap_or_default().into(), |name| Text::from(name.as_ref()))

@@ -8,6 +8,7 @@ mod mapping;
 mod parse;
 mod quick;
 mod scan;
+mod spans;
 
 use std::borrow::Cow;
 
@@ -19,6 +20,7 @@ use crate::{
 
 use compose::{Composer, Next};
 pub(crate) use go_syntax::go_value;
+pub use spans::Spans;
 
 /// How a stream is read, and what is too much.
 #[derive(Clone, Debug)]

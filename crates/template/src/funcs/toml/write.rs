@@ -78,7 +78,7 @@ fn entries(value: &Value) -> Option<Entries> {
             }
             // Go has no tags for TOML at its structs: the names are those of the fields.
             let fields = flattened(object.fields());
-            let named = |field: crate::Field| (Text::from_static(field.name), field.value);
+            let named = |field: crate::Field| (Text::from(field.name), field.value);
             (!fields.is_empty()).then(|| fields.into_iter().map(named).collect())
         }
         _ => None,

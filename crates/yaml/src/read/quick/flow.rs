@@ -1,9 +1,7 @@
 //! Flow collections within a line.
 
-use super::{GiveUp, Quick, Reader, place_of};
-use crate::node::{Content, Entry, Mapping, Node, ScalarStyle, Sequence};
-
-use super::super::mapping::{are_distinct, is_plain};
+use super::{GiveUp, Quick, Reader};
+use crate::node::{Content, Entry, Node, ScalarStyle, Sequence};
 
 impl Reader<'_, '_> {
     /// The collection that is opened here.
@@ -34,9 +32,8 @@ impl Reader<'_, '_> {
                 }
             }
         }
-        let items: Vec<Node> = self.scratch.items.drain(base..).collect();
-        let content = Content::Sequence(Sequence { items });
-        Ok(Node::from(content).at_place(place_of(start, self.here())).in_flow(true))
+        let items = Sequence::from_items(self.scratch.items.drain(base..));
+        Ok(Node::from(Content::Sequence(items)).at_place(start.place()).in_flow(true))
     }
 
     fn flow_mapping(&mut self, depth: usize) -> Quick<Node> {
@@ -63,12 +60,8 @@ impl Reader<'_, '_> {
                 }
             }
         }
-        let entries: Vec<Entry> = self.scratch.entries.drain(base..).collect();
-        if !is_plain(&entries, self.flavour) || !are_distinct(&entries) {
-            return Err(GiveUp);
-        }
-        let node = Node::from(Mapping::from_entries(entries));
-        Ok(node.at_place(place_of(start, self.here())).in_flow(true))
+        let node = Node::from(self.mapping_of(base)?);
+        Ok(node.at_place(start.place()).in_flow(true))
     }
 
     /// Takes a `,` and what white space follows, or the closing bracket: then true.
@@ -111,7 +104,7 @@ impl Reader<'_, '_> {
             }
             end += 1;
         }
-        let node = self.scalar(&self.text[from..end], ScalarStyle::Plain, from, end);
+        let node = self.scalar(&self.text[from..end], ScalarStyle::Plain, from);
         self.at = end;
         // Words may go on behind a space or with a `:`.
         let after = self.bytes[end..].iter().find(|&&byte| byte != b' ');

@@ -13,7 +13,7 @@ use super::{
     scan::{Mark, Scanner},
 };
 use crate::{
-    node::{Content, Entry, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence},
+    node::{Content, Entry, Mapping, Node, Scalar, ScalarStyle, ScalarType, Sequence},
     resolve::Flavour,
 };
 
@@ -127,8 +127,8 @@ impl Reader<'_, '_> {
 
     /// A mapping whose first key was read up to its `:`.
     fn mapping(&mut self, first: Node, depth: usize) -> Quick<Node> {
-        let (line, start) = (first.place().line, first.place().start);
-        let column = first.place().column - 1;
+        let place = first.place();
+        let column = place.column - 1;
         let base = self.scratch.entries.len();
         let mut key = first;
         loop {
@@ -139,12 +139,16 @@ impl Reader<'_, '_> {
             }
             key = self.key()?.ok_or(GiveUp)?;
         }
-        let entries: Vec<Entry> = self.scratch.entries.drain(base..).collect();
-        if !is_plain(&entries, self.flavour) || !are_distinct(&entries) {
+        Ok(Node::from(self.mapping_of(base)?).at_place(place))
+    }
+
+    /// The mapping of the entries that were read last.
+    fn mapping_of(&mut self, base: usize) -> Quick<Mapping> {
+        let entries = &self.scratch.entries[base..];
+        if !is_plain(entries, self.flavour) || !are_distinct(entries) {
             return Err(GiveUp);
         }
-        let place = Place { line, column: column + 1, start, end: self.here() };
-        Ok(Node::from(Mapping::from_entries(entries)).at_place(place))
+        Ok(Mapping::from_entries(self.scratch.entries.drain(base..)))
     }
 
     /// What follows a key and its `:` in a mapping at a column.
@@ -185,9 +189,8 @@ impl Reader<'_, '_> {
                 break;
             }
         }
-        let items: Vec<Node> = self.scratch.items.drain(base..).collect();
-        let place = place_of(start, self.here());
-        Ok(Node::from(Content::Sequence(Sequence { items })).at_place(place))
+        let items = Sequence::from_items(self.scratch.items.drain(base..));
+        Ok(Node::from(Content::Sequence(items)).at_place(start.place()))
     }
 
     /// What follows the dash of a sequence at a column.
@@ -313,10 +316,6 @@ impl Reader<'_, '_> {
         matches!(self.bytes.get(at), None | Some(b' ' | b'\n' | b'\t'))
     }
 
-    fn here(&self) -> u32 {
-        small(self.at)
-    }
-
     /// The place of the next byte. Only ASCII may stand before it in its line, or the column is
     /// counted.
     fn mark(&self) -> Mark {
@@ -326,14 +325,10 @@ impl Reader<'_, '_> {
     }
 }
 
-fn place_of(start: Mark, end: u32) -> Place {
-    Place { line: start.line + 1, column: start.column + 1, start: start.at, end }
-}
-
 /// The value where none stands.
 fn empty(mark: Mark) -> Node {
     let scalar = Scalar::new("", ScalarType::Null, ScalarStyle::Plain);
-    Node::from(scalar).at_place(place_of(mark, mark.at))
+    Node::from(scalar).at_place(mark.place())
 }
 
 /// Streams of 4 GiB are refused before they get here.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{GiveUp, Quick, Reader, Scanner, place_of, small};
+use super::{GiveUp, Quick, Reader, Scanner, small};
 use crate::{
     node::{Node, Place, Scalar, ScalarStyle, ScalarType, Text},
     read::scan::TokenKind,
@@ -37,7 +37,7 @@ impl Reader<'_, '_> {
         if after - from > LONGEST_KEY {
             return Err(GiveUp);
         }
-        let key = self.scalar(&self.text[start..end], style, from, after);
+        let key = self.scalar(&self.text[start..end], style, from);
         self.at = after + 1;
         Ok(Some(key))
     }
@@ -84,7 +84,7 @@ impl Reader<'_, '_> {
             end -= 1;
         }
         let end = from + end;
-        let node = self.scalar(&self.text[from..end], ScalarStyle::Plain, from, end);
+        let node = self.scalar(&self.text[from..end], ScalarStyle::Plain, from);
         self.at = end;
         Ok(Some(node))
     }
@@ -96,7 +96,7 @@ impl Reader<'_, '_> {
         let end = self.quote_end(quote)?;
         let style =
             if quote == b'"' { ScalarStyle::DoubleQuoted } else { ScalarStyle::SingleQuoted };
-        let node = self.scalar(&self.text[from + 1..end], style, from, end + 1);
+        let node = self.scalar(&self.text[from + 1..end], style, from);
         self.at = end + 1;
         Some(node)
     }
@@ -115,19 +115,14 @@ impl Reader<'_, '_> {
         (self.bytes[end] == quote && !doubled).then_some(end)
     }
 
-    pub(super) fn scalar(&self, text: &str, style: ScalarStyle, from: usize, end: usize) -> Node {
+    pub(super) fn scalar(&self, text: &str, style: ScalarStyle, from: usize) -> Node {
         let kind = match style {
             ScalarStyle::Plain => resolve(text, self.flavour),
             _ => ScalarType::Str,
         };
         let before = &self.text[self.line_start..from];
         let column = if before.is_ascii() { before.len() } else { before.chars().count() };
-        let place = Place {
-            line: self.line + 1,
-            column: small(column) + 1,
-            start: small(from),
-            end: small(end),
-        };
+        let place = Place { line: self.line + 1, column: small(column) + 1 };
         Node::from(Scalar::new(Text::from(text), kind, style)).at_place(place)
     }
 
@@ -174,14 +169,13 @@ impl Reader<'_, '_> {
                 self.next_line();
             }
         }
-        let end = self.here();
         match chomp {
             b'-' => text.truncate(solid),
             b'+' => {}
             _ => text.truncate(solid + usize::from(breaks > 0)),
         }
         let scalar = Scalar::new(text, ScalarType::Str, ScalarStyle::Literal);
-        Ok(Some(Node::from(scalar).at_place(place_of(start, end))))
+        Ok(Some(Node::from(scalar).at_place(start.place())))
     }
 
     /// A scalar of any style over any number of lines, in a block collection at a column.
@@ -202,7 +196,7 @@ impl Reader<'_, '_> {
             Cow::Borrowed(text) => Text::from(text),
             Cow::Owned(text) => Text::from(text),
         };
-        let place = place_of(token.start, token.end.at);
+        let place = token.start.place();
         self.skip_to_content()?;
         // A block scalar ends before the line in which the next token stands.
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);

@@ -32,8 +32,7 @@ fn are_same(a: &Node, b: &Node) -> bool {
                 && pairs().all(|(a, b)| are_same(&a.key, &b.key) && are_same(&a.value, &b.value))
         }
         (Content::Sequence(a), Content::Sequence(b)) => {
-            a.items.len() == b.items.len()
-                && a.items.iter().zip(&b.items).all(|(a, b)| are_same(a, b))
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| are_same(a, b))
         }
         _ => false,
     };

@@ -12,7 +12,7 @@ mod tag;
 
 use std::{borrow::Cow, collections::VecDeque};
 
-use crate::node::ScalarStyle;
+use crate::node::{Place, ScalarStyle};
 
 /// A key and its `:` stand on one line, at most this many characters apart.
 const LONGEST_SIMPLE_KEY: usize = 1024;
@@ -26,6 +26,12 @@ pub(super) struct Mark {
     pub(super) line: u32,
     /// In characters, counted from 0.
     pub(super) column: u32,
+}
+
+impl Mark {
+    pub(super) fn place(self) -> Place {
+        Place { line: self.line + 1, column: self.column + 1 }
+    }
 }
 
 /// What is wrong, in go-yaml's words.
