@@ -189,14 +189,15 @@ fn has_folds(node: &Node) -> bool {
     }
 }
 
-/// Quirk: the original prints its tree and reads it back, and its printer adds a line break to folded
-/// scalars (`>`) before lines that are indented further.
+/// Quirk: the original prints its tree and reads it back, and its printer does not write folded
+/// scalars (`>`) as they are read: a line break more before lines that are indented further and at the
+/// end of what keeps its breaks (`+`), one less where the text begins with a space.
 pub(crate) fn widen_folds(node: &mut Node) {
     match node.content_mut() {
         Content::Mapping(mapping) => mapping.values_mut().for_each(widen_folds),
         Content::Sequence(_) => node.as_sequence_mut().into_iter().flatten().for_each(widen_folds),
         Content::Scalar(scalar) if scalar.style() == ScalarStyle::Folded => {
-            if let Some(text) = widened(scalar.text()) {
+            if let Some(text) = reprinted(scalar.text()) {
                 *scalar = Scalar::new(text, scalar.kind(), ScalarStyle::Folded);
             }
         }
@@ -204,31 +205,62 @@ pub(crate) fn widen_folds(node: &mut Node) {
     }
 }
 
-/// The text with a line break more where a line that is not indented is followed by one that is;
-/// `None` where it stays as it is.
-fn widened(text: &str) -> Option<String> {
-    let is_blank = |line: &str| line.starts_with([' ', '\t']);
-    if is_blank(text.trim_start_matches('\n')) {
+fn is_break(c: char) -> bool {
+    matches!(c, '\n' | '\u{2028}' | '\u{2029}')
+}
+
+/// A folded text after it was printed and read; `None` where it stays as it is.
+fn reprinted(text: &str) -> Option<String> {
+    if !text.contains('\n') || !is_printed_folded(text) {
         return None;
     }
+    let is_blank = |line: &str| line.starts_with([' ', '\t']);
+    let doubles = !is_blank(text.trim_start_matches(is_break));
     let mut out = String::with_capacity(text.len() + 4);
-    let mut lines = text.split('\n').peekable();
-    let mut changed = false;
-    // Whether the last line with something in it is indented.
-    let mut indented = true;
-    while let Some(line) = lines.next() {
-        out.push_str(line);
-        if !line.is_empty() {
-            indented = is_blank(line);
+    // The break after the last line with something in it, and those of the empty lines since.
+    let (mut last, mut breaks) = (None, String::new());
+    let mut indented = false;
+    for line in text.split_inclusive(is_break) {
+        let end = line.chars().next_back().filter(|c| is_break(*c));
+        let line = line.trim_end_matches(is_break);
+        if line.is_empty() {
+            breaks.extend(end);
+            continue;
         }
-        let Some(next) = lines.peek() else { break };
-        out.push('\n');
-        if !line.is_empty() && !indented && is_blank(next) {
-            out.push('\n');
-            changed = true;
+        match last {
+            Some('\n') if !indented && !is_blank(line) => {
+                if breaks.is_empty() {
+                    out.push(' ');
+                }
+            }
+            last => out.extend(last),
+        }
+        out.push_str(&breaks);
+        breaks.clear();
+        indented = is_blank(line);
+        out.push_str(line);
+        last = end;
+        if doubles && !indented && end == Some('\n') {
+            breaks.push('\n');
         }
     }
-    changed.then_some(out)
+    let mut end = text.chars().rev();
+    if end.next().is_some_and(is_break) {
+        out.extend(last);
+        if end.next().is_none_or(is_break) {
+            out.push_str(&breaks);
+        }
+    }
+    (out != text).then_some(out)
+}
+
+/// Whether the printer keeps the style of a folded text; else it takes quotes, which change nothing.
+fn is_printed_folded(text: &str) -> bool {
+    let special = |c: char| {
+        c.is_control() && !matches!(c, '\t' | '\n') || matches!(c, '\u{feff}' | '\u{fffe}'..)
+    };
+    let spaced = |line: &str| line.trim_end_matches(is_break).ends_with(' ');
+    !text.contains(special) && !text.split_inclusive(is_break).any(spaced)
 }
 
 #[cfg(test)]
@@ -238,8 +270,16 @@ mod tests {
     /// `onedr0p/home-ops` and `redhat-cop/gitops-catalog` of the corpus pin this.
     #[test]
     fn folds_widen_before_indented_lines() {
-        assert_eq!(widened("f(c,\n  c.x\n)").as_deref(), Some("f(c,\n\n  c.x\n)"));
-        assert_eq!(widened("a\nb\n"), None);
-        assert_eq!(widened("  a\nb\n  c"), None);
+        assert_eq!(reprinted("f(c,\n  c.x\n)").as_deref(), Some("f(c,\n\n  c.x\n)"));
+        assert_eq!(reprinted("a\nb\n"), None);
+    }
+
+    #[test]
+    fn folds_change_at_their_ends() {
+        assert_eq!(reprinted("  a\nb\n  c"), None);
+        assert_eq!(reprinted("  a\nb\nc").as_deref(), Some("  a\nb c"));
+        assert_eq!(reprinted("a\n\n").as_deref(), Some("a\n\n\n"));
+        assert_eq!(reprinted("a \n\tb\n"), None);
+        assert_eq!(reprinted("\n"), None);
     }
 }

@@ -51,8 +51,22 @@ pub(crate) fn read_document(content: &[u8]) -> Result<Node, gitops_yaml::Error> 
 
 /// The documents of a stream, in the words of kustomize where it is no YAML.
 fn read_documents(content: &[u8]) -> Result<Vec<Node>> {
+    // The original cuts the stream at its separators, and what stands before the first one must be a
+    // document.
+    if begins_with_directive(content) {
+        let message = "MalformedYAMLError: yaml: line 1: did not find expected <document start>";
+        return Err(Error::new(ErrorKind::Syntax, message)
+            .at_line(1, 1)
+            .with_hint("leave out directives such as `%YAML`"));
+    }
     gitops_yaml::read_all(content)
         .map_err(|error| Error::from(error).reword(|text| format!("MalformedYAMLError: {text}")))
+}
+
+fn begins_with_directive(content: &[u8]) -> bool {
+    let mut lines = content.split(|byte| *byte == b'\n');
+    let first = lines.find(|line| !line.trim_ascii_start().is_empty() && !line.starts_with(b"#"));
+    first.is_some_and(|line| line.starts_with(b"%"))
 }
 
 enum Items {

@@ -70,26 +70,36 @@ impl Target<'_> {
     pub(super) fn merge_configurations(&self, all: &mut Accumulator) -> Result<()> {
         let mut own = TransformerConfig::defaults();
         if !self.file.configurations.is_empty() {
-            let mut merged = TransformerConfig::clone(&own);
+            // Quirk: the files are merged with each other first, so that of two specifications of
+            // one file the narrower one can take the place of the other.
+            let mut configured = TransformerConfig::default();
             for (index, file) in self.file.configurations.iter().enumerate() {
                 self.read_configuration(file)
-                    .and_then(|read| merged.merge(&read))
+                    .and_then(|read| configured.merge(&read))
                     .map_err(|error| self.place(error, Entry("configurations", Some(index))))?;
             }
+            let mut merged = TransformerConfig::clone(&own);
+            merged
+                .merge(&configured)
+                .map_err(|error| self.place(error, Entry("configurations", None)))?;
             own = Arc::new(merged);
         }
         all.merge_config(&own).map_err(|error| {
             self.place(error.context("merging config"), Entry("configurations", None))
         })?;
         if !self.file.crds.is_empty() {
-            let mut merged = TransformerConfig::clone(&all.config());
+            let mut defined = TransformerConfig::default();
             for (index, file) in self.file.crds.iter().enumerate() {
                 self.read_definitions(file)
                     .and_then(|crds| {
-                        merged.merge(&crds).map_err(|error| error.context("merging CRDs"))
+                        defined.merge(&crds).map_err(|error| error.context("merging CRDs"))
                     })
                     .map_err(|error| self.place(error, Entry("crds", Some(index))))?;
             }
+            let mut merged = TransformerConfig::clone(&all.config());
+            merged
+                .merge(&defined)
+                .map_err(|error| self.place(error.context("merging CRDs"), Entry("crds", None)))?;
             all.config = Some(Arc::new(merged));
         }
         Ok(())

@@ -384,7 +384,7 @@ fn metadata_mut(node: &mut Node) -> &mut Mapping {
 
 /// Sets a key to a text as kustomize's field setter does: the style of a former value stays, and
 /// with it the type, so that a plain `1` put in place of a plain `a` is a number.
-fn set_field(mapping: &mut Mapping, key: &str, text: &str) {
+pub(crate) fn set_field(mapping: &mut Mapping, key: &str, text: &str) {
     match mapping.get_mut(key) {
         Some(node) => set_untagged(node, text),
         None => {
@@ -393,9 +393,11 @@ fn set_field(mapping: &mut Mapping, key: &str, text: &str) {
     }
 }
 
-/// Writes a text over a scalar, keeping its style. The type is what go-yaml would read back.
+/// Writes a text over a scalar, keeping its style. The type is what go-yaml would read back, now and
+/// when the text changes again.
 pub(crate) fn set_untagged(node: &mut Node, text: &str) {
     let style = node.as_scalar().map_or(ScalarStyle::Plain, Scalar::style);
+    let bound = node.bond().is_some();
     let kind = match style {
         ScalarStyle::Plain => match resolve(text, Flavour::V3) {
             // An empty or a null text would vanish; the original quotes these.
@@ -404,6 +406,11 @@ pub(crate) fn set_untagged(node: &mut Node, text: &str) {
         },
         _ => ScalarType::Str,
     };
+    if style == ScalarStyle::Plain && !bound {
+        *node = Node::from(Scalar::new(text, kind, style));
+        node.mark_untyped();
+        return;
+    }
     replace_scalar(node, Scalar::new(text, kind, style));
 }
 

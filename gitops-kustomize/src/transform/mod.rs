@@ -34,7 +34,7 @@ use crate::{
     error::{Entry, Error, Result},
     file::Kustomization,
     load::Loader,
-    resource::Origin,
+    resource::{Origin, rewrite_pairs},
     set::ResourceSet,
 };
 
@@ -135,10 +135,9 @@ pub(crate) fn steps(
 pub(crate) fn note(set: &mut ResourceSet, origin: &Origin) {
     for resource in set.contents_mut() {
         // Quirk: to note it, the original writes all annotations anew.
-        if let Some(annotations) = resource.node_mut().at_mut(["metadata", "annotations"])
-            && let Some(annotations) = annotations.as_mapping_mut()
-        {
-            annotations.values_mut().for_each(Node::unbind);
+        let annotations = resource.node().at(["metadata", "annotations"]);
+        if annotations.is_some_and(|pairs| pairs.is_mapping() && !pairs.is_empty()) {
+            rewrite_pairs(resource.node_mut(), "annotations");
         }
         if resource.origin.is_none() {
             resource.origin = Some(origin.clone());

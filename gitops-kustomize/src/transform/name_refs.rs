@@ -11,7 +11,7 @@ use crate::{
     build::Build,
     config::{Creates, FieldSpec, TransformerConfig},
     error::{Error, ErrorKind, Result},
-    resource::{Gvk, Resource, ResourceId, set_untagged},
+    resource::{Gvk, Resource, ResourceId, set_field, set_untagged},
     set::ResourceSet,
     trace::Cause,
 };
@@ -254,10 +254,7 @@ impl Fix<'_> {
         }
         // No namespace stands for any; it is not written over one that is there.
         if !found.id.namespace.is_empty() {
-            set_untagged(
-                mapping.get_or_insert_with("namespace", || Node::string("")),
-                &found.id.namespace,
-            );
+            set_field(mapping, "namespace", &found.id.namespace);
         }
         Ok(())
     }

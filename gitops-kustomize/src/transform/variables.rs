@@ -130,7 +130,7 @@ fn replace_in(node: &mut Node, values: &Values, used: &mut BTreeSet<String>) -> 
             Ok(())
         }
         Content::Sequence(_) => node.as_sequence_mut().into_iter().flatten().try_for_each(|item| {
-            if !item.is_string() {
+            if !item.is_string() && !item.is_untyped() {
                 return Err(Error::new(ErrorKind::Field, "invalid value type expect a string"));
             }
             replace_scalar(item, values, used);
@@ -140,6 +140,10 @@ fn replace_in(node: &mut Node, values: &Values, used: &mut BTreeSet<String>) -> 
 }
 
 fn replace_scalar(node: &mut Node, values: &Values, used: &mut BTreeSet<String>) {
+    // Quirk: what has no type of its own becomes a string, whether a variable is in it or not.
+    if node.is_untyped() {
+        *node = Node::string(node.text().unwrap_or_default());
+    }
     let Some(text) = node.as_str().filter(|text| text.contains('$')) else { return };
     // A variable alone keeps the type of its value.
     let alone = text

@@ -33,9 +33,14 @@ impl Case {
             all.insert(path.clone(), text);
         }
         for (path, documents) in &self.files {
-            all.insert(path.clone(), documents.join("---\n"));
+            all.insert(path.clone(), joined(documents));
         }
         all
+    }
+
+    /// Whether some file has this text in it.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        self.render().values().any(|content| content.contains(text))
     }
 
     /// Every case that has one part less.
@@ -101,4 +106,20 @@ fn without_lines(text: &str) -> Vec<String> {
         all.push(lines[..start].iter().chain(&lines[end..]).copied().collect());
     }
     all
+}
+
+/// Documents of one file; one that does not end its last line gets a break.
+fn joined(documents: &[String]) -> String {
+    let mut text = String::new();
+    for (index, document) in documents.iter().enumerate() {
+        if index > 0 {
+            text.push_str(if text.is_empty() || text.ends_with('\n') {
+                "---\n"
+            } else {
+                "\n---\n"
+            });
+        }
+        text.push_str(document);
+    }
+    text
 }

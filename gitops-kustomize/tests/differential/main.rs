@@ -16,6 +16,8 @@ mod plugins;
 mod pods;
 mod replacements;
 mod rng;
+mod styles;
+mod wide;
 
 use std::{
     fs,
@@ -109,15 +111,26 @@ fn agree(ours: &Outcome, theirs: &Outcome) -> bool {
     }
 }
 
-/// Cases that the original itself does not build the same way each time, or loses data in.
-fn is_known(theirs: &Outcome) -> bool {
-    matches!(theirs, Err(text) if text.contains("panic:") || text.contains("goroutine"))
+/// Cases in which the original fails in its own code, and those that COMPATIBILITY.md tells of.
+fn is_known(case: &Case, ours: &Outcome, theirs: &Outcome) -> bool {
+    match (ours, theirs) {
+        (_, Err(text)) if text.contains("panic:") || text.contains("goroutine") => true,
+        // References are walked even where nothing was renamed.
+        (Ok(_), Err(text)) if text.contains("updating name reference") => {
+            text.contains("expected sequence or mapping node")
+        }
+        // A value of the wrong type that a later patch takes away.
+        (Err(text), Ok(_)) => text.contains("cannot decode !!str"),
+        // The hash of a generated object that became one of another kind.
+        (Ok(_), Ok(_)) => case.holds("allowKindChange") && case.holds("Generator:"),
+        _ => false,
+    }
 }
 
 fn shrink(case: Case, peer: &Path) -> Case {
     let kind = |case: &Case| {
         let (ours, theirs) = (ours(case), theirs(case, peer));
-        let differs = !agree(&ours, &theirs) && !is_known(&theirs);
+        let differs = !agree(&ours, &theirs) && !is_known(case, &ours, &theirs);
         differs.then_some((ours.is_ok(), theirs.is_ok()))
     };
     let wanted = kind(&case);
@@ -175,7 +188,7 @@ fn random_overlays_build_as_with_the_original() {
                     if seed >= seeds.end || found.lock().unwrap().len() >= 12 {
                         break;
                     }
-                    let case = overlays::overlay(seed);
+                    let case = overlays::case(seed);
                     let (ours, theirs) = (ours(&case), theirs(&case, &peer));
                     built.fetch_add(u64::from(theirs.is_ok()), Ordering::Relaxed);
                     if let (Err(error), true) = (&theirs, verbose) {
@@ -184,7 +197,7 @@ fn random_overlays_build_as_with_the_original() {
                             println!("{}", report(seed, &case, &peer));
                         }
                     }
-                    if !agree(&ours, &theirs) && !is_known(&theirs) {
+                    if !agree(&ours, &theirs) && !is_known(&case, &ours, &theirs) {
                         let small = shrink(case, &peer);
                         found.lock().unwrap().push(report(seed, &small, &peer));
                     }

@@ -5,11 +5,20 @@ use crate::{
     fields,
     objects::{Object, object},
     rng::Rng,
+    wide,
 };
 
-/// The overlay of a seed.
-pub(crate) fn overlay(seed: u64) -> Case {
+/// The case of a seed.
+pub(crate) fn case(seed: u64) -> Case {
     let mut r = Rng::new(seed);
+    match seed % 3 {
+        0 => overlay(r),
+        1 => wide::focused(&mut r),
+        _ => wide::styled(&mut r),
+    }
+}
+
+fn overlay(mut r: Rng) -> Case {
     let mut case = Case { unrestricted: r.chance(15), ..Case::default() };
     let mut objects = base(&mut r, &mut case, "base", &[]);
     let mut names = vec!["base".to_owned()];

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     load::Loader,
     read::read_resources,
-    resource::{Resource, rewrite_pairs},
+    resource::{Resource, rewrite_pairs, set_field},
     set::ResourceSet,
 };
 
@@ -121,10 +121,8 @@ pub(super) fn merge_into(
     }
     let resource = set.content_mut(index);
     let id = resource.id().to_object_id();
-    let kept: Vec<Option<Node>> = ["name", "namespace"]
-        .iter()
-        .map(|key| resource.node().at(["metadata", key]).filter(|node| !node.is_null()).cloned())
-        .collect();
+    let kept =
+        [("name", resource.id().name.clone()), ("namespace", resource.id().namespace.clone())];
     let kind = resource.node().get("kind").cloned();
     gitops_yaml::merge_strategic(resource.node_mut(), patch, schema).map_err(|error| {
         let secret = id.kind == "Secret";
@@ -141,15 +139,15 @@ pub(super) fn merge_into(
         object.insert("kind", kind);
     }
     let metadata = object.mapping_or_insert("metadata");
-    for (key, node) in ["name", "namespace"].into_iter().zip(kept) {
-        match node {
-            _ if key == "name" && allowed.name => {}
-            Some(node) => {
-                metadata.insert(key, node);
-            }
-            None => {
-                metadata.remove(key);
-            }
+    for (key, text) in kept {
+        if key == "name" && allowed.name {
+            continue;
+        }
+        if text.is_empty() {
+            metadata.remove(key);
+        } else {
+            // Quirk: the text comes back, in the style that the patch has for it.
+            set_field(metadata, key, &text);
         }
     }
     let changed = resource.refresh(schema);
