@@ -204,13 +204,18 @@ impl<'b> Build<'b> {
     /// What follows when all resources are there.
     fn settle(&mut self, mut accumulated: Accumulator) -> Result<Accumulator> {
         finish::add_hashes(&mut accumulated.set, self)?;
-        self.note(&mut accumulated.set, || {
-            Cause::by("HashTransformer").noting("the hash of the content")
-        });
+        if self.options.trace {
+            for resource in accumulated.set.contents_mut().filter(|resource| resource.needs_hash) {
+                let configured = resource.made_at();
+                resource.trace(|| Cause {
+                    configured,
+                    ..Cause::by("HashTransformer").noting("the hash of the content")
+                });
+            }
+        }
         let config = accumulated.config();
         finish::fix_names(&mut accumulated.set, &config, self)?;
         finish::resolve_variables(&mut accumulated, self)?;
-        self.note(&mut accumulated.set, || Cause::by("vars").noting("values of variables"));
         finish::drop_local(&mut accumulated.set)?;
         Ok(accumulated)
     }

@@ -36,8 +36,9 @@ pub struct Change {
     /// Kustomize's name of the transformer or generator, such as `PatchTransformer`; `None` for what
     /// was read from a file.
     pub by: Option<String>,
-    /// Where the value stands: in the file that was read, in a patch, in the source of a generator.
-    /// Absent where the transformer computed it.
+    /// Where the value stands: in the file that was read, in a patch, in the source of a generator. Of
+    /// a reference or a variable: the object that it takes its value from, or the generator of it.
+    /// Absent where the transformer computed the value otherwise.
     pub place: Option<Location>,
     /// The entry of the kustomization that named the file, patch or transformer.
     pub configured: Option<Location>,
@@ -65,9 +66,13 @@ impl Change {
             action: event.action,
             by: Some(cause.by.clone()).filter(|by| !by.is_empty()),
             place: event.place.clone(),
-            configured: cause.configured.clone(),
+            configured: event
+                .from
+                .as_ref()
+                .and_then(|from| from.configured.clone())
+                .or_else(|| cause.configured.clone()),
             value: event.value.clone(),
-            note: cause.note.clone(),
+            note: event.from.as_ref().map(|from| from.note.clone()).or_else(|| cause.note.clone()),
         }
     }
 

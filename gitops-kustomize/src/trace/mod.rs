@@ -17,7 +17,7 @@ pub(crate) use look_up::{explain, explain_in};
 
 use crate::{
     error::{Entry, Error, Location},
-    resource::Resource,
+    resource::{ReadAt, Resource},
     set::ResourceSet,
 };
 use shadow::Shadow;
@@ -33,7 +33,19 @@ pub(crate) struct Cause {
     pub(crate) text: Option<TextAt>,
     /// Where the values of generated keys come from.
     pub(crate) keys: HashMap<String, Location>,
+    /// What led to values that were computed, by their text.
+    pub(crate) values: HashMap<String, ComputedFrom>,
     pub(crate) note: Option<String>,
+}
+
+/// What led to a value that was computed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ComputedFrom {
+    /// Where the object begins that the value is of, or the entry that generates it.
+    pub(crate) place: Option<Location>,
+    /// The entry that asked for the value.
+    pub(crate) configured: Option<Location>,
+    pub(crate) note: String,
 }
 
 /// A text whose nodes became part of an object.
@@ -156,6 +168,8 @@ pub(crate) struct History {
     shadow: Shadow,
     /// The name that it was read or generated with.
     pub(crate) first_name: String,
+    /// What read or generated it.
+    made_by: Arc<Cause>,
 }
 
 impl History {
@@ -166,7 +180,14 @@ impl History {
             node: node.clone(),
             shadow: Shadow::made(node, None, cause, Action::Set),
             first_name: name.to_owned(),
+            made_by: Arc::clone(cause),
         }
+    }
+
+    /// Kustomize's name of the transformer that set the name last; empty where it is as it was read.
+    pub(crate) fn last_to_name(&self) -> String {
+        let name = self.shadow.at(&["metadata", "name"]).and_then(|shadow| shadow.events.last());
+        name.map(|event| event.cause.by.clone()).unwrap_or_default()
     }
 
     /// Notes what changed since the last note.
@@ -178,6 +199,13 @@ impl History {
 }
 
 impl Resource {
+    /// Where the object was read, or the entry that generated it, in a build that is traced.
+    pub(crate) fn made_at(&self) -> Option<Location> {
+        let read_at = self.read_at.as_ref().filter(|read_at| !read_at.file.is_empty());
+        let history = self.history.as_ref()?;
+        read_at.map(ReadAt::location).or_else(|| history.made_by.configured.clone())
+    }
+
     /// Notes what a cause changed, if this build is traced.
     pub(crate) fn trace(&mut self, cause: impl FnOnce() -> Cause) {
         if let Some(mut history) = self.history.take() {

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use gitops_yaml::{Content, Mapping, Node, Text};
 
-use super::{Action, Cause, Location, TextAt};
+use super::{Action, Cause, ComputedFrom, Location, TextAt};
 
 /// What happened to a node, and to those below it.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,8 @@ pub(super) struct Event {
     pub(super) place: Option<Location>,
     /// The value, if it is a scalar.
     pub(super) value: Option<Node>,
+    /// What the value was computed from.
+    pub(super) from: Option<ComputedFrom>,
 }
 
 impl Event {
@@ -52,11 +54,23 @@ impl Event {
             }
         };
         let value = node.as_scalar().is_some().then(|| node.clone());
-        Self { cause: Arc::clone(cause), action, place, value }
+        let from = match action {
+            Action::Set => node.text().and_then(|text| cause.values.get(text)).cloned(),
+            Action::Removed => None,
+        };
+        let place = place.or_else(|| from.as_ref()?.place.clone());
+        Self { cause: Arc::clone(cause), action, place, value, from }
     }
 }
 
 impl Shadow {
+    /// The field at a path of names.
+    pub(super) fn at(&self, path: &[&str]) -> Option<&Self> {
+        let Some((name, rest)) = path.split_first() else { return Some(self) };
+        let Children::Fields { present, .. } = &self.children else { return None };
+        present.iter().find(|(key, _)| key.as_str() == *name)?.1.at(rest)
+    }
+
     /// Of a node that is new, and so is everything below it.
     pub(super) fn made(node: &Node, key: Option<&str>, cause: &Arc<Cause>, action: Action) -> Self {
         let mut shadow = Self::default();

@@ -3,7 +3,10 @@
 //! Follows kustomize's `api/filters/nameref`; candidates are found by index instead of by scan, so
 //! that the work grows with the number of references.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+};
 
 use gitops_yaml::{Content, Node, Text};
 
@@ -13,7 +16,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     resource::{Gvk, Resource, ResourceId, set_field, set_untagged},
     set::ResourceSet,
-    trace::Cause,
+    trace::{Cause, ComputedFrom},
 };
 
 /// Renames what refers to renamed objects.
@@ -51,7 +54,8 @@ pub(crate) fn fix(
         let referrer =
             Referrer::new(set.get(place)).map_err(|error| set.get(place).locate(error))?;
         for (spec, target) in plan {
-            let fix = Fix { referrer: &referrer, target, spec, index: &index };
+            let followed = build.options.trace.then(RefCell::default);
+            let mut fix = Fix { referrer: &referrer, target, spec, index: &index, followed };
             let id = set.get(place).id().clone();
             spec.apply(set.content_mut(place), Creates::Nothing, &mut |node| fix.apply(node))
                 .map_err(|error| {
@@ -61,14 +65,33 @@ pub(crate) fn fix(
                     ))
                 })?;
             if build.options.trace {
+                let places = fix.followed.take().map(RefCell::into_inner).unwrap_or_default();
+                let values = followed_names(set, &index, &places);
                 set.content_mut(place).trace(|| {
                     let note = format!("follows the name of a {}", target.kind);
-                    Cause::by("NameReferenceTransformer").noting(note)
+                    Cause { values, ..Cause::by("NameReferenceTransformer").noting(note) }
                 });
             }
         }
     }
     Ok(())
+}
+
+/// For each name that was written, the object whose name it is and who named it.
+fn followed_names(
+    set: &ResourceSet,
+    index: &Index,
+    places: &BTreeSet<usize>,
+) -> HashMap<String, ComputedFrom> {
+    let from = |place: &usize| {
+        let (resource, id) = (set.get(*place), &index.entries[*place].id);
+        let by = resource.history.as_ref().map(|history| history.last_to_name());
+        let by = by.filter(|by| !by.is_empty()).map(|by| format!(", set by {by}"));
+        let first = resource.original_id().name;
+        let note = format!("follows the name of {} {first}{}", id.gvk.kind, by.unwrap_or_default());
+        (id.name.to_string(), ComputedFrom { place: resource.made_at(), configured: None, note })
+    };
+    places.iter().map(from).collect()
 }
 
 /// What is known of all objects before any reference is changed. Names do not change any more.
@@ -81,6 +104,7 @@ struct Index {
 }
 
 struct Candidate {
+    place: usize,
     id: ResourceId,
     original_namespace: Text,
     former: Vec<Gvk>,
@@ -117,6 +141,7 @@ impl Index {
                 }
             }
             index.entries.push(Candidate {
+                place,
                 id,
                 original_namespace,
                 former: resource.former_ids().map(|id| id.gvk).collect(),
@@ -199,6 +224,8 @@ struct Fix<'f> {
     target: &'f Gvk,
     spec: &'f FieldSpec,
     index: &'f Index,
+    /// The places of the objects whose names were written, in a build that is traced.
+    followed: Option<RefCell<BTreeSet<usize>>>,
 }
 
 impl Fix<'_> {
@@ -226,11 +253,18 @@ impl Fix<'_> {
         }
     }
 
+    fn note(&self, found: &Candidate) {
+        if let Some(followed) = &self.followed {
+            followed.borrow_mut().insert(found.place);
+        }
+    }
+
     fn set_scalar(&self, node: &mut Node) -> Result<()> {
         let name = node.text().unwrap_or_default();
         let Some(found) = self.select(name, None, |candidate| candidate.id.name.clone())? else {
             return Ok(());
         };
+        self.note(found);
         if found.id.name != name {
             set_untagged(node, &found.id.name);
         }
@@ -248,6 +282,7 @@ impl Fix<'_> {
         let same =
             |candidate: &Candidate| (candidate.id.name.clone(), candidate.id.namespace.clone());
         let Some(found) = self.select(&name, namespace.as_ref(), same)? else { return Ok(()) };
+        self.note(found);
         let Some(mapping) = node.as_mapping_mut() else { return Ok(()) };
         if found.id.name != name.as_str() {
             set_untagged(mapping.get_or_insert_with("name", || Node::string("")), &found.id.name);

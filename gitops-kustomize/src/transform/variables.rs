@@ -13,26 +13,40 @@ use crate::{
     error::{Error, ErrorKind, Result},
     file::Variable,
     manifests::{Warning, WarningKind},
-    resource::ResourceId,
+    resource::{Resource, ResourceId},
     set::ResourceSet,
+    trace::{Cause, ComputedFrom},
 };
 
 /// Replaces all variables by their values.
 pub(crate) fn resolve(accumulated: &mut Accumulator, build: &mut Build<'_>) -> Result<()> {
     let mut values = BTreeMap::new();
+    let mut sources = BTreeMap::new();
     for variable in accumulated.variables.values() {
-        let value =
+        let (value, holder) =
             value_of(variable, &accumulated.set).map_err(|error| match &variable.declared {
                 Some(at) => error.in_file(&*at.file).at_line(at.line, at.column),
                 None => error,
             })?;
-        values.insert(variable.name.clone(), value);
+        if build.options.trace {
+            let note = format!(
+                "{} from {} of {} {}",
+                variable.name,
+                variable.field_path,
+                variable.gvk.kind,
+                holder.original_id().name
+            );
+            let (place, configured) = (holder.made_at(), variable.declared.clone());
+            let from = ComputedFrom { place, configured, note };
+            sources.insert(variable.name.clone(), from);
+        }
+        values.insert(variable.name.clone(), value.clone());
     }
     if values.is_empty() {
         return Ok(());
     }
     let config = accumulated.config();
-    let mut used = BTreeSet::new();
+    let mut used = Used::default();
     for (index, resource) in accumulated.set.iter_mut().enumerate() {
         build.check_at(index)?;
         for spec in &config.var_reference {
@@ -41,9 +55,15 @@ pub(crate) fn resolve(accumulated: &mut Accumulator, build: &mut Build<'_>) -> R
             })?;
         }
         resource.refresh(&build.schema);
+        let written = std::mem::take(&mut used.written);
+        resource.trace(|| {
+            let from = |(text, name): (String, String)| Some((text, sources.get(&name)?.clone()));
+            let values = written.into_iter().filter_map(from).collect();
+            Cause { values, ..Cause::by("vars").noting("values of variables") }
+        });
     }
     let unused: Vec<&str> =
-        values.keys().map(String::as_str).filter(|name| !used.contains(*name)).collect();
+        values.keys().map(String::as_str).filter(|name| !used.names.contains(*name)).collect();
     if !unused.is_empty() {
         build.warnings.push(Warning::new(
             WarningKind::Unused,
@@ -53,7 +73,8 @@ pub(crate) fn resolve(accumulated: &mut Accumulator, build: &mut Build<'_>) -> R
     Ok(())
 }
 
-fn value_of(variable: &Variable, set: &ResourceSet) -> Result<Node> {
+/// The value of a variable, and the object that has it.
+fn value_of<'s>(variable: &Variable, set: &'s ResourceSet) -> Result<(&'s Node, &'s Resource)> {
     let holder = set
         .iter()
         .find(|resource| resource.variables.iter().any(|name| name == variable.name.as_str()));
@@ -71,7 +92,7 @@ fn value_of(variable: &Variable, set: &ResourceSet) -> Result<Node> {
             ..ResourceId::default()
         })));
     };
-    field(holder.node(), &variable.field_path).cloned().ok_or_else(|| {
+    field(holder.node(), &variable.field_path).map(|value| (value, holder)).ok_or_else(|| {
         Error::new(
             ErrorKind::Reference,
             format!(
@@ -119,7 +140,15 @@ fn field<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
 
 type Values = BTreeMap<String, Node>;
 
-fn replace_in(node: &mut Node, values: &Values, used: &mut BTreeSet<String>) -> Result<()> {
+/// Which variables were replaced.
+#[derive(Debug, Default)]
+struct Used {
+    names: BTreeSet<String>,
+    /// The values that were written into the object at hand, and the last variable in each.
+    written: Vec<(String, String)>,
+}
+
+fn replace_in(node: &mut Node, values: &Values, used: &mut Used) -> Result<()> {
     match node.content_mut() {
         Content::Scalar(_) => {
             replace_scalar(node, values, used);
@@ -139,7 +168,7 @@ fn replace_in(node: &mut Node, values: &Values, used: &mut BTreeSet<String>) -> 
     }
 }
 
-fn replace_scalar(node: &mut Node, values: &Values, used: &mut BTreeSet<String>) {
+fn replace_scalar(node: &mut Node, values: &Values, used: &mut Used) {
     // Quirk: what has no type of its own becomes a string, whether a variable is in it or not.
     if node.is_untyped() {
         *node = Node::string(node.text().unwrap_or_default());
@@ -154,15 +183,22 @@ fn replace_scalar(node: &mut Node, values: &Values, used: &mut BTreeSet<String>)
         .and_then(|name| values.get_key_value(name))
         .filter(|(_, value)| value.as_scalar().is_some())
     {
-        used.insert(name.clone());
+        used.names.insert(name.clone());
+        let name = name.clone();
         *node = typed(value);
+        used.written.push((node.text().unwrap_or_default().to_owned(), name));
         return;
     }
+    let mut last = None;
     let expanded = expand(text, &mut |name| {
         let value = values.get(name)?.text()?;
-        used.insert(name.to_owned());
+        used.names.insert(name.to_owned());
+        last = Some(name.to_owned());
         Some(value.to_owned())
     });
+    if let Some(name) = last {
+        used.written.push((expanded.clone(), name));
+    }
     *node = Node::string(expanded);
 }
 
