@@ -14,6 +14,11 @@
 //! # Ok::<(), gitops_helm::ChartError>(())
 //! ```
 //!
+//! * [`Chart`], [`Values`] and [`render`]: a [`Release`] of manifests, hooks and notes.
+//! * [`Prepared`]: one template, or any text, in the context of a chart.
+//! * [`Release::explain`]: which template and which values a line of a traced release comes from.
+//! * [`lint`], [`Package`], [`Index`], [`Record`]: what else Helm does with charts.
+//!
 //! Invariant: no process state; the same chart and values give the same bytes.
 
 mod capabilities;
@@ -25,12 +30,14 @@ mod engine;
 mod lint;
 mod manifest;
 mod package;
+mod prepared;
 #[cfg(feature = "provenance")]
 mod provenance;
 mod record;
 mod render;
 mod repository;
 mod show;
+mod trace;
 mod values;
 mod warning;
 
@@ -52,6 +59,7 @@ pub use manifest::{
     split_manifests,
 };
 pub use package::{ArchiveError, Package, PackageError, PackageOptions};
+pub use prepared::Prepared;
 #[cfg(feature = "provenance")]
 pub use provenance::{ChartSigner, Keyring, ProvenanceError, Verification};
 pub use record::{
@@ -61,6 +69,9 @@ pub use record::{
 pub use render::{Release, RenderError, RenderOptions, Shown, render};
 pub use repository::{ChartVersion, Index, IndexError, Listing, Skipped};
 pub use show::{Show, ShowError};
+pub use trace::{
+    ExplainError, ExplainedLine, ExplainedValue, Explanation, GivenValues, LineOrigin, Setting,
+};
 pub use values::{
     CoalesceError, SchemaError, SetError, SetMode, Values, coalesce, merge, read_values, set,
     set_file, set_json, validate_schema,

@@ -1,12 +1,13 @@
 //! From a chart and values to the manifests of a release: the public verb.
 
+use std::sync::Arc;
+
 use gitops_core::{Class, Classify, Scope, Version, VersionRange};
 use gitops_template::{Host, Limits};
 
 use crate::{
-    Capabilities, Chart, CoalesceError, Compat, Crd, EngineError, EngineOptions, Hook, KindOrder,
-    Manifest, ManifestError, ReleaseInfo, SchemaError, Values, Warning, coalesce,
-    process_dependencies, render_templates, sort_manifests, validate_schema,
+    Capabilities, Chart, CoalesceError, Compat, Crd, EngineError, Hook, Manifest, ManifestError,
+    Prepared, ReleaseInfo, SchemaError, Values, Warning, trace::Trace,
 };
 
 /// How a chart is rendered.
@@ -23,6 +24,8 @@ pub struct RenderOptions {
     pub skip_schema_validation: bool,
     /// Puts the notes of subcharts behind those of the chart.
     pub subchart_notes: bool,
+    /// Keeps who wrote which line, for [`Release::explain`].
+    pub trace: bool,
 }
 
 impl RenderOptions {
@@ -34,6 +37,7 @@ impl RenderOptions {
             limits: Limits::default(),
             skip_schema_validation: false,
             subchart_notes: false,
+            trace: false,
         }
     }
 }
@@ -52,6 +56,8 @@ pub struct Release {
     pub notes: String,
     /// What is not as its author meant it.
     pub warnings: Vec<Warning>,
+    /// Who wrote which line, of a release that was rendered with [`RenderOptions::trace`].
+    pub(crate) trace: Option<Arc<Trace>>,
 }
 
 /// What of a release is shown.
@@ -63,6 +69,11 @@ pub struct Shown {
     pub hooks: bool,
     /// Hooks that are tests.
     pub tests: bool,
+}
+
+impl Shown {
+    /// Everything.
+    pub const ALL: Self = Self { crds: true, hooks: true, tests: true };
 }
 
 impl Release {
@@ -140,42 +151,20 @@ impl Classify for RenderError {
 /// # Errors
 /// [`RenderError`], in Helm's words.
 pub fn render(
-    mut chart: Chart,
+    chart: Chart,
     values: &Values,
     release: &ReleaseInfo,
     options: &RenderOptions,
     host: &dyn Host,
     scope: &Scope,
 ) -> Result<Release, RenderError> {
-    let compat = options.compat;
-    let mut warnings = Vec::new();
-    process_dependencies(&mut chart, values, compat, &mut warnings).map_err(
-        |error| match compat {
-            Compat::Helm4 => RenderError::Dependencies(error),
-            Compat::Helm3 => RenderError::Values(error),
-        },
-    )?;
-    let values = coalesce(&chart, values, compat, &mut warnings)?;
-    if !options.skip_schema_validation {
-        validate_schema(&chart, &values).map_err(RenderError::Schema)?;
-    }
-    check_kube_version(&chart, &options.capabilities)?;
-    let engine = EngineOptions { limits: options.limits, ..EngineOptions::new(compat) };
-    let mut rendered =
-        render_templates(&chart, &values, release, &options.capabilities, &engine, host, scope)?;
-    let notes = take_notes(&mut rendered, chart.name(), options.subchart_notes);
-    let files = rendered.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-    let sorted = sort_manifests(files, KindOrder::Install, compat, &mut warnings)?;
-    Ok(Release {
-        crds: chart.crds(),
-        manifests: sorted.manifests,
-        hooks: sorted.hooks,
-        notes,
-        warnings,
-    })
+    Prepared::new(chart, values, release.clone(), options.clone())?.render(host, scope)
 }
 
-fn check_kube_version(chart: &Chart, capabilities: &Capabilities) -> Result<(), RenderError> {
+pub(crate) fn check_kube_version(
+    chart: &Chart,
+    capabilities: &Capabilities,
+) -> Result<(), RenderError> {
     let range = &chart.metadata.kube_version;
     let version = &capabilities.kube_version;
     if range.is_empty() {
@@ -189,7 +178,7 @@ fn check_kube_version(chart: &Chart, capabilities: &Capabilities) -> Result<(), 
 }
 
 /// Takes the notes out of the rendered files.
-fn take_notes(
+pub(crate) fn take_notes(
     rendered: &mut std::collections::BTreeMap<String, String>,
     chart: &str,
     subcharts: bool,

@@ -3,6 +3,7 @@
 mod completion;
 pub(crate) mod helm;
 pub(crate) mod kustomize;
+mod report;
 mod run;
 mod version;
 

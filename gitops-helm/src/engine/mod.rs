@@ -19,11 +19,11 @@ use gitops_template::{
     strip_missing,
 };
 
-use crate::{Capabilities, Chart, Compat, Values};
+use crate::{Capabilities, Chart, Compat, Values, trace::Trace};
 
 pub use error::EngineError;
 pub use report::{Diagnostic, Place};
-use scope::Renderable;
+pub(crate) use scope::Renderable;
 
 /// What a run of a chart's templates is told besides the chart and its values.
 #[derive(Clone, Debug)]
@@ -58,6 +58,13 @@ pub struct ReleaseInfo {
     pub is_upgrade: bool,
 }
 
+impl ReleaseInfo {
+    /// The first revision of a release.
+    pub fn install(name: impl Into<String>, namespace: impl Into<String>) -> Self {
+        Self { name: name.into(), namespace: namespace.into(), revision: 1, is_upgrade: false }
+    }
+}
+
 /// Renders all templates but partials; the texts by their paths (`parent/charts/child/templates/a.yaml`).
 /// The values are those that [`coalesce`](crate::coalesce) gives.
 ///
@@ -72,38 +79,115 @@ pub fn render_templates(
     host: &dyn Host,
     scope: &Scope,
 ) -> Result<BTreeMap<String, String>, EngineError> {
-    let renderables = scope::renderables(chart, values, release, capabilities, options.compat);
-    let source = |path: &str| {
-        let found = renderables.iter().find(|renderable| &*renderable.path == path);
-        found.map(|renderable| renderable.text.to_string())
-    };
-    let mut templates = Templates::new(functions(options.compat));
-    for Renderable { path, text, .. } in &renderables {
-        templates.add(path, text.clone()).map_err(|error| {
-            let diagnostic = Diagnostic::new(&error, source);
-            EngineError::parse(error, diagnostic)
-        })?;
+    let seen = Seen { chart, values, release, capabilities };
+    let renderables = seen.renderables(options.compat);
+    let templates = parse(&renderables, options.compat)?;
+    run_all(&templates, &renderables, options, host, scope, None)
+}
+
+/// What the templates of a chart see.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) chart: &'a Chart,
+    pub(crate) values: &'a Values,
+    pub(crate) release: &'a ReleaseInfo,
+    pub(crate) capabilities: &'a Capabilities,
+}
+
+impl Seen<'_> {
+    /// The templates with what they see. Templates can change that: it serves one run.
+    pub(crate) fn renderables(self, compat: Compat) -> Vec<Renderable> {
+        scope::renderables(self, compat)
     }
-    let run = Options {
-        limits: options.limits,
-        missing: if options.strict { MissingKey::Error } else { MissingKey::Zero },
-        lint: options.lint,
-    };
-    let mut context = Context::new(templates, run, host, scope);
+
+    /// A text that sees what the templates of the chart see.
+    pub(crate) fn of_text(self, path: &str, text: &str, compat: Compat) -> Renderable {
+        scope::of_text(path, text, self, compat)
+    }
+}
+
+/// Parses all templates into one set.
+pub(crate) fn parse(renderables: &[Renderable], compat: Compat) -> Result<Templates, EngineError> {
+    let mut templates = Templates::new(functions(compat));
+    for Renderable { path, text, .. } in renderables {
+        add(&mut templates, path, text.clone(), |path| source(renderables, path))?;
+    }
+    Ok(templates)
+}
+
+/// Parses one more template.
+pub(crate) fn add(
+    templates: &mut Templates,
+    path: &str,
+    text: Text,
+    source: impl Fn(&str) -> Option<String>,
+) -> Result<(), EngineError> {
+    templates.add(path, text).map_err(|error| {
+        let diagnostic = Diagnostic::new(&error, source);
+        EngineError::parse(error, diagnostic)
+    })
+}
+
+/// Runs all templates but partials.
+pub(crate) fn run_all(
+    templates: &Templates,
+    renderables: &[Renderable],
+    options: &EngineOptions,
+    host: &dyn Host,
+    scope: &Scope,
+    mut trace: Option<&mut Trace>,
+) -> Result<BTreeMap<String, String>, EngineError> {
+    let mut context = Context::new(templates.clone(), run_options(options), host, scope);
+    let root = renderables.iter().min_by_key(|renderable| renderable.base_path.len());
+    if let (Some(_), Some(values)) = (&trace, root.and_then(|root| root.values.get("Values"))) {
+        context.watch("", &values);
+    }
     let mut rendered = BTreeMap::new();
-    for Renderable { path, base_path, values, .. } in &renderables {
+    for renderable in renderables {
+        let path = &renderable.path;
         let name = path.rsplit('/').next().unwrap_or(path);
         if name.starts_with('_') {
             continue;
         }
-        values.insert("Template", template_value(path, base_path, options.compat));
-        let text = context.render(path, Value::Map(values.clone())).map_err(|error| {
-            let diagnostic = Diagnostic::new(&error, source);
-            EngineError::exec(error, path, options.compat, diagnostic)
-        })?;
-        rendered.insert(path.to_string(), strip_missing(text));
+        let text = run_one(&mut context, renderable, renderables, options.compat)?;
+        if let (Some(trace), Some(written)) = (&mut trace, context.take_written()) {
+            trace.add(path, written);
+        }
+        rendered.insert(path.to_string(), text);
     }
     Ok(rendered)
+}
+
+pub(crate) fn run_options(options: &EngineOptions) -> Options {
+    Options {
+        limits: options.limits,
+        missing: if options.strict { MissingKey::Error } else { MissingKey::Zero },
+        lint: options.lint,
+    }
+}
+
+/// Runs one template.
+pub(crate) fn run_one(
+    context: &mut Context<'_>,
+    renderable: &Renderable,
+    all: &[Renderable],
+    compat: Compat,
+) -> Result<String, EngineError> {
+    let Renderable { path, base_path, values, .. } = renderable;
+    values.insert("Template", template_value(path, base_path, compat));
+    let text = context.render(path, Value::Map(values.clone())).map_err(|error| {
+        let own = |wanted: &str| (*wanted == **path).then(|| renderable.text.to_string());
+        let diagnostic =
+            Diagnostic::new(&error, |wanted| own(wanted).or_else(|| source(all, wanted)));
+        EngineError::exec(error, path, compat, diagnostic)
+    })?;
+    Ok(strip_missing(text))
+}
+
+/// The text of a template.
+fn source(renderables: &[Renderable], path: &str) -> Option<String> {
+    let found = renderables.iter().find(|renderable| &*renderable.path == path);
+    found.map(|renderable| renderable.text.to_string())
 }
 
 /// The functions of a chart's templates.

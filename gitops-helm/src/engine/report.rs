@@ -65,18 +65,7 @@ impl Diagnostic {
     /// of `{file, line, column, action}`, `hint` or `null`.
     pub fn to_json(&self) -> Value {
         let known = |number: u32| Some(number).filter(|number| *number > 0);
-        let chain: Vec<Value> = self
-            .chain
-            .iter()
-            .map(|place| {
-                json!({
-                    "file": place.file,
-                    "line": place.line,
-                    "column": known(place.column),
-                    "action": place.action,
-                })
-            })
-            .collect();
+        let chain: Vec<Value> = self.chain.iter().map(Place::to_json).collect();
         json!({
             "message": self.message,
             "file": self.place.as_ref().map(|place| &place.file),
@@ -84,6 +73,18 @@ impl Diagnostic {
             "column": self.place.as_ref().and_then(|place| known(place.column)),
             "chain": chain,
             "hint": self.hint,
+        })
+    }
+}
+
+impl Place {
+    /// `{file, line, column, action}`; a column that is not known is `null`.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "file": self.file,
+            "line": self.line,
+            "column": Some(self.column).filter(|column| *column > 0),
+            "action": self.action,
         })
     }
 }

@@ -4,27 +4,47 @@ use std::collections::BTreeMap;
 
 use gitops_template::{Map, Text, Value};
 
-use super::{ReleaseInfo, chart_value, convert, files::Files, values_kind};
-use crate::{Capabilities, Chart, Compat, Values};
+use super::{ReleaseInfo, Seen, chart_value, convert, files::Files, values_kind};
+use crate::{Chart, Compat};
 
 /// A template with what it sees.
 #[derive(Debug)]
-pub(super) struct Renderable {
-    pub(super) path: Text,
-    pub(super) text: Text,
+pub(crate) struct Renderable {
+    pub(crate) path: Text,
+    pub(crate) text: Text,
     /// The directory of its chart's templates.
-    pub(super) base_path: Text,
+    pub(crate) base_path: Text,
     /// Shared by the templates of a chart.
-    pub(super) values: Map,
+    pub(crate) values: Map,
+}
+
+/// A text among the templates of a chart.
+pub(super) fn of_text(
+    path: &str,
+    text: &str,
+    Seen { chart, values, release, capabilities }: Seen<'_>,
+    compat: Compat,
+) -> Renderable {
+    let shared = Shared {
+        release: release_value(release),
+        capabilities: super::capabilities::capabilities(capabilities, compat),
+        compat,
+    };
+    let kind = values_kind(compat);
+    let values = Value::Map(convert::map(values, kind));
+    let scope = shared.visit(chart, None, values, &mut BTreeMap::new());
+    Renderable {
+        path: path.into(),
+        text: text.into(),
+        base_path: join(chart.name(), "templates").into(),
+        values: scope.as_map().map_or_else(Map::new, |scope| scope.with_kind(kind)),
+    }
 }
 
 /// All templates, in the order in which Helm parses and runs them: the deepest path first, then
 /// from the end of the alphabet. Of two files with one path the later wins.
 pub(super) fn renderables(
-    chart: &Chart,
-    values: &Values,
-    release: &ReleaseInfo,
-    capabilities: &Capabilities,
+    Seen { chart, values, release, capabilities }: Seen<'_>,
     compat: Compat,
 ) -> Vec<Renderable> {
     let shared = Shared {

@@ -4,7 +4,7 @@
 mod recorder;
 mod written;
 
-use std::{fmt, rc::Rc, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use crate::{Text, ast::Source};
 
@@ -44,7 +44,7 @@ struct Mark {
     action: String,
     reads: Vec<Text>,
     /// The texts that templates gave to this action.
-    inner: Vec<Rc<Buffer>>,
+    inner: Vec<Arc<Buffer>>,
 }
 
 impl Mark {
@@ -71,18 +71,18 @@ impl Mark {
 /// The statements that something stands in, the innermost first.
 #[derive(Debug)]
 struct Outer {
-    mark: Rc<Mark>,
+    mark: Arc<Mark>,
     /// Whether another template was called there, and not a branch taken.
     calls: bool,
-    up: Option<Rc<Outer>>,
+    up: Option<Arc<Outer>>,
 }
 
 /// What a statement wrote.
 #[derive(Debug)]
 struct Span {
     end: usize,
-    mark: Rc<Mark>,
-    outer: Option<Rc<Outer>>,
+    mark: Arc<Mark>,
+    outer: Option<Arc<Outer>>,
 }
 
 /// A text with the spans that follow each other in it.

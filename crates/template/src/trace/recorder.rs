@@ -1,6 +1,6 @@
 //! What the executor tells.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Buffer, Mark, Outer, Span, Written};
 use crate::{Map, Text, Value, ast::Tree};
@@ -14,7 +14,7 @@ pub(crate) struct Recorder {
     buffers: Vec<Vec<Span>>,
     /// The statements whose pipelines run, the innermost last.
     pending: Vec<Pending>,
-    outer: Option<Rc<Outer>>,
+    outer: Option<Arc<Outer>>,
     /// The variables of the trees that run.
     variables: Vec<HashMap<u32, Pending>>,
     written: Option<Buffer>,
@@ -24,7 +24,7 @@ pub(crate) struct Recorder {
 #[derive(Clone, Debug, Default)]
 struct Pending {
     reads: Vec<Text>,
-    inner: Vec<Rc<Buffer>>,
+    inner: Vec<Arc<Buffer>>,
 }
 
 impl Pending {
@@ -117,7 +117,7 @@ impl Recorder {
     /// The statement that began goes on with what stands in it, or with the template that it calls.
     pub(crate) fn enter(&mut self, tree: &Tree, at: u32, action: String, calls: bool) {
         let mark = self.mark(tree, at, action);
-        self.outer = Some(Rc::new(Outer { mark, calls, up: self.outer.take() }));
+        self.outer = Some(Arc::new(Outer { mark, calls, up: self.outer.take() }));
     }
 
     /// It is done.
@@ -147,7 +147,7 @@ impl Recorder {
         let spans = self.buffers.pop().unwrap_or_default();
         let buffer = Buffer { text: text.to_owned(), spans };
         match self.pending.last_mut() {
-            Some(pending) => pending.inner.push(Rc::new(buffer)),
+            Some(pending) => pending.inner.push(Arc::new(buffer)),
             None => self.written = Some(buffer),
         }
     }
@@ -166,13 +166,13 @@ impl Recorder {
         self.written = None;
     }
 
-    fn mark(&mut self, tree: &Tree, at: u32, action: String) -> Rc<Mark> {
+    fn mark(&mut self, tree: &Tree, at: u32, action: String) -> Arc<Mark> {
         let Pending { reads, inner } = self.pending.pop().unwrap_or_default();
         let (source, executing) = (Arc::clone(&tree.source), Arc::clone(&tree.name));
-        Rc::new(Mark { source, executing, at, action, reads, inner })
+        Arc::new(Mark { source, executing, at, action, reads, inner })
     }
 
-    fn span(&mut self, mark: Rc<Mark>, end: usize) {
+    fn span(&mut self, mark: Arc<Mark>, end: usize) {
         let outer = self.outer.clone();
         if let Some(spans) = self.buffers.last_mut() {
             let start = spans.last().map_or(0, |span| span.end);
@@ -184,13 +184,15 @@ impl Recorder {
 }
 
 /// What stood around a text when it began.
-pub(crate) struct Opened(Option<Rc<Outer>>);
+pub(crate) struct Opened(Option<Arc<Outer>>);
 
-/// `a` and `b` as `a.b`; keys that are no words stand in brackets.
+/// `a` and `b` as a [`FieldPath`](gitops_yaml::FieldPath) prints them.
 fn join(name: &str, key: &str) -> String {
-    match (name.is_empty(), key.is_empty() || key.contains(['.', '[', ']', '/'])) {
-        (_, true) => format!("{name}[{key}]"),
-        (true, false) => key.to_owned(),
-        (false, false) => format!("{name}.{key}"),
+    if key.contains(['.', '[', '\\']) || key.is_empty() {
+        format!("{name}[\"{key}\"]")
+    } else if name.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{name}.{key}")
     }
 }

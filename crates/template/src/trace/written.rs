@@ -128,7 +128,7 @@ fn of_span(
 
 /// The line of a text, of several the `nth` or the last.
 fn line_of<'b>(
-    buffers: &'b [std::rc::Rc<Buffer>],
+    buffers: &'b [std::sync::Arc<Buffer>],
     text: &str,
     nth: usize,
 ) -> Option<(&'b Buffer, usize, usize)> {

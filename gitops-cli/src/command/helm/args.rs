@@ -6,12 +6,17 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use gitops_helm::Compat;
 
+use crate::command::report::{ErrorFormat, ExplainFormat};
+
 /// Arguments of `gitops helm`.
 #[derive(Debug, Args)]
 pub(crate) struct Helm {
     /// The version of Helm whose behaviour is wanted
     #[arg(long, global = true, value_enum, default_value = "4", value_name = "VERSION")]
     pub(super) helm_compat: HelmVersion,
+    /// How a failure is told on stderr
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto")]
+    pub(super) error_format: ErrorFormat,
     #[command(subcommand)]
     pub(super) command: HelmCommand,
 }
@@ -58,7 +63,9 @@ const TEMPLATE_EXAMPLES: &str = "Examples:
   gitops helm template ./chart
   gitops helm template web ./chart-1.2.3.tgz -f production.yaml --set image.tag=v2
   gitops helm template ./chart --show-only templates/deployment.yaml
-  gitops helm template ./chart --kube-version 1.33 --helm-compat 3";
+  gitops helm template ./chart --kube-version 1.33 --helm-compat 3
+  gitops helm template ./chart --explain Deployment/web.spec.replicas
+  gitops helm template ./chart --error-format json        failures for machines";
 
 /// Where the values of a release come from; the later in this list win.
 #[derive(Debug, Args)]
@@ -158,6 +165,16 @@ pub(super) struct Template {
     /// Print what was rendered although it is no YAML
     #[arg(long)]
     pub(super) debug: bool,
+
+    /// Instead of the manifests, print where lines come from: the action of a template, what called
+    /// it, the values that it read, and who set those. Kind/name.field or Kind/namespace/name.field of
+    /// an object, path:line of what --output-dir writes for a template, or a line of the output
+    #[arg(long, value_name = "QUESTION", conflicts_with = "output_dir")]
+    pub(super) explain: Option<String>,
+
+    /// The form of what --explain prints
+    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "explain")]
+    pub(super) explain_format: ExplainFormat,
 
     /// Let templates look up host names
     #[arg(long)]

@@ -38,7 +38,7 @@ pub(super) fn run(args: &Lint, compat: Compat) -> anyhow::Result<ExitCode> {
             add_subcharts(&Path::new(&path).join("charts"), &mut paths);
         }
     }
-    let values = values::collect(&args.values, compat)?;
+    let values = values::collect(&args.values, compat, false)?.values;
     let tolerated = if args.strict { Severity::Info } else { Severity::Warning };
     let mut text = String::new();
     let (mut failed, mut noted) = (0, 0);

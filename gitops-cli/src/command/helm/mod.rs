@@ -2,6 +2,7 @@
 
 mod args;
 mod dependency;
+mod failure;
 mod lint;
 mod package;
 mod release_name;
@@ -39,7 +40,7 @@ pub(crate) fn run(helm: &Helm) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            anstream::eprintln!("Error: {error:#}");
+            failure::tell(&error, helm.error_format);
             ExitCode::FAILURE
         }
     }

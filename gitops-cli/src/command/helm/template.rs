@@ -2,15 +2,22 @@
 
 use std::{collections::HashSet, fs, io::Write as _, path::Path, process::ExitCode};
 
-use anyhow::{Context as _, anyhow, bail};
-use gitops_core::{Scope, one_line};
+use anyhow::{Context as _, bail};
+use gitops_core::Scope;
 use gitops_helm::{
     Capabilities, Chart, Compat, KubeVersion, LoadOptions, Release, ReleaseInfo, RenderError,
     RenderOptions, Shown, missing_dependencies, render,
 };
 use gitops_template::bytes::to_bytes;
 
-use super::{args::Template, release_name, values, world::World};
+use super::{
+    args::Template,
+    failure::NotRendered,
+    release_name,
+    values::{self, Collected},
+    world::World,
+};
+use crate::command::report::ExplainFormat;
 
 pub(super) fn run(args: &Template, compat: Compat) -> anyhow::Result<ExitCode> {
     let text = output(args, compat)?;
@@ -21,7 +28,8 @@ pub(super) fn run(args: &Template, compat: Compat) -> anyhow::Result<ExitCode> {
 fn output(args: &Template, compat: Compat) -> anyhow::Result<String> {
     let capabilities = capabilities(args, compat)?;
     let (name, place) = release_name::name_and_chart(args)?;
-    let values = values::collect(&args.values, compat)?;
+    let tracing = args.explain.is_some();
+    let Collected { values, given } = values::collect(&args.values, compat, tracing)?;
     let chart = load(place.trim(), compat)?;
     release_name::check(&name).with_context(|| match compat {
         Compat::Helm4 => format!("release name check failed: release name {name:?}"),
@@ -36,11 +44,19 @@ fn output(args: &Template, compat: Compat) -> anyhow::Result<String> {
     let mut options = RenderOptions::new(compat);
     options.capabilities = capabilities;
     options.skip_schema_validation = args.skip_schema_validation;
+    options.trace = tracing;
     let world = World { dns: args.enable_dns };
     let rendered = render(chart, &values, &release, &options, &world, &Scope::background())
         .map_err(|error| described(error, args.debug))?;
     for warning in &rendered.warnings {
         anstream::eprintln!("{}", warning.log_line(compat));
+    }
+    if let Some(question) = &args.explain {
+        let explanation = rendered.explain(question, shown(args), &given)?;
+        return Ok(match args.explain_format {
+            ExplainFormat::Text => format!("{explanation}\n"),
+            ExplainFormat::Json => format!("{}\n", explanation.to_json()),
+        });
     }
     match &args.output_dir {
         Some(directory) => {
@@ -101,10 +117,9 @@ fn described(error: RenderError, debug: bool) -> anyhow::Error {
         error,
         RenderError::Template(_) | RenderError::Manifest(_) | RenderError::KubeVersion { .. }
     );
-    if rendered && !debug {
-        return anyhow!("{}\n\nUse --debug flag to render out invalid YAML", one_line(&error));
-    }
-    anyhow::Error::new(error)
+    let advice =
+        if rendered && !debug { "\n\nUse --debug flag to render out invalid YAML" } else { "" };
+    anyhow::Error::new(NotRendered { error, advice })
 }
 
 fn shown(args: &Template) -> Shown {

@@ -4,43 +4,88 @@ use std::{fs, io::Read};
 
 use anyhow::{Context as _, anyhow};
 use gitops_core::one_line;
-use gitops_helm::{Compat, SetMode, Values, merge, read_values, set, set_file, set_json};
+use gitops_helm::{
+    Compat, GivenValues, SetMode, Values, merge, read_values, set, set_file, set_json,
+};
 
 use super::args::ValuesArgs;
 
+/// What was given besides the chart.
+pub(super) struct Collected {
+    pub(super) values: Values,
+    /// Who gave what, if that is asked for.
+    pub(super) given: Vec<GivenValues>,
+}
+
 /// Merges files and flags, in Helm's order.
-pub(super) fn collect(args: &ValuesArgs, compat: Compat) -> anyhow::Result<Values> {
+pub(super) fn collect(
+    args: &ValuesArgs,
+    compat: Compat,
+    tracing: bool,
+) -> anyhow::Result<Collected> {
     let mut values = Values::new();
+    let mut given = Vec::new();
     for path in &args.files {
         let text = read(path)?;
         let read = read_values(&text, compat)
             .map_err(|error| anyhow!("failed to parse {path}: {}", one_line(&error)))?;
+        if tracing {
+            given.push(GivenValues::file(path, &text));
+        }
         merge(&mut values, read);
     }
-    for json in &args.set_json {
-        set_json(json, &mut values, compat).map_err(anyhow::Error::new)?;
-    }
-    for (expressions, mode, flag) in
-        [(&args.set, SetMode::Typed, "--set"), (&args.set_string, SetMode::Text, "--set-string")]
-    {
+    let flags = [
+        (&args.set_json, Flag::Json),
+        (&args.set, Flag::Set("--set", SetMode::Typed)),
+        (&args.set_string, Flag::Set("--set-string", SetMode::Text)),
+        (&args.set_file, Flag::File),
+        (&args.set_literal, Flag::Set("--set-literal", SetMode::Literal)),
+    ];
+    for (expressions, flag) in flags {
         for expression in expressions {
-            set(expression, &mut values, mode, compat)
-                .with_context(|| format!("failed parsing {flag} data"))?;
+            flag.apply(expression, &mut values, compat)?;
+            if tracing {
+                // Alone, it shows what it sets.
+                let mut own = Values::new();
+                flag.apply(expression, &mut own, compat)?;
+                given.push(GivenValues::flag(format!("{} {expression}", flag.name()), &own));
+            }
         }
     }
-    for expression in &args.set_file {
-        let mut content = |path: &str| {
-            let bytes = read(path).map_err(|error| error.to_string())?;
-            Ok(gitops_template::bytes::from_bytes(&bytes).into_owned())
-        };
-        set_file(expression, &mut values, compat, &mut content)
-            .context("failed parsing --set-file data")?;
+    Ok(Collected { values, given })
+}
+
+/// A flag that sets values.
+#[derive(Clone, Copy)]
+enum Flag {
+    Json,
+    Set(&'static str, SetMode),
+    File,
+}
+
+impl Flag {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Json => "--set-json",
+            Self::Set(name, _) => name,
+            Self::File => "--set-file",
+        }
     }
-    for expression in &args.set_literal {
-        set(expression, &mut values, SetMode::Literal, compat)
-            .context("failed parsing --set-literal data")?;
+
+    fn apply(self, expression: &str, values: &mut Values, compat: Compat) -> anyhow::Result<()> {
+        let context = || format!("failed parsing {} data", self.name());
+        match self {
+            Self::Json => set_json(expression, values, compat).map_err(anyhow::Error::new),
+            Self::Set(_, mode) => set(expression, values, mode, compat).with_context(context),
+            Self::File => {
+                let mut content = |path: &str| {
+                    let bytes = read(path).map_err(|error| error.to_string())?;
+                    Ok(gitops_template::bytes::from_bytes(&bytes).into_owned())
+                };
+                set_file(expression, values, compat, &mut content).with_context(context)
+            }
+        }
     }
-    Ok(values)
 }
 
 fn read(path: &str) -> anyhow::Result<Vec<u8>> {

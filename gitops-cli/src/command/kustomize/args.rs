@@ -8,7 +8,9 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
+
+use crate::command::report::{ErrorFormat, ExplainFormat};
 
 /// The commands below `gitops kustomize`.
 #[derive(Debug, Subcommand)]
@@ -124,29 +126,6 @@ pub(crate) struct Build {
     /// How a failure is told on stderr
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) error_format: ErrorFormat,
-}
-
-/// `--explain-format`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExplainFormat {
-    /// A line for each change
-    Text,
-    /// One JSON object: object, field, value, changes
-    Json,
-}
-
-/// `--error-format`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ErrorFormat {
-    /// `full` on a terminal, else `line`
-    Auto,
-    /// kustomize's message and nothing else
-    Line,
-    /// The message, and below it the place with its text, the chain of kustomizations, what was
-    /// expected and a hint
-    Full,
-    /// One JSON object: code, message, file, line, column, object, chain, related, expected, hint
-    Json,
 }
 
 /// A wrong command line, with the exit code of kustomize; `None` for other commands, and where help

@@ -7,7 +7,7 @@ mod files;
 
 use std::{
     fs,
-    io::{BufWriter, IsTerminal as _, Write as _},
+    io::{BufWriter, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -20,7 +20,8 @@ use gitops_kustomize::{
     Rendered, Reorder, RepositoryUrl, Warning, WarningKind, build,
 };
 
-use args::{Build, ErrorFormat, ExplainFormat};
+use super::report::{ErrorFormat, ExplainFormat, resolved};
+use args::Build;
 pub(crate) use args::{Kustomize, refused};
 
 pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
@@ -174,15 +175,6 @@ fn warn(warning: &Warning, format: ErrorFormat) {
     anstream::eprintln!("# Warning: {warning}");
     if let (true, Some(place)) = (full, &warning.place) {
         anstream::eprintln!("#   --> {place}");
-    }
-}
-
-/// The format that is meant.
-fn resolved(format: ErrorFormat) -> ErrorFormat {
-    match format {
-        ErrorFormat::Auto if std::io::stderr().is_terminal() => ErrorFormat::Full,
-        ErrorFormat::Auto => ErrorFormat::Line,
-        chosen => chosen,
     }
 }
 
