@@ -95,10 +95,10 @@ fn fields_name_actions_and_values() {
          web/templates/a.yaml:16:40  {{.Values.image.tag}}\n    \
          .Values.image.tag = \"v9\"  --set image.tag=v9, over web/values.yaml:4:8"
     );
+    // An action that wrote nothing left the text.
     assert_eq!(
         told("Deployment/web.spec.missing"),
-        "Deployment/web spec.missing = \"\"\n  \
-         web/templates/a.yaml:18:15  {{.Values.absent | quote}}\n    .Values.absent is not set"
+        "Deployment/web spec.missing\n  missing: \n  web/templates/a.yaml:18:3  text"
     );
     assert_eq!(
         told("Deployment/web.kind"),

@@ -1,9 +1,9 @@
 //! From a question to lines.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use gitops_template::{bytes::from_bytes, strip_missing};
-use gitops_yaml::{Content, FieldPath, Flavour, Node};
+use gitops_yaml::{Content, FieldPath, Flavour, Node, Spans};
 use serde_json::Value;
 
 use super::{ExplainError, ExplainedLine, Explanation, GivenValues, Trace};
@@ -164,22 +164,26 @@ fn of_object(
 
 /// The lines of a value in its document, counted from 1.
 fn lines_of(text: &str, node: &Node) -> RangeInclusive<usize> {
-    let mut bytes = node.place().span();
+    let spans = Spans::of(text);
+    let mut bytes: Option<Range<usize>> = None;
     let mut rest = vec![node];
     while let Some(node) = rest.pop() {
-        let span = node.place().span();
-        bytes = bytes.start.min(span.start)..bytes.end.max(span.end);
+        if let Some(span) = spans.span(node) {
+            let so_far = bytes.get_or_insert_with(|| span.clone());
+            *so_far = so_far.start.min(span.start)..so_far.end.max(span.end);
+        }
         match node.content() {
             Content::Mapping(mapping) => rest.extend(mapping.values()),
             Content::Sequence(_) => rest.extend(node.as_sequence().unwrap_or_default()),
             _ => {}
         }
     }
-    let end = bytes.end.min(text.len());
+    let first = node.place().line().max(1) as usize;
+    let Some(bytes) = bytes else { return first..=first };
     // The end of a block scalar is the beginning of what follows.
-    let end = text.get(..end).map_or(end, |text| text.trim_end().len()).max(bytes.start);
+    let end = text.get(..bytes.end).map_or(bytes.end, |text| text.trim_end().len());
     let line = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
-    line(bytes.start)..=line(end)
+    line(bytes.start)..=line(end.max(bytes.start))
 }
 
 /// The object that a question is about, and the field.
