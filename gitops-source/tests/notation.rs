@@ -2,18 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use std::sync::Arc;
+#[allow(dead_code, reason = "other tests use the rest")]
+mod notary;
 
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use gitops_core::{Digest, FixedClock, Scope, one_line};
-use gitops_source::{
-    NotationVerifier, OciReference, OciRepositoryName, OciSource, Registries, RegistryOptions,
-    Source as _, TrustPolicy, Verified, Verifier as _, VerifyError,
-};
-use gitops_testenv::{Registry, RegistryHabits};
+use gitops_core::{Digest, one_line};
+use notary::{Image, JWS, statement};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -23,8 +20,6 @@ use ring::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
 use serde_json::{Value, json};
-
-const REPOSITORY: &str = "o/r";
 
 struct Signer {
     key: EcdsaKeyPair,
@@ -84,64 +79,6 @@ impl Signer {
     }
 }
 
-struct Image {
-    registry: Registry,
-    digest: Digest,
-}
-
-impl Image {
-    async fn new() -> Self {
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let habits = RegistryHabits { referrers: true, ..RegistryHabits::default() };
-        let registry = Registry::start(habits).await.unwrap();
-        let digest = registry.put_manifest(REPOSITORY, Some("v1"), &json!({"layers": []}));
-        Self { registry, digest }
-    }
-
-    fn push(&self, envelope: &Value) {
-        let layer = self.registry.put_blob(envelope.to_string());
-        let manifest = json!({
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": {
-                "mediaType": "application/vnd.cncf.notary.signature",
-                "digest": layer.to_string(), "size": 2,
-            },
-            "layers": [{"mediaType": "application/jose+json", "digest": layer.to_string(), "size": 2}],
-            "subject": {"mediaType": "m", "digest": self.digest.to_string(), "size": 1},
-        });
-        self.registry.put_manifest(REPOSITORY, None, &manifest);
-    }
-
-    async fn verify(
-        &self,
-        statement: &Value,
-        roots: Vec<Vec<u8>>,
-        now: &str,
-    ) -> Result<Verified, VerifyError> {
-        let url = format!("oci://{}/{REPOSITORY}", self.registry.host());
-        let policy = json!({"version": "1.0", "trustPolicies": [statement]}).to_string();
-        let verifier = NotationVerifier::new(
-            Registries::new(),
-            OciRepositoryName::parse(&url).unwrap(),
-            RegistryOptions::default(),
-            TrustPolicy::parse(policy.as_bytes()).unwrap(),
-            roots,
-            Arc::new(FixedClock::new(now.parse().unwrap())),
-        );
-        let source = OciSource::new(&url, OciReference::Tag("v1".into())).unwrap();
-        let scope = Scope::background();
-        let resolved = source.resolve(&scope).await.unwrap();
-        verifier.verify(&resolved.image(), &scope).await
-    }
-}
-
-fn statement(level: &str, identity: &str) -> Value {
-    json!({
-        "name": "p", "registryScopes": ["*"], "signatureVerification": {"level": level},
-        "trustStores": ["ca:s"], "trustedIdentities": [identity],
-    })
-}
-
 const NOW: &str = "2026-02-01T00:00:00Z";
 const LATER: &str = "2028-01-01T00:00:00Z";
 
@@ -154,7 +91,7 @@ async fn signatures_lead_to_the_authority() {
     let error = image.verify(&strict, roots(), NOW).await.unwrap_err();
     assert!(one_line(&error).contains("no signature is associated with"), "{error}");
 
-    image.push(&signer.envelope(&image.digest, |_| {}));
+    image.push(JWS, signer.envelope(&image.digest, |_| {}).to_string());
     let verified = image.verify(&strict, roots(), NOW).await.unwrap();
     assert!(verified.signer.unwrap().contains("acme") && !verified.skipped);
     let acme = statement("strict", "x509.subject: C=US, ST=WA, O=acme");
@@ -212,7 +149,11 @@ async fn tampered_envelopes_are_refused_at_every_level() {
         (foreign_key, "signature is invalid"),
         (signer.envelope(&other, |_| {}), "is about another image"),
         (change("crit", critical), "is critical, and not supported"),
-        (change("crit", json!([])), "must be critical"),
+        (change("crit", json!([])), "signingScheme' must be critical"),
+        (
+            change("io.cncf.notary.expiry", "2036-01-15T00:00:00Z".into()),
+            "expiry' must be critical",
+        ),
         (change("alg", "none".into()), "algorithm 'none' is not supported"),
         (change("cty", "x".into()), "unknown kind of payload"),
         (change("io.cncf.notary.signingScheme", "x".into()), "unknown signing scheme"),
@@ -221,14 +162,18 @@ async fn tampered_envelopes_are_refused_at_every_level() {
     ] {
         let image = Image::new().await;
         assert_eq!(image.digest, digest);
-        image.push(&envelope);
+        image.push(JWS, envelope.to_string());
         for level in ["strict", "permissive", "audit"] {
             let error = image.verify(&statement(level, "*"), roots(), NOW).await.unwrap_err();
             assert!(one_line(&error).contains(why), "{level}: {error}");
         }
     }
     let image = Image::new().await;
-    image.push(&change("io.cncf.notary.expiry", "2026-01-15T00:00:00Z".into()));
+    let envelope = signer.envelope(&digest, |protected| {
+        protected["io.cncf.notary.expiry"] = "2026-01-15T00:00:00Z".into();
+        protected["crit"] = json!(["io.cncf.notary.signingScheme", "io.cncf.notary.expiry"]);
+    });
+    image.push(JWS, envelope.to_string());
     let error = image.verify(&statement("strict", "*"), roots(), NOW).await.unwrap_err();
     assert!(one_line(&error).contains("has expired"), "{error}");
     image.verify(&statement("permissive", "*"), roots(), NOW).await.unwrap();

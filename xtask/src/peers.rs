@@ -15,7 +15,13 @@ const PEERS: &[(&str, &str, &str)] = &[
     ("gofakes3", "github.com/johannesboyne/gofakes3/cmd/gofakes3", "v1.2.0"),
     ("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.0"),
     ("helm3", "helm.sh/helm/v3/cmd/helm", "v3.22.0"),
+    ("registry", "github.com/distribution/distribution/v3/cmd/registry", "v3.0.0"),
+    ("fake-gcs-server", "github.com/fsouza/fake-gcs-server", "v1.52.3"),
 ];
+
+/// As above, of modules whose versions are not all to be had: `go install` would ask for the list.
+const REQUIRED: &[(&str, &str, &str, &str)] =
+    &[("notation", "github.com/notaryproject/notation", "cmd/notation", "v1.3.2")];
 
 /// Our program around Helm's libraries, which renders without a process per chart.
 const HELM_ENGINE: &[(&str, &str)] = &[
@@ -43,6 +49,16 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
         install(&directory, name, &format!("{module}@{version}"))?;
         fs::write(stamp, "")?;
     }
+    for (name, module, command, version) in REQUIRED {
+        let stamp = directory.join(format!("{name}-{version}"));
+        if stamp.exists() {
+            println!("peers: {name} {version} is there");
+            continue;
+        }
+        println!("peers: building {name} {version}");
+        require(&directory, name, module, command, version)?;
+        fs::write(stamp, "")?;
+    }
     helm_engine(&directory)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -59,6 +75,29 @@ fn install(peers: &Path, name: &str, module: &str) -> anyhow::Result<()> {
     ensure!(status.success(), "go could not build {module}");
     let built = fs::read_dir(&directory)?.next().context("go built nothing")??.path();
     fs::rename(built, peers.join(name))?;
+    fs::remove_dir_all(directory)?;
+    Ok(())
+}
+
+/// Builds a command of a module that a module of our own requires.
+fn require(
+    peers: &Path,
+    name: &str,
+    module: &str,
+    command: &str,
+    version: &str,
+) -> anyhow::Result<()> {
+    let directory = empty_directory(peers, name)?;
+    let required = format!("module peer\n\ngo 1.24\n\nrequire {module} {version}\n");
+    fs::write(directory.join("go.mod"), required)?;
+    let status = Command::new("go")
+        .args(["build", "-o", name, &format!("{module}/{command}")])
+        .env("GOFLAGS", "-mod=mod -trimpath")
+        .current_dir(&directory)
+        .status()
+        .context("go build")?;
+    ensure!(status.success(), "go could not build {module}");
+    fs::rename(directory.join(name), peers.join(name))?;
     fs::remove_dir_all(directory)?;
     Ok(())
 }

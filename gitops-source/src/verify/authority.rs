@@ -1,22 +1,35 @@
 //! Authorities that issue certificates, and what they vouch for.
 
 use jiff::Timestamp;
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::{CertificateDer, Der, TrustAnchor, UnixTime};
 use serde::Deserialize;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring as algorithms};
+use x509_parser::prelude::X509Certificate;
 
-use super::VerifyError;
+use super::{
+    VerifyError,
+    der::{Element, SEQUENCE},
+};
 
 /// 1.3.6.1.5.5.7.3.3, code signing.
 pub(super) const CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
 /// 1.3.6.1.5.5.7.3.8, timestamping.
 pub(super) const TIME_STAMPING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
+/// 1.3.6.1.5.5.7.3.9, answers about revocation.
+pub(super) const OCSP_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x09];
 
 /// Certificates from the one that signs to its root, and when they are to be believed.
 #[derive(Clone, Debug)]
 pub(super) struct Authority {
     pub(super) chain: Vec<Vec<u8>>,
     pub(super) valid: Valid,
+}
+
+impl Authority {
+    /// One that is believed at any time.
+    pub(super) fn of(root: &[u8]) -> Self {
+        Self { chain: vec![root.to_vec()], valid: Valid::default() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -40,8 +53,7 @@ pub(super) fn check_chain(
     at: Timestamp,
     usage: &'static [u8],
 ) -> Result<(), VerifyError> {
-    let seconds = u64::try_from(at.as_second()).unwrap_or_default();
-    let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+    let time = unix_time(at);
     let leaf = CertificateDer::from(certificate);
     let leaf = EndEntityCert::try_from(&leaf)
         .map_err(|error| VerifyError::unverified(format!("malformed certificate: {error}")))?;
@@ -59,6 +71,36 @@ pub(super) fn check_chain(
         }
     }
     Err(VerifyError::unverified(format!("certificate is not trusted: {why}")))
+}
+
+/// Whether an issuer, whoever trusts it, issued a certificate for a use.
+pub(super) fn is_issued_for(
+    certificate: &[u8],
+    issuer: &X509Certificate<'_>,
+    at: Timestamp,
+    usage: &'static [u8],
+) -> bool {
+    let issued = || {
+        let certificate = CertificateDer::from(certificate);
+        let certificate = EndEntityCert::try_from(&certificate).ok()?;
+        let content = |der| Some(Der::from_slice(Element::only(der, SEQUENCE)?.content));
+        let anchors = [TrustAnchor {
+            subject: content(issuer.subject().as_raw())?,
+            subject_public_key_info: content(issuer.public_key().raw)?,
+            name_constraints: None,
+        }];
+        let usage = KeyUsage::required(usage);
+        let time = unix_time(at);
+        let verified =
+            certificate.verify_for_usage(ALGORITHMS, &anchors, &[], time, usage, None, None);
+        verified.ok().map(drop)
+    };
+    issued().is_some()
+}
+
+fn unix_time(at: Timestamp) -> UnixTime {
+    let seconds = u64::try_from(at.as_second()).unwrap_or_default();
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
 }
 
 pub(super) const ALGORITHMS: &[&dyn rustls::pki_types::SignatureVerificationAlgorithm] = &[

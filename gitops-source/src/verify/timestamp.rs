@@ -1,6 +1,6 @@
 //! Timestamps of authorities (RFC 3161): that something was signed at a time.
 
-use jiff::{Timestamp, civil::DateTime, tz::Offset};
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::Offset};
 use ring::{
     digest::{self, SHA256, SHA384, SHA512},
     signature::{self as algorithm, VerificationAlgorithm},
@@ -10,7 +10,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::{
     VerifyError,
     authority::{Authority, TIME_STAMPING, check_chain},
-    der::{Element, OCTET_STRING, OID, SEQUENCE, SET, encode},
+    der::{Element, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, encode},
     key::PublicKey,
 };
 
@@ -31,16 +31,27 @@ struct Token<'t> {
     signature: &'t [u8],
 }
 
-/// Checks a timestamp over some bytes, and returns the time.
-pub(super) fn check(
-    token: &[u8],
+/// When something was there at the latest.
+#[derive(Clone, Debug)]
+pub(super) struct Stamp<'t> {
+    pub(super) at: Timestamp,
+    /// The time less and plus what it may be wrong by.
+    pub(super) from: Timestamp,
+    pub(super) to: Timestamp,
+    /// The certificate of who says so, then all others that came along.
+    pub(super) chain: Vec<&'t [u8]>,
+}
+
+/// Checks a timestamp over some bytes.
+pub(super) fn check<'t>(
+    token: &'t [u8],
     message: &[u8],
     authorities: &[Authority],
-) -> Result<Timestamp, VerifyError> {
+) -> Result<Stamp<'t>, VerifyError> {
     let bad = |why: &str| VerifyError::unverified(format!("timestamp: {why}"));
     let token = parse(token).ok_or_else(|| bad("malformed token"))?;
-    let (imprint, at) = imprint_and_time(token.info).ok_or_else(|| bad("malformed content"))?;
-    let (algorithm, imprint) = imprint;
+    let Info { algorithm, imprint, at, accuracy } =
+        Info::parse(token.info).ok_or_else(|| bad("malformed content"))?;
     if digest::digest(algorithm, message).as_ref() != imprint {
         return Err(bad("is about something else"));
     }
@@ -51,15 +62,20 @@ pub(super) fn check(
     // The signature is over the attributes as a set, whatever they are tagged as.
     let signed = encode(SET, token.attributes);
     let own = authorities.iter().flat_map(|own| own.chain.iter().map(Vec::as_slice));
-    let candidates: Vec<&[u8]> = token.certificates.iter().copied().chain(own).collect();
-    for certificate in &candidates {
+    for certificate in token.certificates.iter().copied().chain(own) {
         let Some(key) = key_of(certificate) else { continue };
         let signs = signature_algorithms(token.digest)
             .iter()
             .any(|algorithm| key.check(*algorithm, &signed, token.signature));
         if signs {
             check_chain(certificate, authorities, &token.certificates, at, TIME_STAMPING)?;
-            return Ok(at);
+            let enclosed = token.certificates.iter().copied();
+            // One that is not enclosed is an authority itself, which nobody takes back.
+            let signer = enclosed.clone().find(|own| *own == certificate);
+            let others = enclosed.filter(|own| *own != certificate);
+            let chain = signer.into_iter().chain(others).collect();
+            let (from, to) = (at.saturating_sub(accuracy), at.saturating_add(accuracy));
+            return Ok(Stamp { at, from: from.unwrap_or(at), to: to.unwrap_or(at), chain });
         }
     }
     Err(bad("invalid signature"))
@@ -141,18 +157,44 @@ fn algorithm_of(identifier: &Element<'_>) -> Option<&'static digest::Algorithm> 
     }
 }
 
-type Imprint<'t> = (&'static digest::Algorithm, &'t [u8]);
+/// What is stated.
+struct Info<'t> {
+    algorithm: &'static digest::Algorithm,
+    imprint: &'t [u8],
+    at: Timestamp,
+    accuracy: SignedDuration,
+}
 
-fn imprint_and_time(info: &[u8]) -> Option<(Imprint<'_>, Timestamp)> {
-    let parts = Element::only(info, SEQUENCE)?.children()?;
-    let imprint = parts.get(2)?.children()?;
-    let algorithm = algorithm_of(imprint.first()?)?;
-    let text = std::str::from_utf8(parts.get(4)?.content).ok()?;
-    // Fractions of a second decide nothing here.
-    let text = text.strip_suffix('Z')?.split('.').next()?;
-    let at = DateTime::strptime("%Y%m%d%H%M%S", text).ok()?;
-    let at = Offset::UTC.to_timestamp(at).ok()?;
-    Some(((algorithm, imprint.get(1)?.content), at))
+impl<'t> Info<'t> {
+    fn parse(info: &'t [u8]) -> Option<Self> {
+        let parts = Element::only(info, SEQUENCE)?.children()?;
+        let imprint = parts.get(2)?.children()?;
+        let text = std::str::from_utf8(parts.get(4)?.content).ok()?;
+        // Fractions of a second decide nothing here.
+        let text = text.strip_suffix('Z')?.split('.').next()?;
+        let at = DateTime::strptime("%Y%m%d%H%M%S", text).ok()?;
+        Some(Self {
+            algorithm: algorithm_of(imprint.first()?)?,
+            imprint: imprint.get(1)?.content,
+            at: Offset::UTC.to_timestamp(at).ok()?,
+            accuracy: match parts.get(5).filter(|part| part.tag == SEQUENCE) {
+                Some(accuracy) => accuracy_of(accuracy)?,
+                None => SignedDuration::ZERO,
+            },
+        })
+    }
+}
+
+/// What a time may be wrong by, in whole seconds; parts of one count as one.
+fn accuracy_of(accuracy: &Element<'_>) -> Option<SignedDuration> {
+    let mut seconds = 0_i64;
+    for part in accuracy.children()? {
+        let number = part.content.iter().try_fold(0_i64, |number, byte| {
+            number.checked_mul(256)?.checked_add(i64::from(*byte))
+        })?;
+        seconds = seconds.checked_add(if part.tag == INTEGER { number } else { number.min(1) })?;
+    }
+    Some(SignedDuration::from_secs(seconds))
 }
 
 fn noted_digest(attributes: &[u8]) -> Option<&[u8]> {

@@ -156,7 +156,7 @@ impl Keyless {
             times.extend(transparency::check(entry, claim, &self.root)?);
         }
         for token in &evidence.timestamps {
-            times.push(timestamp::check(token, claim.signature, &self.root.timestampers)?);
+            times.push(timestamp::check(token, claim.signature, &self.root.timestampers)?.at);
         }
         if times.is_empty() {
             return Err(VerifyError::unverified("nobody confirms when the signature was made"));

@@ -1,30 +1,33 @@
-//! Signatures that notation made: JSON Web Signatures whose certificates lead to an authority that
+//! Signatures that notation made: envelopes whose certificates lead to an authority that
 //! a trust policy names.
 //!
 //! Follows the Notary Project's specifications of signatures and trust policies, version 1.0, as
-//! notation-go and source-controller apply them. Only JWS envelopes are understood; revocation is
-//! not looked up.
+//! notation-go and source-controller apply them, without plugins.
 
+mod cbor;
+mod cose;
+mod envelope;
+mod judge;
 mod jws;
+mod revocation;
 mod trust_policy;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use gitops_core::{Cancelled, Clock, Digest, Scope};
-use jiff::Timestamp;
 
 use super::{Verified, Verifier, VerifyError};
 use crate::{
     OciManifest, OciRepositoryName, Registries, Registry, RegistryOptions, SourceError, Subject,
+    http_client::HttpClients,
 };
-use jws::Envelope;
-use trust_policy::{Action, Level, Statement};
+use judge::Judge;
+use trust_policy::Level;
 
 pub use trust_policy::TrustPolicy;
 
 const SIGNATURE: &str = "application/vnd.cncf.notary.signature";
-const JWS: &str = "application/jose+json";
 /// How many signatures are looked at, as many as source-controller does.
 const MAX_ATTEMPTS: usize = 3;
 const MAX_SIGNATURE: u64 = 4 << 20;
@@ -69,10 +72,11 @@ impl NotationVerifier {
         let registry = self.registries.open(&self.repository, &self.options).await?;
         let mut reasons = BTreeSet::new();
         let mut attempts = 0;
+        let (now, clients) = (self.clock.now(), HttpClients::default());
         for (kind, envelope) in envelopes(&registry, digest).await? {
             attempts += 1;
-            let now = self.clock.now();
-            match check(statement, &self.roots, &kind, &envelope, digest, now) {
+            let judge = Judge { statement, roots: &self.roots, clients: &clients, now };
+            match judge.check(&kind, &envelope, digest).await {
                 Ok(verified) => return Ok(verified),
                 Err(error) => reasons.insert(error.to_string()),
             };
@@ -116,68 +120,6 @@ async fn envelopes(
         all.push((layer.media_type.clone(), bytes));
     }
     Ok(all)
-}
-
-fn check(
-    statement: &Statement,
-    roots: &[Vec<u8>],
-    kind: &str,
-    envelope: &[u8],
-    digest: &Digest,
-    now: Timestamp,
-) -> Result<Verified, VerifyError> {
-    if kind != JWS {
-        return Err(VerifyError::unverified(format!(
-            "signature envelope '{kind}' is not supported"
-        )));
-    }
-    // That the signature is sound is asked at every level.
-    let envelope = Envelope::parse(envelope)?;
-    envelope.check_integrity()?;
-    if envelope.payload.digest != digest.to_string() {
-        return Err(VerifyError::unverified("the signed payload is about another image"));
-    }
-    let mut ignored = false;
-    if let Err(error) = authentic(statement, roots, &envelope, now) {
-        match statement.level.authenticity {
-            Action::Enforce => return Err(error),
-            Action::Log | Action::Skip => ignored = true,
-        }
-    }
-    if statement.level.expiry == Action::Enforce && envelope.expires_at.is_some_and(|end| end < now)
-    {
-        return Err(VerifyError::unverified("digital signature has expired"));
-    }
-    if statement.level.timestamp == Action::Enforce {
-        envelope.check_time(now)?;
-    }
-    // As in source-controller, what was only noted is not told as verified.
-    Ok(Verified { signer: Some(envelope.subject()?), skipped: ignored })
-}
-
-fn authentic(
-    statement: &Statement,
-    roots: &[Vec<u8>],
-    envelope: &Envelope,
-    now: Timestamp,
-) -> Result<(), VerifyError> {
-    if !statement.names_store(envelope.scheme) {
-        return Err(VerifyError::unverified("the trust policy names no trust store of that kind"));
-    }
-    // By the authority that signs for itself, at the time of signing: whether the certificates
-    // still hold is another question, which the level answers.
-    let at = envelope.signed_at.unwrap_or(now);
-    envelope.check_chain(roots, at)?;
-    let subject = envelope.subject_parts()?;
-    if !statement.trusts(&subject) {
-        return Err(VerifyError::unverified(format!(
-            "signing certificate from the digital signature does not match the X.509 trusted \
-             identities [{}] defined in the trust policy \"{}\"",
-            statement.identities.join(", "),
-            statement.name
-        )));
-    }
-    Ok(())
 }
 
 #[async_trait]

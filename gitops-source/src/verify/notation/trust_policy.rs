@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{super::VerifyError, jws::SigningScheme};
+use super::{super::VerifyError, envelope::SigningScheme};
 
 /// A trust policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub(super) struct Statement {
     pub(super) name: String,
     scopes: Vec<String>,
     pub(super) level: Level,
+    pub(super) verify_timestamp: VerifyTimestamp,
     stores: Vec<String>,
     pub(super) identities: Vec<String>,
 }
@@ -27,7 +28,20 @@ pub(super) struct Level {
     pub(super) authenticity: Action,
     pub(super) timestamp: Action,
     pub(super) expiry: Action,
+    pub(super) revocation: Action,
     skip: bool,
+}
+
+/// When timestamps are asked for, where the policy names a store for their authorities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) enum VerifyTimestamp {
+    /// For each signature.
+    #[default]
+    #[serde(rename = "always", alias = "")]
+    Always,
+    /// Where a certificate of the signer has expired.
+    #[serde(rename = "afterCertExpiry")]
+    AfterExpiry,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +56,14 @@ impl Level {
         authenticity: Action::Enforce,
         timestamp: Action::Enforce,
         expiry: Action::Enforce,
+        revocation: Action::Enforce,
         skip: false,
     };
     pub(super) const SKIP: Self = Self {
         authenticity: Action::Skip,
         timestamp: Action::Skip,
         expiry: Action::Skip,
+        revocation: Action::Skip,
         skip: true,
     };
 
@@ -55,8 +71,14 @@ impl Level {
         let log = Action::Log;
         Some(match name {
             "strict" => Self::STRICT,
-            "permissive" => Self { timestamp: log, expiry: log, ..Self::STRICT },
-            "audit" => Self { authenticity: log, timestamp: log, expiry: log, skip: false },
+            "permissive" => Self { timestamp: log, expiry: log, revocation: log, ..Self::STRICT },
+            "audit" => Self {
+                authenticity: log,
+                timestamp: log,
+                expiry: log,
+                revocation: log,
+                skip: false,
+            },
             "skip" => Self::SKIP,
             _ => return None,
         })
@@ -85,8 +107,11 @@ struct StatementDocument {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct VerificationDocument {
     level: String,
+    #[serde(default)]
+    verify_timestamp: VerifyTimestamp,
     #[serde(rename = "override", default)]
     overrides: std::collections::BTreeMap<String, String>,
 }
@@ -159,14 +184,15 @@ impl Statement {
                 "authenticity" if !level.skip => level.authenticity = action,
                 "authenticTimestamp" if !level.skip => level.timestamp = action,
                 "expiry" if !level.skip => level.expiry = action,
-                // Not looked up at any level.
-                "revocation" if !level.skip => {}
+                "revocation" if !level.skip => level.revocation = action,
                 _ => return Err(wrong("this check cannot be overridden")),
             }
         }
+        let verify_timestamp = verification.verify_timestamp;
         let (stores, identities) = (document.trust_stores, document.trusted_identities);
         if level.skip {
-            return Ok(Self { name, scopes, level, stores: Vec::new(), identities: Vec::new() });
+            let (stores, identities) = (Vec::new(), Vec::new());
+            return Ok(Self { name, scopes, level, verify_timestamp, stores, identities });
         }
         if stores.is_empty() || identities.is_empty() {
             return Err(wrong("trust stores and trusted identities must be named"));
@@ -185,7 +211,7 @@ impl Statement {
         if (any && identities.len() > 1) || !subjects {
             return Err(wrong("trusted identities must be \"*\" alone, or x509.subject:…"));
         }
-        Ok(Self { name, scopes, level, stores, identities })
+        Ok(Self { name, scopes, level, verify_timestamp, stores, identities })
     }
 
     pub(super) fn names_store(&self, scheme: SigningScheme) -> bool {
@@ -194,6 +220,10 @@ impl Statement {
             SigningScheme::SigningAuthority => "signingAuthority:",
         };
         self.stores.iter().any(|store| store.starts_with(kind))
+    }
+
+    pub(super) fn names_timestampers(&self) -> bool {
+        self.stores.iter().any(|store| store.starts_with("tsa:"))
     }
 
     /// Whether all that an identity says of a subject is so.
