@@ -127,7 +127,7 @@ impl Holder {
             &[
                 &der(0x02, &[&[1]]),
                 &oid(&[0x2a, 0x03, 0x04]),
-                &der(0x30, &[&algorithm(SHA_256), &der(0x04, &[imprint])]),
+                &der(0x30, &[&der(0x30, &[&oid(SHA_256), &[0x05, 0x00]]), &der(0x04, &[imprint])]),
                 &der(0x02, &[&[5]]),
                 &time(at),
                 &der(0x30, &[&der(0x02, &[&[1]])]),
