@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use gitops_yaml::{Flavour, Node};
 use serde_json::{Map, Value};
 
+use crate::Compat;
+
 /// Why a document is not what it should be.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +19,18 @@ pub enum DocumentError {
     /// YAML of another shape.
     #[error("error unmarshaling JSON: while decoding JSON: {0}")]
     Shape(String),
+}
+
+impl DocumentError {
+    /// Helm 3 has the types of charts in another package.
+    pub(crate) fn of(self, compat: Compat) -> Self {
+        match self {
+            Self::Shape(text) if compat == Compat::Helm3 => {
+                Self::Shape(text.replace("v2.", "chart."))
+            }
+            other => other,
+        }
+    }
 }
 
 /// The first document of a text as JSON; integers and floats are kept apart.

@@ -186,12 +186,12 @@ pub(crate) fn go_value(value: &Value) -> String {
     }
 }
 
-/// `%v` of a float: exponents from 21 digits on.
+/// `%v` of a float: exponents from 10^6 on, and below 10^-4.
 fn go_float_v(value: f64) -> String {
     let scientific = format!("{value:e}");
     let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..21).contains(&exponent) || value == 0.0 {
+    if (-4..6).contains(&exponent) || value == 0.0 {
         return value.to_string();
     }
     let sign = if exponent < 0 { '-' } else { '+' };
@@ -207,11 +207,24 @@ pub(crate) fn go_bad_bool(value: &Value) -> String {
         Value::Number(_) => format!("%!t(int64={})", go_value(value)),
         Value::String(text) => format!("%!t(string={text})"),
         Value::Array(items) => {
-            let items: Vec<_> = items.iter().map(go_bad_bool).collect();
+            let items: Vec<_> = items.iter().map(go_bad_bool_within).collect();
             format!("[{}]", items.join(" "))
         }
-        Value::Object(_) => go_value(value),
+        Value::Object(object) => {
+            let mut entries: Vec<_> = object.iter().collect();
+            entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|(key, value)| format!("%!t(string={key}):{}", go_bad_bool_within(value)))
+                .collect();
+            format!("map[{}]", entries.join(" "))
+        }
     }
+}
+
+/// Within others, nil is printed whatever is wanted.
+fn go_bad_bool_within(value: &Value) -> String {
+    if value.is_null() { "<nil>".to_owned() } else { go_bad_bool(value) }
 }
 
 /// The Go type that a value has among values.

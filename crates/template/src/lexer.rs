@@ -175,7 +175,8 @@ impl<'s> Lexer<'s> {
             '\'' => self.quoted('\'', TokenKind::CharConstant, "unterminated character constant"),
             '`' => self.raw_string(),
             '$' => self.name(TokenKind::Variable, start + 1),
-            '.' if !second.is_some_and(|byte| byte.is_ascii_digit()) => {
+            // Quirk: at the end of the text it is a number that lacks its digits.
+            '.' if second.is_some_and(|byte| !byte.is_ascii_digit()) => {
                 self.name(TokenKind::Field, start + 1)
             }
             '.' | '+' | '-' | '0'..='9' => self.number(),

@@ -81,6 +81,9 @@ pub enum ValuesFileError {
     /// One of several documents, as Helm 4 reads values.
     #[error("cannot unmarshal yaml document")]
     OneOfMany(#[source] DocumentError),
+    /// A line that starts like the end of a document but holds more, as Helm 4 reads values.
+    #[error("error reading yaml document: invalid Yaml document separator: {0}")]
+    Separator(String),
     /// The only document.
     #[error(transparent)]
     Only(#[from] DocumentError),

@@ -37,12 +37,12 @@ pub(super) fn load(
 ) -> Result<Chart, ChartError> {
     budget.enter()?;
     let mut chart = Chart::default();
-    let mut metadata = load_metadata(&files)?;
+    let mut metadata = load_metadata(&files, compat)?;
     let mut below = BTreeMap::<&str, Vec<File>>::new();
     for file in &files {
         match file.name.as_str() {
             "Chart.yaml" => {}
-            "Chart.lock" => chart.lock = Some(load_lock(file)?),
+            "Chart.lock" => chart.lock = Some(load_lock(file, compat)?),
             "values.yaml" => {
                 let values = read_values(&file.data, compat)
                     .map_err(|source| ChartError::document("values.yaml", source))?;
@@ -54,15 +54,15 @@ pub(super) fn load(
                 if metadata.api_version != "v1" {
                     chart.warnings.push(ChartWarning::RequirementsFile);
                 }
-                read_value(&file.data)
-                    .and_then(|value| metadata.decode(&value))
-                    .map_err(|source| ChartError::document("requirements.yaml", source))?;
+                read_value(&file.data).and_then(|value| metadata.decode(&value)).map_err(
+                    |source| ChartError::document("requirements.yaml", source.of(compat)),
+                )?;
                 if metadata.api_version == "v1" {
                     chart.files.push(file.clone());
                 }
             }
             "requirements.lock" => {
-                chart.lock = Some(load_lock(file)?);
+                chart.lock = Some(load_lock(file, compat)?);
                 if metadata.get_or_insert_default().api_version == "v1" {
                     chart.files.push(file.clone());
                 } else {
@@ -94,13 +94,13 @@ pub(super) fn load(
     Ok(chart)
 }
 
-fn load_metadata(files: &[File]) -> Result<Option<Metadata>, ChartError> {
+fn load_metadata(files: &[File], compat: Compat) -> Result<Option<Metadata>, ChartError> {
     let mut metadata: Option<Metadata> = None;
     for file in files.iter().filter(|file| file.name == "Chart.yaml") {
         let metadata = metadata.get_or_insert_default();
         read_value(&file.data)
             .and_then(|value| metadata.decode(&value))
-            .map_err(|source| ChartError::document("Chart.yaml", source))?;
+            .map_err(|source| ChartError::document("Chart.yaml", source.of(compat)))?;
         // Helm 2 accepted charts without it.
         if metadata.api_version.is_empty() {
             "v1".clone_into(&mut metadata.api_version);
@@ -109,10 +109,10 @@ fn load_metadata(files: &[File]) -> Result<Option<Metadata>, ChartError> {
     Ok(metadata)
 }
 
-fn load_lock(file: &File) -> Result<Lock, ChartError> {
+fn load_lock(file: &File, compat: Compat) -> Result<Lock, ChartError> {
     read_value(&file.data)
         .and_then(|value| Lock::decode(&value))
-        .map_err(|source| ChartError::document(&file.name, source))
+        .map_err(|source| ChartError::document(&file.name, source.of(compat)))
 }
 
 fn load_below(

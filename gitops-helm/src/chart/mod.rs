@@ -41,6 +41,8 @@ pub struct Chart {
     pub files: Vec<File>,
     /// The charts below `charts/`.
     pub dependencies: Vec<Self>,
+    /// The name that the paths of the charts below it have for it, where that is not its own.
+    pub(crate) known_below_as: Option<String>,
     /// Every file as it was loaded, for `show` and `package`; nothing else reads them.
     pub raw: Vec<File>,
     /// What Helm would have warned of while loading this chart, its dependencies left out.

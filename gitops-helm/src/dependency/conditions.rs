@@ -20,7 +20,7 @@ pub(super) fn process(
     if chart.metadata.dependencies.is_empty() {
         return Ok(());
     }
-    name_dependencies(chart);
+    name_dependencies(chart, compat);
     // What is merged here is merged again to render, which tells the same.
     let values = coalesce(chart, values, compat, &mut Vec::new())?;
     for dependency in &mut chart.metadata.dependencies {
@@ -46,7 +46,7 @@ pub(super) fn process(
 
 /// Gives each declared dependency the chart it means, under its alias. Charts that nobody declares
 /// come first, as they are.
-fn name_dependencies(chart: &mut Chart) {
+fn name_dependencies(chart: &mut Chart, compat: Compat) {
     let declared = &mut chart.metadata.dependencies;
     let means = |dependency: &Dependency, child: &Chart| {
         child.name() == dependency.name
@@ -63,7 +63,12 @@ fn name_dependencies(chart: &mut Chart) {
         if let Some(child) = found {
             let mut child = child.clone();
             if !dependency.alias.is_empty() {
-                child.metadata.name.clone_from(&dependency.alias);
+                let name = std::mem::replace(&mut child.metadata.name, dependency.alias.clone());
+                // Quirk: in Helm 3 the charts below keep the chart without the alias as their
+                // parent, unless they are sorted out anew.
+                if compat == Compat::Helm3 && child.metadata.dependencies.is_empty() {
+                    child.known_below_as = Some(name);
+                }
             }
             children.push(child);
         }

@@ -44,6 +44,9 @@ pub(super) fn process(
             add(&mut imported, wrapped, &mut place, &to, &from, &mut shared);
         }
     }
+    for dependency in &mut chart.metadata.dependencies {
+        tell_paths(dependency);
+    }
     // Quirk: an imported table is the dependency's own one, so what other dependencies add to it
     // is there too.
     for Shared { to, from } in shared {
@@ -68,6 +71,17 @@ fn import_paths(dependency: &Dependency, import: &Value) -> Option<(String, Stri
             Some((format!("{name}.{}", path("child")), path("parent")))
         }
         _ => None,
+    }
+}
+
+/// Templates see both paths of each import, however it was written.
+fn tell_paths(dependency: &mut Dependency) {
+    let imports = std::mem::take(&mut dependency.import_values);
+    for import in &imports {
+        let Some((from, to)) = import_paths(dependency, import) else { continue };
+        let child = from[dependency.name.len() + 1..].to_owned();
+        let paths = [("child".to_owned(), child.into()), ("parent".to_owned(), to.into())];
+        dependency.import_values.push(Value::Object(paths.into_iter().collect()));
     }
 }
 

@@ -76,7 +76,8 @@ impl Object for VersionObject {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        self.fields().into_iter().find(|field| field.name == name).map(|field| field.value)
+        let mut fields = self.fields().into_iter();
+        fields.find(|field| field.name == name && field.key != "-").map(|field| field.value)
     }
 
     fn method(&self, name: &str) -> Option<Method> {
@@ -93,11 +94,16 @@ impl Object for VersionObject {
 
     fn fields(&self) -> Vec<Field> {
         let text = |name, text: &str| field(name, name, Value::string(text));
-        vec![
+        let mut fields = vec![
             text("Version", &self.version.version),
             text("Major", &self.version.major),
             text("Minor", &self.version.minor),
-        ]
+        ];
+        if self.compat == Compat::Helm4 {
+            let value = Value::string(&self.version.normalized);
+            fields.insert(1, field("normalizedVersion", "-", value));
+        }
+        fields
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the templates of each chart see.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use gitops_template::{Map, Text, Value};
 
@@ -90,13 +90,17 @@ impl Shared {
             Some(parent) => format!("{parent}/charts/{}", chart.name()),
             None => chart.name().to_owned(),
         };
+        let below = match (&chart.known_below_as, parent) {
+            (Some(name), Some(parent)) => Cow::Owned(format!("{parent}/charts/{name}")),
+            _ => Cow::Borrowed(path.as_str()),
+        };
         for child in &chart.dependencies {
             let kind = values_kind(self.compat);
             let of_child = match values.as_map().and_then(|values| values.get(child.name())) {
                 Some(Value::Map(map)) => map.with_kind(kind),
                 _ => Map::of(kind, BTreeMap::new()),
             };
-            let seen = self.visit(child, Some(&path), Value::Map(of_child), found);
+            let seen = self.visit(child, Some(&below), Value::Map(of_child), found);
             subcharts.insert(child.name(), seen);
         }
         let base_path = Text::from(join(&path, "templates"));

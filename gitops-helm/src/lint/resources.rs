@@ -39,8 +39,13 @@ pub(super) fn read(stream: &str, compat: Compat) -> Vec<Result<Resource, String>
         }
     }
     for document in documents(rest.as_bytes()) {
-        let decoded = read_value(document).and_then(|value| decode(&value, compat));
-        match decoded.map_err(|error| one_line(&error)) {
+        let decoded = match document {
+            Ok(document) => read_value(document)
+                .and_then(|value| decode(&value, compat))
+                .map_err(|error| one_line(&error)),
+            Err(rest) => Err(format!("invalid Yaml document separator: {rest}")),
+        };
+        match decoded {
             Ok(resource) => found.extend(resource.map(Ok)),
             Err(error) => {
                 found.push(Err(first_error.unwrap_or(error)));

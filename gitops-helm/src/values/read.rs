@@ -1,5 +1,7 @@
 //! values.yaml and `-f` files.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::{Compat, chart::ValuesFileError, decode::read_object, values::Values};
@@ -13,7 +15,13 @@ pub fn read_values(text: &[u8], compat: Compat) -> Result<Values, ValuesFileErro
         Compat::Helm3 => Ok(read_object(text)?),
         Compat::Helm4 => {
             let mut values = Values::new();
-            for document in documents(text) {
+            // Helm reads line by line, and ends the last line as well.
+            let ended = match text.last() {
+                None | Some(b'\n') => Cow::Borrowed(text),
+                _ => Cow::Owned([text, b"\n"].concat()),
+            };
+            for document in documents(&ended) {
+                let document = document.map_err(ValuesFileError::Separator)?;
                 let document = read_object(document).map_err(ValuesFileError::OneOfMany)?;
                 merge(&mut values, document);
             }
@@ -37,25 +45,28 @@ pub fn merge(into: &mut Values, from: Values) {
 }
 
 /// The documents of a stream, as the reader of `k8s.io/apimachinery` cuts them: at lines of `---`
-/// with nothing or a comment behind. A first such line stays with the document it begins.
-pub(crate) fn documents(text: &[u8]) -> Vec<&[u8]> {
+/// with nothing or a comment behind. Anything else behind is an error, with which it ends.
+pub(crate) fn documents(text: &[u8]) -> Vec<Result<&[u8], String>> {
     let mut documents = Vec::new();
-    let mut start = 0;
-    let mut at = 0;
-    while at < text.len() {
-        let end =
-            text[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |i| at + i + 1);
-        let ends = text[at..end]
-            .strip_prefix(b"---")
-            .is_some_and(|rest| matches!(rest.trim_ascii().first(), None | Some(b'#')));
-        if ends && at > start {
-            documents.push(&text[start..at]);
-            start = end;
+    let (mut start, mut at) = (0, 0);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let end = at + line.len();
+        if let Some(rest) = line.strip_prefix(b"---") {
+            let rest = rest.trim_ascii();
+            if !matches!(rest.first(), None | Some(b'#')) {
+                documents.push(Err(String::from_utf8_lossy(rest).into_owned()));
+                return documents;
+            }
+            // A first such line stays with the document that it begins.
+            if at > start {
+                documents.push(Ok(&text[start..at]));
+                start = end;
+            }
         }
         at = end;
     }
     if start < text.len() {
-        documents.push(&text[start..]);
+        documents.push(Ok(&text[start..]));
     }
     documents
 }
@@ -76,6 +87,13 @@ mod tests {
     }
 
     #[test]
+    fn helm_4_ends_the_last_line() {
+        let read = |compat| Value::Object(read_values(b"a: |\n  x", compat).unwrap());
+        assert_eq!(read(Compat::Helm4), json!({"a": "x\n"}));
+        assert_eq!(read(Compat::Helm3), json!({"a": "x"}));
+    }
+
+    #[test]
     fn errors_are_in_helms_words() {
         let text = |text: &[u8], compat| {
             let error = read_values(text, compat).unwrap_err();
@@ -85,6 +103,10 @@ mod tests {
             text(b"- a", Compat::Helm4),
             "cannot unmarshal yaml document: error unmarshaling JSON: while decoding JSON: json: \
              cannot unmarshal array into Go value of type map[string]interface {}"
+        );
+        assert_eq!(
+            text(b"a: 1\n--- {}", Compat::Helm4),
+            "error reading yaml document: invalid Yaml document separator: {}"
         );
         assert_eq!(
             text(b"a: {", Compat::Helm3),

@@ -3,7 +3,7 @@
 use super::{Operand, State, deeper, run};
 use crate::{
     Error, ErrorKind, Text, Value,
-    ast::{Branch, NodeRef, Pipeline, Statement},
+    ast::{Branch, ExpressionKind, NodeRef, Pipeline, Statement},
     format::{self, TooLarge},
     quote::quoted,
 };
@@ -69,7 +69,8 @@ impl<'t> State<'_, 't, '_> {
         self.look(NodeRef::Statement(statement));
         let before = self.out.len();
         let own = match &value.value {
-            Value::Object(object) => object.printed(),
+            // What a function returns has no address, and so no methods of one.
+            Value::Object(object) if !returns(pipeline) => object.printed(),
             _ if !value.is_valid() => Some("<no value>".to_owned()),
             _ => None,
         };
@@ -175,7 +176,8 @@ impl<'t> State<'_, 't, '_> {
         if over.value.is_nil() {
             return Ok(false);
         }
-        let value = over.text();
+        let value =
+            if over.is_valid() { format::text_behind_pointer(&over.value) } else { over.text() };
         Err(self.fail(format!("range can't iterate over {value}")))
     }
 
@@ -242,4 +244,14 @@ impl<'t> State<'_, 't, '_> {
         self.leave();
         result
     }
+}
+
+/// Whether a function makes the value of a pipeline. Those of the language itself hand on what they
+/// are given.
+fn returns(pipeline: &Pipeline) -> bool {
+    let last = pipeline.commands.last().and_then(|command| command.words.first());
+    last.is_some_and(|word| match &word.kind {
+        ExpressionKind::Function { name, .. } => !matches!(name.as_str(), "and" | "or" | "index"),
+        _ => false,
+    })
 }

@@ -57,8 +57,15 @@ pub(crate) fn print(out: &mut String, value: &Value) -> Result<(), TooLarge> {
         return Ok(());
     }
     let mut printer = Printer::new(out, LARGEST);
-    printer.argument(value, 'v');
+    printer.behind_pointer(value);
     printer.finish()
+}
+
+/// What a pointer leads to, or the value itself, as a text for messages.
+pub(crate) fn text_behind_pointer(value: &Value) -> String {
+    let mut out = String::new();
+    Printer::new(&mut out, LARGEST_QUOTED).behind_pointer(value);
+    out
 }
 
 /// Go's `%v` of a value as a text of its own, for messages: cut where it is very long.

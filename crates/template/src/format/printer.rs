@@ -35,13 +35,15 @@ pub(super) struct Printer<'o> {
     pub(super) flags: Flags,
     /// How long the text may become.
     room: usize,
+    /// Within a complaint about a verb, where no value says of itself what it is.
+    complains: bool,
 }
 
 impl<'o> Printer<'o> {
     /// Prints at most `bytes` bytes, and a little more, behind a text.
     pub(super) fn new(out: &'o mut String, bytes: usize) -> Self {
         let room = out.len() + bytes;
-        Self { out, flags: Flags::default(), room }
+        Self { out, flags: Flags::default(), room, complains: false }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -63,6 +65,16 @@ impl<'o> Printer<'o> {
         }
     }
 
+    /// What a pointer leads to, or the value itself, with `%v`.
+    pub(super) fn behind_pointer(&mut self, value: &Value) {
+        match value {
+            Value::Object(object) if object.kind() == Kind::Pointer && object.text().is_none() => {
+                self.fields(&**object, 'v', 0);
+            }
+            _ => self.argument(value, 'v'),
+        }
+    }
+
     fn bad_verb(&mut self, value: &Value, verb: char) {
         self.out.push_str("%!");
         self.out.push(verb);
@@ -72,7 +84,9 @@ impl<'o> Printer<'o> {
         } else {
             self.out.push_str(&value.type_of().to_string());
             self.out.push('=');
+            let before = std::mem::replace(&mut self.complains, true);
             self.value(value, 'v', 0);
+            self.complains = before;
         }
         self.out.push(')');
     }
@@ -151,11 +165,15 @@ impl<'o> Printer<'o> {
     }
 
     fn object(&mut self, object: &dyn Object, value: &Value, verb: char, depth: u32) {
-        if !self.flags.go
+        if !self.complains
+            && !self.flags.go
             && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q')
             && let Some(text) = object.text()
         {
             return self.string(&text, verb, value);
+        }
+        if let Some((kind, bits)) = object.integer() {
+            return self.integer(value, kind, bits, verb);
         }
         match object.kind() {
             Kind::Slice => self.list(
@@ -171,19 +189,23 @@ impl<'o> Printer<'o> {
                 if self.flags.go {
                     self.out.push_str(object.type_name().trim_start_matches('*'));
                 }
-                self.out.push('{');
-                for (number, field) in object.fields().iter().enumerate() {
-                    let between = if self.flags.go { ", " } else { " " };
-                    self.out.push_str(if number > 0 { between } else { "" });
-                    if self.flags.go || self.flags.names {
-                        self.out.push_str(field.name);
-                        self.out.push(':');
-                    }
-                    self.value(&field.value, verb, depth + 1);
-                }
-                self.out.push('}');
+                self.fields(object, verb, depth);
             }
         }
+    }
+
+    fn fields(&mut self, object: &dyn Object, verb: char, depth: u32) {
+        self.out.push('{');
+        for (number, field) in object.fields().iter().enumerate() {
+            let between = if self.flags.go { ", " } else { " " };
+            self.out.push_str(if number > 0 { between } else { "" });
+            if self.flags.go || self.flags.names {
+                self.out.push_str(field.name);
+                self.out.push(':');
+            }
+            self.value(&field.value, verb, depth + 1);
+        }
+        self.out.push('}');
     }
 
     fn string(&mut self, text: &str, verb: char, value: &Value) {

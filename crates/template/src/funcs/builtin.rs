@@ -1,6 +1,6 @@
 //! Go's own functions. Follows `text/template/funcs.go`.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 use crate::{
     CallError, Function,
@@ -66,6 +66,15 @@ fn not(arguments: &[Operand]) -> Result {
     Ok(bool(!arguments[0].value.is_true()))
 }
 
+/// Go looks behind a pointer before it looks for elements.
+fn type_behind_pointer(value: &Value) -> String {
+    let name = value.type_of().to_string();
+    match value {
+        Value::Object(_) => name.trim_start_matches('*').to_owned(),
+        _ => name,
+    }
+}
+
 fn len(arguments: &[Operand]) -> Result {
     let item = &arguments[0];
     let length = match &item.value {
@@ -75,7 +84,7 @@ fn len(arguments: &[Operand]) -> Result {
         value => match (value.as_list(), value.as_map()) {
             (Some(list), _) => list.len(),
             (_, Some(map)) => map.len(),
-            _ => return Err(format!("len of type {}", value.type_of()).into()),
+            _ => return Err(format!("len of type {}", type_behind_pointer(value)).into()),
         },
     };
     Ok(Operand::plain(Value::int(i64::try_from(length).unwrap_or(i64::MAX))))
@@ -108,7 +117,11 @@ fn index(arguments: &[Operand]) -> Result {
                     map.get(key)
                         .map_or_else(|| Operand::zero(of), |found| Operand::element(found, of))
                 }
-                _ => return Err(format!("can't index item of type {}", value.type_of()).into()),
+                _ => {
+                    return Err(
+                        format!("can't index item of type {}", type_behind_pointer(value)).into()
+                    );
+                }
             },
         };
     }
@@ -190,6 +203,17 @@ enum Basic {
     Uint,
 }
 
+/// A number whose type has another name, as a number.
+fn bare(value: &Value) -> Cow<'_, Value> {
+    match value {
+        Value::Object(object) => match object.integer() {
+            Some((kind, bits)) => Cow::Owned(Value::Int(kind, bits)),
+            None => Cow::Borrowed(value),
+        },
+        _ => Cow::Borrowed(value),
+    }
+}
+
 fn basic(value: &Value) -> Option<Basic> {
     match value {
         Value::Bool(_) => Some(Basic::Bool),
@@ -221,7 +245,7 @@ fn eq(arguments: &[Operand]) -> Result {
 }
 
 fn equal(a: &Value, b: &Value) -> std::result::Result<bool, CallError> {
-    Ok(match (a, b) {
+    Ok(match (&*bare(a), &*bare(b)) {
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Str(a), Value::Str(b)) => a == b,
         #[expect(clippy::float_cmp, reason = "so does Go")]
@@ -231,7 +255,7 @@ fn equal(a: &Value, b: &Value) -> std::result::Result<bool, CallError> {
             a == b && (kind.is_unsigned() == other.is_unsigned() || *a >= 0)
         }
         _ => {
-            let (one, other) = (basic(a), basic(b));
+            let (one, other) = (basic(&bare(a)), basic(&bare(b)));
             if one != other {
                 if a.is_nil() || b.is_nil() {
                     return Ok(false);
@@ -305,8 +329,9 @@ fn less_or_equal(arguments: &[Operand]) -> std::result::Result<bool, CallError> 
 fn less(arguments: &[Operand]) -> std::result::Result<bool, CallError> {
     const INVALID: &str = "invalid type for comparison";
     let (a, b) = (&arguments[0].value, &arguments[1].value);
-    let (Some(_), Some(_)) = (basic(a), basic(b)) else { return Err(INVALID.into()) };
-    Ok(match (a, b) {
+    let (first, second) = (bare(a), bare(b));
+    let (Some(_), Some(_)) = (basic(&first), basic(&second)) else { return Err(INVALID.into()) };
+    Ok(match (&*first, &*second) {
         (Value::Str(a), Value::Str(b)) => a.as_str() < b.as_str(),
         (Value::Float(a), Value::Float(b)) => a < b,
         (Value::Int(kind, a), Value::Int(other, b)) => {
@@ -368,8 +393,8 @@ fn js(text: &str) -> String {
             }
             ' '..='\x7f' => out.push(char),
             _ if is_printable(char) => out.push(char),
-            // Bytes that are no text are unprintable replacement characters to Go.
-            _ if crate::value::bytes::escaped_byte(char).is_some() => out.push('\u{fffd}'),
+            // Bytes that are no text are printable replacement characters to Go, and stay.
+            _ if crate::value::bytes::escaped_byte(char).is_some() => out.push(char),
             _ => {
                 let _ = write!(out, "\\u{:04X}", u32::from(char));
             }

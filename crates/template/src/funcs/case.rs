@@ -6,12 +6,14 @@ use super::unicode::{
     is_letter, is_lower, is_number, is_punctuation, is_title, is_upper, lower as to_lower,
     title as to_title, upper as to_upper,
 };
-use crate::{Arguments, CallError, Context, Value};
+use crate::{Arguments, CallError, Context, Value, value::bytes::escaped_byte};
 
 type Outcome = Result<Value, CallError>;
 
+/// Go maps runes: a byte that is no text becomes the replacement character.
 fn mapped(arguments: Arguments<'_>, map: impl FnMut(char) -> char) -> Outcome {
-    Ok(Value::from(arguments.text(0).chars().map(map).collect::<String>()))
+    let rune = |c| if escaped_byte(c).is_some() { char::REPLACEMENT_CHARACTER } else { c };
+    Ok(Value::from(arguments.text(0).chars().map(rune).map(map).collect::<String>()))
 }
 
 pub(super) fn upper(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {

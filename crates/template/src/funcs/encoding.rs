@@ -80,9 +80,13 @@ pub fn yaml_text(value: &Value) -> Result<String, CallError> {
 }
 
 fn yaml_of(value: &Value, context: Option<&mut Context<'_>>) -> Result<String, Refusal> {
-    let plain = Plain::of(value, Shape::Json, context)?;
-    let mut text =
-        to_yaml(&plain).map_err(|error| Refusal::Unsupported(error.message().to_owned()))?;
+    let unsupported =
+        |message| Refusal::Unsupported(format!("error marshaling into JSON: {message}"));
+    let plain = Plain::of(value, Shape::Json, context).map_err(|refusal| match refusal {
+        Refusal::Unsupported(message) => unsupported(message),
+        stop @ Refusal::Stop(_) => stop,
+    })?;
+    let mut text = to_yaml(&plain).map_err(|error| unsupported(error.message().to_owned()))?;
     cut_line_break(&mut text);
     Ok(text)
 }
@@ -139,7 +143,7 @@ fn error_list(error: String) -> Value {
 fn read_yaml(text: &str, target: Target) -> Result<Value, String> {
     let options = ReadOptions { duplicates: Duplicates::Last, ..ReadOptions::flavour(Flavour::V2) };
     let value = options
-        .read_first(text.as_bytes())
+        .read_first(&to_bytes(text))
         .map_err(|error| error.to_string())
         .and_then(|node| value_of(AsV2(&node)))
         .map_err(|error| format!("error converting YAML to JSON: {error}"))?;

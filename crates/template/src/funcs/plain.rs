@@ -80,6 +80,10 @@ impl Walk<'_, '_> {
             Value::Bool(value) => Plain::Bool(*value),
             Value::Int(kind, value) => Plain::Number(integer(*kind, *value)),
             Value::Float(value) => Plain::Number(Number::Float(*value)),
+            Value::Complex(_) if self.shape == Shape::V3 => {
+                let message = "cannot marshal type: complex128";
+                return Err(Refusal::Stop(CallError::new(message)));
+            }
             Value::Complex(_) => {
                 return Err(Refusal::Unsupported("json: unsupported type: complex128".to_owned()));
             }
@@ -134,7 +138,8 @@ impl Walk<'_, '_> {
         if let Some(list) = object.list() {
             return self.list(list.items(), depth);
         }
-        let fields = object.fields();
+        let mut fields = object.fields();
+        fields.retain(|field| field.key != "-");
         if fields.is_empty() {
             return Ok(match object.text() {
                 Some(text) => Plain::Text(text.into()),

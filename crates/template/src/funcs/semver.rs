@@ -4,11 +4,11 @@
 
 use std::{any::Any, fmt};
 
-use gitops_core::{Version, VersionRange};
+use gitops_core::{Version, VersionRange, VersionRangeError};
 
 use crate::{
     Arguments, CallError, Context, Function, Method, Object,
-    value::{IntKind, Kind, Type, Value},
+    value::{Field, IntKind, Kind, Type, Value},
 };
 
 const POINTER: &str = "*semver.Version";
@@ -27,8 +27,14 @@ fn semver(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 }
 
 fn semver_compare(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    let range: VersionRange =
-        arguments.text(0).parse().map_err(|error| CallError::new(format!("{error}")))?;
+    let range: VersionRange = arguments.text(0).parse().map_err(|error| {
+        CallError::new(match error {
+            VersionRangeError::Improper(text) => {
+                format!("improper constraint: {}", crate::quote::quoted(&text))
+            }
+            other => other.to_string(),
+        })
+    })?;
     let version = SemVer::parse(arguments.text(1), POINTER).map_err(CallError::new)?;
     Ok(Value::Bool(range.contains(&version.version)))
 }
@@ -191,6 +197,20 @@ impl Object for SemVer {
 
     fn text(&self) -> Option<String> {
         Some(self.to_string())
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        let field = |name, value| Field { name, key: "-", omit_empty: false, value };
+        let [major, minor, patch] =
+            self.numbers.map(|number| Value::Int(IntKind::Uint64, number.cast_signed()));
+        vec![
+            field("major", major),
+            field("minor", minor),
+            field("patch", patch),
+            field("pre", Value::string(&self.pre)),
+            field("metadata", Value::string(&self.metadata)),
+            field("original", Value::string(&self.original)),
+        ]
     }
 
     fn serialized(&self) -> Value {

@@ -46,13 +46,13 @@ fn path_value(map: &Map, path: &str) -> Result<Value, CallError> {
     if path.is_empty() {
         return Err("YAML path cannot be empty".into());
     }
-    let no_value = || CallError::from(format!("{} is not a value", crate::quote::quoted(path)));
+    let no_value = |key| CallError::from(format!("{} is not a value", crate::quote::quoted(key)));
     let (parent, key) = match path.rsplit_once('.') {
-        Some((parent, key)) => (table(map, parent).map_err(|_| no_value())?, key),
+        Some((parent, key)) => (table(map, parent).map_err(|_| no_value(key))?, key),
         None => (map.clone(), path),
     };
     match parent.get(key) {
-        Some(Value::Map(_)) | None => Err(no_value()),
+        Some(Value::Map(_)) | None => Err(no_value(key)),
         Some(value) => Ok(value),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt};
 
-use super::{Field, Kind, List, Map, Text, Type, Value};
+use super::{Field, IntKind, Kind, List, Map, Text, Type, Value};
 use crate::{CallError, Context};
 
 /// A method, and what it takes.
@@ -59,6 +59,11 @@ pub trait Object: fmt::Debug + 'static {
 
     /// The entries, if it is a map.
     fn map(&self) -> Option<Map> {
+        None
+    }
+
+    /// The number, if its type is that of an integer with another name.
+    fn integer(&self) -> Option<(IntKind, i64)> {
         None
     }
 

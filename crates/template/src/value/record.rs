@@ -9,7 +9,8 @@ use super::{Kind, Object, Value};
 pub struct Field {
     /// Its name in Go, by which templates ask for it.
     pub name: &'static str,
-    /// Its name in JSON and YAML; nothing for an embedded struct, whose fields they take for their own.
+    /// Its name in JSON and YAML; nothing for an embedded struct, whose fields they take for their
+    /// own, and `-` where only printing shows the field.
     pub key: &'static str,
     /// Whether JSON and YAML leave it out when it is empty.
     pub omit_empty: bool,
@@ -25,6 +26,7 @@ pub(crate) fn flattened(fields: Vec<Field>) -> Vec<Field> {
             Value::Object(object) if field.key.is_empty() => {
                 flat.extend(flattened(object.fields()));
             }
+            _ if field.key == "-" => {}
             _ => flat.push(field),
         }
     }

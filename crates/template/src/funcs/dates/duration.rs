@@ -210,6 +210,10 @@ impl Object for Duration {
         })
     }
 
+    fn integer(&self) -> Option<(IntKind, i64)> {
+        Some((IntKind::Int64, self.0))
+    }
+
     fn text(&self) -> Option<String> {
         Some(self.to_string())
     }

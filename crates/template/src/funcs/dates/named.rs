@@ -36,6 +36,10 @@ impl Object for Named {
         Ok(Value::from(self.text))
     }
 
+    fn integer(&self) -> Option<(IntKind, i64)> {
+        Some((IntKind::Int, self.value))
+    }
+
     fn text(&self) -> Option<String> {
         Some(self.text.to_owned())
     }

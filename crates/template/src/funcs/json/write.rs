@@ -67,7 +67,7 @@ impl Writer<'_, '_> {
             Value::Object(object) => {
                 let fields = flattened(object.fields());
                 if fields.is_empty() {
-                    return self.value(&object.serialized(), depth + 1);
+                    return self.value(&object.serialized(), depth);
                 }
                 self.fields(fields, depth)?;
             }
