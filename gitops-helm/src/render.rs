@@ -99,6 +99,11 @@ impl Release {
         text
     }
 
+    /// The objects as one stream without hooks, as a release record holds it.
+    pub fn manifest_stream(&self) -> String {
+        crate::manifest::stream(&self.manifests)
+    }
+
     /// The hooks that are shown.
     pub fn shown_hooks(&self, shown: Shown) -> impl Iterator<Item = &Hook> {
         let hooks = self.hooks.iter().filter(move |_| shown.hooks);

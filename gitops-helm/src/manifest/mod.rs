@@ -96,12 +96,16 @@ impl SortedManifests {
     /// The manifests as one stream, each with the path of its template, as a release record holds
     /// them and `helm template` prints them.
     pub fn stream(&self) -> String {
-        let mut stream = String::new();
-        for Manifest { path, content, .. } in &self.manifests {
-            push_document(&mut stream, path, content);
-        }
-        stream
+        stream(&self.manifests)
     }
+}
+
+pub(crate) fn stream(manifests: &[Manifest]) -> String {
+    let mut stream = String::new();
+    for Manifest { path, content, .. } in manifests {
+        push_document(&mut stream, path, content);
+    }
+    stream
 }
 
 impl Hook {
