@@ -41,7 +41,7 @@ pub use object_id::{ObjectId, ObjectIdError};
 pub use report::{EVENT_LIMIT, one_line, quoted, truncate};
 pub use retry::Backoff;
 pub use revision::{Revision, RevisionError};
-pub use safe_url::SafeUrl;
+pub use safe_url::{SafeUrl, masked_url};
 pub use scope::{Cancelled, NoProgress, Progress, Scope};
 pub use secret::Secret;
 pub use stage::Stage;

@@ -50,9 +50,40 @@ impl fmt::Debug for SafeUrl {
     }
 }
 
+/// A URL, or what should be one, for messages: as it is but for the password, which becomes `***`,
+/// as Go shows it. Beyond Go a user without a password does too, for forges take a token there;
+/// `git` and the users of SSH stay.
+pub fn masked_url(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let Some((user, _)) = authority.rsplit_once('@') else { return text.to_owned() };
+    let shown = match user.split_once(':') {
+        Some((user, _)) => format!("{user}:***"),
+        None if matches!(user, "" | "git") || !scheme.starts_with("http") => user.to_owned(),
+        None => "***".to_owned(),
+    };
+    format!("{scheme}://{shown}{}", &rest[user.len()..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_are_masked_in_urls_and_what_is_none() {
+        for (text, shown) in [
+            ("http://git:s3cret@host/r", "http://git:***@host/r"),
+            ("http://git:s3@cret@host/r@b", "http://git:***@host/r@b"),
+            ("https://t0ken@host/r", "https://***@host/r"),
+            ("https://git@host/r", "https://git@host/r"),
+            ("ssh://me@host/r", "ssh://me@host/r"),
+            ("http://me:s3cret@[", "http://me:***@["),
+            ("http://host/a?b=c@d", "http://host/a?b=c@d"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(masked_url(text), shown);
+        }
+    }
 
     #[test]
     fn secrets_are_masked() {

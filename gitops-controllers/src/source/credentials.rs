@@ -10,7 +10,7 @@ use gitops_auth::{
     AZURE_DEVOPS_SCOPE, AuthError, CacheKey, GitHubApp, HttpClient, HttpOptions, Token,
     aws_credentials, azure_token, code_commit_credentials, code_commit_region,
 };
-use gitops_core::{Class, Failure, SafeUrl, Secret, Stage};
+use gitops_core::{Class, Failure, SafeUrl, Secret, Stage, masked_url};
 use gitops_source::{
     GitAccess, GitCredentials, GitTransports, SourceError, SshAlgorithms, SshIdentity,
     SshTransport, Tls,
@@ -63,7 +63,7 @@ pub(super) async fn way(
         None => None,
     };
     let url: Url = object.spec.url.parse().map_err(|error: url::ParseError| {
-        let message = format!("failed to parse url '{}'", object.spec.url);
+        let message = format!("failed to parse url '{}'", masked_url(&object.spec.url));
         let fault = Fault::new(Class::Invalid, message).reason(reason::URL_INVALID).because(error);
         Failure::new(Stage::Validate, fault)
     })?;

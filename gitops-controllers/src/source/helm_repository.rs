@@ -14,7 +14,7 @@ use gitops_api::{
     meta::{ConditionStatus, condition_type, reason},
     source::{Artifact as Recorded, HelmRepository, HelmRepositorySpec},
 };
-use gitops_core::{ArtifactKey, Class, Classify, Digest, Failure, Revision, Stage};
+use gitops_core::{ArtifactKey, Class, Classify, Digest, Failure, Revision, Stage, masked_url};
 use gitops_source::{Content, FoundIndex, HelmRepositories, SourceError, StoredIndex};
 use kube::{Client, ResourceExt as _};
 use url::Url;
@@ -151,7 +151,8 @@ fn stored(
         format!("stored artifact: revision '{}'", artifact.revision),
     );
     let size = human_size(artifact.size.and_then(|size| size.try_into().ok()).unwrap_or(0));
-    let message = format!("stored fetched index of size {size} from '{}'", object.spec.url);
+    let message =
+        format!("stored fetched index of size {size} from '{}'", masked_url(&object.spec.url));
     let events = start.stored(artifact, reason::NEW_ARTIFACT, message).into_iter().collect();
     Done { events, ..Done::default() }
 }

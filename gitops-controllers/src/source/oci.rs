@@ -18,7 +18,9 @@ use gitops_api::{
     },
 };
 use gitops_auth::RegistryCloud;
-use gitops_core::{ArtifactKey, Class, Classify, Failure, Scope, Stage, SystemClock};
+use gitops_core::{
+    ArtifactKey, Class, Classify, Failure, Scope, Stage, SystemClock, masked_url,
+};
 use gitops_source::{
     Content, DockerConfig, OciReference, OciRepositoryName, OciSource, Registries,
     RegistryCredential, Resolved, Source as _, SourceError, Subject, Tls, TrustedRootRepository,
@@ -117,7 +119,10 @@ impl OciRepositoryReconciler {
                 let name = &reference.name;
                 let tls = registry_access::certificates(&self.client, &namespace, name).await;
                 tls.map_err(|why| {
-                    fail(&format!("failed to generate transport for '{}'", spec.url), why)
+                    fail(
+                        &format!("failed to generate transport for '{}'", masked_url(&spec.url)),
+                        why,
+                    )
                 })?
             }
             _ => Tls::default(),
@@ -331,8 +336,11 @@ fn stored(attempt: &mut Attempt<OciRepository>, artifact: &Recorded) {
 }
 
 fn told(object: &OciRepository, artifact: &Recorded) -> String {
-    let mut message =
-        format!("stored artifact with revision '{}' from '{}'", artifact.revision, object.spec.url);
+    let mut message = format!(
+        "stored artifact with revision '{}' from '{}'",
+        artifact.revision,
+        masked_url(&object.spec.url)
+    );
     let about = |key: &str| artifact.metadata.get(&format!("org.opencontainers.image.{key}"));
     for (key, what) in [("source", "origin source"), ("revision", "origin revision")] {
         if let Some(value) = about(key) {
