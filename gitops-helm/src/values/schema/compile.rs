@@ -14,6 +14,12 @@ pub(super) struct Schema<'s> {
     /// What `$ref` and its relatives lead to, by the address of the schema that has it.
     references: BTreeMap<(usize, &'static str), &'s Value>,
     patterns: BTreeMap<usize, Regex>,
+    /// The resource of each schema: the part of the document with an id of its own that it stands in.
+    resources: BTreeMap<usize, usize>,
+    /// What `$dynamicRef` may lead to, by resource and name.
+    dynamic: BTreeMap<(usize, &'s str), &'s Value>,
+    /// The resources with `$recursiveAnchor`.
+    recursive: BTreeMap<usize, &'s Value>,
 }
 
 /// A version of the language.
@@ -27,7 +33,16 @@ pub(super) enum Draft {
 }
 
 /// The keywords that refer to other schemas.
-pub(super) const REFERENCES: [&str; 3] = ["$ref", "$recursiveRef", "$dynamicRef"];
+const REFERENCES: [&str; 3] = ["$ref", "$recursiveRef", "$dynamicRef"];
+
+/// Those that a draft knows, `$ref` first.
+pub(super) fn references(draft: Draft) -> &'static [&'static str] {
+    match draft {
+        Draft::Four | Draft::Six | Draft::Seven => &REFERENCES[..1],
+        Draft::Nineteen => &REFERENCES[..2],
+        Draft::Twenty => &REFERENCES,
+    }
+}
 
 const ROOT: &str = "file:///values.schema.json";
 
@@ -39,7 +54,16 @@ impl<'s> Schema<'s> {
         ids.bases.push(ROOT.to_owned());
         ids.resources.insert(ROOT.to_owned(), (root, 0));
         ids.collect(root, 0, draft);
-        let schema = Self { root, draft, references: BTreeMap::new(), patterns: BTreeMap::new() };
+        ids.begins.entry(address(root)).or_insert(0);
+        let schema = Self {
+            root,
+            draft,
+            references: BTreeMap::new(),
+            patterns: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            dynamic: BTreeMap::new(),
+            recursive: BTreeMap::new(),
+        };
         let mut compiler =
             Compiler { schema, ids, seen: BTreeSet::new(), queue: vec![(root, 0, String::new())] };
         while let Some((part, base, place)) = compiler.queue.pop() {
@@ -52,6 +76,35 @@ impl<'s> Schema<'s> {
         self.references.get(&(address(schema), keyword)).copied()
     }
 
+    /// What a reference of a schema means on the way that led to it, `scopes` from the outside in by
+    /// their addresses: of the resources on it, the outermost with the anchor wins.
+    pub(super) fn dynamic_reference(
+        &self,
+        schema: &Value,
+        keyword: &'static str,
+        scopes: impl Iterator<Item = usize>,
+    ) -> Option<&'s Value> {
+        let fallback = self.reference(schema, keyword)?;
+        let mut resources = scopes.filter_map(|scope| self.resources.get(&scope));
+        let found = match keyword {
+            "$recursiveRef" if is_recursive(fallback) => {
+                resources.find_map(|resource| self.recursive.get(resource))
+            }
+            "$dynamicRef" => {
+                let fragment = schema.get(keyword)?.as_str()?.split_once('#').map(|(_, name)| name);
+                let anchor = fallback.get("$dynamicAnchor").and_then(Value::as_str);
+                match anchor.filter(|anchor| fragment == Some(*anchor)) {
+                    Some(anchor) => {
+                        resources.find_map(|resource| self.dynamic.get(&(*resource, anchor)))
+                    }
+                    None => None,
+                }
+            }
+            _ => None,
+        };
+        Some(found.copied().unwrap_or(fallback))
+    }
+
     /// The pattern in a text of the schema.
     pub(super) fn pattern(&self, text: &Value) -> Option<&Regex> {
         self.patterns.get(&address(text))
@@ -61,6 +114,10 @@ impl<'s> Schema<'s> {
     pub(super) fn name_pattern(&self, below: &Value) -> Option<&Regex> {
         self.patterns.get(&address(below))
     }
+}
+
+fn is_recursive(schema: &Value) -> bool {
+    schema.get("$recursiveAnchor").and_then(Value::as_bool) == Some(true)
 }
 
 /// Parts of a document are told apart by where they are in memory.
@@ -95,6 +152,8 @@ struct Ids<'s> {
     bases: Vec<String>,
     resources: BTreeMap<String, (&'s Value, usize)>,
     anchors: BTreeMap<(usize, String), &'s Value>,
+    /// Those that `$dynamicRef` looks for, with their resource.
+    dynamic: Vec<(usize, &'s str, &'s Value)>,
     /// The base of each part that begins a resource.
     begins: BTreeMap<usize, usize>,
 }
@@ -122,9 +181,13 @@ impl<'s> Ids<'s> {
                 }
             }
         }
-        for keyword in ["$anchor", "$dynamicAnchor"] {
+        let since = [(Draft::Nineteen, "$anchor"), (Draft::Twenty, "$dynamicAnchor")];
+        for (_, keyword) in since.into_iter().filter(|(since, _)| draft >= *since) {
             if let Some(anchor) = object.get(keyword).and_then(Value::as_str) {
                 self.anchors.insert((base, anchor.to_owned()), part);
+                if keyword == "$dynamicAnchor" {
+                    self.dynamic.push((base, anchor, part));
+                }
             }
         }
         for (_, below) in below(object) {
@@ -143,15 +206,18 @@ impl<'s> Ids<'s> {
             if url.is_empty() { self.bases[base].clone() } else { join(&self.bases[base], url) };
         let &(root, base) = self.resources.get(&full).ok_or_else(|| refused(&full))?;
         let fragment = percent_decode(fragment);
-        let missing =
-            |what: &str| format!("{what} in {} not found\n", quoted(&format!("{full}#{fragment}")));
+        let place = || quoted(&format!("{full}#{fragment}"));
         if fragment.is_empty() {
             Ok((root, base))
         } else if fragment.starts_with('/') {
-            root.pointer(&fragment).map(|part| (part, base)).ok_or_else(|| missing("jsonpointer"))
+            root.pointer(&fragment)
+                .map(|part| (part, base))
+                .ok_or_else(|| format!("jsonpointer in {} not found\n", place()))
         } else {
             let anchor = self.anchors.get(&(base, fragment.clone()));
-            anchor.map(|part| (*part, base)).ok_or_else(|| missing("anchor"))
+            anchor.map(|part| (*part, base)).ok_or_else(|| {
+                format!("anchor in {} not found in schema {}\n", place(), quoted(ROOT))
+            })
         }
     }
 }
@@ -176,8 +242,13 @@ impl<'s> Compiler<'s> {
                 return Err(malformed(place, &format!("got {kind}, want boolean or object")));
             }
         };
-        let base = self.ids.begins.get(&address(part)).copied().unwrap_or(base);
-        for keyword in REFERENCES {
+        let begun = self.ids.begins.get(&address(part)).copied();
+        let base = begun.unwrap_or(base);
+        self.schema.resources.insert(address(part), base);
+        if begun.is_some() {
+            self.resource(part, base, place);
+        }
+        for &keyword in references(self.schema.draft) {
             let Some(reference) = object.get(keyword).and_then(Value::as_str) else { continue };
             let (target, base) = self.ids.resolve(reference, base)?;
             self.schema.references.insert((address(part), keyword), target);
@@ -200,6 +271,17 @@ impl<'s> Compiler<'s> {
             self.queue.push((below, base, format!("{place}/{path}")));
         }
         Ok(())
+    }
+
+    /// A part with an id of its own is met: its anchors may be led to.
+    fn resource(&mut self, part: &'s Value, base: usize, place: &str) {
+        if is_recursive(part) {
+            self.schema.recursive.insert(base, part);
+        }
+        for &(_, anchor, target) in self.ids.dynamic.iter().filter(|(own, ..)| *own == base) {
+            self.schema.dynamic.insert((base, anchor), target);
+            self.queue.push((target, base, place.to_owned()));
+        }
     }
 
     fn pattern(&mut self, text: &str, key: &'s Value, place: &str) -> Result<(), String> {

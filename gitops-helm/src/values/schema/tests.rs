@@ -190,3 +190,102 @@ fn hostile_schemas_end() {
     let text = errors(&json!({"additionalProperties": {"$ref": "#"}}), &deep);
     assert!(text.contains("nested too deeply"), "{text}");
 }
+
+#[test]
+fn dynamic_references_look_at_the_way_that_led_to_them() {
+    let tree = |draft: &str, anchor: (&str, Value), outside: bool, refers: (&str, &str)| {
+        let mut schema = json!({
+            "$schema": format!("https://json-schema.org/draft/{draft}/schema"),
+            "$id": "https://x.example/strict",
+            "$ref": "tree",
+            "unevaluatedProperties": false,
+            "$defs": { "tree": {
+                "$id": "https://x.example/tree",
+                anchor.0: anchor.1.clone(),
+                "type": "object",
+                "properties": {
+                    "data": true,
+                    "children": { "type": "array", "items": { refers.0: refers.1 } },
+                },
+            } },
+        });
+        if outside {
+            schema[anchor.0] = anchor.1;
+        }
+        schema
+    };
+    let strict = "- at '/children/0/daat': false schema\n- at '/children': false schema\n";
+    let good = json!({"children": [{"data": 1}]});
+    let bad = json!({"children": [{"daat": 1}]});
+    for (draft, anchor, refers) in [
+        ("2020-12", ("$dynamicAnchor", json!("node")), ("$dynamicRef", "#node")),
+        ("2019-09", ("$recursiveAnchor", json!(true)), ("$recursiveRef", "#")),
+    ] {
+        let schema = tree(draft, anchor.clone(), true, refers);
+        assert_eq!(errors(&schema, &good), "", "{draft}");
+        assert_eq!(errors(&schema, &bad), strict, "{draft}");
+        let schema = tree(draft, anchor, false, refers);
+        assert_eq!(errors(&schema, &bad), "", "{draft}: nothing outside has the anchor");
+    }
+    let wrong = "- at '/a': got number, want string\n";
+    for (schema, value, text) in [
+        // No dynamic anchor where it leads to: as $ref.
+        (
+            json!({"$dynamicAnchor": "n", "properties": {"a": {
+                "$id": "https://x.example/in",
+                "$defs": {"p": {"$anchor": "n", "type": "string"}},
+                "$dynamicRef": "#n",
+            }}}),
+            json!({"a": 1}),
+            wrong,
+        ),
+        (
+            json!({
+                "$defs": {"p": {"$dynamicAnchor": "n", "type": "string"}},
+                "properties": {"a": {"$dynamicRef": "#/$defs/p"}},
+            }),
+            json!({"a": 1}),
+            wrong,
+        ),
+        // Another resource's anchor, to which nothing else leads.
+        (
+            json!({
+                "$id": "https://x.example/root",
+                "$ref": "list",
+                "$defs": {
+                    "strings": {"$dynamicAnchor": "item", "type": "string"},
+                    "list": {
+                        "$id": "https://x.example/list",
+                        "properties": {"l": {"items": {"$dynamicRef": "#item"}}},
+                        "$defs": {"any": {"$dynamicAnchor": "item"}},
+                    },
+                },
+            }),
+            json!({"l": [1, "a"]}),
+            "- at '/l/0': got number, want string\n",
+        ),
+        (
+            json!({"properties": {"a": {"$recursiveRef": "#"}, "b": {"type": "string"}}}),
+            json!({"a": {"b": 1}}),
+            "- at '/a/b': got number, want string\n",
+        ),
+        // Drafts that do not know the keyword.
+        (
+            json!({
+                "$schema": "https://json-schema.org/draft/2019-09/schema",
+                "properties": {"a": {"$dynamicRef": "#nope"}},
+            }),
+            json!({"a": 1}),
+            "",
+        ),
+        (draft7(json!({"a": {"$recursiveRef": "nope.json"}})), json!({"a": 1}), ""),
+        (
+            json!({"properties": {"a": {"$dynamicRef": "#nope"}}}),
+            json!({"a": 1}),
+            "anchor in \"file:///values.schema.json#nope\" not found in schema \
+             \"file:///values.schema.json\"\n",
+        ),
+    ] {
+        assert_eq!(errors(&schema, &value), text, "{schema}");
+    }
+}

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{
-    compile::{Draft, REFERENCES, Schema},
+    compile::{Draft, Schema, references},
     error::{Mistake, quote},
     format,
     number::{float, integer},
@@ -118,8 +118,8 @@ impl Run<'_, '_> {
             _ => {}
         }
         if mistakes.is_empty() || tell {
-            for keyword in &REFERENCES[1..] {
-                if modern && object.contains_key(*keyword) {
+            for keyword in &references(self.schema.draft)[1..] {
+                if object.contains_key(*keyword) {
                     self.keep(&mut evaluated, &mut mistakes, |run| {
                         run.reference(schema, keyword, value, tell)
                     });
@@ -191,7 +191,8 @@ impl Run<'_, '_> {
         value: &Value,
         tell: bool,
     ) -> Result<Evaluated, Mistake> {
-        let Some(target) = self.schema.reference(schema, keyword) else {
+        let scopes = self.scopes.iter().map(|(scope, _)| *scope);
+        let Some(target) = self.schema.dynamic_reference(schema, keyword, scopes) else {
             return Ok(Evaluated::default());
         };
         self.check(target, value, tell).map_err(|mistake| mistake.referred(&self.place))
