@@ -30,6 +30,7 @@ mod engine;
 mod lint;
 mod manifest;
 mod package;
+mod post_render;
 mod prepared;
 #[cfg(feature = "provenance")]
 mod provenance;
@@ -59,6 +60,7 @@ pub use manifest::{
     split_manifests,
 };
 pub use package::{ArchiveError, Package, PackageError, PackageOptions};
+pub use post_render::{PostRenderStrategy, PostRenderer};
 pub use prepared::Prepared;
 #[cfg(feature = "provenance")]
 pub use provenance::{ChartSigner, Keyring, ProvenanceError, Verification};

@@ -9,6 +9,7 @@ use crate::{
     Chart, Compat, EngineError, EngineOptions, KindOrder, Release, ReleaseInfo, RenderError,
     RenderOptions, Values, Warning, coalesce,
     engine::{Renderable, Seen, add, parse, run_all, run_one, run_options},
+    post_render::{PostRendered, post_render},
     process_dependencies,
     render::{check_kube_version, take_notes},
     sort_manifests,
@@ -165,8 +166,17 @@ impl Prepared {
         let mut rendered =
             run_all(&self.templates, &renderables, &self.engine(), host, scope, trace.as_mut())?;
         let notes = take_notes(&mut rendered, self.chart.name(), self.options.subchart_notes);
-        let files = rendered.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-        let sorted = sort_manifests(files, KindOrder::Install, compat, &mut warnings)?;
+        let PostRendered { sorted, stream } = match &self.options.post_renderer {
+            Some(renderer) => {
+                let strategy = self.options.post_render_strategy;
+                post_render(&rendered, &**renderer, strategy, compat, &mut warnings)?
+            }
+            None => {
+                let files = rendered.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+                let sorted = sort_manifests(files, KindOrder::Install, compat, &mut warnings)?;
+                PostRendered { sorted, stream: None }
+            }
+        };
         Ok(Release {
             crds: self.chart.crds(),
             manifests: sorted.manifests,
@@ -174,6 +184,7 @@ impl Prepared {
             notes,
             warnings,
             trace: trace.map(Arc::new),
+            stream,
         })
     }
 

@@ -7,7 +7,8 @@ use gitops_template::{Host, Limits};
 
 use crate::{
     Capabilities, Chart, CoalesceError, Compat, Crd, EngineError, Hook, Manifest, ManifestError,
-    Prepared, ReleaseInfo, SchemaError, Values, Warning, trace::Trace,
+    PostRenderStrategy, PostRenderer, Prepared, ReleaseInfo, SchemaError, Values, Warning,
+    trace::Trace,
 };
 
 /// How a chart is rendered.
@@ -26,6 +27,10 @@ pub struct RenderOptions {
     pub subchart_notes: bool,
     /// Keeps who wrote which line, for [`Release::explain`].
     pub trace: bool,
+    /// Changes what the templates gave.
+    pub post_renderer: Option<Arc<dyn PostRenderer>>,
+    /// What of it the post-renderer gets to see.
+    pub post_render_strategy: PostRenderStrategy,
 }
 
 impl RenderOptions {
@@ -38,6 +43,8 @@ impl RenderOptions {
             skip_schema_validation: false,
             subchart_notes: false,
             trace: false,
+            post_renderer: None,
+            post_render_strategy: PostRenderStrategy::default(),
         }
     }
 }
@@ -58,6 +65,8 @@ pub struct Release {
     pub warnings: Vec<Warning>,
     /// Who wrote which line, of a release that was rendered with [`RenderOptions::trace`].
     pub(crate) trace: Option<Arc<Trace>>,
+    /// The stream of a post-renderer that takes the place of the manifests in all that is shown.
+    pub(crate) stream: Option<String>,
 }
 
 /// What of a release is shown.
@@ -86,11 +95,7 @@ impl Release {
                 stream.push_str(part);
             }
         }
-        for manifest in &self.manifests {
-            for part in ["---\n# Source: ", &manifest.path, "\n", &manifest.content, "\n"] {
-                stream.push_str(part);
-            }
-        }
+        stream.push_str(&self.manifest_stream());
         let mut text = stream.trim().to_owned();
         text.push('\n');
         for hook in self.shown_hooks(shown) {
@@ -101,7 +106,7 @@ impl Release {
 
     /// The objects as one stream without hooks, as a release record holds it.
     pub fn manifest_stream(&self) -> String {
-        crate::manifest::stream(&self.manifests)
+        self.stream.clone().unwrap_or_else(|| crate::manifest::stream(&self.manifests))
     }
 
     /// The hooks that are shown.
@@ -137,6 +142,15 @@ pub enum RenderError {
     /// A template is broken or failed.
     #[error(transparent)]
     Template(#[from] EngineError),
+    /// The post-renderer failed, or gave no YAML.
+    #[error("error while running post render on {what}")]
+    PostRender {
+        /// What it was given: `files`, `hooks` or `manifests`.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A template gave no YAML, or no object.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

@@ -151,11 +151,13 @@ fn of_object(
     } else {
         lines_of(document.text, found)
     };
-    let first = trace.first_line(document.path, document.text).ok_or_else(missing)?;
+    // What a post-renderer changed has no lines in a template.
+    let first = trace.first_line(document.path, document.text);
     let mut lines = Vec::new();
     for number in range {
         let text = document.text.split('\n').nth(number - 1).unwrap_or_default();
-        let origins = trace.line(document.path, first + number - 1, given);
+        let origins = first
+            .map_or_else(Vec::new, |first| trace.line(document.path, first + number - 1, given));
         lines.push(ExplainedLine { text: text.to_owned(), origins });
     }
     let value = gitops_yaml::to_json(found).unwrap_or_default();
