@@ -252,7 +252,8 @@ pub fn source_controllers(
         Arc::new(HelmRepositories::new(settings.helm_index_max, settings.helm_chart_max));
     let helm_repositories =
         HelmRepositoryReconciler::new(client.clone(), storage.clone(), Arc::clone(&repositories));
-    let buckets = BucketReconciler::new(client.clone(), storage.clone(), settings.ambient.clone());
+    let buckets = BucketReconciler::new(client.clone(), storage.clone(), settings.ambient.clone())
+        .with_identities(settings.identities.clone());
     let helm_charts = HelmChartReconciler::new(
         client.clone(),
         storage,

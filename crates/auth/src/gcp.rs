@@ -5,18 +5,13 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gitops_core::Secret;
 use jiff::Timestamp;
-use ring::{
-    rand::SystemRandom,
-    signature::{RSA_PKCS1_SHA256, RsaKeyPair},
-};
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Account, AuthError, CacheKey, CloudContext, Token};
+use crate::{Account, AuthError, CacheKey, CloudContext, Token, jwt};
 
 const EMAIL: &str = "iam.gke.io/gcp-service-account";
 const PROVIDER: &str = "gcp.auth.fluxcd.io/workload-identity-provider";
@@ -215,23 +210,12 @@ fn signed(pem: &str, email: &str, audience: &str, now: Timestamp) -> Result<Stri
     let unusable =
         || AuthError::invalid("the private key of the Google service account is unusable");
     let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| unusable())?;
-    let key = match &key {
-        PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-        PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-        _ => return Err(unusable()),
-    };
-    let key = key.map_err(|_| unusable())?;
-    let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let start = now.as_second();
-    let header = encode(json!({"alg": "RS256", "typ": "JWT"}));
-    let claims = encode(json!({
+    let header = json!({"alg": "RS256", "typ": "JWT"});
+    let claims = json!({
         "iss": email, "scope": SCOPES.join(" "), "aud": audience, "iat": start, "exp": start + 3600,
-    }));
-    let text = format!("{header}.{claims}");
-    let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
-        .map_err(|_| unusable())?;
-    Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    });
+    jwt::rs256(&key, &header, &claims).ok_or_else(unusable)
 }
 
 fn metadata_request(context: &CloudContext, path: &str) -> reqwest::RequestBuilder {

@@ -38,6 +38,7 @@ mod fake;
 mod gcp;
 mod github_app;
 mod http;
+mod jwt;
 mod registry;
 mod token;
 
@@ -45,7 +46,9 @@ pub use aws::{
     AwsCredentials, AwsSigner, aws_credentials, code_commit_credentials, code_commit_region,
     validate_sts_endpoint,
 };
-pub use azure::{AZURE_DEVOPS_SCOPE, azure_token};
+pub use azure::{
+    AZURE_DEVOPS_SCOPE, AZURE_STORAGE_SCOPE, AzureCertificate, azure_certificate_token, azure_token,
+};
 pub use cache::{CacheKey, Lookup, TokenCache};
 pub use cloud::{Account, AccountTokens, CloudContext, Environment};
 pub use error::AuthError;

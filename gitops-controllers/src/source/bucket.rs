@@ -18,6 +18,7 @@ use kube::{Client, ResourceExt as _};
 use super::{
     bucket_access,
     common::{Start, Storage},
+    identity::Identities,
 };
 use crate::runtime::{Attempt, Done, Notice, Reconcile, Turn};
 
@@ -29,6 +30,7 @@ pub struct BucketReconciler {
     client: Client,
     storage: Storage,
     ambient: Ambient,
+    identities: Identities,
 }
 
 impl std::fmt::Debug for BucketReconciler {
@@ -41,7 +43,14 @@ impl BucketReconciler {
     /// A reconciler that reads Secrets with a client; `ambient` is what the process was given by
     /// the cloud that it runs in.
     pub fn new(client: Client, storage: Storage, ambient: Ambient) -> Self {
-        Self { client, storage, ambient }
+        Self { client, storage, ambient, identities: Identities::default() }
+    }
+
+    /// Takes on these identities towards clouds.
+    #[must_use]
+    pub fn with_identities(mut self, identities: Identities) -> Self {
+        self.identities = identities;
+        self
     }
 }
 
@@ -51,7 +60,8 @@ impl Reconcile for BucketReconciler {
     async fn reconcile(&self, object: &Bucket, attempt: &mut Attempt<Bucket>) -> Turn {
         let key = key(object);
         let start = self.storage.begin(&key, attempt).await?;
-        let store = bucket_access::store(&self.client, &self.ambient, object).await?;
+        let store =
+            bucket_access::store(&self.client, &self.ambient, &self.identities, object).await?;
         let spec = &object.spec;
         let source = BucketSource::new(store, &spec.bucket_name)
             .with_prefix(spec.prefix.as_deref().unwrap_or_default())

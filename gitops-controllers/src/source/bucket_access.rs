@@ -6,6 +6,7 @@ use gitops_api::{
     meta::reason,
     source::{Bucket, BucketTokenService, CloudProvider, TokenServiceProvider},
 };
+use gitops_auth::AzureCertificate;
 use gitops_core::{Class, Failure, Secret, Stage};
 use gitops_source::{
     Ambient, AzureBucket, AzureCredentials, BucketEndpoint, BucketStore, GcsBucket, GcsCredentials,
@@ -14,7 +15,9 @@ use gitops_source::{
 use kube::{Client, ResourceExt as _};
 
 use super::{
+    bucket_identity::Lender,
     credentials::{self, Data},
+    identity::Identities,
     secret_data,
 };
 use crate::runtime::Fault;
@@ -23,14 +26,13 @@ use crate::runtime::Fault;
 pub(super) async fn store(
     client: &Client,
     ambient: &Ambient,
+    identities: &Identities,
     object: &Bucket,
 ) -> Result<Arc<dyn BucketStore>, Failure> {
     let spec = &object.spec;
-    if spec.provider != CloudProvider::Generic && spec.service_account_name.is_some() {
-        let message = "to use spec.serviceAccountName for provider authentication please enable \
-                       the ObjectLevelWorkloadIdentity feature gate in the controller";
-        return Err(invalid(reason::FEATURE_GATE_DISABLED, message));
-    }
+    identities.check_gate(
+        spec.service_account_name.as_deref().filter(|_| spec.provider != CloudProvider::Generic),
+    )?;
     if let Some(sts) = &spec.sts {
         check_token_service(spec.provider, sts)?;
     }
@@ -40,6 +42,9 @@ pub(super) async fn store(
         .with_timeout(spec.timeout.get())
         .with_proxy(secrets.proxy.clone().map(Into::into));
     let name = &spec.bucket_name;
+    // With it the machine's own identity is not asked for.
+    let lender = Lender { client, identities, object, proxy: secrets.proxy.clone() };
+    let account = lender.account().filter(|_| secrets.own.is_none());
     let secret_name = spec.secret_ref.as_ref().map_or("", |reference| &reference.name);
     Ok(match spec.provider {
         CloudProvider::Gcp => {
@@ -51,18 +56,36 @@ pub(super) async fn store(
                         ))
                     })?,
                 ),
+                None if account.is_some() => GcsCredentials::Token(lender.google().await?),
                 None => GcsCredentials::Ambient(ambient.clone()),
             };
             Arc::new(GcsBucket::new(endpoint, name, credentials))
         }
         CloudProvider::Azure => {
-            let credentials = azure(secrets.own.as_ref(), secret_name, ambient);
-            Arc::new(AzureBucket::new(endpoint, name, credentials.map_err(denied)?))
+            let credentials = match &secrets.own {
+                None if account.is_some() => AzureCredentials::Token(lender.azure().await?),
+                Some(data) if certificate(data).is_some() => {
+                    let certificate = certificate(data).expect("was asked for");
+                    AzureCredentials::Token(lender.azure_certificate(&certificate).await?)
+                }
+                own => azure(own.as_ref(), secret_name, ambient).map_err(denied)?,
+            };
+            Arc::new(AzureBucket::new(endpoint, name, credentials))
         }
         CloudProvider::Generic | CloudProvider::Aws => {
-            let credentials = s3(object, &secrets, ambient).map_err(denied)?;
+            let lent = account.filter(|_| spec.provider == CloudProvider::Aws).is_some();
+            let credentials = match lent {
+                true => S3Credentials::Anonymous,
+                false => s3(object, &secrets, ambient).map_err(denied)?,
+            };
             let endpoint = endpoint.with_tls(secrets.tls);
-            Arc::new(S3Bucket::new(endpoint, name, spec.region.as_deref(), credentials))
+            let bucket = S3Bucket::new(endpoint, name, spec.region.as_deref(), credentials);
+            if lent {
+                let keys = lender.amazon(bucket.region()).await?;
+                Arc::new(bucket.with_credentials(keys))
+            } else {
+                Arc::new(bucket)
+            }
         }
     })
 }
@@ -219,6 +242,22 @@ fn s3(object: &Bucket, secrets: &Secrets, ambient: &Ambient) -> Result<S3Credent
     }
 }
 
+/// An application with a certificate, as Flux reads it from a Secret.
+fn certificate(data: &Data) -> Option<AzureCertificate> {
+    if data.contains_key("sasKey") || data.contains_key("clientSecret") {
+        return None;
+    }
+    let send_chain = text(data, "clientCertificateSendChain");
+    Some(AzureCertificate {
+        tenant: text(data, "tenantId")?,
+        client: text(data, "clientId")?,
+        certificate: value(data, "clientCertificate")?,
+        password: value(data, "clientCertificatePassword"),
+        send_chain: send_chain.is_some_and(|text| text == "1" || text == "true"),
+        authority: text(data, "authorityHost").filter(|host| !host.is_empty()),
+    })
+}
+
 /// Follows Flux's `azure.ValidateSecret` and the order in which it takes what a Secret holds.
 fn azure(data: Option<&Data>, name: &str, ambient: &Ambient) -> Result<AzureCredentials, String> {
     let Some(data) = data else {
@@ -232,9 +271,6 @@ fn azure(data: Option<&Data>, name: &str, ambient: &Ambient) -> Result<AzureCred
     match (tenant, id, value(data, "clientSecret"), value(data, "accountKey")) {
         (Some(tenant), Some(id), Some(secret), _) => {
             Ok(AzureCredentials::Client { tenant, id, secret, authority })
-        }
-        (Some(_), Some(_), None, _) if data.contains_key("clientCertificate") => {
-            Err(format!("client certificates, as in '{name}', are not supported"))
         }
         (_, _, _, Some(key)) => Ok(AzureCredentials::AccountKey(key)),
         (_, Some(id), _, _) => {

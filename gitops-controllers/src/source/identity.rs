@@ -92,7 +92,7 @@ impl Identities {
         })
     }
 
-    fn check_gate(&self, account: Option<&str>) -> Result<(), Failure> {
+    pub(super) fn check_gate(&self, account: Option<&str>) -> Result<(), Failure> {
         if account.is_some() && !self.object_level {
             let message = "to use spec.serviceAccountName for provider authentication please \
                            enable the ObjectLevelWorkloadIdentity feature gate in the controller";
@@ -114,12 +114,16 @@ impl Identities {
             (None, Some(name)) => Some(self.account(client, namespace, name, true).await?),
             (None, None) => None,
         };
-        let http = HttpClient::new(http)?;
+        Ok(CloudContext { account, ..self.own_context(http)? })
+    }
+
+    /// With what the process asks for itself.
+    pub(super) fn own_context(&self, http: &HttpOptions) -> Result<CloudContext, AuthError> {
         Ok(CloudContext {
-            http,
+            http: HttpClient::new(http)?,
             clock: Arc::clone(&self.clock),
             environment: self.environment.clone(),
-            account,
+            account: None,
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod bucket_access;
+mod bucket_identity;
 mod chart_source;
 mod common;
 mod credentials;

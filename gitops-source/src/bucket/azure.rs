@@ -31,6 +31,8 @@ pub enum AzureCredentials {
     AccountKey(Secret),
     /// The bearer of a shared access signature: a query.
     SharedAccess(Secret),
+    /// The bearer of an access token.
+    Token(Secret),
     /// An application.
     Client {
         /// Its tenant.
@@ -57,6 +59,7 @@ impl fmt::Debug for AzureCredentials {
             Self::Anonymous => "Anonymous",
             Self::AccountKey(_) => "AccountKey",
             Self::SharedAccess(_) => "SharedAccess",
+            Self::Token(_) => "Token",
             Self::Client { .. } => "Client",
             Self::Ambient { .. } => "Ambient",
         })
@@ -115,6 +118,10 @@ impl AzureBucket {
                 let query = query.expose_str().unwrap_or_default().trim();
                 let pairs = url::form_urlencoded::parse(query.trim_start_matches('?').as_bytes());
                 return fixed(AzureCredential::SASToken(pairs.into_owned().collect()));
+            }
+            AzureCredentials::Token(token) => {
+                let token = token.expose_str().unwrap_or_default().to_owned();
+                return fixed(AzureCredential::BearerToken(token));
             }
             AzureCredentials::Client { tenant, id, secret, authority } => {
                 let secret = secret.expose_str().unwrap_or_default();

@@ -5,6 +5,7 @@ use std::{fmt, fs::File, str::FromStr as _, sync::Arc};
 use async_trait::async_trait;
 use gitops_core::Secret;
 use object_store::{
+    StaticCredentialProvider,
     client::HttpRequest,
     gcp::{GcpCredential, GoogleCloudStorageBuilder, GoogleConfigKey},
 };
@@ -26,6 +27,8 @@ pub enum GcsCredentials {
     Anonymous,
     /// A service account: the JSON of its key.
     ServiceAccount(Secret),
+    /// The bearer of an access token.
+    Token(Secret),
     /// The process, or what it runs on.
     Ambient(Ambient),
 }
@@ -35,6 +38,7 @@ impl fmt::Debug for GcsCredentials {
         f.write_str(match self {
             Self::Anonymous => "Anonymous",
             Self::ServiceAccount(_) => "ServiceAccount",
+            Self::Token(_) => "Token",
             Self::Ambient(_) => "Ambient",
         })
     }
@@ -61,6 +65,10 @@ impl GcsBucket {
         let builder = GoogleCloudStorageBuilder::new().with_bucket_name(&self.name);
         let builder = match &self.credentials {
             GcsCredentials::Anonymous => return Ok(None),
+            GcsCredentials::Token(token) => {
+                let bearer = token.expose_str().unwrap_or_default().to_owned();
+                return Ok(Some(Arc::new(StaticCredentialProvider::new(GcpCredential { bearer }))));
+            }
             GcsCredentials::ServiceAccount(key) => {
                 builder.with_service_account_key(key.expose_str().unwrap_or_default())
             }

@@ -36,6 +36,15 @@ pub enum S3Credentials {
         /// The key.
         secret_key: Secret,
     },
+    /// Somebody with keys that were lent for a while.
+    Session {
+        /// The id of the key.
+        access_key: String,
+        /// The key.
+        secret_key: Secret,
+        /// What goes with them.
+        session_token: Secret,
+    },
     /// The process, or what it runs on: web identity, pod identity, instance metadata.
     Ambient {
         /// What the process was given.
@@ -61,6 +70,7 @@ impl fmt::Debug for S3Credentials {
         f.write_str(match self {
             Self::Anonymous => "Anonymous",
             Self::Static { .. } => "Static",
+            Self::Session { .. } => "Session",
             Self::Ambient { .. } => "Ambient",
             Self::Ldap { .. } => "Ldap",
         })
@@ -90,6 +100,18 @@ impl S3Bucket {
         let named = region_of(endpoint.base.host_str().unwrap_or_default());
         let region = region.or(named).unwrap_or("us-east-1").to_owned();
         Self { endpoint, name: name.to_owned(), region, credentials, provider: OnceCell::new() }
+    }
+
+    /// The region that requests are signed for.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The same bucket, read by somebody else.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: S3Credentials) -> Self {
+        (self.credentials, self.provider) = (credentials, OnceCell::new());
+        self
     }
 
     /// The URL of the bucket, without a slash at its end.
@@ -130,6 +152,13 @@ impl S3Bucket {
                 secret_key: secret_key.expose_str().unwrap_or_default().to_owned(),
                 token: None,
             })),
+            S3Credentials::Session { access_key, secret_key, session_token } => {
+                Ok(fixed(AwsCredential {
+                    key_id: access_key.clone(),
+                    secret_key: secret_key.expose_str().unwrap_or_default().to_owned(),
+                    token: session_token.expose_str().map(str::to_owned),
+                }))
+            }
             S3Credentials::Ambient { ambient, sts_endpoint } => {
                 let mut builder =
                     AmazonS3Builder::new().with_bucket_name(&self.name).with_region(&self.region);

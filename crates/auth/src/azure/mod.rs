@@ -3,6 +3,8 @@
 //! Follows azidentity's default chain without its shell commands: environment, workload identity,
 //! managed identity.
 
+mod certificate;
+
 use std::time::Duration;
 
 use gitops_core::Secret;
@@ -12,6 +14,8 @@ use url::Url;
 
 use crate::{Account, AuthError, CacheKey, CloudContext, Token};
 
+pub use certificate::{AzureCertificate, azure_certificate_token};
+
 const AUDIENCE: &str = "api://AzureADTokenExchange";
 const AUTHORITY: &str = "https://login.microsoftonline.com/";
 const TENANT: &str = "azure.workload.identity/tenant-id";
@@ -20,6 +24,9 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a token for Azure Repos is asked for.
 pub const AZURE_DEVOPS_SCOPE: &str = "499b84ac-1321-427f-aa17-267ca6975798/.default";
+
+/// What a token for Blob Storage is asked for.
+pub const AZURE_STORAGE_SCOPE: &str = "https://storage.azure.com/.default";
 
 /// A token for a scope, e.g. [`AZURE_DEVOPS_SCOPE`].
 ///
@@ -73,7 +80,7 @@ async fn ambient(context: &CloudContext, scope: &str) -> Result<Token, AuthError
                 ("client_secret", secret.as_str()),
                 ("scope", scope),
             ];
-            return ask(context, &tenant, &form).await;
+            return ask(context, own_url(context, &tenant)?, &form).await;
         }
         if let Some(proof) = context.read_file("AZURE_FEDERATED_TOKEN_FILE").await? {
             return assert(context, &tenant, &client, &proof, scope).await;
@@ -97,22 +104,26 @@ async fn assert(
         ("client_assertion", proof.expose_str().unwrap_or_default()),
         ("scope", scope),
     ];
-    ask(context, tenant, &form).await
+    ask(context, own_url(context, tenant)?, &form).await
 }
 
-async fn ask(
-    context: &CloudContext,
-    tenant: &str,
-    form: &[(&str, &str)],
-) -> Result<Token, AuthError> {
-    let authority = context.environment.get("AZURE_AUTHORITY_HOST");
-    let mut url: Url =
-        authority.as_deref().unwrap_or(AUTHORITY).parse().map_err(|error| {
-            AuthError::invalid(format!("malformed AZURE_AUTHORITY_HOST: {error}"))
-        })?;
+/// Where a tenant's tokens are asked for, at the authority that the process was told.
+fn own_url(context: &CloudContext, tenant: &str) -> Result<Url, AuthError> {
+    token_url(context.environment.get("AZURE_AUTHORITY_HOST").as_deref(), tenant)
+}
+
+fn token_url(authority: Option<&str>, tenant: &str) -> Result<Url, AuthError> {
+    let mut url: Url = authority
+        .unwrap_or(AUTHORITY)
+        .parse()
+        .map_err(|error| AuthError::invalid(format!("malformed authority host: {error}")))?;
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend([tenant, "oauth2", "v2.0", "token"]);
     }
+    Ok(url)
+}
+
+async fn ask(context: &CloudContext, url: Url, form: &[(&str, &str)]) -> Result<Token, AuthError> {
     let what = "failed to get a token from Microsoft Entra";
     let request = context.http.requests().post(url).form(form);
     let answer: Answer = context.http.json(what, request).await?;
