@@ -16,7 +16,7 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match args::Cli::try_parse() {
+    let cli = match command::kustomize::quickly().map_or_else(args::Cli::try_parse, Ok) {
         Ok(cli) => cli,
         Err(error) => {
             let refused = artifact::refused(&error).or_else(|| command::kustomize::refused(&error));

@@ -13,7 +13,7 @@ use crate::{
     finish,
     helm::{HelmCharts, HelmDefaults},
     load::{DenyRemotes, LoadRestriction, Loader, Remotes},
-    manifests::{Manifests, Rendered, Warning},
+    manifests::{Rendered, RenderedText, Warning},
     resource::Origin,
     set::ResourceSet,
     trace::{self, Cause, TracedStep},
@@ -111,6 +111,33 @@ pub fn build(
     options: &BuildOptions,
     scope: &Scope,
 ) -> Result<Rendered, Error> {
+    let (manifests, warnings) = build_as(tree, path, options, scope, finish::manifests)?;
+    Ok(Rendered { manifests, warnings })
+}
+
+/// Builds as [`build`] does, for who wants the text only: it takes less memory, as each object is
+/// dropped once it is printed.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_text(
+    tree: &dyn Tree,
+    path: &Path,
+    options: &BuildOptions,
+    scope: &Scope,
+) -> Result<RenderedText, Error> {
+    let (text, warnings) = build_as(tree, path, options, scope, finish::text)?;
+    Ok(RenderedText { text, warnings })
+}
+
+/// Builds, and makes of the resources what `finish` does.
+fn build_as<T>(
+    tree: &dyn Tree,
+    path: &Path,
+    options: &BuildOptions,
+    scope: &Scope,
+    finish: impl FnOnce(ResourceSet, &Kustomization, &Build<'_>) -> Result<T>,
+) -> Result<(T, Vec<Warning>), Error> {
     // Nothing leads to this directory: it is itself the place.
     let place = |error: Error| {
         let place = path.to_string_lossy();
@@ -124,8 +151,8 @@ pub fn build(
     let loader = Loader::open(tree, path, options).map_err(place)?;
     let mut build = Build::new(options, scope);
     let target = Target::load(&mut build, loader).map_err(place)?;
-    let manifests = build.run(target)?;
-    Ok(Rendered { manifests, warnings: build.warnings })
+    let outcome = build.run(target, finish)?;
+    Ok((outcome, build.warnings))
 }
 
 /// Builds a directory with a kustomization that the caller made, of a document if there is one.
@@ -139,7 +166,7 @@ pub(crate) fn build_from(
 ) -> Result<Rendered, Error> {
     let mut build = Build::new(options, scope);
     let target = Target::new(loader, file, file_name, document)?;
-    let manifests = build.run(target)?;
+    let manifests = build.run(target, finish::manifests)?;
     Ok(Rendered { manifests, warnings: build.warnings })
 }
 
@@ -182,7 +209,11 @@ impl<'b> Build<'b> {
         }
     }
 
-    fn run(&mut self, mut target: Target<'_>) -> Result<Manifests> {
+    fn run<T>(
+        &mut self,
+        mut target: Target<'_>,
+        finish: impl FnOnce(ResourceSet, &Kustomization, &Self) -> Result<T>,
+    ) -> Result<T> {
         if !target.file().build_metadata.is_empty() {
             target.set_origin(Origin::default());
         }
@@ -197,8 +228,7 @@ impl<'b> Build<'b> {
             (None, Reorder::Legacy) => sort::sort_legacy(&mut set)?,
             (None, Reorder::None) => {}
         }
-        finish::manifests(set, target.file(), self)
-            .map_err(|error| target.place(error, Entry::UNKNOWN))
+        finish(set, target.file(), self).map_err(|error| target.place(error, Entry::UNKNOWN))
     }
 
     /// What follows when all resources are there.

@@ -9,11 +9,11 @@ use crate::{
     error::{Error, ErrorKind, Result},
     file::Kustomization,
     generate::name_hash,
-    manifests::{Manifest, Manifests, Source},
+    manifests::{Manifest, ManifestText, Manifests, Source},
     read::check_metadata,
     resource::{Gvk, Origin, Resource, rewrite_pairs},
     set::ResourceSet,
-    trace::Cause,
+    trace::{Cause, History},
     transform::{AddPairs, name_refs, variables},
 };
 
@@ -109,6 +109,34 @@ pub(crate) fn manifests(
     file: &Kustomization,
     build: &Build<'_>,
 ) -> Result<Manifests> {
+    let mut items = Vec::with_capacity(set.len());
+    each(set, file, build, |node, source, history| {
+        let manifest = Manifest::new(node, source)?.with_history(history);
+        let size = manifest.as_yaml().len();
+        items.push(manifest);
+        Ok(size)
+    })?;
+    Ok(Manifests::from_items(items))
+}
+
+/// The text of the resources as they leave the build. Each is dropped once it is printed.
+pub(crate) fn text(
+    set: ResourceSet,
+    file: &Kustomization,
+    build: &Build<'_>,
+) -> Result<ManifestText> {
+    let mut text = ManifestText::default();
+    each(set, file, build, |node, _, _| text.push(&node))?;
+    Ok(text)
+}
+
+/// Hands over the resources as they leave the build; `take` returns how long the text of one is.
+fn each(
+    set: ResourceSet,
+    file: &Kustomization,
+    build: &Build<'_>,
+    mut take: impl FnMut(Node, Option<Source>, Option<Box<History>>) -> Result<usize>,
+) -> Result<()> {
     let managed =
         build.options.enable_managed_by_label || file.has_metadata_option("managedByLabel");
     let managed = managed.then(|| {
@@ -117,7 +145,6 @@ pub(crate) fn manifests(
     });
     let origins = file.has_metadata_option("originAnnotations");
     let transformations = file.has_metadata_option("transformerAnnotations");
-    let mut items = Vec::with_capacity(set.len());
     let mut size = 0;
     for mut resource in set.into_vec() {
         build.scope.check()?;
@@ -126,11 +153,12 @@ pub(crate) fn manifests(
         }
         clean(resource.node_mut(), origins && transformations);
         widen_folds(resource.node_mut());
-        if origins && let Some(origin) = resource.origin.as_ref().map(Origin::to_yaml) {
+        if origins && let Some(origin) = resource.origin.as_ref().map(|origin| origin.to_yaml()) {
             resource.set_annotation(ORIGIN, &origin);
         }
         if transformations && !resource.transformations.is_empty() {
-            let text = Origin::list_to_yaml(&resource.transformations);
+            let text =
+                Origin::list_to_yaml(resource.transformations.iter().map(|origin| &**origin));
             resource.set_annotation(TRANSFORMATIONS, &text);
         }
         if build.options.trace {
@@ -142,16 +170,14 @@ pub(crate) fn manifests(
             .read_at
             .clone()
             .map(|read_at| Source { file: read_at.file, line: read_at.line });
-        let manifest = Manifest::new(resource.into_node(), source.clone())
-            .map_err(|error| match source {
+        size +=
+            take(resource.into_node(), source.clone(), history).map_err(|error| match source {
                 Some(source) => {
                     let line = error.line().unwrap_or(source.line);
                     error.in_file(&*source.file).at_line(line, 1)
                 }
                 None => error,
-            })?
-            .with_history(history);
-        size += manifest.as_yaml().len();
+            })?;
         let limit = build.options.limits.output;
         if size > limit {
             return Err(Error::new(
@@ -159,9 +185,8 @@ pub(crate) fn manifests(
                 format!("the output is larger than {limit} bytes"),
             ));
         }
-        items.push(manifest);
     }
-    Ok(Manifests::from_items(items))
+    Ok(())
 }
 
 /// Takes bookkeeping off an object that was read with it.

@@ -22,7 +22,7 @@
 //!   by default, and charts of [`HelmCharts`], of which there is none; programs and containers are
 //!   never run.
 //! * [`Rendered`], [`Manifests`], [`Manifest`]: the outcome, as nodes, YAML and JSON; [`Warning`]s are
-//!   values.
+//!   values. [`build_text`] gives the YAML alone, at less memory.
 //! * [`Error`]: kustomize's message as a chain; `{:#}` adds place, object, chain and hint, and
 //!   [`Error::to_json`] says the same to machines.
 //! * [`Manifests::explain`]: who set a field, and where, after a build with [`BuildOptions::trace`].
@@ -52,9 +52,11 @@ mod trace;
 mod transform;
 mod words;
 
-pub use build::{BuildLimits, BuildOptions, Reorder, build};
+pub use build::{BuildLimits, BuildOptions, Reorder, build, build_text};
 pub use error::{Error, ErrorKind, Location};
 pub use helm::{ChartReference, HelmCharts, HelmDefaults, HelmRelease};
 pub use load::{DenyRemotes, LoadRestriction, Remote, Remotes, RepositoryUrl};
-pub use manifests::{Manifest, Manifests, Rendered, Source, Warning, WarningKind};
+pub use manifests::{
+    Manifest, ManifestText, Manifests, Rendered, RenderedText, Source, Warning, WarningKind,
+};
 pub use trace::{Action, Change, Explanation};

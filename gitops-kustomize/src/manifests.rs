@@ -45,6 +45,24 @@ pub struct Rendered {
     pub warnings: Vec<Warning>,
 }
 
+/// What a build of the text alone returns; see [`build_text`](crate::build_text).
+#[derive(Clone, Debug, Default)]
+pub struct RenderedText {
+    /// The text of the objects.
+    pub text: ManifestText,
+    /// What a person should know, such as the use of deprecated fields.
+    pub warnings: Vec<Warning>,
+}
+
+/// All objects as one stream, separated by `---`: the bytes of `kustomize build`.
+#[derive(Clone, Default)]
+pub struct ManifestText {
+    /// Each full, but for the last one, so that a long text is never copied to a larger place.
+    parts: Vec<String>,
+    /// The objects are printed here first.
+    scratch: String,
+}
+
 /// A remark of the build that is no failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -166,6 +184,56 @@ impl fmt::Debug for Manifest {
             .field("id", &self.id)
             .field("source", &self.source)
             .finish_non_exhaustive()
+    }
+}
+
+impl ManifestText {
+    /// The size at which a part is full.
+    const PART: usize = 256 << 10;
+
+    /// Appends an object, and returns the length of its text.
+    pub(crate) fn push(&mut self, node: &Node) -> Result<usize> {
+        self.scratch.clear();
+        if !self.parts.is_empty() {
+            self.scratch.push_str("---\n");
+        }
+        gitops_yaml::write_yaml(&mut self.scratch, node)
+            .map_err(|error| Error::from(error).about(id_of(node)))?;
+        let text = &*self.scratch;
+        match self.parts.last_mut() {
+            Some(last) if last.len() + text.len() <= Self::PART => last.push_str(text),
+            Some(_) => {
+                let mut part = String::with_capacity(text.len().max(Self::PART));
+                part.push_str(text);
+                self.parts.push(part);
+            }
+            // Most texts are short, and then this is the only part.
+            None => self.parts.push(text.to_owned()),
+        }
+        Ok(text.len())
+    }
+
+    /// Writes the text.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write(&self, mut out: impl io::Write) -> io::Result<()> {
+        self.parts.iter().try_for_each(|part| out.write_all(part.as_bytes()))?;
+        out.flush()
+    }
+}
+
+/// The texts of Secrets stay out of logs.
+impl fmt::Debug for ManifestText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManifestText").finish_non_exhaustive()
+    }
+}
+
+/// The text as one string, copied together.
+impl fmt::Display for ManifestText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| f.write_str(part))
     }
 }
 

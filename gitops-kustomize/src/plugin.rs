@@ -2,6 +2,8 @@
 //!
 //! Plugins that are programs, containers, Starlark or Go code are refused.
 
+use std::sync::Arc;
+
 use gitops_yaml::Node;
 
 use crate::{
@@ -28,7 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Plugin {
     config: Resource,
-    origin: Option<Origin>,
+    origin: Option<Arc<Origin>>,
 }
 
 impl Plugin {
@@ -49,12 +51,12 @@ impl Plugin {
                 None => error,
             });
         }
-        let origin = config.origin.as_ref().map(|origin| Origin::plugin(origin, id));
+        let origin = config.origin.as_ref().map(|origin| Arc::new(Origin::plugin(origin, id)));
         Ok(Self { config, origin })
     }
 
     /// Where the plugin's changes come from, if origins are asked for.
-    pub(crate) fn origin(&self) -> Option<&Origin> {
+    pub(crate) fn origin(&self) -> Option<&Arc<Origin>> {
         self.origin.as_ref()
     }
 

@@ -90,6 +90,10 @@ impl ResourceSet {
         if let Some(any) = &mut self.any {
             index_one(any, self.items.len(), &resource);
         }
+        if self.items.len() == self.items.capacity() {
+            // Half of it more, not as much again: this is the largest list of a build.
+            self.items.reserve_exact((self.items.len() / 2).max(4));
+        }
         self.items.push(resource);
         Ok(())
     }

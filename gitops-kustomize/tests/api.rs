@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use gitops_core::{Class, Classify as _, Entry, MemoryTree, Scope, Tree, TreeError};
-use gitops_kustomize::{BuildOptions, ErrorKind, build};
+use gitops_kustomize::{BuildOptions, ErrorKind, build, build_text};
 
 /// An overlay that uses most of what can be used, over `count` workloads in two bases.
 fn overlay(count: usize) -> Vec<(String, String)> {
@@ -259,4 +259,29 @@ replacements:
     );
     assert!(rendered.warnings[1].message.ends_with("did you mean the name \"web\"?"));
     assert!(rendered.warnings[3].message.ends_with("did you mean \"nginx\"?"));
+}
+
+/// The text alone is the text of the objects, also where it is longer than one of its parts.
+#[test]
+fn the_text_alone_is_the_same() {
+    let scope = Scope::background();
+    for count in [1, 2000] {
+        let tree = MemoryTree::from_iter(overlay(count));
+        let options = BuildOptions::default();
+        let objects = build(&tree, "prod".as_ref(), &options, &scope).unwrap();
+        let alone = build_text(&tree, "prod".as_ref(), &options, &scope).unwrap();
+        let mut written = Vec::new();
+        alone.text.write(&mut written).unwrap();
+        assert!(count == 1 || written.len() > 1 << 20);
+        assert_eq!(String::from_utf8(written).unwrap(), objects.manifests.to_yaml());
+        assert_eq!(alone.text.to_string(), objects.manifests.to_yaml());
+        assert_eq!(alone.warnings, objects.warnings);
+    }
+    let tree = MemoryTree::from_iter([
+        ("kustomization.yaml", "resources: [a.yaml]\n"),
+        ("a.yaml", "kind: A\nmetadata: {name: a}\nspec: .nan\n"),
+    ]);
+    let error = build_text(&tree, "".as_ref(), &BuildOptions::default(), &scope).unwrap_err();
+    let other = build(&tree, "".as_ref(), &BuildOptions::default(), &scope).unwrap_err();
+    assert_eq!(format!("{error:#}"), format!("{other:#}"));
 }

@@ -12,7 +12,7 @@ use crate::{
     file::GeneratorArgs,
     generate,
     load::path,
-    resource::Resource,
+    resource::{Origin, Resource},
     trace::Cause,
 };
 
@@ -62,8 +62,7 @@ impl Target<'_> {
             let made = generate::helm_chart(&chart, &self.file.helm_globals, &self.loader, build)
                 .map_err(|error| self.place(error, entry))?;
             for mut resource in made {
-                resource.origin =
-                    self.origin.as_ref().map(|origin| origin.builtin(self.file_name, KIND));
+                resource.origin = self.made_by(KIND);
                 absorb(all, resource, &build.schema).map_err(|error| self.place(error, entry))?;
             }
             build.note(&mut all.set, || Cause {
@@ -88,8 +87,13 @@ impl Target<'_> {
         } else {
             generate::config_map(args, options, &self.loader, &build.schema)?
         };
-        made.origin = self.origin.as_ref().map(|origin| origin.builtin(self.file_name, kind));
+        made.origin = self.made_by(kind);
         absorb(all, made, &build.schema)
+    }
+
+    /// The origin of what a field of this file makes.
+    fn made_by(&self, kind: &str) -> Option<Arc<Origin>> {
+        self.origin.as_ref().map(|origin| Arc::new(origin.builtin(self.file_name, kind)))
     }
 
     /// What a generator does, with the places of the keys that it makes.

@@ -1,5 +1,7 @@
 //! `resources` and `components`: files of objects, and other kustomizations.
 
+use std::sync::Arc;
+
 use gitops_core::one_line;
 
 use super::Target;
@@ -101,7 +103,7 @@ impl<'t> Target<'t> {
                 error
             }
         })?;
-        let origin = self.origin.as_ref().map(|origin| origin.join(entry));
+        let origin = self.origin.as_ref().map(|origin| Arc::new(origin.join(entry)));
         let mut set = ResourceSet::new();
         for mut resource in resources {
             let gvk = &resource.id().gvk;

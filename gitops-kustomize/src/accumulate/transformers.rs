@@ -22,7 +22,8 @@ impl Target<'_> {
         all: &mut Accumulator,
     ) -> Result<()> {
         let config = all.config();
-        let steps = transform::steps(&self.file, &config, &self.loader, &build.schema)
+        let apart = build.options.trace || self.origin.is_some();
+        let steps = transform::steps(&self.file, apart, &config, &self.loader, &build.schema)
             .map_err(|(error, entry)| self.place(error, entry))?;
         let plugins = self.plugins(build, "transformers", &self.file.transformers)?;
         // Only a build that is traced looks anything up here.
@@ -31,12 +32,13 @@ impl Target<'_> {
             build.scope.check()?;
             build.step = from.as_ref().map(|from| TracedStep::new(kind, from, entry, None));
             transform.run(&mut all.set, build).map_err(|error| self.place(error, entry))?;
-            if let Some(why) = transform.idle(&all.set) {
+            for (offset, why) in transform.idle(&all.set) {
+                let entry = Entry(entry.0, entry.1.map(|first| first + offset));
                 let place = Error::location(&self.file_path(), self.document.as_ref(), entry);
                 build.warnings.push(Warning::new(WarningKind::Idle, why).at(place));
             }
             if let Some(origin) = &self.origin {
-                transform::note(&mut all.set, &origin.builtin(self.file_name, kind));
+                transform::note(&mut all.set, &Arc::new(origin.builtin(self.file_name, kind)));
             }
             if let Some(step) = build.step.take() {
                 trace::note(&mut all.set, step.cause());
@@ -102,8 +104,10 @@ impl Target<'_> {
             match read_resources(text.as_bytes(), "", &build.schema) {
                 Ok(resources) => {
                     for mut resource in resources {
-                        resource.origin =
-                            self.origin.as_ref().map(|origin| origin.join(self.file_name));
+                        resource.origin = self
+                            .origin
+                            .as_ref()
+                            .map(|origin| Arc::new(origin.join(self.file_name)));
                         inline.append(resource).map_err(|error| {
                             let kind =
                                 if field == "generators" { "generator" } else { "transformer" };

@@ -65,11 +65,6 @@ impl FieldSpec {
         Self { gvk, path: path.into(), create, segments }
     }
 
-    /// The same path into objects of any kind.
-    pub(crate) fn for_any_kind(&self) -> Self {
-        Self { gvk: Gvk::default(), ..self.clone() }
-    }
-
     /// Calls `visit` on each field of the object that the path leads to, if the object is of the
     /// specification's kind. Lists on the way are entered without a part of their own.
     pub(crate) fn apply(
@@ -82,13 +77,20 @@ impl FieldSpec {
             return Ok(());
         }
         let creates = if self.create { creates } else { Creates::Nothing };
-        walk(resource.node_mut(), &self.segments, creates, visit).map_err(|error| {
-            let id = resource.id();
-            let error = if id.gvk.kind == "Secret" { error.without_contents() } else { error };
-            resource
-                .locate(error)
-                .context(format!("considering field '{}' of object {id}", self.path))
-        })
+        walk(resource.node_mut(), &self.segments, creates, visit)
+            .map_err(|error| self.failed(resource, error))
+    }
+
+    /// Calls `visit` on each field that the path leads to, whatever the kind of the object.
+    pub(crate) fn visit(&self, node: &mut Node, visit: Visit<'_>) -> Result<()> {
+        walk(node, &self.segments, Creates::Nothing, visit)
+    }
+
+    /// A failure in a field of an object.
+    pub(crate) fn failed(&self, resource: &Resource, error: Error) -> Error {
+        let id = resource.id();
+        let error = if id.gvk.kind == "Secret" { error.without_contents() } else { error };
+        resource.locate(error).context(format!("considering field '{}' of object {id}", self.path))
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use gitops_yaml::{
     Content, Flavour, Mapping, Node, Scalar, ScalarStyle, ScalarType, Schema, Text, resolve,
 };
+use thin_vec::ThinVec;
 
 use crate::{
     error::{Error, ErrorKind, Location},
@@ -60,30 +61,31 @@ impl ReadAt {
     }
 }
 
-/// An object and its side table: what the original keeps in annotations of the object itself.
+/// An object and its side table: what the original keeps in annotations of the object itself. There may
+/// be many, most with little in their tables, so that lists are thin.
 #[derive(Clone, Debug)]
 pub(crate) struct Resource {
     node: Node,
     id: ResourceId,
     /// Former identities, oldest first. Their group and version are always the current ones.
-    former: Vec<Former>,
-    pub(crate) prefixes: Vec<Text>,
-    pub(crate) suffixes: Vec<Text>,
+    former: ThinVec<Former>,
+    prefixes: ThinVec<Text>,
+    suffixes: ThinVec<Text>,
     pub(crate) needs_hash: bool,
     pub(crate) behavior: Behavior,
     /// Whether a generator made it.
     pub(crate) is_generated: bool,
     /// Whether it comes from a chart, which chose its namespace.
     pub(crate) is_from_chart: bool,
-    pub(crate) origin: Option<Origin>,
-    pub(crate) transformations: Vec<Origin>,
+    pub(crate) origin: Option<Arc<Origin>>,
+    pub(crate) transformations: ThinVec<Arc<Origin>>,
     /// The variables whose value this object holds.
-    pub(crate) variables: Vec<Text>,
+    pub(crate) variables: ThinVec<Text>,
     pub(crate) read_at: Option<ReadAt>,
     /// What happened to its fields, in a build that is traced.
     pub(crate) history: Option<Box<History>>,
     /// The values that stand in several fields and change together.
-    bonds: Vec<(u32, Scalar)>,
+    bonds: ThinVec<(u32, Scalar)>,
     last_bond: u32,
 }
 
@@ -101,19 +103,19 @@ impl Resource {
         Self {
             node,
             id,
-            former: Vec::new(),
-            prefixes: Vec::new(),
-            suffixes: Vec::new(),
+            former: ThinVec::new(),
+            prefixes: ThinVec::new(),
+            suffixes: ThinVec::new(),
             needs_hash: false,
             behavior: Behavior::Unspecified,
             is_generated: false,
             is_from_chart: false,
             origin: None,
-            transformations: Vec::new(),
-            variables: Vec::new(),
+            transformations: ThinVec::new(),
+            variables: ThinVec::new(),
             read_at: None,
             history: None,
-            bonds: Vec::new(),
+            bonds: ThinVec::new(),
             last_bond: 0,
         }
     }
@@ -124,6 +126,17 @@ impl Resource {
 
     pub(crate) fn into_node(self) -> Node {
         self.node
+    }
+
+    /// Takes the object out for a while, so that it can be changed while the side tables of all are
+    /// looked at.
+    pub(crate) fn take_node(&mut self) -> Node {
+        std::mem::take(&mut self.node)
+    }
+
+    /// Puts back what [`Self::take_node`] took.
+    pub(crate) fn put_node(&mut self, node: Node) {
+        self.node = node;
     }
 
     /// The object to change. The caller answers for calling [`Self::refresh`] where name, kind,
@@ -153,7 +166,7 @@ impl Resource {
     /// Quirk: the original puts one and the same value into all fields where it adds a label; who
     /// changes it in one of them later changes it in all.
     pub(crate) fn bind(&mut self, bond: u32, value: Scalar) {
-        self.bonds.push((bond, value));
+        add(&mut self.bonds, (bond, value));
     }
 
     /// Carries a change of one bound value over to the others.
@@ -204,13 +217,53 @@ impl Resource {
         })
     }
 
+    /// Whether an object was of a kind that the selector means, before it was renamed.
+    pub(crate) fn was_of_kind(&self, selector: &Gvk) -> bool {
+        let Gvk { group, version, .. } = &self.id.gvk;
+        (selector.group.is_empty() || selector.group == *group)
+            && (selector.version.is_empty() || selector.version == *version)
+            && self
+                .former
+                .iter()
+                .any(|former| selector.kind.is_empty() || selector.kind == former.kind)
+    }
+
+    /// The effective namespace that the object was read or generated with.
+    pub(crate) fn original_namespace(&self) -> &str {
+        match self.former.first() {
+            Some(former) if former.namespace.is_empty() => id::DEFAULT_NAMESPACE,
+            Some(former) => &former.namespace,
+            None => self.id.effective_namespace(),
+        }
+    }
+
+    /// The group, version and kind that the object was read or generated with.
+    pub(crate) fn original_gvk(&self) -> Gvk {
+        let kind = self.former.first().map_or(&self.id.gvk.kind, |former| &former.kind);
+        Gvk { kind: kind.clone(), ..self.id.gvk.clone() }
+    }
+
+    /// What was put before the name, the first first.
+    pub(crate) fn prefixes(&self) -> &[Text] {
+        &self.prefixes
+    }
+
+    /// What was put behind the name, the first first.
+    pub(crate) fn suffixes(&self) -> &[Text] {
+        &self.suffixes
+    }
+
+    pub(crate) fn add_prefix(&mut self, prefix: Text) {
+        add(&mut self.prefixes, prefix);
+    }
+
+    pub(crate) fn add_suffix(&mut self, suffix: Text) {
+        add(&mut self.suffixes, suffix);
+    }
+
     /// Former names, which may repeat.
     pub(crate) fn former_names(&self) -> impl Iterator<Item = &Text> {
         self.former.iter().map(|former| &former.name)
-    }
-
-    pub(crate) fn has_former_ids(&self) -> bool {
-        !self.former.is_empty()
     }
 
     /// Former identities and the current one, in this order.
@@ -220,11 +273,12 @@ impl Resource {
 
     /// Remembers the current identity before it changes.
     pub(crate) fn remember_id(&mut self) {
-        self.former.push(Former {
+        let former = Former {
             kind: self.id.gvk.kind.clone(),
             name: self.id.name.clone(),
             namespace: self.id.effective_namespace().into(),
-        });
+        };
+        add(&mut self.former, former);
     }
 
     pub(crate) fn set_name(&mut self, name: &str, schema: &Schema) {
@@ -282,6 +336,14 @@ impl Resource {
         self.variables.clone_from(&other.variables);
         self.behavior = other.behavior;
     }
+}
+
+/// Appends to a list that hardly ever gets more than one or two elements.
+fn add<T>(list: &mut ThinVec<T>, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len().max(1));
+    }
+    list.push(item);
 }
 
 fn find_changed(node: &Node, bonds: &[(u32, Scalar)], changed: &mut Vec<(u32, Scalar)>) {

@@ -97,7 +97,7 @@ impl Origin {
     }
 
     /// The text of the annotation that lists transformations.
-    pub(crate) fn list_to_yaml(origins: &[Self]) -> String {
+    pub(crate) fn list_to_yaml<'o>(origins: impl IntoIterator<Item = &'o Self>) -> String {
         let mut text = String::new();
         for origin in origins {
             for (index, line) in origin.to_yaml().lines().enumerate() {

@@ -1,11 +1,11 @@
 //! `images`: names, tags and digests of image references.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use gitops_yaml::{Content, Node};
+use gitops_yaml::{Content, Node, Text};
 use regex::Regex;
 
 use super::{Transform, selector::LONGEST_PATTERN};
@@ -14,7 +14,7 @@ use crate::{
     config::{Creates, FieldSpec},
     error::{Error, ErrorKind, Result},
     file::Image,
-    resource::set_untagged,
+    resource::{Resource, set_untagged},
     set::ResourceSet,
     words::{list, nearest},
 };
@@ -101,12 +101,10 @@ impl Images {
         let Some(reference) = node.text() else {
             return Err(Error::new(ErrorKind::Field, "wrong node kind: expected ScalarNode"));
         };
-        if !self.pattern.matches(reference) {
-            return Ok(());
+        if let Some(changed) = self.change(reference) {
+            self.matched.store(true, Ordering::Relaxed);
+            set_untagged(node, &changed);
         }
-        self.matched.store(true, Ordering::Relaxed);
-        let changed = self.changed(reference);
-        set_untagged(node, &changed);
         Ok(())
     }
 
@@ -132,36 +130,150 @@ impl Images {
         changed
     }
 
-    fn search(&self, node: &mut Node) -> Result<()> {
-        match node.content_mut() {
-            Content::Mapping(mapping) => {
-                for (key, value) in mapping.iter_mut() {
-                    let containers = matches!(key, "containers" | "initContainers");
-                    self.search(value)?;
-                    if containers && let Some(items) = value.as_sequence_mut() {
-                        for item in items {
-                            if let Some(image) =
-                                item.get_mut("image").filter(|image| !image.is_null())
-                            {
-                                self.update(image)?;
-                            }
+    /// What a reference becomes; `None` if it is not one of the image.
+    fn change(&self, reference: &str) -> Option<String> {
+        self.pattern.matches(reference).then(|| self.changed(reference))
+    }
+}
+
+/// Calls `act` on the references of an object: those of containers, then those that specifications
+/// lead to.
+fn visit(
+    resource: &mut Resource,
+    specs: &[FieldSpec],
+    act: &mut dyn FnMut(&mut Node) -> Result<()>,
+) -> Result<()> {
+    search(resource.node_mut(), act).map_err(|error| resource.locate(error))?;
+    specs.iter().try_for_each(|spec| {
+        spec.apply(resource, Creates::Nothing, &mut |node| {
+            if node.is_null() { Ok(()) } else { act(node) }
+        })
+    })
+}
+
+fn search(node: &mut Node, act: &mut dyn FnMut(&mut Node) -> Result<()>) -> Result<()> {
+    match node.content_mut() {
+        Content::Mapping(mapping) => {
+            for (key, value) in mapping.iter_mut() {
+                if value.as_scalar().is_some() {
+                    continue;
+                }
+                let containers = matches!(key, "containers" | "initContainers");
+                search(value, act)?;
+                if containers && let Some(items) = value.as_sequence_mut() {
+                    for item in items {
+                        if let Some(image) = item.get_mut("image").filter(|image| !image.is_null())
+                        {
+                            act(image)?;
                         }
                     }
                 }
-                Ok(())
             }
-            Content::Sequence(_) => {
-                node.as_sequence_mut().into_iter().flatten().try_for_each(|item| self.search(item))
-            }
-            Content::Scalar(_) => Ok(()),
+            Ok(())
         }
+        Content::Sequence(items) => items.iter_mut().try_for_each(|item| search(item, act)),
+        Content::Scalar(_) => Ok(()),
+    }
+}
+
+/// Changes references to several images, one after the other, in a single walk.
+#[derive(Debug)]
+pub(crate) struct ImageList {
+    entries: Vec<Images>,
+    specs: Vec<FieldSpec>,
+}
+
+/// What becomes of a reference.
+enum Outcome {
+    /// It is none of the images.
+    Stays,
+    Becomes(Text),
+    /// That depends on how often a walk passes the field.
+    Depends,
+}
+
+impl ImageList {
+    pub(crate) fn new(images: &[Image], specs: &[FieldSpec]) -> Self {
+        let entries = images.iter().map(|image| Images::new(image.clone(), specs.to_vec()));
+        Self { entries: entries.collect(), specs: specs.to_vec() }
+    }
+
+    /// What becomes of a reference that every entry sees once or more often.
+    fn outcome(&self, reference: &str) -> Outcome {
+        let mut text: Option<String> = None;
+        for entry in &self.entries {
+            let Some(next) = entry.change(text.as_deref().unwrap_or(reference)) else { continue };
+            entry.matched.store(true, Ordering::Relaxed);
+            if entry.change(&next).is_some_and(|again| again != next) {
+                return Outcome::Depends;
+            }
+            text = Some(next);
+        }
+        let Some(text) = text else { return Outcome::Stays };
+        let mut again = text.clone();
+        for entry in &self.entries {
+            again = entry.change(&again).unwrap_or(again);
+        }
+        if again == text { Outcome::Becomes(text.into()) } else { Outcome::Depends }
+    }
+
+    fn apply(&self, resource: &mut Resource, known: &mut HashMap<Text, Outcome>) -> Result<()> {
+        let mut any = false;
+        let looked = visit(resource, &self.specs, &mut |node| {
+            let depends = || Error::new(ErrorKind::Field, "the entries have to be taken in turn");
+            let Some(Content::Scalar(scalar)) = Some(node.content()) else {
+                return Err(depends());
+            };
+            let reference = scalar.text();
+            let outcome = match known.get(reference) {
+                Some(outcome) => outcome,
+                None => known.entry(reference.into()).or_insert_with(|| self.outcome(reference)),
+            };
+            any |= matches!(outcome, Outcome::Becomes(_));
+            if matches!(outcome, Outcome::Depends) { Err(depends()) } else { Ok(()) }
+        });
+        if looked.is_err() {
+            return self.entries.iter().try_for_each(|entry| {
+                visit(resource, &self.specs, &mut |node| entry.update(node))
+            });
+        }
+        if !any {
+            return Ok(());
+        }
+        visit(resource, &self.specs, &mut |node| {
+            // What it became is not known, and stays.
+            if let Some(Outcome::Becomes(text)) = known.get(node.text().unwrap_or_default()) {
+                set_untagged(node, text);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Transform for ImageList {
+    fn idle(&self, set: &ResourceSet) -> Vec<(usize, String)> {
+        let entries = self.entries.iter().enumerate();
+        entries
+            .flat_map(|(at, entry)| entry.idle(set).into_iter().map(move |(_, why)| (at, why)))
+            .collect()
+    }
+
+    fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
+        let mut known = HashMap::new();
+        for (index, resource) in set.contents_mut().enumerate() {
+            build.check_at(index)?;
+            if resource.id().gvk.kind != "CustomResourceDefinition" {
+                self.apply(resource, &mut known)?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl Transform for Images {
-    fn idle(&self, set: &ResourceSet) -> Option<String> {
+    fn idle(&self, set: &ResourceSet) -> Vec<(usize, String)> {
         if self.matched.load(Ordering::Relaxed) {
-            return None;
+            return Vec::new();
         }
         let mut names = BTreeSet::new();
         set.iter().for_each(|resource| collect(resource.node(), &mut names));
@@ -170,7 +282,7 @@ impl Transform for Images {
             None if names.is_empty() => "there are no images here".to_owned(),
             None => format!("images are: {}", list(&names.into_iter().collect::<Vec<_>>())),
         };
-        Some(format!("image {:?} matches nothing; {near}", self.image.name))
+        vec![(0, format!("image {:?} matches nothing; {near}", self.image.name))]
     }
 
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
@@ -179,13 +291,7 @@ impl Transform for Images {
             if resource.id().gvk.kind == "CustomResourceDefinition" {
                 continue;
             }
-            let searched = self.search(resource.node_mut());
-            searched.map_err(|error| resource.locate(error))?;
-            for spec in &self.specs {
-                spec.apply(resource, Creates::Nothing, &mut |node| {
-                    if node.is_null() { Ok(()) } else { self.update(node) }
-                })?;
-            }
+            visit(resource, &self.specs, &mut |node| self.update(node))?;
         }
         Ok(())
     }
@@ -282,6 +388,53 @@ mod tests {
         ] {
             assert_eq!(split(reference), parts, "{reference}");
         }
+    }
+
+    /// One walk gives what a walk for each entry gives: renames in a circle and suffixes too, in fields
+    /// that are passed once, twice and more often.
+    #[test]
+    fn one_walk_is_as_good_as_many() {
+        let image = |(name, new_name, tag, suffix): (&str, &str, &str, &str)| Image {
+            name: name.into(),
+            new_name: new_name.into(),
+            new_tag: tag.into(),
+            tag_suffix: suffix.into(),
+            ..Image::default()
+        };
+        let entries = [
+            ("a", "b", "", ""),
+            ("b", "a", "", ""),
+            ("b", "", "2", ""),
+            ("a", "", "", "-x"),
+            ("a", "", "1 0", ""),
+            ("a.2", "c", "", ""),
+            ("c", "c", "3", ""),
+        ];
+        let specs: Vec<FieldSpec> = ["spec/containers[]/image", "spec/image", "spec/image"]
+            .iter()
+            .map(|path| FieldSpec::new(crate::resource::Gvk::default(), path, false))
+            .collect();
+        let schema = gitops_yaml::Schema::builtin();
+        let mut changed = 0;
+        for (first, second, third) in (0..343).map(|n| (n % 7, n / 7 % 7, n / 49)) {
+            let images = [first, second, third].map(|at| image(entries[at]));
+            for reference in ["a", "a:1", "a:2", "b:1", "c", "other", "a:1@sha256:ab"] {
+                let text = format!(
+                    "kind: Pod\nmetadata: {{name: x}}\nspec: {{image: '{reference}', containers: [{{image: '{reference}'}}], initContainers: [{{image: '{reference}'}}]}}\n"
+                );
+                let read = || Resource::new(gitops_yaml::read(&text).unwrap(), &schema);
+                let (mut joined, mut single) = (read(), read());
+                ImageList::new(&images, &specs).apply(&mut joined, &mut HashMap::new()).unwrap();
+                for image in &images {
+                    let image = Images::new(image.clone(), specs.clone());
+                    visit(&mut single, &specs, &mut |node| image.update(node)).unwrap();
+                }
+                let printed = |resource: &Resource| gitops_yaml::to_yaml(resource.node()).unwrap();
+                assert_eq!(printed(&joined), printed(&single), "{images:?} {reference}");
+                changed += usize::from(single.node() != read().node());
+            }
+        }
+        assert!(changed > 500, "{changed} references were changed");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) mod variables;
 use std::{fmt::Debug, sync::Arc};
 
 use gitops_yaml::{Node, Schema};
-pub(crate) use images::Images;
+pub(crate) use images::{ImageList, Images};
 pub(crate) use labels::{AddPairs, label_specs};
 pub(crate) use namespace::{Namespace, SubjectMode};
 pub(crate) use patches::{Json6902, PatchStep, StrategicMerge};
@@ -43,9 +43,9 @@ pub(crate) trait Transform: Debug {
     /// Changes the set. What a step empties is dropped by the step itself.
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()>;
 
-    /// After a run: why it changed nothing, if it matched nothing.
-    fn idle(&self, _: &ResourceSet) -> Option<String> {
-        None
+    /// After a run: which of its entries matched nothing, counted from the first one, and why.
+    fn idle(&self, _: &ResourceSet) -> Vec<(usize, String)> {
+        Vec::new()
     }
 }
 
@@ -61,10 +61,14 @@ pub(crate) struct Step {
 
 /// The steps of a kustomization file in kustomize's order.
 ///
+/// With `apart`, what could be done to all objects in one walk is a step for each entry, so that each
+/// change has its own cause.
+///
 /// # Errors
 /// With the entry that is wrong.
 pub(crate) fn steps(
     file: &Kustomization,
+    apart: bool,
     config: &Arc<TransformerConfig>,
     loader: &Loader<'_>,
     schema: &Schema,
@@ -119,7 +123,12 @@ pub(crate) fn steps(
         let step = Replicas::new(replica.clone(), config.replicas.clone());
         add("ReplicaCountTransformer", Entry("replicas", Some(index)), Box::new(step));
     }
-    for (index, image) in file.images.iter().enumerate() {
+    if !apart && file.images.len() > 1 {
+        let step = ImageList::new(&file.images, &config.images);
+        add("ImageTagTransformer", Entry("images", Some(0)), Box::new(step));
+    }
+    let singly = if apart || file.images.len() == 1 { &file.images[..] } else { &[] };
+    for (index, image) in singly.iter().enumerate() {
         let step = Images::new(image.clone(), config.images.clone());
         add("ImageTagTransformer", Entry("images", Some(index)), Box::new(step));
     }
@@ -132,7 +141,7 @@ pub(crate) fn steps(
 }
 
 /// Notes a transformation on every resource. One without an origin is taken to be made by it.
-pub(crate) fn note(set: &mut ResourceSet, origin: &Origin) {
+pub(crate) fn note(set: &mut ResourceSet, origin: &Arc<Origin>) {
     for resource in set.contents_mut() {
         // Quirk: to note it, the original writes all annotations anew.
         let annotations = resource.node().at(["metadata", "annotations"]);
@@ -140,9 +149,9 @@ pub(crate) fn note(set: &mut ResourceSet, origin: &Origin) {
             rewrite_pairs(resource.node_mut(), "annotations");
         }
         if resource.origin.is_none() {
-            resource.origin = Some(origin.clone());
+            resource.origin = Some(Arc::clone(origin));
         } else {
-            resource.transformations.push(origin.clone());
+            resource.transformations.push(Arc::clone(origin));
         }
     }
 }

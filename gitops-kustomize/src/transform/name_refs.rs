@@ -4,6 +4,7 @@
 //! that the work grows with the number of references.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::{BTreeSet, HashMap},
 };
@@ -12,7 +13,7 @@ use gitops_yaml::{Content, Node, Text};
 
 use crate::{
     build::Build,
-    config::{Creates, FieldSpec, TransformerConfig},
+    config::{FieldSpec, TransformerConfig},
     error::{Error, ErrorKind, Result},
     resource::{Gvk, Resource, ResourceId, set_field, set_untagged},
     set::ResourceSet,
@@ -29,21 +30,20 @@ pub(crate) fn fix(
     if index.by_name.is_empty() {
         // Nothing was renamed; what is wrong with role bindings is told all the same.
         return set.iter().filter(|resource| resource.id().gvk.kind == "RoleBinding").try_for_each(
-            |resource| Referrer::new(resource).map(drop).map_err(|error| resource.locate(error)),
+            |resource| Links::of(resource).map(drop).map_err(|error| resource.locate(error)),
         );
     }
-    let mut plans: HashMap<Gvk, Vec<(FieldSpec, &Gvk)>> = HashMap::new();
+    let mut plans: HashMap<Gvk, Vec<(&FieldSpec, &Gvk)>> = HashMap::new();
     for place in 0..set.len() {
         build.scope.check()?;
-        let original = set.get(place).original_id().gvk;
-        let plan = plans.entry(original.clone()).or_insert_with(|| {
+        let plan = plans.entry(set.get(place).original_gvk()).or_insert_with_key(|original| {
             let mut plan = Vec::new();
             for references in &config.name_reference {
                 for spec in
                     references.referrers.iter().filter(|spec| original.is_selected_by(&spec.gvk))
                 {
                     // The object may have changed its kind since; the path counts for it all the same.
-                    plan.push((spec.for_any_kind(), &references.target));
+                    plan.push((spec, &references.target));
                 }
             }
             plan
@@ -51,22 +51,25 @@ pub(crate) fn fix(
         if plan.is_empty() {
             continue;
         }
-        let referrer =
-            Referrer::new(set.get(place)).map_err(|error| set.get(place).locate(error))?;
-        for (spec, target) in plan {
+        let links = Links::of(set.get(place)).map_err(|error| set.get(place).locate(error))?;
+        for &mut (spec, target) in plan {
+            let mut node = set.content_mut(place).take_node();
+            let referrer = Referrer { resource: set.get(place), links: &links };
             let followed = build.options.trace.then(RefCell::default);
-            let mut fix = Fix { referrer: &referrer, target, spec, index: &index, followed };
-            let id = set.get(place).id().clone();
-            spec.apply(set.content_mut(place), Creates::Nothing, &mut |node| fix.apply(node))
-                .map_err(|error| {
-                    set.get(place).locate(error).context(format!(
-                        "updating name reference in '{}' field of '{id}'",
-                        spec.path
-                    ))
-                })?;
+            let mut fix = Fix { set, referrer, target, spec, index: &index, followed };
+            let fixed = spec.visit(&mut node, &mut |node| fix.apply(node));
+            let places = fix.followed.take().map(RefCell::into_inner).unwrap_or_default();
+            set.content_mut(place).put_node(node);
+            fixed.map_err(|error| {
+                let resource = set.get(place);
+                resource.locate(spec.failed(resource, error)).context(format!(
+                    "updating name reference in '{}' field of '{}'",
+                    spec.path,
+                    resource.id(),
+                ))
+            })?;
             if build.options.trace {
-                let places = fix.followed.take().map(RefCell::into_inner).unwrap_or_default();
-                let values = followed_names(set, &index, &places);
+                let values = followed_names(set, &places);
                 set.content_mut(place).trace(|| {
                     let note = format!("follows the name of a {}", target.kind);
                     Cause { values, ..Cause::by("NameReferenceTransformer").noting(note) }
@@ -78,16 +81,12 @@ pub(crate) fn fix(
 }
 
 /// For each name that was written, the object whose name it is and who named it.
-fn followed_names(
-    set: &ResourceSet,
-    index: &Index,
-    places: &BTreeSet<usize>,
-) -> HashMap<String, ComputedFrom> {
-    let from = |place: &usize| {
-        let (resource, id) = (set.get(*place), &index.entries[*place].id);
+fn followed_names(set: &ResourceSet, places: &BTreeSet<u32>) -> HashMap<String, ComputedFrom> {
+    let from = |place: &u32| {
+        let resource = set.get(*place as usize);
         let by = resource.history.as_ref().map(|history| history.last_to_name());
         let by = by.filter(|by| !by.is_empty()).map(|by| format!(", set by {by}"));
-        let first = resource.original_id().name;
+        let (id, first) = (resource.id(), resource.original_id().name);
         let note = format!("follows the name of {} {first}{}", id.gvk.kind, by.unwrap_or_default());
         (id.name.to_string(), ComputedFrom { place: resource.made_at(), configured: None, note })
     };
@@ -96,77 +95,70 @@ fn followed_names(
 
 /// What is known of all objects before any reference is changed. Names do not change any more.
 struct Index {
-    entries: Vec<Candidate>,
-    by_name: HashMap<Text, Vec<usize>>,
-    by_name_and_namespace: HashMap<(Text, Text), Vec<usize>>,
+    /// The places of the objects that once had a name, in order.
+    by_name: HashMap<Text, Vec<u32>>,
+    /// The same by current namespace too, for names that many share.
+    shared: HashMap<(Text, Text), Vec<u32>>,
     /// For each original namespace: the current ones of its objects, effective and as written.
     namespaces: HashMap<Text, BTreeSet<(Text, Text)>>,
 }
 
-struct Candidate {
-    place: usize,
-    id: ResourceId,
-    original_namespace: Text,
-    former: Vec<Gvk>,
-    prefixes: Vec<Text>,
-    suffixes: Vec<Text>,
-}
+/// Fewer objects of a name than this are looked at one by one.
+const MANY: usize = 8;
 
 impl Index {
     fn new(set: &ResourceSet) -> Self {
-        let mut index = Self {
-            entries: Vec::with_capacity(set.len()),
-            by_name: HashMap::new(),
-            by_name_and_namespace: HashMap::new(),
-            namespaces: HashMap::new(),
-        };
-        for (place, resource) in set.iter().enumerate() {
-            let id = resource.id().clone();
-            let effective = Text::from(id.effective_namespace());
-            let original_namespace = Text::from(resource.original_id().effective_namespace());
-            index
-                .namespaces
-                .entry(original_namespace.clone())
-                .or_default()
-                .insert((effective.clone(), id.namespace.clone()));
-            if resource.has_former_ids() {
-                let names: BTreeSet<&Text> = resource.former_names().collect();
-                for name in names {
-                    index.by_name.entry(name.clone()).or_default().push(place);
-                    index
-                        .by_name_and_namespace
-                        .entry((name.clone(), effective.clone()))
-                        .or_default()
-                        .push(place);
+        let mut by_name: HashMap<Text, Vec<u32>> = HashMap::new();
+        let mut namespaces: HashMap<Text, BTreeSet<(Text, Text)>> = HashMap::new();
+        for (place, resource) in (0..).zip(set.iter()) {
+            let id = resource.id();
+            let current = (Text::from(id.effective_namespace()), id.namespace.clone());
+            let original = resource.original_namespace();
+            if !namespaces.get(original).is_some_and(|known| known.contains(&current)) {
+                namespaces.entry(original.into()).or_default().insert(current);
+            }
+            for name in resource.former_names() {
+                let places = match by_name.get_mut(name) {
+                    Some(places) => places,
+                    None => by_name.entry(name.clone()).or_default(),
+                };
+                if places.last() != Some(&place) {
+                    if places.is_empty() {
+                        places.reserve_exact(1);
+                    }
+                    places.push(place);
                 }
             }
-            index.entries.push(Candidate {
-                place,
-                id,
-                original_namespace,
-                former: resource.former_ids().map(|id| id.gvk).collect(),
-                prefixes: resource.prefixes.clone(),
-                suffixes: resource.suffixes.clone(),
-            });
         }
-        index
+        let mut shared: HashMap<(Text, Text), Vec<u32>> = HashMap::new();
+        for (name, places) in by_name.iter().filter(|(_, places)| places.len() >= MANY) {
+            for &place in places {
+                let namespace = set.get(place as usize).id().effective_namespace();
+                shared.entry((name.clone(), namespace.into())).or_default().push(place);
+            }
+        }
+        Self { by_name, shared, namespaces }
     }
 }
 
 /// The object whose fields are looked at.
-struct Referrer {
-    id: ResourceId,
-    prefixes: Vec<Text>,
-    suffixes: Vec<Text>,
+#[derive(Clone, Copy)]
+struct Referrer<'r> {
+    resource: &'r Resource,
+    links: &'r Links,
+}
+
+/// What an object says about those that it refers to.
+struct Links {
     /// The namespaces of the service accounts that a `RoleBinding` names.
     account_namespaces: Vec<Text>,
     /// What `roleRef` says about its target.
     role: Option<Gvk>,
 }
 
-impl Referrer {
-    fn new(resource: &Resource) -> Result<Self> {
-        let id = resource.id().clone();
+impl Links {
+    fn of(resource: &Resource) -> Result<Self> {
+        let id = resource.id();
         let mut account_namespaces = Vec::new();
         if id.gvk.kind == "RoleBinding" {
             let subjects =
@@ -199,36 +191,37 @@ impl Referrer {
                 kind: role.get("kind")?.text()?.into(),
             })
         });
-        Ok(Self {
-            prefixes: resource.prefixes.clone(),
-            suffixes: resource.suffixes.clone(),
-            account_namespaces,
-            role,
-            id,
-        })
+        Ok(Self { account_namespaces, role })
+    }
+}
+
+impl<'r> Referrer<'r> {
+    fn id(self) -> &'r ResourceId {
+        self.resource.id()
     }
 
     /// Whether an object may be referred to at all: it is in the same namespace, or has none, or is
     /// in that of a service account.
-    fn reaches(&self, candidate: &ResourceId) -> bool {
-        self.id.cluster_scoped
+    fn reaches(self, candidate: &ResourceId) -> bool {
+        self.id().cluster_scoped
             || candidate.cluster_scoped
-            || candidate.same_namespace(&self.id)
-            || self.account_namespaces.contains(&candidate.namespace)
+            || candidate.same_namespace(self.id())
+            || self.links.account_namespaces.contains(&candidate.namespace)
     }
 }
 
 /// One field of one object.
 struct Fix<'f> {
-    referrer: &'f Referrer,
+    set: &'f ResourceSet,
+    referrer: Referrer<'f>,
     target: &'f Gvk,
     spec: &'f FieldSpec,
     index: &'f Index,
     /// The places of the objects whose names were written, in a build that is traced.
-    followed: Option<RefCell<BTreeSet<usize>>>,
+    followed: Option<RefCell<BTreeSet<u32>>>,
 }
 
-impl Fix<'_> {
+impl<'f> Fix<'f> {
     fn apply(&self, node: &mut Node) -> Result<()> {
         if node.is_null() {
             return Ok(());
@@ -253,20 +246,21 @@ impl Fix<'_> {
         }
     }
 
-    fn note(&self, found: &Candidate) {
+    fn note(&self, found: u32) -> &'f ResourceId {
         if let Some(followed) = &self.followed {
-            followed.borrow_mut().insert(found.place);
+            followed.borrow_mut().insert(found);
         }
+        self.set.get(found as usize).id()
     }
 
     fn set_scalar(&self, node: &mut Node) -> Result<()> {
         let name = node.text().unwrap_or_default();
-        let Some(found) = self.select(name, None, |candidate| candidate.id.name.clone())? else {
+        let Some(found) = self.select(name, None, |candidate| &candidate.name)? else {
             return Ok(());
         };
-        self.note(found);
-        if found.id.name != name {
-            set_untagged(node, &found.id.name);
+        let found = self.note(found);
+        if found.name != name {
+            set_untagged(node, &found.name);
         }
         Ok(())
     }
@@ -279,17 +273,16 @@ impl Fix<'_> {
         let name = name.text().unwrap_or_default().to_owned();
         let namespace =
             node.get("namespace").map(|namespace| Text::from(namespace.text().unwrap_or_default()));
-        let same =
-            |candidate: &Candidate| (candidate.id.name.clone(), candidate.id.namespace.clone());
+        let same = |candidate: &'f ResourceId| (&candidate.name, &candidate.namespace);
         let Some(found) = self.select(&name, namespace.as_ref(), same)? else { return Ok(()) };
-        self.note(found);
+        let found = self.note(found);
         let Some(mapping) = node.as_mapping_mut() else { return Ok(()) };
-        if found.id.name != name.as_str() {
-            set_untagged(mapping.get_or_insert_with("name", || Node::string("")), &found.id.name);
+        if found.name != name.as_str() {
+            set_untagged(mapping.get_or_insert_with("name", || Node::string("")), &found.name);
         }
         // No namespace stands for any; it is not written over one that is there.
-        if !found.id.namespace.is_empty() {
-            set_field(mapping, "namespace", &found.id.namespace);
+        if !found.namespace.is_empty() {
+            set_field(mapping, "namespace", &found.namespace);
         }
         Ok(())
     }
@@ -299,52 +292,54 @@ impl Fix<'_> {
         &self,
         name: &str,
         namespace: Option<&Text>,
-        identity: impl Fn(&Candidate) -> K,
-    ) -> Result<Option<&Candidate>> {
-        let mut found: Vec<&Candidate> = self
+        identity: impl Fn(&'f ResourceId) -> K,
+    ) -> Result<Option<u32>> {
+        let referrer = self.referrer.id();
+        let mut found: Vec<(u32, &Resource)> = self
             .places(name)
-            .into_iter()
-            .map(|place| &self.index.entries[place])
-            .filter(|candidate| {
-                self.referrer.reaches(&candidate.id) && self.is_candidate(candidate)
+            .iter()
+            .map(|place| (*place, self.set.get(*place as usize)))
+            .filter(|(_, candidate)| {
+                self.referrer.reaches(candidate.id()) && self.is_candidate(candidate)
             })
             .collect();
         if let Some(namespace) = namespace {
             // An original namespace of that name wins over a current one.
             let original = self.index.namespaces.get(namespace).is_some_and(|current| {
-                self.referrer.id.cluster_scoped
+                referrer.cluster_scoped
                     || current.iter().any(|(effective, written)| {
-                        effective.as_str() == self.referrer.id.effective_namespace()
-                            || self.referrer.account_namespaces.contains(written)
+                        effective.as_str() == referrer.effective_namespace()
+                            || self.referrer.links.account_namespaces.contains(written)
                     })
             });
-            found.retain(|candidate| {
+            found.retain(|(_, candidate)| {
                 if original {
-                    candidate.original_namespace == *namespace
+                    candidate.original_namespace() == namespace.as_str()
                 } else {
-                    !candidate.id.cluster_scoped
-                        && candidate.id.effective_namespace() == namespace.as_str()
+                    !candidate.id().cluster_scoped
+                        && candidate.id().effective_namespace() == namespace.as_str()
                 }
             });
         }
-        if found.len() == 1 {
-            return Ok(found.pop());
+        if let [(place, _)] = found[..] {
+            return Ok(Some(place));
         }
-        found.retain(|candidate| self.same_affixes(candidate, true));
+        found.retain(|(_, candidate)| self.same_affixes(candidate, true));
         if found.len() > 1 {
-            found.retain(|candidate| self.same_affixes(candidate, false));
+            found.retain(|(_, candidate)| self.same_affixes(candidate, false));
         }
-        let Some(first) = found.first() else { return Ok(None) };
-        let wanted = identity(first);
-        if found.iter().all(|candidate| identity(candidate) == wanted) {
-            return Ok(Some(first));
+        let Some((place, first)) = found.first() else { return Ok(None) };
+        let wanted = identity(first.id());
+        if found.iter().all(|(_, candidate)| identity(candidate.id()) == wanted) {
+            return Ok(Some(*place));
         }
-        let ids: Vec<String> = found.iter().map(|candidate| candidate.id.to_string()).collect();
+        let ids: Vec<String> =
+            found.iter().map(|(_, candidate)| candidate.id().to_string()).collect();
         Err(Error::new(
             ErrorKind::Reference,
             format!("found multiple possible referrals: {}", ids.join(", ")),
         )
-        .about(self.referrer.id.to_object_id())
+        .about(referrer.to_object_id())
         .with_hint(format!(
             "{name:?} in {} may mean each of them; give them different names or namespaces",
             self.spec.path,
@@ -352,46 +347,47 @@ impl Fix<'_> {
     }
 
     /// The places of the objects that once had the name, in order.
-    fn places(&self, name: &str) -> Vec<usize> {
-        let Some(all) = self.index.by_name.get(name) else { return Vec::new() };
+    fn places(&self, name: &str) -> Cow<'f, [u32]> {
+        let Some(all) = self.index.by_name.get(name) else { return Cow::Borrowed(&[]) };
+        let referrer = self.referrer.id();
         // Few objects share a name; where many do, the namespaces that can be reached are looked up.
-        if self.referrer.id.cluster_scoped
-            || !self.referrer.account_namespaces.is_empty()
-            || all.len() < 8
+        if referrer.cluster_scoped
+            || !self.referrer.links.account_namespaces.is_empty()
+            || all.len() < MANY
         {
-            return all.clone();
+            return Cow::Borrowed(all);
         }
         let mut places = Vec::new();
-        for namespace in [self.referrer.id.effective_namespace(), crate::resource::NO_NAMESPACE] {
+        for namespace in [referrer.effective_namespace(), crate::resource::NO_NAMESPACE] {
             let key = (Text::from(name), Text::from(namespace));
-            places
-                .extend(self.index.by_name_and_namespace.get(&key).into_iter().flatten().copied());
+            places.extend(self.index.shared.get(&key).into_iter().flatten().copied());
         }
         places.sort_unstable();
-        places
+        Cow::Owned(places)
     }
 
-    fn is_candidate(&self, candidate: &Candidate) -> bool {
-        let referrer = &self.referrer.id;
-        candidate.former.iter().any(|gvk| gvk.is_selected_by(self.target))
-            && match &self.referrer.role {
+    fn is_candidate(&self, candidate: &Resource) -> bool {
+        let (referrer, id) = (self.referrer.id(), candidate.id());
+        candidate.was_of_kind(self.target)
+            && match &self.referrer.links.role {
                 Some(role) if self.spec.path.ends_with("roleRef/name") => {
-                    candidate.former.iter().any(|gvk| gvk.is_selected_by(role))
+                    candidate.was_of_kind(role)
                 }
                 _ => true,
             }
             && (referrer.cluster_scoped
-                || candidate.id.cluster_scoped
-                || candidate.id.gvk.kind == "ServiceAccount"
-                || candidate.id.same_namespace(referrer))
+                || id.cluster_scoped
+                || id.gvk.kind == "ServiceAccount"
+                || id.same_namespace(referrer))
     }
 
-    fn same_affixes(&self, candidate: &Candidate, allow_none: bool) -> bool {
+    fn same_affixes(&self, candidate: &Resource, allow_none: bool) -> bool {
         let same = |own: &[Text], other: &[Text]| {
             (allow_none && (own.is_empty() || other.is_empty())) || same_ending(own, other)
         };
-        same(&self.referrer.prefixes, &candidate.prefixes)
-            && same(&self.referrer.suffixes, &candidate.suffixes)
+        let referrer = self.referrer.resource;
+        same(referrer.prefixes(), candidate.prefixes())
+            && same(referrer.suffixes(), candidate.suffixes())
     }
 }
 

@@ -64,7 +64,7 @@ impl Transform for Affix {
         let text = Text::from(&self.text);
         for (index, resource) in set.iter_mut().enumerate() {
             build.check_at(index)?;
-            let original = resource.original_id().gvk;
+            let original = resource.original_gvk();
             if self.skipped.iter().any(|gvk| original.is_selected_by(gvk)) {
                 continue;
             }
@@ -74,8 +74,8 @@ impl Transform for Affix {
                 }
                 if spec.path == "metadata/name" && !self.text.is_empty() {
                     match self.kind {
-                        AffixKind::Prefix => resource.prefixes.push(text.clone()),
-                        AffixKind::Suffix => resource.suffixes.push(text.clone()),
+                        AffixKind::Prefix => resource.add_prefix(text.clone()),
+                        AffixKind::Suffix => resource.add_suffix(text.clone()),
                     }
                     resource.remember_id();
                 }

@@ -57,31 +57,37 @@ impl Mapping {
     }
 
     /// The number of entries.
+    #[inline]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether there are no entries.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// The value of a key.
+    #[inline]
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.position(key).map(|at| &self.entries[at].value)
     }
 
     /// The value of a key, to change it.
+    #[inline]
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
         self.position(key).map(|at| &mut self.entries[at].value)
     }
 
     /// The entry of a key.
+    #[inline]
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.position(key).map(|at| &self.entries[at])
     }
 
     /// The text of a key's value, where that is a string.
+    #[inline]
     pub fn get_str(&self, key: &str) -> Option<&str> {
         self.get(key).and_then(Node::as_str)
     }
@@ -97,11 +103,13 @@ impl Mapping {
     }
 
     /// Whether the key is there.
+    #[inline]
     pub fn contains_key(&self, key: &str) -> bool {
         self.position(key).is_some()
     }
 
     /// The place of a key among the entries.
+    #[inline]
     pub fn position(&self, key: &str) -> Option<usize> {
         self.entries.iter().position(|entry| entry.key.text() == Some(key))
     }
@@ -163,16 +171,19 @@ impl Mapping {
     }
 
     /// The entries in order.
+    #[inline]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// Keys and values in order; a key that is no scalar is skipped.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.entries.iter().filter_map(|entry| Some((entry.key.text()?, &entry.value)))
     }
 
     /// Keys and values in order, the values to change.
+    #[inline]
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Node)> {
         self.entries.iter_mut().filter_map(|entry| Some((entry.key.text()?, &mut entry.value)))
     }
@@ -183,11 +194,13 @@ impl Mapping {
     }
 
     /// The values in order.
+    #[inline]
     pub fn values(&self) -> impl Iterator<Item = &Node> {
         self.entries.iter().map(|entry| &entry.value)
     }
 
     /// The values in order, to change.
+    #[inline]
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Node> {
         self.entries.iter_mut().map(|entry| &mut entry.value)
     }
@@ -211,6 +224,7 @@ impl<'m> IntoIterator for &'m Mapping {
     type Item = &'m Entry;
     type IntoIter = slice::Iter<'m, Entry>;
 
+    #[inline]
     fn into_iter(self) -> Self::IntoIter {
         self.entries.iter()
     }
@@ -244,6 +258,7 @@ impl IntoIterator for Mapping {
     type Item = Entry;
     type IntoIter = IntoEntries;
 
+    #[inline]
     fn into_iter(self) -> Self::IntoIter {
         IntoEntries(self.entries.into_iter())
     }

@@ -75,6 +75,7 @@ impl Place {
 const UNTYPED: u32 = u32::MAX;
 
 impl Node {
+    #[inline]
     fn new(content: Content) -> Self {
         Self { inner: Inner::Plain(content), line: 0, column: 0 }
     }
@@ -105,6 +106,7 @@ impl Node {
     }
 
     /// What the node holds.
+    #[inline]
     pub fn content(&self) -> &Content {
         match &self.inner {
             Inner::Plain(content) => content,
@@ -113,6 +115,7 @@ impl Node {
     }
 
     /// What the node holds, to change it.
+    #[inline]
     pub fn content_mut(&mut self) -> &mut Content {
         match &mut self.inner {
             Inner::Plain(content) => content,
@@ -121,6 +124,7 @@ impl Node {
     }
 
     /// What the node holds, without its place.
+    #[inline]
     pub fn into_content(self) -> Content {
         match self.inner {
             Inner::Plain(content) => content,
@@ -129,6 +133,7 @@ impl Node {
     }
 
     /// Where it was read.
+    #[inline]
     pub fn place(&self) -> Place {
         match self.line {
             0 => Place::default(),
@@ -137,6 +142,7 @@ impl Node {
     }
 
     /// The bond that ties this value to others of its object, if there is one; see [`Self::bind`].
+    #[inline]
     pub fn bond(&self) -> Option<u32> {
         (self.line == 0 && self.column > 0).then_some(self.column)
     }
@@ -167,6 +173,7 @@ impl Node {
         }
     }
 
+    #[inline]
     pub(crate) fn at_place(mut self, place: Place) -> Self {
         let flow = u32::from(self.line > 0) & self.column & 1;
         (self.line, self.column) = (place.line, (place.column << 1) | flow);
@@ -196,6 +203,7 @@ impl Node {
     }
 
     /// A tag that is none of YAML's own, such as `!Ref`.
+    #[inline]
     pub fn tag(&self) -> Option<&str> {
         match &self.inner {
             Inner::Plain(_) => None,
@@ -214,6 +222,7 @@ impl Node {
     }
 
     /// The scalar, if it is one.
+    #[inline]
     pub fn as_scalar(&self) -> Option<&Scalar> {
         match self.content() {
             Content::Scalar(scalar) => Some(scalar),
@@ -222,11 +231,13 @@ impl Node {
     }
 
     /// The text of a scalar of any type: `"5"` for both `5` and `"5"`.
+    #[inline]
     pub fn text(&self) -> Option<&str> {
         self.as_scalar().map(Scalar::text)
     }
 
     /// The text of a string.
+    #[inline]
     pub fn as_str(&self) -> Option<&str> {
         self.as_scalar().filter(|scalar| scalar.kind == ScalarType::Str).map(Scalar::text)
     }
@@ -250,6 +261,7 @@ impl Node {
     }
 
     /// Whether it is `null`.
+    #[inline]
     pub fn is_null(&self) -> bool {
         self.as_scalar().is_some_and(|scalar| scalar.kind == ScalarType::Null)
     }
@@ -260,11 +272,13 @@ impl Node {
     }
 
     /// Whether it is a mapping.
+    #[inline]
     pub fn is_mapping(&self) -> bool {
         matches!(self.content(), Content::Mapping(_))
     }
 
     /// Whether it is a sequence.
+    #[inline]
     pub fn is_sequence(&self) -> bool {
         matches!(self.content(), Content::Sequence(_))
     }
@@ -279,6 +293,7 @@ impl Node {
     }
 
     /// The mapping, if it is one.
+    #[inline]
     pub fn as_mapping(&self) -> Option<&Mapping> {
         match self.content() {
             Content::Mapping(mapping) => Some(mapping),
@@ -287,6 +302,7 @@ impl Node {
     }
 
     /// The mapping to change, if it is one.
+    #[inline]
     pub fn as_mapping_mut(&mut self) -> Option<&mut Mapping> {
         match self.content_mut() {
             Content::Mapping(mapping) => Some(mapping),
@@ -306,6 +322,7 @@ impl Node {
     }
 
     /// The elements, if it is a sequence.
+    #[inline]
     pub fn as_sequence(&self) -> Option<&[Self]> {
         match self.content() {
             Content::Sequence(sequence) => Some(sequence),
@@ -314,6 +331,7 @@ impl Node {
     }
 
     /// The elements to change, if it is a sequence.
+    #[inline]
     pub fn as_sequence_mut(&mut self) -> Option<&mut Sequence> {
         match self.content_mut() {
             Content::Sequence(sequence) => Some(sequence),
@@ -327,11 +345,13 @@ impl Node {
     }
 
     /// The value under a key, if this is a mapping that has it.
+    #[inline]
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.as_mapping()?.get(key)
     }
 
     /// The value under a key, to change it.
+    #[inline]
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         self.as_mapping_mut()?.get_mut(key)
     }

@@ -67,6 +67,7 @@ pub struct Scalar {
 impl Scalar {
     /// A scalar of a known type. The text of a number, boolean or timestamp must be one that
     /// go-yaml reads as such; it is kept as it is.
+    #[inline]
     pub fn new(text: impl Into<Text>, kind: ScalarType, style: ScalarStyle) -> Self {
         Self { text: text.into(), kind, style }
     }
@@ -77,16 +78,19 @@ impl Scalar {
     }
 
     /// The text, without quotes and with escapes and folds resolved.
+    #[inline]
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// What the scalar is.
+    #[inline]
     pub fn kind(&self) -> ScalarType {
         self.kind
     }
 
     /// How it was written.
+    #[inline]
     pub fn style(&self) -> ScalarStyle {
         self.style
     }

@@ -57,12 +57,14 @@ impl Sequence {
 impl Deref for Sequence {
     type Target = [Node];
 
+    #[inline]
     fn deref(&self) -> &[Node] {
         &self.items
     }
 }
 
 impl DerefMut for Sequence {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [Node] {
         &mut self.items
     }
@@ -72,6 +74,7 @@ impl<'s> IntoIterator for &'s Sequence {
     type Item = &'s Node;
     type IntoIter = slice::Iter<'s, Node>;
 
+    #[inline]
     fn into_iter(self) -> Self::IntoIter {
         self.items.iter()
     }
@@ -81,6 +84,7 @@ impl<'s> IntoIterator for &'s mut Sequence {
     type Item = &'s mut Node;
     type IntoIter = slice::IterMut<'s, Node>;
 
+    #[inline]
     fn into_iter(self) -> Self::IntoIter {
         self.items.iter_mut()
     }

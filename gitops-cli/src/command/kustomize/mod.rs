@@ -7,22 +7,22 @@ mod files;
 
 use std::{
     fs,
-    io::{BufWriter, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 
 use anyhow::{Context as _, bail};
-use gitops_core::{DiskTree, Scope, one_line};
+use gitops_core::{DiskTree, Scope, Tree, one_line};
 use gitops_kustomize::{
     BuildOptions, DenyRemotes, Error, HelmCharts, HelmDefaults, LoadRestriction, Remote, Remotes,
-    Rendered, Reorder, RepositoryUrl, Warning, WarningKind, build,
+    Rendered, RenderedText, Reorder, RepositoryUrl, Warning, WarningKind, build, build_text,
 };
 
 use super::report::{ErrorFormat, ExplainFormat, resolved};
 use args::Build;
-pub(crate) use args::{Kustomize, refused};
+pub(crate) use args::{Kustomize, quickly, refused};
 
 pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
     match print(args) {
@@ -52,46 +52,69 @@ fn print(args: &Build) -> anyhow::Result<ExitCode> {
     let is_remote = directory.to_str().and_then(RepositoryUrl::parse).is_some();
     // Files of a repository are not those of this machine.
     let shown = |file: &str| if is_remote { file.to_owned() } else { relative(file, &here) };
-    let built = render(directory, &options);
-    let explained = built.and_then(|rendered| {
-        let question = args.explain.as_deref();
-        let explanation = question.map(|question| rendered.manifests.explain(question));
-        Ok((rendered, explanation.transpose()?))
-    });
-    let (rendered, explanation) = match explained {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            tell(&error.map_files(shown), args.error_format);
+    let out = args.output.as_deref();
+    let folder = out.filter(|out| out.is_dir());
+    if args.explain.is_none() && folder.is_none() {
+        let built = render(directory, &options, build_text);
+        let built = built.map(|RenderedText { text, warnings }| (text, warnings));
+        let Some(text) = told(built, shown, args.error_format) else {
             return Ok(ExitCode::FAILURE);
+        };
+        match out {
+            Some(file) => fs::File::create(file)
+                .and_then(|file| text.write(file))
+                .with_context(|| format!("cannot write '{}'", file.display()))?,
+            None => text.write(std::io::stdout().lock())?,
         }
-    };
-    for warning in rendered.warnings {
-        warn(&warning.map_files(shown), args.error_format);
+        return Ok(ExitCode::SUCCESS);
     }
+    let built = render(directory, &options, build);
+    let explained = built.and_then(|Rendered { manifests, warnings }| {
+        let question = args.explain.as_deref();
+        let explanation = question.map(|question| manifests.explain(question)).transpose()?;
+        Ok(((manifests, explanation), warnings))
+    });
+    let Some((manifests, explanation)) = told(explained, shown, args.error_format) else {
+        return Ok(ExitCode::FAILURE);
+    };
     if let Some(explanation) = explanation.map(|explanation| explanation.map_files(shown)) {
         let text = match args.explain_format {
             ExplainFormat::Text => explanation.to_string(),
             ExplainFormat::Json => explanation.to_json().to_string(),
         };
         writeln!(std::io::stdout(), "{text}")?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    match &args.output {
-        Some(directory) if directory.is_dir() => {
-            files::write_each(&rendered.manifests, directory)?;
-        }
-        Some(file) => fs::File::create(file)
-            .and_then(|file| rendered.manifests.write_yaml(BufWriter::new(file)))
-            .with_context(|| format!("cannot write '{}'", file.display()))?,
-        None => rendered
-            .manifests
-            .write_yaml(BufWriter::with_capacity(1 << 16, std::io::stdout().lock()))?,
+    } else if let Some(folder) = folder {
+        files::write_each(&manifests, folder)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// What was built, after its warnings were told; `None` after its failure was.
+fn told<T>(
+    outcome: Result<(T, Vec<Warning>), Error>,
+    shown: impl Fn(&str) -> String,
+    format: ErrorFormat,
+) -> Option<T> {
+    match outcome {
+        Ok((built, warnings)) => {
+            for warning in warnings {
+                warn(&warning.map_files(&shown), format);
+            }
+            Some(built)
+        }
+        Err(error) => {
+            tell(&error.map_files(&shown), format);
+            None
+        }
+    }
+}
+
 /// Builds a directory of this machine, or of a repository that is fetched.
-fn render(directory: &Path, options: &BuildOptions) -> Result<Rendered, Error> {
+fn render<T>(
+    directory: &Path,
+    options: &BuildOptions,
+    build: impl FnOnce(&dyn Tree, &Path, &BuildOptions, &Scope) -> Result<T, Error>,
+) -> Result<T, Error> {
     let scope = Scope::background();
     if let Some(repository) = directory.to_str().and_then(RepositoryUrl::parse) {
         let Remote { tree, path } = options.remotes.directory(&repository)?;

@@ -89,8 +89,8 @@ impl Json6902 {
 }
 
 impl Transform for Json6902 {
-    fn idle(&self, set: &ResourceSet) -> Option<String> {
-        self.wanted.idle(set)
+    fn idle(&self, set: &ResourceSet) -> Vec<(usize, String)> {
+        self.wanted.idle(set).into_iter().map(|why| (0, why)).collect()
     }
 
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {

@@ -250,8 +250,8 @@ fn already_registered(resource: &Resource) -> String {
 }
 
 impl Transform for PatchStep {
-    fn idle(&self, set: &ResourceSet) -> Option<String> {
-        self.wanted.idle(set)
+    fn idle(&self, set: &ResourceSet) -> Vec<(usize, String)> {
+        self.wanted.idle(set).into_iter().map(|why| (0, why)).collect()
     }
 
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {

@@ -157,13 +157,14 @@ impl Replacements {
 }
 
 impl Transform for Replacements {
-    fn idle(&self, _: &ResourceSet) -> Option<String> {
-        let missed = self.replacements.iter().find(|one| one.missed.load(Ordering::Relaxed))?;
+    fn idle(&self, _: &ResourceSet) -> Vec<(usize, String)> {
+        let mut missed = self.replacements.iter().filter(|one| one.missed.load(Ordering::Relaxed));
+        let Some(missed) = missed.next() else { return Vec::new() };
         let place = match &missed.file {
             Some(file) => format!(" of {}", file.name),
             None => String::new(),
         };
-        Some(format!("a target of replacement {}{place} selects nothing", missed.index + 1))
+        vec![(0, format!("a target of replacement {}{place} selects nothing", missed.index + 1))]
     }
 
     fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
