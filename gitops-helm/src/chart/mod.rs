@@ -246,8 +246,12 @@ impl Chart {
                 });
             }
         }
+        let below = match &self.known_below_as {
+            Some(name) if !prefix.is_empty() => format!("{prefix}{name}"),
+            _ => path,
+        };
         for dependency in &self.dependencies {
-            dependency.collect_crds(&format!("{path}/charts/"), crds);
+            dependency.collect_crds(&format!("{below}/charts/"), crds);
         }
     }
 

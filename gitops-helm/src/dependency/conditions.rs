@@ -37,6 +37,7 @@ pub(super) fn process(
         .collect();
     chart.dependencies.retain(|child| !off.iter().any(|name| name == child.name()));
     chart.metadata.dependencies.retain(|dependency| !off.contains(&dependency.name));
+    share_charts_below(&mut chart.dependencies);
     for child in &mut chart.dependencies {
         let prefix = format!("{prefix}{}.", child.name());
         process(child, &values, &prefix, compat, warnings)?;
@@ -48,10 +49,6 @@ pub(super) fn process(
 /// come first, as they are.
 fn name_dependencies(chart: &mut Chart, compat: Compat) {
     let declared = &mut chart.metadata.dependencies;
-    let means = |dependency: &Dependency, child: &Chart| {
-        child.name() == dependency.name
-            && is_compatible(&dependency.version, &child.metadata.version)
-    };
     let mut children: Vec<Chart> = chart
         .dependencies
         .iter()
@@ -62,13 +59,11 @@ fn name_dependencies(chart: &mut Chart, compat: Compat) {
         let found = chart.dependencies.iter().find(|child| means(dependency, child));
         if let Some(child) = found {
             let mut child = child.clone();
+            if compat == Compat::Helm3 {
+                child.known_below_as = Some(child.metadata.name.clone());
+            }
             if !dependency.alias.is_empty() {
-                let name = std::mem::replace(&mut child.metadata.name, dependency.alias.clone());
-                // Quirk: in Helm 3 the charts below keep the chart without the alias as their
-                // parent, unless they are sorted out anew.
-                if compat == Compat::Helm3 && child.metadata.dependencies.is_empty() {
-                    child.known_below_as = Some(name);
-                }
+                child.metadata.name.clone_from(&dependency.alias);
             }
             children.push(child);
         }
@@ -77,6 +72,30 @@ fn name_dependencies(chart: &mut Chart, compat: Compat) {
         }
     }
     chart.dependencies = children;
+}
+
+/// Quirk: in Helm 3 all aliases of a chart share the charts below it that it does not declare. Their
+/// parent is the chart without an alias, or the last alias if the chart declares others.
+fn share_charts_below(children: &mut [Chart]) {
+    for at in 0..children.len() {
+        let child = &children[at];
+        let declared = &child.metadata.dependencies;
+        let Some(name) = child.known_below_as.as_ref().filter(|_| !declared.is_empty()) else {
+            continue;
+        };
+        let own =
+            declared.iter().any(|one| child.dependencies.iter().any(|below| means(one, below)));
+        let last = children[at..].iter().rev().find(|other| {
+            other.known_below_as.as_ref() == Some(name) && !other.metadata.dependencies.is_empty()
+        });
+        let parent = last.filter(|_| !own).map(|child| child.name().to_owned());
+        children[at].known_below_as = parent;
+    }
+}
+
+/// Whether a declared dependency means a chart.
+fn means(dependency: &Dependency, child: &Chart) -> bool {
+    child.name() == dependency.name && is_compatible(&dependency.version, &child.metadata.version)
 }
 
 /// Whether a version is in a range; neither may be malformed.

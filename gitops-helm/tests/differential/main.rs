@@ -89,7 +89,8 @@ fn shrink(case: Case, peer: &mut Peer) -> Case {
     let mut kind = |case: &Case| {
         let theirs = peer.render(case);
         let ours = case.ours();
-        let differs = !agree(&ours, theirs.as_ref()) && (0..8).all(|_| peer.render(case) == theirs);
+        let differs =
+            !agree(&ours, theirs.as_ref()) && (0..16).all(|_| peer.render(case) == theirs);
         differs.then_some((ours.is_ok(), theirs.is_some_and(|theirs| theirs.is_ok())))
     };
     let wanted = kind(&case);
@@ -151,7 +152,7 @@ fn compare(what: &str, make: fn(u64) -> Case) {
                     let ours = case.ours();
                     // Helm walks Go maps: it may say something else the next time.
                     let again = |peer: &mut Peer| peer.render(&case) == theirs;
-                    if !agree(&ours, theirs.as_ref()) && (0..8).all(|_| again(&mut peer)) {
+                    if !agree(&ours, theirs.as_ref()) && (0..16).all(|_| again(&mut peer)) {
                         let small = shrink(case, &mut peer);
                         let report = report(seed, &small, &mut peer);
                         found.lock().unwrap().push(report);

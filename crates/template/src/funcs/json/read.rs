@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::value::{List, ListKind, Map, MapKind, Text, Value};
+use crate::value::{List, ListKind, Map, MapKind, Text, Value, bytes::escaped_byte};
 
 /// Go allows 10 000 levels; no document in use comes near ours.
 const DEEPEST: u32 = 1000;
@@ -31,7 +31,13 @@ pub(in crate::funcs) struct Error {
 pub(in crate::funcs) fn read(text: &str, target: Target) -> Result<Value, Error> {
     let of = |message| Error { message, read: None };
     let mut reader = Reader { bytes: text.as_bytes(), text, at: 0, too_large: None };
-    let value = reader.document().map_err(of)?;
+    let value = reader.document().map_err(|message| of(whole_byte(message, text, reader.at)))?;
+    // Go looks at the kind of a number before it looks at its size.
+    let value = if value.is_nil() && reader.too_large.is_some() && target != Target::Any {
+        Value::Float(0.0)
+    } else {
+        value
+    };
     let value = fit(value, target).map_err(of)?;
     if let Some(number) = reader.too_large {
         let message =
@@ -294,6 +300,17 @@ impl Reader<'_> {
             return char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
         }
         char::REPLACEMENT_CHARACTER
+    }
+}
+
+/// A byte that is no text stands as a character, of which the reader saw the first byte.
+fn whole_byte(message: String, text: &str, at: usize) -> String {
+    const FIRST: &str = "invalid character '\u{f4}'";
+    let Some(place) = message.strip_prefix(FIRST) else { return message };
+    let char = text.get(at..).or_else(|| text.get(at.checked_sub(1)?..));
+    match char.and_then(|text| text.chars().next()).and_then(escaped_byte) {
+        Some(byte) => unexpected(byte, place.trim_start()),
+        None => message,
     }
 }
 
