@@ -17,6 +17,7 @@ const PEERS: &[(&str, &str, &str)] = &[
     ("helm3", "helm.sh/helm/v3/cmd/helm", "v3.22.0"),
     ("registry", "github.com/distribution/distribution/v3/cmd/registry", "v3.0.0"),
     ("fake-gcs-server", "github.com/fsouza/fake-gcs-server", "v1.52.3"),
+    ("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"),
 ];
 
 /// As above, of modules whose versions are not all to be had: `go install` would ask for the list.
@@ -59,6 +60,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
         require(&directory, name, module, command, version)?;
         fs::write(stamp, "")?;
     }
+    azurite(&directory)?;
     helm_engine(&directory)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -76,6 +78,41 @@ fn install(peers: &Path, name: &str, module: &str) -> anyhow::Result<()> {
     let built = fs::read_dir(&directory)?.next().context("go built nothing")??.path();
     fs::rename(built, peers.join(name))?;
     fs::remove_dir_all(directory)?;
+    Ok(())
+}
+
+/// The emulator of Azure's storage, a program for Node.
+fn azurite(peers: &Path) -> anyhow::Result<()> {
+    const VERSION: &str = "3.35.0";
+    let program = peers.join("azurite");
+    let stamp = peers.join(format!("azurite-{VERSION}"));
+    if stamp.exists() {
+        println!("peers: azurite {VERSION} is there");
+        return Ok(());
+    }
+    if Command::new("npm").arg("--version").output().is_err() {
+        println!("peers: azurite skipped, npm is not installed");
+        return Ok(());
+    }
+    println!("peers: installing azurite {VERSION}");
+    let directory = peers.join("azurite.packages");
+    fs::create_dir_all(&directory)?;
+    let status = Command::new("npm")
+        .args(["install", "--no-audit", "--no-fund", &format!("azurite@{VERSION}")])
+        .current_dir(&directory)
+        .status()
+        .context("npm install")?;
+    ensure!(status.success(), "npm could not install azurite");
+    let script = "#!/bin/sh\nexec node \
+                  \"$(dirname \"$0\")/azurite.packages/node_modules/azurite/dist/src/blob/main.js\" \
+                  \"$@\"\n";
+    fs::write(&program, script)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    }
+    fs::write(stamp, "")?;
     Ok(())
 }
 
