@@ -75,6 +75,38 @@ async fn answer(State(cloud): State<Cloud>, request: Request) -> (StatusCode, St
              <SessionToken>session-{CANARY}</SessionToken>\
              <Expiration>2030-01-01T00:00:00Z</Expiration></r>"
         )),
+        "/latest/api/token" => ok(CANARY.to_owned()),
+        "/latest/meta-data/iam/security-credentials/"
+            if header("x-aws-ec2-metadata-token") == CANARY =>
+        {
+            ok("node".to_owned())
+        }
+        "/latest/meta-data/iam/security-credentials/node" => ok(keys()),
+        "/pod" if header("authorization") == format!("pod-{CANARY}") => ok(keys()),
+        "/computeMetadata/v1/instance/service-accounts/default/token"
+            if header("metadata-flavor") == "Google" =>
+        {
+            ok(json!({"access_token": format!("lent-{CANARY}"), "expires_in": 3600}).to_string())
+        }
+        path if path.starts_with("/storage/v1/b/lake") => {
+            if header("authorization") != format!("Bearer lent-{CANARY}") {
+                return denied();
+            }
+            match (path, parts.uri.query().unwrap_or_default()) {
+                ("/storage/v1/b/lake", _) => ok(r#"{"name": "lake"}"#.to_owned()),
+                ("/storage/v1/b/lake/o", _) => {
+                    ok(r#"{"items": [{"name": "a.txt", "etag": "1"}]}"#.to_owned())
+                }
+                ("/storage/v1/b/lake/o/a.txt", query) if query.contains("alt=media") => {
+                    ok("hello".to_owned())
+                }
+                ("/storage/v1/b/lake/o/a.txt", _) => ok(r#"{"etag": "1"}"#.to_owned()),
+                _ => (StatusCode::NOT_FOUND, String::new()),
+            }
+        }
+        "/metadata/identity/oauth2/token" if header("metadata") == "true" => {
+            ok(json!({"access_token": format!("lent-{CANARY}"), "expires_in": "3600"}).to_string())
+        }
         "/tenant/oauth2/v2.0/token" if body.contains("client_assertion=") => {
             ok(json!({"access_token": format!("lent-{CANARY}"), "expires_in": 3600}).to_string())
         }
@@ -104,6 +136,13 @@ async fn answer(State(cloud): State<Cloud>, request: Request) -> (StatusCode, St
     }
 }
 
+/// Keys as the metadata services lend them.
+fn keys() -> String {
+    json!({"AccessKeyId": "LENT", "SecretAccessKey": CANARY, "Token": format!("session-{CANARY}"),
+        "Expiration": "2030-01-01T00:00:00Z"})
+    .to_string()
+}
+
 struct World {
     cloud: Cloud,
     base: String,
@@ -123,12 +162,23 @@ impl World {
     }
 
     fn reconciler(&self, objects: Objects, object_level: bool) -> BucketReconciler {
-        let store = Arc::new(MemoryStore::new(Arc::clone(&self.clock) as _));
-        let storage = Storage::new(store, "source.example".into(), Retention::default());
         let sts = format!("{}/sts", self.base);
         let environment =
             [("AWS_ENDPOINT_URL_STS", sts), ("AZURE_AUTHORITY_HOST", self.base.clone())];
-        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
+        self.reconciler_in(&environment, objects, object_level)
+    }
+
+    /// With these variables.
+    fn reconciler_in(
+        &self,
+        environment: &[(&str, String)],
+        objects: Objects,
+        object_level: bool,
+    ) -> BucketReconciler {
+        let store = Arc::new(MemoryStore::new(Arc::clone(&self.clock) as _));
+        let storage = Storage::new(store, "source.example".into(), Retention::default());
+        let environment = environment.iter();
+        let environment = environment.map(|(name, value)| ((*name).to_owned(), value.clone()));
         let identities = Identities {
             environment: environment.collect(),
             object_level,
@@ -258,4 +308,104 @@ async fn an_application_with_a_certificate_reads_a_container() {
     let (status, reason, message) = ready(&settled);
     assert_eq!((status, reason), (ConditionStatus::False, "AuthenticationFailed"));
     assert!(message.contains("the client certificate cannot be used"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_process_reads_as_what_it_runs_on() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let pod = file("pod", format!("pod-{CANARY}"));
+    let web = file("web", format!("cluster-token-{CANARY}"));
+    let stale = file("stale", "stale".to_owned());
+    let base = world.base.clone();
+    let host = base.trim_start_matches("http://").to_owned();
+    let sts = format!("{base}/sts");
+    let role = "arn:aws:iam::123:role/reader".to_owned();
+    let amazon = json!({"provider": "aws", "region": "eu-west-1"});
+    let google = json!({"provider": "gcp"});
+    let azure = json!({"provider": "azure"});
+    let gone = "http://127.0.0.1:1".to_owned();
+    let cases = [
+        ("instance", &amazon, vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", base.clone())], ""),
+        (
+            "pod",
+            &amazon,
+            vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{base}/pod")),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", pod),
+            ],
+            "",
+        ),
+        (
+            "pod with another token",
+            &amazon,
+            vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{base}/pod")),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", stale.clone()),
+            ],
+            "failed to get credentials of the container",
+        ),
+        (
+            "web identity",
+            &amazon,
+            vec![
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", web),
+                ("AWS_ROLE_ARN", role.clone()),
+                ("AWS_ENDPOINT_URL_STS", sts.clone()),
+            ],
+            "",
+        ),
+        (
+            "web identity that is refused",
+            &amazon,
+            vec![
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", stale),
+                ("AWS_ROLE_ARN", role),
+                ("AWS_ENDPOINT_URL_STS", sts),
+            ],
+            "failed to assume role with web identity",
+        ),
+        (
+            "nobody",
+            &amazon,
+            vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", gone.clone())],
+            "no AWS credentials found",
+        ),
+        ("Google's metadata", &google, vec![("GCE_METADATA_HOST", host)], ""),
+        (
+            "no metadata",
+            &google,
+            vec![("GCE_METADATA_HOST", "127.0.0.1:1".to_owned())],
+            "no Google credentials found",
+        ),
+        ("managed", &azure, vec![("AZURE_POD_IDENTITY_AUTHORITY_HOST", base.clone())], ""),
+        // Nobody asks as nobody, and is refused by the store.
+        ("unmanaged", &azure, vec![("AZURE_POD_IDENTITY_AUTHORITY_HOST", gone)], "go away"),
+        (
+            "an application of the environment",
+            &azure,
+            vec![
+                ("AZURE_TENANT_ID", "other".to_owned()),
+                ("AZURE_CLIENT_ID", "client".to_owned()),
+                ("AZURE_CLIENT_SECRET", CANARY.to_owned()),
+                ("AZURE_AUTHORITY_HOST", base),
+            ],
+            "failed to get a token from Microsoft Entra",
+        ),
+    ];
+    for (case, spec, environment, why) in cases {
+        let reconciler = world.reconciler_in(&environment, Objects::new(), false);
+        let settled = world.turn(&reconciler, spec).await;
+        let (status, _, message) = ready(&settled);
+        if why.is_empty() {
+            assert_eq!(status, ConditionStatus::True, "{case}: {message}");
+        } else {
+            assert!(status == ConditionStatus::False && message.contains(why), "{case}: {message}");
+        }
+    }
 }

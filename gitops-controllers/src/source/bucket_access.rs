@@ -42,9 +42,7 @@ pub(super) async fn store(
         .with_timeout(spec.timeout.get())
         .with_proxy(secrets.proxy.clone().map(Into::into));
     let name = &spec.bucket_name;
-    // With it the machine's own identity is not asked for.
     let lender = Lender { client, identities, object, proxy: secrets.proxy.clone() };
-    let account = lender.account().filter(|_| secrets.own.is_none());
     let secret_name = spec.secret_ref.as_ref().map_or("", |reference| &reference.name);
     Ok(match spec.provider {
         CloudProvider::Gcp => {
@@ -56,36 +54,32 @@ pub(super) async fn store(
                         ))
                     })?,
                 ),
-                None if account.is_some() => GcsCredentials::Token(lender.google().await?),
-                None => GcsCredentials::Ambient(ambient.clone()),
+                None => GcsCredentials::Token(lender.google().await?),
             };
             Arc::new(GcsBucket::new(endpoint, name, credentials))
         }
         CloudProvider::Azure => {
             let credentials = match &secrets.own {
-                None if account.is_some() => AzureCredentials::Token(lender.azure().await?),
-                Some(data) if certificate(data).is_some() => {
-                    let certificate = certificate(data).expect("was asked for");
-                    AzureCredentials::Token(lender.azure_certificate(&certificate).await?)
-                }
-                own => azure(own.as_ref(), secret_name, ambient).map_err(denied)?,
+                None => lender.azure().await?,
+                Some(data) => match certificate(data) {
+                    Some(own) => AzureCredentials::Token(lender.azure_certificate(&own).await?),
+                    None => azure(data, secret_name, ambient).map_err(denied)?,
+                },
             };
             Arc::new(AzureBucket::new(endpoint, name, credentials))
         }
         CloudProvider::Generic | CloudProvider::Aws => {
-            let lent = account.filter(|_| spec.provider == CloudProvider::Aws).is_some();
-            let credentials = match lent {
-                true => S3Credentials::Anonymous,
-                false => s3(object, &secrets, ambient).map_err(denied)?,
-            };
+            let credentials = s3(object, &secrets).map_err(denied)?;
             let endpoint = endpoint.with_tls(secrets.tls);
-            let bucket = S3Bucket::new(endpoint, name, spec.region.as_deref(), credentials);
-            if lent {
-                let keys = lender.amazon(bucket.region()).await?;
-                Arc::new(bucket.with_credentials(keys))
-            } else {
-                Arc::new(bucket)
-            }
+            let open = |own| S3Bucket::new(endpoint, name, spec.region.as_deref(), own);
+            Arc::new(match credentials {
+                Some(credentials) => open(credentials),
+                None => {
+                    let bucket = open(S3Credentials::Anonymous);
+                    let keys = lender.amazon(bucket.region()).await?;
+                    bucket.with_credentials(keys)
+                }
+            })
         }
     })
 }
@@ -200,7 +194,8 @@ fn check_token_service(provider: CloudProvider, sts: &BucketTokenService) -> Res
     Ok(())
 }
 
-fn s3(object: &Bucket, secrets: &Secrets, ambient: &Ambient) -> Result<S3Credentials, String> {
+/// What Secrets say of who reads; `None` when nothing does, and Amazon is to be asked.
+fn s3(object: &Bucket, secrets: &Secrets) -> Result<Option<S3Credentials>, String> {
     let spec = &object.spec;
     if let Some(data) = &secrets.own {
         let name = spec.secret_ref.as_ref().map_or("", |reference| &reference.name);
@@ -208,13 +203,10 @@ fn s3(object: &Bucket, secrets: &Secrets, ambient: &Ambient) -> Result<S3Credent
         let (access_key, secret_key) = fields.ok_or_else(|| {
             format!("invalid '{name}' secret data: required fields 'accesskey' and 'secretkey'")
         })?;
-        return Ok(S3Credentials::Static { access_key, secret_key });
+        return Ok(Some(S3Credentials::Static { access_key, secret_key }));
     }
     match (&spec.sts, spec.provider) {
-        (sts, CloudProvider::Aws) => Ok(S3Credentials::Ambient {
-            ambient: ambient.clone(),
-            sts_endpoint: sts.as_ref().map(|sts| sts.endpoint.clone()),
-        }),
+        (_, CloudProvider::Aws) => Ok(None),
         (Some(sts), _) => {
             let name = sts.secret_ref.as_ref().map_or("", |reference| &reference.name);
             let data = secrets.sts.as_ref();
@@ -231,14 +223,14 @@ fn s3(object: &Bucket, secrets: &Secrets, ambient: &Ambient) -> Result<S3Credent
             let endpoint = sts.endpoint.parse().map_err(|error| {
                 format!("failed to parse STS endpoint '{}': {error}", sts.endpoint)
             })?;
-            Ok(S3Credentials::Ldap {
+            Ok(Some(S3Credentials::Ldap {
                 endpoint,
                 tls: secrets.sts_tls.clone(),
                 username: data.and_then(|data| text(data, "username")).unwrap_or_default(),
                 password: data.and_then(|data| value(data, "password")).unwrap_or_default(),
-            })
+            }))
         }
-        (None, _) => Ok(S3Credentials::Anonymous),
+        (None, _) => Ok(Some(S3Credentials::Anonymous)),
     }
 }
 
@@ -259,10 +251,7 @@ fn certificate(data: &Data) -> Option<AzureCertificate> {
 }
 
 /// Follows Flux's `azure.ValidateSecret` and the order in which it takes what a Secret holds.
-fn azure(data: Option<&Data>, name: &str, ambient: &Ambient) -> Result<AzureCredentials, String> {
-    let Some(data) = data else {
-        return Ok(AzureCredentials::Ambient { ambient: ambient.clone(), client_id: None });
-    };
+fn azure(data: &Data, name: &str, ambient: &Ambient) -> Result<AzureCredentials, String> {
     let (tenant, id) = (text(data, "tenantId"), text(data, "clientId"));
     let authority = text(data, "authorityHost");
     if let Some(query) = value(data, "sasKey") {

@@ -1,5 +1,5 @@
-//! Keys and tokens that clouds lend for reading buckets: to an object's service account, or to an
-//! application with a certificate.
+//! Keys and tokens that clouds lend for reading buckets: to an object's service account, to an
+//! application with a certificate, else to the process.
 
 use gitops_api::source::Bucket;
 use gitops_auth::{
@@ -7,7 +7,7 @@ use gitops_auth::{
     aws_credentials, azure_certificate_token, azure_token, gcp_token,
 };
 use gitops_core::{Failure, SafeUrl, Secret};
-use gitops_source::S3Credentials;
+use gitops_source::{AzureCredentials, S3Credentials};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt as _};
 use url::Url;
@@ -23,22 +23,23 @@ pub(super) struct Lender<'l> {
 }
 
 impl Lender<'_> {
-    /// Whose identity counts: the account that the object names, else the default one.
-    pub(super) fn account(&self) -> Option<&str> {
-        let named = self.object.spec.service_account_name.as_deref();
-        named.filter(|name| !name.is_empty()).or(self.identities.default_account.as_deref())
-    }
-
     pub(super) async fn google(&self) -> Result<Secret, Failure> {
         let context = self.context(true).await?;
         let key = context.gcp_cache_key();
         self.token(key, || gcp_token(&context)).await
     }
 
-    pub(super) async fn azure(&self) -> Result<Secret, Failure> {
+    /// A machine without an identity is nobody: the container may be public.
+    pub(super) async fn azure(&self) -> Result<AzureCredentials, Failure> {
         let context = self.context(true).await?;
+        let told = ["AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"];
+        let told = told.iter().any(|name| context.environment.get(name).is_some());
+        let is_somebody = context.account.is_some() || told;
         let key = context.azure_cache_key(AZURE_STORAGE_SCOPE);
-        self.token(key, || azure_token(&context, AZURE_STORAGE_SCOPE)).await
+        match self.token(key, || azure_token(&context, AZURE_STORAGE_SCOPE)).await {
+            Err(_) if !is_somebody => Ok(AzureCredentials::Anonymous),
+            token => token.map(AzureCredentials::Token),
+        }
     }
 
     pub(super) async fn azure_certificate(
@@ -79,7 +80,9 @@ impl Lender<'_> {
             HttpOptions { proxy: self.proxy.clone().map(SafeUrl::from), ..HttpOptions::default() };
         let identities = self.identities;
         if as_account {
-            return identities.context(self.client, &namespace, self.account(), &http).await;
+            let account = self.object.spec.service_account_name.as_deref();
+            let account = account.filter(|name| !name.is_empty());
+            return identities.context(self.client, &namespace, account, &http).await;
         }
         identities.own_context(&http).map_err(denied)
     }

@@ -18,9 +18,7 @@ use gitops_api::{
     },
 };
 use gitops_auth::RegistryCloud;
-use gitops_core::{
-    ArtifactKey, Class, Classify, Failure, Scope, Stage, SystemClock, masked_url,
-};
+use gitops_core::{ArtifactKey, Class, Classify, Failure, Scope, Stage, SystemClock, masked_url};
 use gitops_source::{
     Content, DockerConfig, OciReference, OciRepositoryName, OciSource, Registries,
     RegistryCredential, Resolved, Source as _, SourceError, Subject, Tls, TrustedRootRepository,
