@@ -81,7 +81,9 @@ impl Prepared {
         }
         check_kube_version(&chart, &options.capabilities)?;
         let capabilities = &options.capabilities;
-        let seen = Seen { chart: &chart, values: &values, release: &release, capabilities };
+        // Parsing looks at no values.
+        let none = Values::new();
+        let seen = Seen { chart: &chart, values: &none, release: &release, capabilities };
         let templates = parse(&seen.renderables(compat), compat)?;
         Ok(Self { chart, values, release, options, templates, warnings })
     }

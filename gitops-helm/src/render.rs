@@ -1,6 +1,6 @@
 //! From a chart and values to the manifests of a release: the public verb.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use gitops_core::{Class, Classify, Scope, Version, VersionRange};
 use gitops_template::{Host, Limits};
@@ -88,20 +88,31 @@ impl Shown {
 impl Release {
     /// The release as one stream, as `helm template` prints it.
     pub fn text(&self, shown: Shown) -> String {
-        let mut stream = String::new();
+        let manifests = self.manifests.iter().map(|manifest| manifest.content.len() + 100).sum();
+        let mut text = String::with_capacity(manifests);
+        self.write(shown, &mut text).expect("a string takes all");
+        text
+    }
+
+    /// Writes the release as one stream, as `helm template` prints it.
+    ///
+    /// # Errors
+    /// If what it is written to takes no more.
+    pub fn write(&self, shown: Shown, to: &mut dyn fmt::Write) -> fmt::Result {
+        let mut trimmed = Trimmed { to, begun: false, held: String::new() };
         for crd in self.crds.iter().filter(|_| shown.crds) {
             let text = gitops_template::bytes::from_bytes(&crd.data);
-            for part in ["---\n# Source: ", &crd.path, "\n", &text, "\n"] {
-                stream.push_str(part);
-            }
+            trimmed.document(&crd.path, &text)?;
         }
-        stream.push_str(&self.manifest_stream());
-        let mut text = stream.trim().to_owned();
-        text.push('\n');
-        for hook in self.shown_hooks(shown) {
-            text.push_str(&hook.document());
+        match &self.stream {
+            Some(stream) => trimmed.parts(&[stream])?,
+            None => self
+                .manifests
+                .iter()
+                .try_for_each(|manifest| trimmed.document(&manifest.path, &manifest.content))?,
         }
-        text
+        to.write_str("\n")?;
+        self.shown_hooks(shown).try_for_each(|hook| to.write_str(&hook.document()))
     }
 
     /// The objects as one stream without hooks, as a release record holds it.
@@ -113,6 +124,35 @@ impl Release {
     pub fn shown_hooks(&self, shown: Shown) -> impl Iterator<Item = &Hook> {
         let hooks = self.hooks.iter().filter(move |_| shown.hooks);
         hooks.filter(move |hook| shown.tests || !hook.is_test())
+    }
+}
+
+/// Passes on what it is given but for the white space at its start and its end.
+struct Trimmed<'w> {
+    to: &'w mut dyn fmt::Write,
+    begun: bool,
+    /// White space that the end may be.
+    held: String,
+}
+
+impl Trimmed<'_> {
+    fn document(&mut self, path: &str, content: &str) -> fmt::Result {
+        self.parts(&["---\n# Source: ", path, "\n", content, "\n"])
+    }
+
+    fn parts(&mut self, parts: &[&str]) -> fmt::Result {
+        for part in parts {
+            let part = if self.begun { part } else { part.trim_start() };
+            let body = part.trim_end();
+            if !body.is_empty() {
+                self.begun = true;
+                self.to.write_str(&self.held)?;
+                self.held.clear();
+                self.to.write_str(body)?;
+            }
+            self.held.push_str(&part[body.len()..]);
+        }
+        Ok(())
     }
 }
 

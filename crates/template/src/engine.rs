@@ -2,10 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use bytestring::ByteString;
 use gitops_core::Scope;
 
 use crate::{
-    Context, Error, Functions, Host, Limits, Text, Value,
+    Context, Error, Functions, Host, Limits, Value,
     ast::{Source, Tree},
     exec::{self, Operand},
     parser,
@@ -84,7 +85,7 @@ impl Templates {
     ///
     /// # Errors
     /// If it cannot be parsed; then nothing is added.
-    pub fn add(&mut self, name: &str, text: impl Into<Text>) -> Result<(), Error> {
+    pub fn add(&mut self, name: &str, text: impl Into<ByteString>) -> Result<(), Error> {
         let source = Arc::new(Source { name: name.into(), text: text.into() });
         let trees = parser::parse(&source, &self.functions)?;
         if Arc::get_mut(&mut self.layer).is_none() {

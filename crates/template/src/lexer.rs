@@ -1,6 +1,6 @@
 //! Text to tokens. Follows `text/template/parse/lex.go`: the same tokens, positions and messages.
 
-use std::borrow::Cow;
+use memchr::memmem;
 
 use crate::{
     quote::unicode_name,
@@ -19,8 +19,8 @@ const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
 pub(crate) struct Lexer<'s> {
     source: &'s str,
     at: usize,
-    /// The line of `at`.
-    line: u32,
+    /// What is wrong where the token of an error is.
+    message: String,
     inside: bool,
     parens: u32,
     ended: bool,
@@ -36,7 +36,15 @@ pub(crate) struct Keywords {
 
 impl<'s> Lexer<'s> {
     pub(crate) fn new(source: &'s str, words: Keywords) -> Self {
-        Self { source, at: 0, line: 1, inside: false, parens: 0, ended: false, words }
+        Self {
+            source,
+            at: 0,
+            message: String::new(),
+            inside: false,
+            parens: 0,
+            ended: false,
+            words,
+        }
     }
 
     /// The next token; after an error or the end, the end again and again.
@@ -59,32 +67,23 @@ impl<'s> Lexer<'s> {
 
     /// The token between two places, which moves the lexer to its end.
     fn token(&mut self, kind: TokenKind, from: usize, to: usize) -> Token<'s> {
-        self.advance(from);
-        let text = &self.source[from..to];
-        let token = Token { kind, at: offset(from), line: self.line, text: Cow::Borrowed(text) };
-        self.advance(to);
-        token
-    }
-
-    fn advance(&mut self, to: usize) {
-        let passed = self.source[self.at..to].bytes().filter(|byte| *byte == b'\n').count();
-        self.line += u32::try_from(passed).unwrap_or(u32::MAX);
         self.at = to;
+        Token { kind, at: offset(from), text: &self.source[from..to] }
     }
 
-    fn error(&self, from: usize, message: impl Into<String>) -> Token<'s> {
-        // The line is that of the token's start.
-        Token {
-            kind: TokenKind::Error,
-            at: offset(from),
-            line: self.line,
-            text: Cow::Owned(message.into()),
-        }
+    fn error(&mut self, from: usize, message: impl Into<String>) -> Token<'s> {
+        self.message = message.into();
+        Token { kind: TokenKind::Error, at: offset(from), text: "" }
+    }
+
+    /// What the token of an error is about.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// Text up to a left delimiter, or the delimiter itself. `None` if there is nothing to tell.
     fn text(&mut self) -> Option<Token<'s>> {
-        let Some(length) = self.rest().find(LEFT) else {
+        let Some(length) = memmem::find(self.rest().as_bytes(), LEFT.as_bytes()) else {
             let kind = if self.rest().is_empty() { TokenKind::End } else { TokenKind::Text };
             return Some(self.token(kind, self.at, self.source.len()));
         };
@@ -99,7 +98,7 @@ impl<'s> Lexer<'s> {
             length
         };
         let token = (kept > 0).then(|| self.token(TokenKind::Text, self.at, self.at + kept));
-        self.advance(delimiter);
+        self.at = delimiter;
         token
     }
 
@@ -116,7 +115,7 @@ impl<'s> Lexer<'s> {
             inner += 2;
         }
         let token = self.token(TokenKind::LeftDelim, start, start + LEFT.len());
-        self.advance(inner);
+        self.at = inner;
         self.inside = true;
         self.parens = 0;
         Some(token)
@@ -130,7 +129,7 @@ impl<'s> Lexer<'s> {
         let after = from + length + RIGHT_COMMENT.len();
         match right_delimiter(&self.source[after..]) {
             Some((length, trims)) => {
-                self.advance(after + length);
+                self.at = after + length;
                 if trims {
                     self.skip_spaces();
                 }
@@ -143,7 +142,7 @@ impl<'s> Lexer<'s> {
     fn skip_spaces(&mut self) {
         let rest = self.rest();
         let length = rest.len() - rest.trim_start_matches(SPACES).len();
-        self.advance(self.at + length);
+        self.at = self.at + length;
     }
 
     /// One token within `{{` and `}}`.
@@ -239,7 +238,7 @@ impl<'s> Lexer<'s> {
     fn name(&mut self, kind: TokenKind, from: usize) -> Token<'s> {
         let start = self.at;
         let letters = &self.source[from..];
-        let length = letters.find(|char| !is_alphanumeric(char)).unwrap_or(letters.len());
+        let length = name_length(letters);
         let end = from + length;
         if length == 0 && kind == TokenKind::Field && self.terminates(end) {
             return self.token(TokenKind::Dot, start, end);
@@ -315,6 +314,19 @@ fn right_delimiter(rest: &str) -> Option<(usize, bool)> {
     let trims =
         rest.starts_with(SPACES) && rest[1..].starts_with('-') && rest[2..].starts_with(RIGHT);
     trims.then_some((2 + RIGHT.len(), true))
+}
+
+/// How many bytes of a text are letters and digits from its start on.
+fn name_length(text: &str) -> usize {
+    let ascii =
+        text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+    match text.as_bytes().get(ascii) {
+        Some(byte) if !byte.is_ascii() => {
+            let rest = &text[ascii..];
+            ascii + rest.find(|char| !is_alphanumeric(char)).unwrap_or(rest.len())
+        }
+        _ => ascii,
+    }
 }
 
 pub(crate) fn is_alphanumeric(char: char) -> bool {

@@ -4,11 +4,15 @@
 mod number;
 mod pipeline;
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use crate::{
     Error, Text,
-    ast::{Branch, Source, Statement, Tree},
+    ast::{Branch, Command, Expression, Invocation, Pipeline, Source, Statement, Tree},
     function::Functions,
     lexer::{Keywords, Lexer},
     quote::{quoted, unquote},
@@ -30,10 +34,14 @@ pub(crate) fn parse(source: &Arc<Source>, functions: &Functions) -> Result<Vec<T
         functions,
         lexer: Lexer::new(&source.text, words),
         waiting: Vec::with_capacity(3),
-        line: 1,
-        action_line: 0,
-        numbers: HashMap::from([(Cow::Borrowed("$"), 0)]),
-        variables: vec![0],
+        last: 0,
+        action: None,
+        numbers: HashMap::from([("$", 0)]),
+        variables: Variables::new(),
+        statements: Vec::new(),
+        commands: Vec::new(),
+        words: Vec::new(),
+        fields: Vec::new(),
         loops: 0,
         parens: 0,
         blocks: 0,
@@ -51,19 +59,65 @@ struct Parser<'s> {
     lexer: Lexer<'s>,
     /// Tokens that were handed back, the next one last.
     waiting: Vec<Token<'s>>,
-    /// The line of the token that was read last, which errors name.
-    line: u32,
-    /// The line in which the current action started; 0 outside of actions.
-    action_line: u32,
-    numbers: HashMap<Cow<'s, str>, u32>,
-    /// The variables that are known here, by number.
-    variables: Vec<u32>,
+    /// The start of the token that was read last, whose line errors name.
+    last: u32,
+    /// Where the current action started; none outside of actions.
+    action: Option<u32>,
+    numbers: HashMap<&'s str, u32>,
+    variables: Variables,
+    // The lists that are being read, the outer ones first: a list is taken off when it is whole, with
+    // just the room that it needs.
+    statements: Vec<Statement>,
+    commands: Vec<Command>,
+    words: Vec<Expression>,
+    fields: Vec<Text>,
     loops: u32,
     parens: u32,
     blocks: u32,
     trees: Vec<Tree>,
     /// Where in `trees` a name stands.
     places: HashMap<Arc<str>, usize>,
+}
+
+/// The variables that are known at a place, by number.
+struct Variables {
+    /// In the order of their declarations.
+    declared: Vec<u32>,
+    /// How many declarations of each number those are.
+    counts: HashMap<u32, u32>,
+}
+
+impl Variables {
+    /// `$`, which is always there.
+    fn new() -> Self {
+        Self { declared: vec![0], counts: HashMap::from([(0, 1)]) }
+    }
+
+    fn declare(&mut self, number: u32) {
+        self.declared.push(number);
+        *self.counts.entry(number).or_default() += 1;
+    }
+
+    fn knows(&self, number: u32) -> bool {
+        self.counts.contains_key(&number)
+    }
+
+    /// Forgets what was declared after the first `known`.
+    fn truncate(&mut self, known: usize) {
+        for number in self.declared.drain(known..) {
+            if let Entry::Occupied(mut count) = self.counts.entry(number) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
+    }
+}
+
+/// The end of a list that is being read, from there on.
+fn taken<T>(list: &mut Vec<T>, from: usize) -> Box<[T]> {
+    list.drain(from..).collect()
 }
 
 /// How a list of statements ended.
@@ -79,13 +133,18 @@ enum Item {
 
 impl<'s> Parser<'s> {
     fn error(&self, message: impl Into<String>) -> Error {
-        Error::parse(Arc::clone(&self.source.name), self.line, message)
+        Error::parse(Arc::clone(&self.source.name), self.line(self.last), message)
+    }
+
+    /// The line of a byte, from 1.
+    fn line(&self, at: u32) -> u32 {
+        self.source.position(at).0
     }
 
     fn next(&mut self) -> Token<'s> {
         self.waiting.pop().unwrap_or_else(|| {
             let token = self.lexer.next();
-            self.line = token.line;
+            self.last = token.at;
             token
         })
     }
@@ -126,20 +185,20 @@ impl<'s> Parser<'s> {
         if token.kind != TokenKind::Error {
             return self.error(format!("unexpected {token} in {context}"));
         }
-        let mut message = token.to_string();
-        if self.action_line != 0 && self.action_line != token.line {
+        let mut message = self.lexer.message().to_owned();
+        let started = self.action.map(|action| self.line(action));
+        if let Some(started) = started.filter(|started| *started != self.line(token.at)) {
             if !message.ends_with(" action") {
                 message.push_str(" in action");
             }
-            let line = self.action_line.to_string();
-            message.extend([" started at ", &self.source.name, ":", &line]);
+            message.extend([" started at ", &self.source.name, ":", &started.to_string()]);
         }
         self.error(message)
     }
 
     /// The whole file, with definitions only here.
-    fn file(&mut self) -> Result<Vec<Statement>, Error> {
-        let mut body = Vec::new();
+    fn file(&mut self) -> Result<Box<[Statement]>, Error> {
+        let start = self.statements.len();
         while self.peek() != TokenKind::End {
             if self.peek() == TokenKind::LeftDelim {
                 let delimiter = self.next();
@@ -152,7 +211,7 @@ impl<'s> Parser<'s> {
                 self.back(delimiter);
             }
             match self.text_or_action()? {
-                Item::Statement(statement) => body.push(statement),
+                Item::Statement(statement) => self.statements.push(statement),
                 Item::Ending(ending) => {
                     let word = match ending {
                         Ending::End => "end",
@@ -162,7 +221,7 @@ impl<'s> Parser<'s> {
                 }
             }
         }
-        Ok(body)
+        Ok(taken(&mut self.statements, start))
     }
 
     fn definition(&mut self) -> Result<(), Error> {
@@ -171,24 +230,24 @@ impl<'s> Parser<'s> {
         let name = self.name(&token, CONTEXT)?;
         self.expect(TokenKind::RightDelim, CONTEXT)?;
         let body = self.own_body(CONTEXT)?;
-        self.add(name.into(), body)
+        self.add(name, body)
     }
 
     /// A body with variables of its own, up to its end.
-    fn own_body(&mut self, context: &str) -> Result<Vec<Statement>, Error> {
-        let variables = std::mem::replace(&mut self.variables, vec![0]);
+    fn own_body(&mut self, context: &str) -> Result<Box<[Statement]>, Error> {
+        let variables = std::mem::replace(&mut self.variables, Variables::new());
         let loops = std::mem::take(&mut self.loops);
-        let action_line = std::mem::take(&mut self.action_line);
+        let action = self.action.take();
         let (body, ending) = self.list()?;
         if let Ending::Else = ending {
             return Err(self.error(format!("unexpected {{{{else}}}} in {context}")));
         }
-        (self.variables, self.loops, self.action_line) = (variables, loops, action_line);
+        (self.variables, self.loops, self.action) = (variables, loops, action);
         Ok(body)
     }
 
     /// A second definition replaces one that is blank, and is dropped if it is blank itself.
-    fn add(&mut self, name: Arc<str>, body: Vec<Statement>) -> Result<(), Error> {
+    fn add(&mut self, name: Arc<str>, body: Box<[Statement]>) -> Result<(), Error> {
         let tree = Tree { name, source: Arc::clone(self.source), body };
         let Some(&place) = self.places.get(&tree.name) else {
             self.places.insert(Arc::clone(&tree.name), self.trees.len());
@@ -205,18 +264,18 @@ impl<'s> Parser<'s> {
         Ok(())
     }
 
-    fn list(&mut self) -> Result<(Vec<Statement>, Ending), Error> {
+    fn list(&mut self) -> Result<(Box<[Statement]>, Ending), Error> {
         self.blocks += 1;
         if self.blocks > DEEPEST {
             return Err(self.error(format!("over {DEEPEST} blocks within each other")));
         }
-        let mut statements = Vec::new();
+        let start = self.statements.len();
         while self.peek_non_space().0 != TokenKind::End {
             match self.text_or_action()? {
-                Item::Statement(statement) => statements.push(statement),
+                Item::Statement(statement) => self.statements.push(statement),
                 Item::Ending(ending) => {
                     self.blocks -= 1;
-                    return Ok((statements, ending));
+                    return Ok((taken(&mut self.statements, start), ending));
                 }
             }
         }
@@ -226,14 +285,11 @@ impl<'s> Parser<'s> {
     fn text_or_action(&mut self) -> Result<Item, Error> {
         let token = self.next_non_space();
         match token.kind {
-            TokenKind::Text => {
-                let (at, text) = (token.at, Text::from(&*token.text));
-                Ok(Item::Statement(Statement::Text { at, text }))
-            }
+            TokenKind::Text => Ok(Item::Statement(Statement::Text(token.span()))),
             TokenKind::LeftDelim => {
-                self.action_line = token.line;
+                self.action = Some(token.at);
                 let item = self.action()?;
-                self.action_line = 0;
+                self.action = None;
                 Ok(item)
             }
             _ => Err(self.unexpected(&token, "input")),
@@ -290,8 +346,8 @@ impl<'s> Parser<'s> {
     }
 
     /// A block up to its end. `again` is the keyword that may follow its `else`.
-    fn control(&mut self, context: &str, again: TokenKind) -> Result<Branch, Error> {
-        let known = self.variables.len();
+    fn control(&mut self, context: &str, again: TokenKind) -> Result<Box<Branch>, Error> {
+        let known = self.variables.declared.len();
         let pipeline = self.pipeline(context, TokenKind::RightDelim)?;
         let is_loop = context == "range";
         self.loops += u32::from(is_loop);
@@ -312,7 +368,7 @@ impl<'s> Parser<'s> {
                 } else {
                     Statement::With(branch)
                 };
-                Some(vec![statement])
+                Some(Box::from([statement]))
             }
             Ending::Else => {
                 let (otherwise, ending) = self.list()?;
@@ -323,23 +379,23 @@ impl<'s> Parser<'s> {
             }
         };
         self.variables.truncate(known);
-        Ok(Branch { at: pipeline.at, pipeline, body, otherwise })
+        Ok(Box::new(Branch { at: pipeline.at, pipeline, body, otherwise }))
     }
 
     fn block(&mut self) -> Result<Statement, Error> {
         const CONTEXT: &str = "block clause";
         let token = self.next_non_space();
-        let name: Arc<str> = self.name(&token, CONTEXT)?.into();
+        let name = self.name(&token, CONTEXT)?;
         let pipeline = self.pipeline(CONTEXT, TokenKind::RightDelim)?;
         let body = self.own_body(CONTEXT)?;
         self.add(Arc::clone(&name), body)?;
-        Ok(Statement::Template { at: token.at, name, pipeline: Some(pipeline) })
+        Ok(invocation(token.at, name, Some(pipeline)))
     }
 
     fn template(&mut self) -> Result<Statement, Error> {
         const CONTEXT: &str = "template clause";
         let token = self.next_non_space();
-        let name = self.name(&token, CONTEXT)?.into();
+        let name = self.name(&token, CONTEXT)?;
         let after = self.next_non_space();
         let pipeline = if after.kind == TokenKind::RightDelim {
             None
@@ -347,17 +403,21 @@ impl<'s> Parser<'s> {
             self.back(after);
             Some(self.pipeline(CONTEXT, TokenKind::RightDelim)?)
         };
-        Ok(Statement::Template { at: token.at, name, pipeline })
+        Ok(invocation(token.at, name, pipeline))
     }
 
-    fn name(&mut self, token: &Token<'_>, context: &str) -> Result<String, Error> {
+    fn name(&mut self, token: &Token<'_>, context: &str) -> Result<Arc<str>, Error> {
         match token.kind {
-            TokenKind::String | TokenKind::RawString => self.unquote(&token.text),
+            TokenKind::String | TokenKind::RawString => Ok(self.unquote(token.text)?.into()),
             _ => Err(self.unexpected(token, context)),
         }
     }
 
-    fn unquote(&self, literal: &str) -> Result<String, Error> {
+    fn unquote<'t>(&self, literal: &'t str) -> Result<Cow<'t, str>, Error> {
         unquote(literal).ok_or_else(|| self.error("invalid syntax"))
     }
+}
+
+fn invocation(at: u32, name: Arc<str>, pipeline: Option<Pipeline>) -> Statement {
+    Statement::Template(Box::new(Invocation { at, name, pipeline }))
 }

@@ -1,6 +1,6 @@
 //! Go's quoting of strings and characters.
 
-use std::{fmt::Write, sync::LazyLock};
+use std::{borrow::Cow, fmt::Write, sync::LazyLock};
 
 use regex::Regex;
 
@@ -73,14 +73,15 @@ pub(crate) fn is_printable(char: char) -> bool {
 }
 
 /// The value of a Go string literal with its quotes; `None` if it is none.
-pub(crate) fn unquote(literal: &str) -> Option<String> {
+pub(crate) fn unquote(literal: &str) -> Option<Cow<'_, str>> {
     if let Some(raw) = literal.strip_prefix('`') {
         // Carriage returns are dropped from raw strings.
-        return raw.strip_suffix('`').map(|raw| raw.replace('\r', ""));
+        let raw = raw.strip_suffix('`')?;
+        return Some(if raw.contains('\r') { raw.replace('\r', "").into() } else { raw.into() });
     }
     let mut inner = literal.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains(['\\', '\n', '"']) {
-        return Some(inner.to_owned());
+        return Some(inner.into());
     }
     let mut bytes = Vec::with_capacity(inner.len());
     while !inner.is_empty() {
@@ -93,7 +94,7 @@ pub(crate) fn unquote(literal: &str) -> Option<String> {
         }
         inner = rest;
     }
-    Some(from_bytes(&bytes).into_owned())
+    Some(Cow::Owned(from_bytes(&bytes).into_owned()))
 }
 
 /// One character of a literal: a byte (`\x80`) or a character.

@@ -1,6 +1,8 @@
 //! What the lexer tells the parser.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
+
+use crate::ast::Span;
 
 /// The kinds in Go's order: keywords come last and print in angle brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,28 +43,32 @@ pub(crate) enum TokenKind {
     With,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Token<'s> {
     pub(crate) kind: TokenKind,
     /// The byte at which it starts.
     pub(crate) at: u32,
-    /// The line in which it starts, from 1.
-    pub(crate) line: u32,
-    /// The text as it stands in the template; of an error the message.
-    pub(crate) text: Cow<'s, str>,
+    /// The text as it stands in the template; of an error, whose message the lexer holds, none.
+    pub(crate) text: &'s str,
+}
+
+impl Token<'_> {
+    /// Where it stands.
+    pub(crate) fn span(&self) -> Span {
+        Span { at: self.at, length: u32::try_from(self.text.len()).unwrap_or(u32::MAX) }
+    }
 }
 
 impl fmt::Display for Token<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             TokenKind::End => f.write_str("EOF"),
-            TokenKind::Error => f.write_str(&self.text),
             kind if kind >= TokenKind::Block => write!(f, "<{}>", self.text),
             _ if self.text.len() > 10 => {
                 let cut: String = self.text.chars().take(10).collect();
                 write!(f, "{}...", crate::quote::quoted(&cut))
             }
-            _ => f.write_str(&crate::quote::quoted(&self.text)),
+            _ => f.write_str(&crate::quote::quoted(self.text)),
         }
     }
 }

@@ -13,6 +13,7 @@ mod scope;
 
 use std::collections::BTreeMap;
 
+use bytestring::ByteString;
 use gitops_core::Scope;
 use gitops_template::{
     Context, Functions, Host, Limits, Map, MapKind, MissingKey, Options, Templates, Text, Value,
@@ -119,7 +120,7 @@ pub(crate) fn parse(renderables: &[Renderable], compat: Compat) -> Result<Templa
 pub(crate) fn add(
     templates: &mut Templates,
     path: &str,
-    text: Text,
+    text: ByteString,
     source: impl Fn(&str) -> Option<String>,
 ) -> Result<(), EngineError> {
     templates.add(path, text).map_err(|error| {

@@ -2,7 +2,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use gitops_template::{Map, Text, Value};
+use bytestring::ByteString;
+use gitops_template::{Map, Text, Value, bytes::from_bytes};
 
 use super::{ReleaseInfo, Seen, chart_value, convert, files::Files, values_kind};
 use crate::{Chart, Compat};
@@ -11,7 +12,7 @@ use crate::{Chart, Compat};
 #[derive(Debug)]
 pub(crate) struct Renderable {
     pub(crate) path: Text,
-    pub(crate) text: Text,
+    pub(crate) text: ByteString,
     /// The directory of its chart's templates.
     pub(crate) base_path: Text,
     /// Shared by the templates of a chart.
@@ -110,7 +111,9 @@ impl Shared {
                 continue;
             }
             let path = Text::from(join(&path, &file.name));
-            let text = Text::from(&*gitops_template::bytes::from_bytes(&file.data));
+            // A text that Go takes as it is shares the memory of the file.
+            let text = ByteString::try_from(file.data.clone())
+                .unwrap_or_else(|_| from_bytes(&file.data).into_owned().into());
             let renderable = Renderable {
                 path: path.clone(),
                 text,

@@ -61,7 +61,7 @@ impl<'t> State<'_, 't, '_> {
                 }
             }
             Action::Callee => {
-                let named = given.words.get(1).map(ToString::to_string);
+                let named = given.words.get(1).map(|word| self.printed(NodeRef::Expression(word)));
                 let operands = self.operands(dot, signature, given)?;
                 let error = not_callable(named, &operands[0]);
                 Err(self.failed(name, node, error))
@@ -216,7 +216,7 @@ impl<'t> State<'_, 't, '_> {
             }
             ExpressionKind::Variable { .. } => self.variable(dot, word, Given::NOTHING)?,
             ExpressionKind::Pipeline(pipeline) => deeper(|| self.pipeline(dot, pipeline))?,
-            ExpressionKind::Function { function, .. } => {
+            ExpressionKind::Function(function) => {
                 self.function(dot, function, NodeRef::Expression(word), Given::NOTHING)?
             }
             _ => return self.literal(dot, of.unwrap_or(Type::Any), word),
@@ -254,8 +254,12 @@ impl<'t> State<'_, 't, '_> {
                 Some(int) => return Ok(Operand::plain(Value::Int(kind, narrowed(kind, int)))),
                 None => "integer",
             },
-            _ => return Err(self.fail(format!("can't handle {word} for arg of type {of}"))),
+            _ => {
+                let word = self.printed(NodeRef::Expression(word));
+                return Err(self.fail(format!("can't handle {word} for arg of type {of}")));
+            }
         };
+        let word = self.printed(NodeRef::Expression(word));
         Err(self.fail(format!("expected {expected}; found {word}")))
     }
 

@@ -38,7 +38,7 @@ impl<'t> State<'_, 't, '_> {
         let value = value.unwrap_or_default();
         for variable in &pipeline.variables {
             if pipeline.assigns {
-                self.assign(variable.number, &variable.name, value.clone())?;
+                self.assign(*variable, value.clone())?;
             } else {
                 self.variables.push((variable.number, value.clone()));
             }
@@ -61,7 +61,7 @@ impl<'t> State<'_, 't, '_> {
                 self.fields_of(dot, first, given)
             }
             ExpressionKind::Variable { .. } => self.variable(dot, first, given),
-            ExpressionKind::Function { function, .. } => {
+            ExpressionKind::Function(function) => {
                 self.look(NodeRef::Expression(first));
                 self.function(dot, function, NodeRef::Command(command), given)
             }
@@ -82,7 +82,7 @@ impl<'t> State<'_, 't, '_> {
 
     fn not_a_function(&self, given: &Given<'_>) -> Result<(), Error> {
         if given.has_arguments() {
-            let word = &given.words[0];
+            let word = self.printed(NodeRef::Expression(&given.words[0]));
             return Err(self.fail(format!("can't give argument to non-function {word}")));
         }
         Ok(())
@@ -103,16 +103,15 @@ impl<'t> State<'_, 't, '_> {
                 self.number(number)?
             }
             _ => {
-                return Err(
-                    self.fail(format!("can't evaluate command {}", quoted(&word.to_string())))
-                );
+                let word = self.printed(NodeRef::Expression(word));
+                return Err(self.fail(format!("can't evaluate command {}", quoted(&word))));
             }
         })
     }
 
     /// A number of no given type: Go's ideal constant.
     fn number(&self, number: &Number) -> Result<Operand, Error> {
-        let literal = &*number.literal;
+        let literal = self.tree.source.of(number.literal);
         let hexadecimal = literal.len() > 2
             && literal.starts_with('0')
             && matches!(literal.as_bytes()[1], b'x' | b'X')
@@ -143,7 +142,8 @@ impl<'t> State<'_, 't, '_> {
         };
         let known = self.variables.iter().rev().find(|(number, _)| *number == variable.number);
         let Some(value) = known.map(|(_, value)| value.clone()) else {
-            return Err(self.fail(format!("undefined variable: {}", variable.name)));
+            let name = self.tree.source.of(variable.name);
+            return Err(self.fail(format!("undefined variable: {name}")));
         };
         self.used(variable.number);
         if fields.is_empty() {
@@ -165,6 +165,7 @@ impl<'t> State<'_, 't, '_> {
             ExpressionKind::Field(fields) => self.chain(dot, dot.clone(), fields, word, given),
             ExpressionKind::Chain { base, fields } => {
                 if matches!(base.kind, ExpressionKind::Nil) {
+                    let word = self.printed(NodeRef::Expression(word));
                     return Err(self.fail(format!("indirection through explicit nil in {word}")));
                 }
                 let base = self.argument(dot, None, base)?;

@@ -46,9 +46,14 @@ impl<'t> State<'_, 't, '_> {
             line,
             column,
             executing: Arc::clone(&self.tree.name),
-            context: self.at.to_string(),
+            context: self.printed(self.at),
             doing,
         }
+    }
+
+    /// A node in an error.
+    fn printed(&self, node: NodeRef<'_>) -> String {
+        node.printed(&self.tree.source.text).to_string()
     }
 
     fn take(&mut self, steps: u64, bytes: usize) -> Result<(), Error> {

@@ -18,17 +18,19 @@ impl<'t> State<'_, 't, '_> {
     /// A statement that began is done.
     pub(super) fn wrote(&mut self, statement: &'t Statement) {
         if let Some(trace) = &mut self.context.trace {
-            let at = NodeRef::Statement(statement).at();
-            trace.wrote(self.tree, at, statement.to_string(), self.out.len());
+            let node = NodeRef::Statement(statement);
+            let printed = node.printed(&self.tree.source.text).to_string();
+            trace.wrote(self.tree, node.at(), printed, self.out.len());
         }
     }
 
     /// A statement that began goes on with what stands in it.
     pub(super) fn enter(&mut self, statement: &'t Statement) {
         if let Some(trace) = &mut self.context.trace {
-            let at = NodeRef::Statement(statement).at();
-            let calls = matches!(statement, Statement::Template { .. });
-            trace.enter(self.tree, at, statement.head(), calls);
+            let node = NodeRef::Statement(statement);
+            let head = node.head(&self.tree.source.text).to_string();
+            let calls = matches!(statement, Statement::Template(_));
+            trace.enter(self.tree, node.at(), head, calls);
         }
     }
 

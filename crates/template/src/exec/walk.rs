@@ -2,8 +2,8 @@
 
 use super::{Operand, State, deeper, run};
 use crate::{
-    Error, ErrorKind, Text, Value,
-    ast::{Branch, ExpressionKind, NodeRef, Pipeline, Statement},
+    Error, ErrorKind, Value,
+    ast::{Branch, ExpressionKind, Invocation, NodeRef, Pipeline, Statement, Variable},
     format::{self, TooLarge},
     quote::quoted,
 };
@@ -30,11 +30,12 @@ impl<'t> State<'_, 't, '_> {
     fn statement(&mut self, dot: &Operand, statement: &'t Statement) -> Result<Flow, Error> {
         self.look(NodeRef::Statement(statement));
         match statement {
-            Statement::Text { at, text } => {
+            Statement::Text(span) => {
+                let text = self.tree.source.of(*span);
                 self.take(1, text.len())?;
                 self.out.push_str(text);
                 if let Some(trace) = &mut self.context.trace {
-                    trace.text(self.tree, *at, self.out.len());
+                    trace.text(self.tree, span.at, self.out.len());
                 }
             }
             Statement::Action(pipeline) => self.action(dot, statement, pipeline)?,
@@ -45,9 +46,7 @@ impl<'t> State<'_, 't, '_> {
                 return deeper(|| self.condition(dot, statement, branch, true));
             }
             Statement::Range(branch) => return deeper(|| self.range(dot, statement, branch)),
-            Statement::Template { name, pipeline, .. } => {
-                self.template(dot, statement, name, pipeline.as_ref())?;
-            }
+            Statement::Template(invocation) => self.template(dot, statement, invocation)?,
             Statement::Break { .. } => return Ok(Flow::Break),
             Statement::Continue { .. } => return Ok(Flow::Continue),
         }
@@ -193,10 +192,10 @@ impl<'t> State<'_, 't, '_> {
         let pipeline = &branch.pipeline;
         match (&pipeline.variables[..], pipeline.assigns) {
             ([], _) => {}
-            ([only], true) => self.assign(only.number, &only.name, element.clone())?,
+            ([only], true) => self.assign(*only, element.clone())?,
             ([first, second, ..], true) => {
-                self.assign(first.number, &first.name, index)?;
-                self.assign(second.number, &second.name, element.clone())?;
+                self.assign(*first, index)?;
+                self.assign(*second, element.clone())?;
             }
             ([_], false) => self.variables[mark - 1].1 = element.clone(),
             ([_, _, ..], false) => {
@@ -209,13 +208,16 @@ impl<'t> State<'_, 't, '_> {
         Ok(flow != Flow::Break)
     }
 
-    pub(super) fn assign(&mut self, number: u32, name: &Text, value: Operand) -> Result<(), Error> {
-        match self.variables.iter_mut().rev().find(|(known, _)| *known == number) {
+    pub(super) fn assign(&mut self, variable: Variable, value: Operand) -> Result<(), Error> {
+        match self.variables.iter_mut().rev().find(|(known, _)| *known == variable.number) {
             Some((_, variable)) => {
                 *variable = value;
                 Ok(())
             }
-            None => Err(self.fail(format!("undefined variable: {name}"))),
+            None => {
+                let name = self.tree.source.of(variable.name);
+                Err(self.fail(format!("undefined variable: {name}")))
+            }
         }
     }
 
@@ -223,9 +225,9 @@ impl<'t> State<'_, 't, '_> {
         &mut self,
         dot: &Operand,
         statement: &'t Statement,
-        name: &str,
-        pipeline: Option<&'t Pipeline>,
+        invocation: &'t Invocation,
     ) -> Result<(), Error> {
+        let Invocation { name, pipeline, .. } = invocation;
         let Some(tree) = self.context.templates.get(name) else {
             return Err(self.fail(format!("template {} not defined", quoted(name))));
         };
@@ -251,7 +253,7 @@ impl<'t> State<'_, 't, '_> {
 fn returns(pipeline: &Pipeline) -> bool {
     let last = pipeline.commands.last().and_then(|command| command.words.first());
     last.is_some_and(|word| match &word.kind {
-        ExpressionKind::Function { name, .. } => !matches!(name.as_str(), "and" | "or" | "index"),
+        ExpressionKind::Function(function) => !matches!(function.name(), "and" | "or" | "index"),
         _ => false,
     })
 }

@@ -3,14 +3,15 @@
 use crate::{
     ast::Number,
     quote::{Unit, quoted, unquote_char},
-    token::TokenKind,
+    token::{Token, TokenKind},
 };
 
 /// All that a literal can be. The error is Go's text.
-pub(super) fn parse(literal: &str, kind: TokenKind) -> Result<Number, String> {
+pub(super) fn parse(token: &Token<'_>) -> Result<Number, String> {
+    let literal = token.text;
     let mut number =
-        Number { literal: literal.into(), int: None, uint: None, float: None, complex: None };
-    match kind {
+        Number { literal: token.span(), int: None, uint: None, float: None, complex: None };
+    match token.kind {
         TokenKind::CharConstant => {
             let code = character(literal)?;
             number.int = Some(code);
@@ -39,7 +40,7 @@ pub(super) fn parse(literal: &str, kind: TokenKind) -> Result<Number, String> {
         number.complex((0.0, imaginary));
         return Ok(number);
     }
-    number.real()?;
+    number.real(literal)?;
     Ok(number)
 }
 
@@ -87,12 +88,11 @@ impl Number {
         }
     }
 
-    fn real(&mut self) -> Result<(), String> {
-        let literal = self.literal.clone();
+    fn real(&mut self, literal: &str) -> Result<(), String> {
         let (negative, unsigned) = match literal.as_bytes().first() {
             Some(b'-') => (true, &literal[1..]),
             Some(b'+') => (false, &literal[1..]),
-            _ => (false, &literal[..]),
+            _ => (false, literal),
         };
         let signed = unsigned.len() != literal.len();
         if let Some(magnitude) = parse_uint(unsigned) {
@@ -111,15 +111,15 @@ impl Number {
             self.float = Some(int as f64);
         } else if let Some(uint) = self.uint {
             self.float = Some(uint as f64);
-        } else if let Some(float) = parse_float(&literal) {
+        } else if let Some(float) = parse_float(literal) {
             if !literal.contains(['.', 'e', 'E', 'p', 'P']) {
-                return Err(format!("integer overflow: {}", quoted(&literal)));
+                return Err(format!("integer overflow: {}", quoted(literal)));
             }
             self.float = Some(float);
             self.whole(float);
         }
         if self.float.is_none() {
-            return Err(format!("illegal number syntax: {}", quoted(&literal)));
+            return Err(format!("illegal number syntax: {}", quoted(literal)));
         }
         Ok(())
     }

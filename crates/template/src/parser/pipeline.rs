@@ -1,22 +1,21 @@
 //! What stands in an action: pipelines, commands and words.
 
-use std::borrow::Cow;
+use smallvec::SmallVec;
 
-use super::{DEEPEST, Parser, number};
+use super::{DEEPEST, Parser, number, taken};
 use crate::{
     Error, Text,
-    ast::{Command, Expression, ExpressionKind, Pipeline, Variable},
+    ast::{Command, Expression, ExpressionKind, NodeRef, Pipeline, Variable},
     quote::quoted,
     stack::deeper,
-    token::TokenKind,
+    token::{Token, TokenKind},
 };
 
-impl Parser<'_> {
+impl<'s> Parser<'s> {
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Result<Pipeline, Error> {
         let at = self.peek_non_space().1;
-        let mut pipeline =
-            Pipeline { at, assigns: false, variables: Vec::new(), commands: Vec::new() };
-        self.declarations(&mut pipeline, context)?;
+        let (variables, assigns) = self.declarations(context)?;
+        let start = self.commands.len();
         loop {
             let token = self.next_non_space();
             match token.kind {
@@ -35,20 +34,21 @@ impl Parser<'_> {
                 | TokenKind::LeftParen => {
                     self.back(token);
                     let command = self.command()?;
-                    pipeline.commands.push(command);
+                    self.commands.push(command);
                 }
                 _ => return Err(self.unexpected(&token, context)),
             }
         }
-        self.check(&pipeline, context)?;
-        Ok(pipeline)
+        let commands = taken(&mut self.commands, start);
+        self.check(&commands, context)?;
+        Ok(Pipeline { at, assigns, variables, commands })
     }
 
-    fn check(&self, pipeline: &Pipeline, context: &str) -> Result<(), Error> {
-        if pipeline.commands.is_empty() {
+    fn check(&self, commands: &[Command], context: &str) -> Result<(), Error> {
+        if commands.is_empty() {
             return Err(self.error(format!("missing value for {context}")));
         }
-        for (number, command) in pipeline.commands.iter().enumerate().skip(1) {
+        for (number, command) in commands.iter().enumerate().skip(1) {
             if is_constant(&command.words[0].kind) {
                 return Err(
                     self.error(format!("non executable command in pipeline stage {}", number + 1))
@@ -58,8 +58,9 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `$x :=`, `$x =`, and in a range `$i, $x :=`.
-    fn declarations(&mut self, pipeline: &mut Pipeline, context: &str) -> Result<(), Error> {
+    /// `$x :=`, `$x =`, and in a range `$i, $x :=`; and whether they are assigned to.
+    fn declarations(&mut self, context: &str) -> Result<(Box<[Variable]>, bool), Error> {
+        let mut variables = SmallVec::<[Variable; 2]>::new();
         while self.peek_non_space().0 == TokenKind::Variable {
             let variable = self.next_non_space();
             let after = self.next();
@@ -70,15 +71,13 @@ impl Parser<'_> {
             };
             match next.kind {
                 TokenKind::Assign | TokenKind::Declare => {
-                    pipeline.assigns = next.kind == TokenKind::Assign;
-                    let variable = self.declare(&variable.text);
-                    pipeline.variables.push(variable);
-                    return Ok(());
+                    variables.push(self.declare(&variable));
+                    let assigns = next.kind == TokenKind::Assign;
+                    return Ok((variables.into_boxed_slice(), assigns));
                 }
                 TokenKind::Char if next.text == "," => {
-                    let variable = self.declare(&variable.text);
-                    pipeline.variables.push(variable);
-                    if context != "range" || pipeline.variables.len() >= 2 {
+                    variables.push(self.declare(&variable));
+                    if context != "range" || variables.len() >= 2 {
                         return Err(self.error(format!("too many declarations in {context}")));
                     }
                     match self.peek_non_space().0 {
@@ -92,27 +91,27 @@ impl Parser<'_> {
                         self.back(space);
                     }
                     self.back(variable);
-                    return Ok(());
+                    break;
                 }
             }
         }
-        Ok(())
+        Ok((variables.into_boxed_slice(), false))
     }
 
-    fn declare(&mut self, name: &str) -> Variable {
+    fn declare(&mut self, token: &Token<'s>) -> Variable {
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-        let number = *self.numbers.entry(Cow::Owned(name.to_owned())).or_insert(next);
-        self.variables.push(number);
-        Variable { number, name: name.into() }
+        let number = *self.numbers.entry(token.text).or_insert(next);
+        self.variables.declare(number);
+        Variable { number, name: token.span() }
     }
 
     fn command(&mut self) -> Result<Command, Error> {
         let at = self.peek_non_space().1;
-        let mut words = Vec::new();
+        let start = self.words.len();
         loop {
             self.peek_non_space();
             if let Some(word) = self.operand()? {
-                words.push(word);
+                self.words.push(word);
             }
             let token = self.next();
             match token.kind {
@@ -123,10 +122,10 @@ impl Parser<'_> {
             }
             break;
         }
-        if words.is_empty() {
+        if self.words.len() == start {
             return Err(self.error("empty command"));
         }
-        Ok(Command { at, words })
+        Ok(Command { at, words: taken(&mut self.words, start) })
     }
 
     /// A term with the fields that are asked of it.
@@ -136,52 +135,53 @@ impl Parser<'_> {
             return Ok(Some(term));
         }
         let at = self.peek_non_space().1;
-        let mut chain = Vec::new();
-        while self.peek() == TokenKind::Field {
-            chain.push(Text::from(&self.next().text[1..]));
+        let start = self.fields.len();
+        if let ExpressionKind::Field(own) | ExpressionKind::Variable { fields: own, .. } =
+            &mut term.kind
+        {
+            self.fields.extend(std::mem::take(own));
         }
-        let joined = |own: &[Text]| own.iter().cloned().chain(chain.iter().cloned()).collect();
-        term = match term.kind {
-            ExpressionKind::Field(fields) => {
-                Expression { at, kind: ExpressionKind::Field(joined(&fields)) }
+        while self.peek() == TokenKind::Field {
+            let field = Text::from(&self.next().text[1..]);
+            self.fields.push(field);
+        }
+        let fields = taken(&mut self.fields, start);
+        let kind = match term.kind {
+            ExpressionKind::Field(_) => ExpressionKind::Field(fields),
+            ExpressionKind::Variable { variable, .. } => {
+                ExpressionKind::Variable { variable, fields }
             }
-            ExpressionKind::Variable { variable, fields } => {
-                let fields = joined(&fields);
-                Expression { at, kind: ExpressionKind::Variable { variable, fields } }
-            }
-            kind if is_constant(&kind) => {
-                let text = quoted(&Expression { at, kind }.to_string());
+            ref kind if is_constant(kind) => {
+                let text = NodeRef::Expression(&term).printed(&self.source.text).to_string();
+                let text = quoted(&text);
                 return Err(self.error(format!("unexpected . after term {text}")));
             }
-            kind => {
-                let base = Box::new(Expression { at: term.at, kind });
-                Expression { at, kind: ExpressionKind::Chain { base, fields: chain } }
-            }
+            _ => ExpressionKind::Chain { base: Box::new(term), fields },
         };
-        Ok(Some(term))
+        Ok(Some(Expression { at, kind }))
     }
 
     fn term(&mut self) -> Result<Option<Expression>, Error> {
         let token = self.next_non_space();
         let kind = match token.kind {
             TokenKind::Identifier => {
-                let Some(function) = self.functions.get(&token.text) else {
-                    let name = quoted(&token.text);
+                let Some(function) = self.functions.get(token.text) else {
+                    let name = quoted(token.text);
                     return Err(self.error(format!("function {name} not defined")));
                 };
-                ExpressionKind::Function { name: Text::from(&*token.text), function }
+                ExpressionKind::Function(function)
             }
             TokenKind::Dot => ExpressionKind::Dot,
             TokenKind::Nil => ExpressionKind::Nil,
             TokenKind::Variable => {
-                let number = self.numbers.get(&*token.text).copied();
-                match number.filter(|number| self.variables.contains(number)) {
+                let number = self.numbers.get(token.text).copied();
+                match number.filter(|number| self.variables.knows(*number)) {
                     Some(number) => ExpressionKind::Variable {
-                        variable: Variable { number, name: Text::from(&*token.text) },
+                        variable: Variable { number, name: token.span() },
                         fields: Box::default(),
                     },
                     None => {
-                        let name = quoted(&token.text);
+                        let name = quoted(token.text);
                         return Err(self.error(format!("undefined variable {name}")));
                     }
                 }
@@ -189,7 +189,7 @@ impl Parser<'_> {
             TokenKind::Field => ExpressionKind::Field(Box::new([Text::from(&token.text[1..])])),
             TokenKind::Bool => ExpressionKind::Bool(token.text == "true"),
             TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
-                let number = number::parse(&token.text, token.kind);
+                let number = number::parse(&token);
                 ExpressionKind::Number(Box::new(number.map_err(|message| self.error(message))?))
             }
             TokenKind::LeftParen => {
@@ -208,8 +208,8 @@ impl Parser<'_> {
                 }));
             }
             TokenKind::String | TokenKind::RawString => {
-                let text = self.unquote(&token.text)?.into();
-                ExpressionKind::String { literal: Text::from(&*token.text), text }
+                let text = Text::from(&*self.unquote(token.text)?);
+                ExpressionKind::String { length: token.span().length, text }
             }
             _ => {
                 self.back(token);

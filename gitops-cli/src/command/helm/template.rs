@@ -1,6 +1,12 @@
 //! `gitops helm template`
 
-use std::{collections::HashSet, fs, io::Write as _, path::Path, process::ExitCode};
+use std::{
+    collections::HashSet,
+    fmt, fs,
+    io::{self, BufWriter, Write as _},
+    path::Path,
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, bail};
 use gitops_core::Scope;
@@ -64,7 +70,16 @@ fn output(args: &Template, compat: Compat) -> anyhow::Result<String> {
                 if args.release_name { directory.join(&name) } else { directory.clone() };
             write_files(args, &rendered, &directory)
         }
-        None => print(args, &rendered, compat),
+        None if args.show_only.is_empty() => {
+            // A large release is not put together in memory.
+            let mut out = Stdout { to: BufWriter::new(io::stdout().lock()), failed: None };
+            let written = rendered.write(shown(args), &mut out);
+            match out.failed.or_else(|| out.to.flush().err()) {
+                Some(error) => Err(error.into()),
+                None => Ok(written.map(|()| String::new())?),
+            }
+        }
+        None => show_only(&args.show_only, &rendered.text(shown(args)), compat),
     }
 }
 
@@ -126,15 +141,22 @@ fn shown(args: &Template) -> Shown {
     Shown { crds: args.include_crds, hooks: !args.no_hooks, tests: !args.skip_tests }
 }
 
-/// Everything as one stream, or what some templates gave.
-fn print(args: &Template, release: &Release, compat: Compat) -> anyhow::Result<String> {
-    let all = release.text(shown(args));
-    if args.show_only.is_empty() {
-        return Ok(all);
-    }
-    show_only(&args.show_only, &all, compat)
+/// Standard output as a place for texts, with the error that ended it.
+struct Stdout<'o> {
+    to: BufWriter<io::StdoutLock<'o>>,
+    failed: Option<io::Error>,
 }
 
+impl fmt::Write for Stdout<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.to.write_all(&to_bytes(text)).map_err(|error| {
+            self.failed = Some(error);
+            fmt::Error
+        })
+    }
+}
+
+/// What some templates gave.
 fn show_only(wanted: &[String], stream: &str, compat: Compat) -> anyhow::Result<String> {
     let documents = gitops_helm::split_manifests(stream, compat);
     let mut out = String::new();
