@@ -98,3 +98,149 @@ fn failures_are_told_in_three_forms() {
     assert_eq!(json["code"], "io");
     assert_eq!(json["message"], "path \"./no\" not found");
 }
+
+fn executable(file: &Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn post_renderers_are_plugins_of_helm_4_and_programs_of_helm_3() {
+    let directory = charts();
+    let root = directory.path();
+    let plugin = root.join(".local/share/helm/plugins/renaming");
+    let script = plugin.join("run.sh");
+    executable(&script, "echo \"$@\" > \"$HELM_PLUGIN_DIR/args\"; sed 's/name: web/name: other/'");
+    fs::write(
+        plugin.join("plugin.yaml"),
+        "apiVersion: v1\ntype: postrenderer/v1\nname: renaming\nversion: 0.1.0\nruntime: \
+         subprocess\nruntimeConfig:\n  platformCommand:\n  - {os: plan9, command: nothing}\n  - \
+         command: ${HELM_PLUGIN_DIR}/run.sh one\n    args: [two]\n",
+    )
+    .unwrap();
+    let more = ["--post-renderer-args", "a b", "--post-renderer-args", "--c"];
+    let words = ["template", "web", "--post-renderer", "renaming"];
+    let text = stdout(&helm(root, &[&words[..], &more].concat()));
+    assert!(text.starts_with("---\n# Source: web/templates/a.yaml\napiVersion: v1\n"), "{text}");
+    assert!(text.contains("\n  name: other\ndata:\n"), "{text}");
+    assert_eq!(fs::read_to_string(plugin.join("args")).unwrap(), "one two a b --c\n");
+
+    let by_path = ["template", "web", "--helm-compat", "3", "--post-renderer", "./sorry.sh"];
+    executable(&root.join("sorry.sh"), "sed 's/tag: .*/tag: none/'");
+    let text = stdout(&helm(root, &by_path));
+    assert!(text.contains("\n  tag: none\n"), "{text}");
+
+    let told = |words: &[&str]| stderr(&helm(root, words));
+    assert_eq!(
+        told(&["template", "web", "--post-renderer", "nope"]),
+        "Error: invalid argument \"nope\" for \"--post-renderer\" flag: plugin: {Name:nope \
+         Type:postrenderer/v1} not found\n"
+    );
+    assert_eq!(
+        told(&[&words[..], &["--post-renderer", "again"]].concat()),
+        "Error: invalid argument \"again\" for \"--post-renderer\" flag: cannot specify \
+         --post-renderer flag more than once\n"
+    );
+    executable(&script, "cat > /dev/null");
+    assert_eq!(
+        told(&words),
+        "Error: error while running post render on files: post-renderer \"renaming\" produced \
+         empty output\n\nUse --debug flag to render out invalid YAML\n"
+    );
+    executable(&script, "exit 3");
+    assert_eq!(
+        told(&words),
+        "Error: error while running post render on files: failed to invoke post-renderer plugin \
+         \"renaming\": plugin \"renaming\" exited with error\n\nUse --debug flag to render out \
+         invalid YAML\n"
+    );
+}
+
+/// Serves files over HTTP until the process ends, to those who say who they are if that is wanted.
+fn serve(directory: &Path, login: Option<&'static str>) -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let directory = directory.to_owned();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let lines: Vec<String> =
+                lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let known = login.is_none_or(|login| {
+                lines
+                    .iter()
+                    .any(|line| line.eq_ignore_ascii_case(&format!("authorization: {login}")))
+            });
+            let path = lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or("/");
+            let content = fs::read(directory.join(path.trim_start_matches('/')));
+            let (status, content) = match content {
+                _ if !known => ("401 Unauthorized", Vec::new()),
+                Ok(content) => ("200 OK", content),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let length = content.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            );
+            let _ = stream.write_all(&[head.as_bytes(), &content].concat());
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn charts_and_values_come_from_repositories_and_urls() {
+    let directory = charts();
+    let root = directory.path();
+    let served = root.join("served");
+    for version in ["1.2.3", "1.3.0", "2.0.0-rc.1"] {
+        let words = ["package", "web", "-d", "served", "--version", version];
+        stdout(&helm(root, &words));
+    }
+    let entry = |version: &str| {
+        format!(
+            "  - {{name: web, version: {version}, apiVersion: v2, urls: [web-{version}.tgz]}}\n"
+        )
+    };
+    let entries = ["2.0.0-rc.1", "1.3.0", "1.2.3"].map(entry).concat();
+    fs::write(served.join("index.yaml"), format!("apiVersion: v1\nentries:\n  web:\n{entries}"))
+        .unwrap();
+    fs::write(served.join("v.yaml"), "image: {tag: served}\n").unwrap();
+    // ada:secret
+    let url = serve(&served, Some("Basic YWRhOnNlY3JldA=="));
+    let login = ["--username", "ada", "--password", "secret"];
+    let version = |words: &[&str]| {
+        let text = stdout(&helm(root, words));
+        text.lines().find_map(|line| line.strip_prefix("version: ")).map(str::to_owned).unwrap()
+    };
+    let show = ["show", "chart", "web", "--repo", &url];
+    assert_eq!(version(&[&show[..], &login].concat()), "1.3.0");
+    assert_eq!(version(&[&show[..], &login, &["--version", "~1.2"]].concat()), "1.2.3");
+    assert_eq!(version(&[&show[..], &login, &["--devel"]].concat()), "2.0.0-rc.1");
+    let package = format!("{url}/web-1.2.3.tgz");
+    assert_eq!(version(&[&["show", "chart", &package][..], &login].concat()), "1.2.3");
+    let denied = stderr(&helm(root, &show));
+    assert!(denied.contains("401"), "{denied}");
+
+    let config = root.join(".config/helm");
+    fs::create_dir_all(&config).unwrap();
+    fs::write(
+        config.join("repositories.yaml"),
+        format!("repositories:\n- {{name: mine, url: '{url}', username: ada, password: secret}}\n"),
+    )
+    .unwrap();
+    assert_eq!(version(&["show", "chart", "mine/web"]), "1.3.0");
+    let missing = stderr(&helm(root, &["show", "chart", "other/web"]));
+    assert_eq!(missing, "Error: repo other not found\n");
+
+    let open = serve(&served, None);
+    let values = format!("{open}/v.yaml");
+    let text = stdout(&helm(root, &["template", "mine/web", "-f", &values]));
+    assert!(text.contains("\n  tag: served\n"), "{text}");
+    let none = stderr(&helm(root, &["template", "web", "-f", &format!("{open}/no.yaml")]));
+    assert!(none.contains("/no.yaml : ") && none.contains("404"), "{none}");
+}

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use gitops_helm::Compat;
 
+use super::{locate::ChartArgs, settings::Settings};
 use crate::command::report::{ErrorFormat, ExplainFormat};
 
 /// Arguments of `gitops helm`.
@@ -17,6 +18,8 @@ pub(crate) struct Helm {
     /// How a failure is told on stderr
     #[arg(long, global = true, value_name = "FORMAT", default_value = "auto")]
     pub(super) error_format: ErrorFormat,
+    #[command(flatten)]
+    pub(super) settings: Settings,
     #[command(subcommand)]
     pub(super) command: HelmCommand,
 }
@@ -64,13 +67,14 @@ const TEMPLATE_EXAMPLES: &str = "Examples:
   gitops helm template web ./chart-1.2.3.tgz -f production.yaml --set image.tag=v2
   gitops helm template ./chart --show-only templates/deployment.yaml
   gitops helm template ./chart --kube-version 1.33 --helm-compat 3
+  gitops helm template web podinfo --repo https://charts.example.com --version '6.x'
   gitops helm template ./chart --explain Deployment/web.spec.replicas
   gitops helm template ./chart --error-format json        failures for machines";
 
 /// Where the values of a release come from; the later in this list win.
 #[derive(Debug, Args)]
 pub(super) struct ValuesArgs {
-    /// A file of values, or - for standard input; can be given several times
+    /// A file of values, its http or https URL, or - for standard input; can be given several times
     #[arg(short = 'f', long = "values", value_name = "FILE", value_delimiter = ',')]
     pub(super) files: Vec<String>,
 
@@ -99,9 +103,13 @@ pub(super) struct ValuesArgs {
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 #[derive(Debug, Args)]
 pub(super) struct Template {
-    /// The name of the release, and the chart: a directory or a .tgz file
+    /// The name of the release, and the chart: a directory, a .tgz file, repository/chart,
+    /// oci://host/path/chart, an http or https URL, or with --repo the name of a chart
     #[arg(value_name = "[NAME] CHART", required = true, num_args = 1..)]
     pub(super) words: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) place: ChartArgs,
 
     #[command(flatten)]
     pub(super) values: ValuesArgs,
@@ -176,6 +184,14 @@ pub(super) struct Template {
     #[arg(long, value_name = "FORMAT", default_value = "text", requires = "explain")]
     pub(super) explain_format: ExplainFormat,
 
+    /// Change the manifests: a plugin of type postrenderer/v1, or with --helm-compat 3 a program
+    #[arg(long, value_name = "NAME|PROGRAM")]
+    pub(super) post_renderer: Vec<String>,
+
+    /// An argument of the post-renderer; can be given several times
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub(super) post_renderer_args: Vec<String>,
+
     /// Let templates look up host names
     #[arg(long)]
     pub(super) enable_dns: bool,
@@ -232,8 +248,11 @@ pub(super) enum Show {
 /// Arguments of the commands of `gitops helm show`.
 #[derive(Debug, Args)]
 pub(super) struct ShowChart {
-    /// A directory or a .tgz file
+    /// A directory, a .tgz file, repository/chart, oci://host/path/chart, an http or https URL, or
+    /// with --repo the name of a chart
     pub(super) chart: String,
+    #[command(flatten)]
+    pub(super) place: ChartArgs,
 }
 
 /// Arguments of `gitops helm package`.

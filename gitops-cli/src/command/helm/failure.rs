@@ -58,6 +58,7 @@ fn as_json(
     let code = match render {
         Some(RenderError::Template(_)) => "template",
         Some(RenderError::Manifest(_)) => "manifest",
+        Some(RenderError::PostRender { .. }) => "post-render",
         Some(RenderError::Schema(_)) => "schema",
         Some(RenderError::Values(_) | RenderError::Dependencies(_)) => "values",
         Some(RenderError::KubeVersion { .. }) => "kube-version",

@@ -4,8 +4,11 @@ mod args;
 mod dependency;
 mod failure;
 mod lint;
+mod locate;
 mod package;
+mod post_renderer;
 mod release_name;
+mod settings;
 mod show;
 mod template;
 mod values;
@@ -29,9 +32,9 @@ pub(crate) use world::World;
 pub(crate) fn run(helm: &Helm) -> ExitCode {
     let compat = helm.helm_compat.into();
     let done = match &helm.command {
-        HelmCommand::Template(args) => template::run(args, compat),
+        HelmCommand::Template(args) => template::run(args, &helm.settings, compat),
         HelmCommand::Lint(args) => lint::run(args, compat),
-        HelmCommand::Show(show) => show::run(show, compat),
+        HelmCommand::Show(show) => show::run(show, &helm.settings, compat),
         HelmCommand::Package(args) => package::run(args, compat),
         HelmCommand::Dependency(Dependency::List { chart }) => {
             dependency::list(chart.as_deref().unwrap_or("."), compat)
@@ -60,10 +63,15 @@ fn load_chart(path: &str, options: &LoadOptions) -> anyhow::Result<Chart> {
         check_archive(&shown, &archive)?;
         Chart::from_archive(&archive, options)?
     };
-    for warning in chart.all_warnings() {
-        anstream::eprintln!("{}", warning.log_line(options.compat));
-    }
+    warn_of(&chart, options.compat);
     Ok(chart)
+}
+
+/// Tells what should be otherwise in a chart.
+fn warn_of(chart: &Chart, compat: Compat) {
+    for warning in chart.all_warnings() {
+        anstream::eprintln!("{}", warning.log_line(compat));
+    }
 }
 
 /// The machine's files, and the place of a path among them.

@@ -4,9 +4,13 @@ use std::{io::Write as _, process::ExitCode};
 
 use gitops_helm::{Compat, LoadOptions, Show};
 
-use super::{args, load_chart};
+use super::{args, locate, settings::Settings};
 
-pub(super) fn run(show: &args::Show, compat: Compat) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    show: &args::Show,
+    settings: &Settings,
+    compat: Compat,
+) -> anyhow::Result<ExitCode> {
     let (what, chart) = match show {
         args::Show::All(args) => (Show::All, args),
         args::Show::Chart(args) => (Show::Chart, args),
@@ -16,7 +20,8 @@ pub(super) fn run(show: &args::Show, compat: Compat) -> anyhow::Result<ExitCode>
     };
     let mut options = LoadOptions::new(compat);
     options.any_version = true;
-    let text = load_chart(&chart.chart, &options)?.show(what, compat)?;
+    let chart = locate::chart(chart.chart.trim(), &chart.place, settings, &options)?;
+    let text = chart.show(what, compat)?;
     std::io::stdout().write_all(&text)?;
     Ok(ExitCode::SUCCESS)
 }

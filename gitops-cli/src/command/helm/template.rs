@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use gitops_core::Scope;
+use gitops_core::{Scope, quoted};
 use gitops_helm::{
     Capabilities, Chart, Compat, KubeVersion, LoadOptions, Release, ReleaseInfo, RenderError,
     RenderOptions, Shown, missing_dependencies, render,
@@ -19,24 +19,38 @@ use gitops_template::bytes::to_bytes;
 use super::{
     args::Template,
     failure::NotRendered,
-    release_name,
+    locate, post_renderer, release_name,
+    settings::Settings,
     values::{self, Collected},
     world::World,
 };
 use crate::command::report::ExplainFormat;
 
-pub(super) fn run(args: &Template, compat: Compat) -> anyhow::Result<ExitCode> {
-    let text = output(args, compat)?;
+pub(super) fn run(
+    args: &Template,
+    settings: &Settings,
+    compat: Compat,
+) -> anyhow::Result<ExitCode> {
+    let text = output(args, settings, compat)?;
     std::io::stdout().write_all(&to_bytes(&text))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn output(args: &Template, compat: Compat) -> anyhow::Result<String> {
+fn output(args: &Template, settings: &Settings, compat: Compat) -> anyhow::Result<String> {
+    let post_renderer = match &args.post_renderer[..] {
+        [] => None,
+        [name] => Some(post_renderer::find(name, &args.post_renderer_args, settings, compat)?),
+        [.., name] => bail!(
+            "invalid argument {} for \"--post-renderer\" flag: cannot specify --post-renderer flag \
+             more than once",
+            quoted(name)
+        ),
+    };
     let capabilities = capabilities(args, compat)?;
     let (name, place) = release_name::name_and_chart(args)?;
     let tracing = args.explain.is_some();
     let Collected { values, given } = values::collect(&args.values, compat, tracing)?;
-    let chart = load(place.trim(), compat)?;
+    let chart = load(place.trim(), args, settings, compat)?;
     release_name::check(&name).with_context(|| match compat {
         Compat::Helm4 => format!("release name check failed: release name {name:?}"),
         Compat::Helm3 => format!("release name {name:?}"),
@@ -51,6 +65,7 @@ fn output(args: &Template, compat: Compat) -> anyhow::Result<String> {
     options.capabilities = capabilities;
     options.skip_schema_validation = args.skip_schema_validation;
     options.trace = tracing;
+    options.post_renderer = post_renderer;
     let world = World { dns: args.enable_dns };
     let rendered = render(chart, &values, &release, &options, &world, &Scope::background())
         .map_err(|error| described(error, args.debug))?;
@@ -93,8 +108,13 @@ fn capabilities(args: &Template, compat: Compat) -> anyhow::Result<Capabilities>
     Ok(capabilities)
 }
 
-fn load(place: &str, compat: Compat) -> anyhow::Result<Chart> {
-    let chart = super::load_chart(place, &LoadOptions::new(compat))?;
+fn load(
+    place: &str,
+    args: &Template,
+    settings: &Settings,
+    compat: Compat,
+) -> anyhow::Result<Chart> {
+    let chart = locate::chart(place, &args.place, settings, &LoadOptions::new(compat))?;
     match chart.metadata.kind.as_str() {
         "" | "application" => {}
         kind => bail!("{kind} charts are not installable"),
@@ -130,7 +150,10 @@ fn load(place: &str, compat: Compat) -> anyhow::Result<Chart> {
 fn described(error: RenderError, debug: bool) -> anyhow::Error {
     let rendered = matches!(
         error,
-        RenderError::Template(_) | RenderError::Manifest(_) | RenderError::KubeVersion { .. }
+        RenderError::Template(_)
+            | RenderError::Manifest(_)
+            | RenderError::PostRender { .. }
+            | RenderError::KubeVersion { .. }
     );
     let advice =
         if rendered && !debug { "\n\nUse --debug flag to render out invalid YAML" } else { "" };

@@ -7,8 +7,9 @@ use gitops_core::one_line;
 use gitops_helm::{
     Compat, GivenValues, SetMode, Values, merge, read_values, set, set_file, set_json,
 };
+use url::Url;
 
-use super::args::ValuesArgs;
+use super::{args::ValuesArgs, locate};
 
 /// What was given besides the chart.
 pub(super) struct Collected {
@@ -93,6 +94,10 @@ fn read(path: &str) -> anyhow::Result<Vec<u8>> {
         let mut text = Vec::new();
         std::io::stdin().read_to_end(&mut text)?;
         return Ok(text);
+    }
+    if path.starts_with("http://") || path.starts_with("https://") {
+        let url = Url::parse(path).context("the address of the values is malformed")?;
+        return locate::values_file(&url);
     }
     fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => anyhow!("open {path}: no such file or directory"),

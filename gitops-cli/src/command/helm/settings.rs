@@ -1,0 +1,105 @@
+//! Where Helm keeps what it knows: its repositories, logins and plugins.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::anyhow;
+use clap::Args;
+use gitops_source::DockerConfig;
+use gitops_yaml::Node;
+
+/// Helm's files on this machine.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Settings {
+    /// The file with the names and addresses of repositories
+    #[arg(long, global = true, env = "HELM_REPOSITORY_CONFIG", value_name = "FILE", hide = true)]
+    repository_config: Option<PathBuf>,
+    /// The file with the logins at registries
+    #[arg(long, global = true, env = "HELM_REGISTRY_CONFIG", value_name = "FILE", hide = true)]
+    registry_config: Option<PathBuf>,
+    #[arg(long, global = true, env = "HELM_PLUGINS", hide = true)]
+    plugins: Option<std::ffi::OsString>,
+    #[arg(long, global = true, env = "HELM_CONFIG_HOME", hide = true)]
+    helm_config_home: Option<PathBuf>,
+    #[arg(long, global = true, env = "HELM_DATA_HOME", hide = true)]
+    helm_data_home: Option<PathBuf>,
+    #[arg(long, global = true, env = "XDG_CONFIG_HOME", hide = true)]
+    config_home: Option<PathBuf>,
+    #[arg(long, global = true, env = "XDG_DATA_HOME", hide = true)]
+    data_home: Option<PathBuf>,
+    #[arg(long, global = true, env = "HOME", hide = true)]
+    user_home: Option<PathBuf>,
+}
+
+/// A repository that has a name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NamedRepository {
+    pub(super) url: String,
+    pub(super) username: String,
+    pub(super) password: String,
+    pub(super) authorities: String,
+    pub(super) certificate: String,
+    pub(super) key: String,
+    pub(super) pass_credentials: bool,
+}
+
+impl Settings {
+    fn config(&self) -> Option<PathBuf> {
+        let xdg = || Some(self.config_home.as_ref()?.join("helm"));
+        let own = || Some(self.user_home.as_ref()?.join(".config/helm"));
+        self.helm_config_home.clone().or_else(xdg).or_else(own)
+    }
+
+    /// The directories in which plugins stand.
+    pub(super) fn plugins(&self) -> Vec<PathBuf> {
+        if let Some(list) = self.plugins.as_ref().filter(|list| !list.is_empty()) {
+            return std::env::split_paths(list).collect();
+        }
+        let xdg = || Some(self.data_home.as_ref()?.join("helm"));
+        let own = || Some(self.user_home.as_ref()?.join(".local/share/helm"));
+        let data = self.helm_data_home.clone().or_else(xdg).or_else(own);
+        data.map(|data| data.join("plugins")).into_iter().collect()
+    }
+
+    /// The repository of a name.
+    pub(super) fn repository(&self, name: &str) -> anyhow::Result<NamedRepository> {
+        let missing = || anyhow!("repo {name} not found");
+        let own = || Some(self.config()?.join("repositories.yaml"));
+        let file = self.repository_config.clone().or_else(own).ok_or_else(missing)?;
+        let text = fs::read(&file).map_err(|_| missing())?;
+        let node = gitops_yaml::read(&text).map_err(|error| {
+            anyhow!("couldn't load repositories file ({}): {error}", file.display())
+        })?;
+        let repositories = node.get("repositories").and_then(Node::as_sequence).unwrap_or_default();
+        let found = repositories
+            .iter()
+            .find(|found| found.get("name").and_then(Node::text) == Some(name))
+            .ok_or_else(missing)?;
+        let text = |key: &str| found.get(key).and_then(Node::text).unwrap_or_default().to_owned();
+        Ok(NamedRepository {
+            url: text("url"),
+            username: text("username"),
+            password: text("password"),
+            authorities: text("caFile"),
+            certificate: text("certFile"),
+            key: text("keyFile"),
+            pass_credentials: found.get("pass_credentials_all").and_then(Node::as_bool)
+                == Some(true),
+        })
+    }
+
+    /// The logins at registries: Helm's own, and those of Docker.
+    pub(super) fn logins(&self) -> DockerConfig {
+        let own = || Some(self.config()?.join("registry/config.json"));
+        let docker = self.user_home.as_ref().map(|home| home.join(".docker/config.json"));
+        let files = [docker, self.registry_config.clone().or_else(own)];
+        let mut logins = DockerConfig::default();
+        for file in files.into_iter().flatten() {
+            if let Some(found) =
+                fs::read(file).ok().and_then(|json| DockerConfig::parse(&json).ok())
+            {
+                logins.merge(found);
+            }
+        }
+        logins
+    }
+}
