@@ -50,10 +50,15 @@ fn writes_a_file_for_each_object() {
 fn errors_name_the_file_and_the_exit_code_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
-    fs::write(root.join("kustomization.yaml"), "resources: [absent.yaml]\n").unwrap();
+    fs::write(root.join("kustomization.yaml"), "commonLabels: {a: b}\nresources: [absent.yaml]\n")
+        .unwrap();
     let (code, out, errors) = gitops(&["kustomize", "build", "."], root);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(errors.contains("absent.yaml"), "{errors}");
+    // What was remarked before stands before it.
+    let lines: Vec<&str> = errors.lines().collect();
+    assert!(lines[0].starts_with("# Warning: 'commonLabels' is deprecated."), "{errors}");
+    assert!(lines[1].starts_with("Error: accumulating resources: "), "{errors}");
     let (code, _, errors) = gitops(&["kustomize", "build", "nowhere"], root);
     assert_eq!(code, Some(1));
     assert!(

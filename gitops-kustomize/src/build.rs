@@ -103,8 +103,8 @@ impl Default for BuildOptions {
 /// The same files give the same bytes. Nothing is shared between builds: any number may run at once.
 ///
 /// # Errors
-/// [`Error`] in kustomize's words, with the place and the chain of kustomizations. Nothing of the
-/// build is returned then.
+/// [`Error`] in kustomize's words, with the place and the chain of kustomizations. Of the build only
+/// its warnings are returned then, by [`Error::warnings`].
 pub fn build(
     tree: &dyn Tree,
     path: &Path,
@@ -150,9 +150,9 @@ fn build_as<T>(
     };
     let loader = Loader::open(tree, path, options).map_err(place)?;
     let mut build = Build::new(options, scope);
-    let target = Target::load(&mut build, loader).map_err(place)?;
-    let outcome = build.run(target, finish)?;
-    Ok((outcome, build.warnings))
+    let target = Target::load(&mut build, loader).map_err(place);
+    let outcome = target.and_then(|target| build.run(target, finish));
+    build.finish(outcome)
 }
 
 /// Builds a directory with a kustomization that the caller made, of a document if there is one.
@@ -165,9 +165,9 @@ pub(crate) fn build_from(
     scope: &Scope,
 ) -> Result<Rendered, Error> {
     let mut build = Build::new(options, scope);
-    let target = Target::new(loader, file, file_name, document)?;
-    let manifests = build.run(target, finish::manifests)?;
-    Ok(Rendered { manifests, warnings: build.warnings })
+    let target = Target::new(loader, file, file_name, document);
+    let outcome = target.and_then(|target| build.run(target, finish::manifests));
+    build.finish(outcome).map(|(manifests, warnings)| Rendered { manifests, warnings })
 }
 
 /// One build while it runs.
@@ -229,6 +229,14 @@ impl<'b> Build<'b> {
             (None, Reorder::None) => {}
         }
         finish(set, target.file(), self).map_err(|error| target.place(error, Entry::UNKNOWN))
+    }
+
+    /// Adds the warnings, also to a failure.
+    fn finish<T>(self, outcome: Result<T>) -> Result<(T, Vec<Warning>)> {
+        match outcome {
+            Ok(outcome) => Ok((outcome, self.warnings)),
+            Err(error) => Err(error.with_warnings(self.warnings)),
+        }
     }
 
     /// What follows when all resources are there.

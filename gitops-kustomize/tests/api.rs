@@ -285,3 +285,20 @@ fn the_text_alone_is_the_same() {
     let other = build(&tree, "".as_ref(), &BuildOptions::default(), &scope).unwrap_err();
     assert_eq!(format!("{error:#}"), format!("{other:#}"));
 }
+
+#[test]
+fn a_failure_brings_the_warnings_before_it() {
+    let tree = MemoryTree::from_iter([
+        ("kustomization.yaml", "resources: [base, missing.yaml]\n"),
+        ("base/kustomization.yaml", "commonLabels: {a: b}\n"),
+    ]);
+    let error =
+        build(&tree, "".as_ref(), &BuildOptions::default(), &Scope::background()).unwrap_err();
+    let [warning] = error.warnings() else { panic!("{:?}", error.warnings()) };
+    assert_eq!(warning.place.as_ref().unwrap().to_string(), "base/kustomization.yaml:1:15");
+    let json = error.to_json();
+    assert_eq!(json["warnings"][0]["place"]["file"], "base/kustomization.yaml");
+    assert_eq!(json["file"], "kustomization.yaml");
+    let moved = error.map_files(|file| format!("x/{file}"));
+    assert_eq!(&*moved.warnings()[0].place.as_ref().unwrap().file, "x/base/kustomization.yaml");
+}

@@ -182,6 +182,8 @@ impl Error {
         for place in details.chain.iter_mut().chain(&mut details.related) {
             place.map_file(&mut name);
         }
+        let places = details.warnings.iter_mut().filter_map(|warning| warning.place.as_mut());
+        places.for_each(|place| place.map_file(&mut name));
         self
     }
 }

@@ -11,6 +11,8 @@ pub(crate) use location::Entry;
 pub use location::Location;
 use place::Part;
 
+use crate::manifests::Warning;
+
 /// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -74,6 +76,8 @@ struct Details {
     trail: Vec<Part>,
     /// Kustomizations on the way, the failing one first.
     chain: Vec<Location>,
+    /// What the build remarked before it failed.
+    warnings: Vec<Warning>,
 }
 
 impl Error {
@@ -207,6 +211,13 @@ impl Error {
         self
     }
 
+    /// Adds what the build remarked before it failed.
+    #[must_use]
+    pub(crate) fn with_warnings(mut self, warnings: Vec<Warning>) -> Self {
+        self.0.details.warnings.extend(warnings);
+        self
+    }
+
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -251,6 +262,11 @@ impl Error {
     /// led on.
     pub fn chain(&self) -> impl DoubleEndedIterator<Item = &Location> {
         self.0.details.chain.iter().rev()
+    }
+
+    /// What the build remarked before it failed, in order.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.0.details.warnings
     }
 }
 

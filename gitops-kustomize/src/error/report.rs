@@ -41,6 +41,7 @@ impl Error {
     /// | `chain` | the kustomizations from the one that was built to the failing one, each `{file, line, column}` of the entry that led on |
     /// | `related` | another place to look at, `{file, line, column}` or `null` |
     /// | `expected`, `hint` | texts for people, or `null` |
+    /// | `warnings` | what the build remarked before, each `{message, place}` with `{file, line, column}` or `null` |
     pub fn to_json(&self) -> Value {
         json!({
             "code": self.kind().code(),
@@ -53,6 +54,10 @@ impl Error {
             "related": self.related().map(Location::to_json),
             "expected": self.expected(),
             "hint": self.hint(),
+            "warnings": self.warnings().iter().map(|warning| json!({
+                "message": warning.message,
+                "place": warning.place.as_ref().map(Location::to_json),
+            })).collect::<Vec<_>>(),
         })
     }
 }

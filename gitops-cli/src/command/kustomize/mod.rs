@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
                 serde_json::json!({
                     "code": "io", "message": format!("{error:#}"), "file": none, "line": none,
                     "column": none, "object": none, "chain": [], "related": none, "expected": none,
-                    "hint": none,
+                    "hint": none, "warnings": [],
                 })
             );
             Ok(ExitCode::FAILURE)
@@ -69,15 +69,16 @@ fn print(args: &Build) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let built = render(directory, &options, build);
-    let explained = built.and_then(|Rendered { manifests, warnings }| {
-        let question = args.explain.as_deref();
-        let explanation = question.map(|question| manifests.explain(question)).transpose()?;
-        Ok(((manifests, explanation), warnings))
-    });
-    let Some((manifests, explanation)) = told(explained, shown, args.error_format) else {
+    let built = built.map(|Rendered { manifests, warnings }| (manifests, warnings));
+    let Some(manifests) = told(built, shown, args.error_format) else {
         return Ok(ExitCode::FAILURE);
     };
-    if let Some(explanation) = explanation.map(|explanation| explanation.map_files(shown)) {
+    if let Some(question) = &args.explain {
+        let explained = manifests.explain(question).map(|explanation| (explanation, Vec::new()));
+        let Some(explanation) = told(explained, shown, args.error_format) else {
+            return Ok(ExitCode::FAILURE);
+        };
+        let explanation = explanation.map_files(shown);
         let text = match args.explain_format {
             ExplainFormat::Text => explanation.to_string(),
             ExplainFormat::Json => explanation.to_json().to_string(),
@@ -201,8 +202,11 @@ fn warn(warning: &Warning, format: ErrorFormat) {
     }
 }
 
-/// Writes a failure to stderr.
+/// Writes a failure to stderr, and what the build remarked before it.
 fn tell(error: &Error, format: ErrorFormat) {
+    if resolved(format) != ErrorFormat::Json {
+        error.warnings().iter().for_each(|warning| warn(warning, format));
+    }
     match resolved(format) {
         ErrorFormat::Json => anstream::eprintln!("{}", error.to_json()),
         ErrorFormat::Full => anstream::eprintln!("Error: {error:#}"),
