@@ -5,34 +5,6 @@ speed.py --gitops BIN --peer BIN --shared DIR --work DIR [--rounds N] [--only NA
 Each line is the better of N rounds; both programs must give the same bytes. --slow adds the cases that take the
 original minutes. The last column says what the project promises.
 """
-import argparse, json, os, pathlib, subprocess, sys, tempfile
-
-
-def run(command):
-    """CPU seconds, exit status and standard output."""
-    with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        out.seek(0)
-        return usage.ru_utime + usage.ru_stime, status, out.read()
-
-
-def memory(command):
-    """The largest resident set in bytes; 0 where there is no GNU time. A child of this program would count what
-    this program occupies."""
-    if not os.path.exists("/usr/bin/time"):
-        return 0
-    with tempfile.NamedTemporaryFile() as told:
-        timed = ["/usr/bin/time", "-f", "%M", "-o", told.name, *command]
-        subprocess.run(timed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return int(told.read().split()[-1]) * 1024
-
-
-def best(command, rounds):
-    runs = [run(command) for _ in range(rounds)]
-    return min(r[0] for r in runs), memory(command), runs[0][1], runs[0][2]
-
-
 def size(directory):
     return sum(f.stat().st_size for f in pathlib.Path(directory).rglob("*") if f.is_file())
 
@@ -82,32 +54,16 @@ def kubeflow(work):
 
 
 def real(work, shared):
-    subprocess.run([sys.executable, shared / "corpus/check.py", "unpack", "--root", work / "corpus"], check=True,
-                   stdout=subprocess.DEVNULL)
-    for cases in sorted((work / "corpus/kustomize/real").glob("*/cases.json")):
+    for cases in sorted((unpack(work, shared) / "kustomize/real").glob("*/cases.json")):
         for case in json.loads(cases.read_text())["cases"]:
             if "expected" in case:
                 yield cases.parent / "fs" / case["build_path"]
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    for name in ("gitops", "peer", "shared", "work"):
-        parser.add_argument("--" + name, type=pathlib.Path, required=True)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--slow", action="store_true")
-    a = parser.parse_args()
+    a, wanted = arguments()
     ours, theirs = [str(a.gitops), "kustomize", "build"], [str(a.peer), "build"]
-    only = set(filter(None, a.only.split(",")))
-    wanted = lambda name: not only or name in only
-    print(f"{'case':<16}{'ours':>12}{'original':>14}{'ratio':>9}{'memory':>12}{'original':>12}  promised")
-
-    def line(name, mine, other, promise, note=""):
-        ratio = f"{other[0] / mine[0]:.0f}x" if other else ""
-        cpu, rss = (f"{other[0] * 1e3:.1f} ms", f"{other[1] / 2**20:.1f} MiB") if other else ("", "")
-        print(f"{name:<16}{mine[0] * 1e3:>9.1f} ms{cpu:>14}{ratio:>9}{mine[1] / 2**20:>8.1f} MiB{rss:>12}  {promise}{note}", flush=True)
-
+    heading()
     if wanted("start"):
         line("start", best([str(a.gitops), "--version"], 20), best([str(a.peer), "version"], 20), "<= 3 ms")
     if wanted("real"):

@@ -19,8 +19,8 @@ Commands:
   peers    build the originals (kustomize, helm, …) into target/peers, where Go is installed
   schema   make the table of merge keys of gitops-yaml
   corpus   compare target/release/gitops with kustomize's bytes  [options of check.py]
-  speed    CPU time and memory of target/release/gitops beside kustomize's
-              [--rounds N] [--only start,real,kubeflow,full-1000] [--slow]
+  speed    CPU time and memory of target/release/gitops beside kustomize's and helm's
+              [--rounds N] [--only start,real,kubeflow,full-1000,trivial,podinfo,corpus] [--slow]
   builtin-kinds  rewrite the table of built-in kinds of gitops-apiserver  --openapi-v3 FILE
   real-input  reconcile public repositories, with gitops run and on a real kube-apiserver
               [options of rig up]

@@ -54,6 +54,9 @@ impl Version {
     /// Reads a version leniently, so that `1`, `v1.2` and `01.2.3` are versions. `None` when the
     /// text is no version.
     pub fn parse(text: &str) -> Option<Self> {
+        if text.len() > 256 {
+            return None;
+        }
         let mut scan = Scan { rest: text };
         scan.take('v');
         let mut core = [0; 3];
@@ -180,6 +183,12 @@ pub enum VersionRangeError {
     /// The text, or one side of `||`, is malformed.
     #[error("improper constraint: {}", quoted(.0))]
     Improper(String),
+    /// The text is longer than a range may be.
+    #[error("constraint string is too long (max 512 bytes)")]
+    TooLong,
+    /// There are more sides of `||` than a range may have.
+    #[error("too many constraint groups (max 32)")]
+    TooManyGroups,
     /// A term has the right shape but its version is none, such as `1x.0`.
     #[error("constraint parser error")]
     Term,
@@ -199,7 +208,14 @@ impl FromStr for VersionRange {
     type Err = VersionRangeError;
 
     fn from_str(text: &str) -> Result<Self, VersionRangeError> {
-        let groups = rewrite_hyphens(text).split("||").map(group).collect::<Result<_, _>>()?;
+        if text.len() > 512 {
+            return Err(VersionRangeError::TooLong);
+        }
+        let text = rewrite_hyphens(text);
+        if text.split("||").count() > 32 {
+            return Err(VersionRangeError::TooManyGroups);
+        }
+        let groups = text.split("||").map(group).collect::<Result<_, _>>()?;
         Ok(Self { groups })
     }
 }

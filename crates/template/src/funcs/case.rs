@@ -10,9 +10,12 @@ use crate::{Arguments, CallError, Context, Value, value::bytes::escaped_byte};
 
 type Outcome = Result<Value, CallError>;
 
-/// Go maps runes: a byte that is no text becomes the replacement character.
+/// Go reads runes: a byte that is no text becomes the replacement character.
+fn rune(c: char) -> char {
+    if escaped_byte(c).is_some() { char::REPLACEMENT_CHARACTER } else { c }
+}
+
 fn mapped(arguments: Arguments<'_>, map: impl FnMut(char) -> char) -> Outcome {
-    let rune = |c| if escaped_byte(c).is_some() { char::REPLACEMENT_CHARACTER } else { c };
     Ok(Value::from(arguments.text(0).chars().map(rune).map(map).collect::<String>()))
 }
 
@@ -75,7 +78,7 @@ fn is_connector(c: char) -> bool {
 /// further capitals become small. Connectors at the front stay, and of several together all but the
 /// last.
 pub(super) fn camelcase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    let text = arguments.text(0);
+    let text: String = arguments.text(0).chars().map(rune).collect();
     let body = text.trim_start_matches(is_connector);
     let mut out = String::with_capacity(text.len());
     out.push_str(&text[..text.len() - body.len()]);

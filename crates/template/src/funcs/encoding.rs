@@ -86,7 +86,8 @@ fn yaml_of(value: &Value, context: Option<&mut Context<'_>>) -> Result<String, R
         Refusal::Unsupported(message) => unsupported(message),
         stop @ Refusal::Stop(_) => stop,
     })?;
-    let mut text = to_yaml(&plain).map_err(|error| unsupported(error.message().to_owned()))?;
+    let mut text =
+        to_yaml(&plain).map_err(|error| Refusal::Unsupported(error.message().to_owned()))?;
     cut_line_break(&mut text);
     Ok(text)
 }

@@ -53,6 +53,9 @@ struct SemVer {
 
 impl SemVer {
     fn parse(text: &str, type_name: &'static str) -> Result<Self, String> {
+        if text.len() > 256 {
+            return Err("version string is too long (max 256 bytes)".to_owned());
+        }
         let parts = Parts::of(text).ok_or_else(|| "invalid semantic version".to_owned())?;
         let mut numbers = [0; 3];
         for (number, digits) in numbers.iter_mut().zip(parts.numbers) {
