@@ -76,6 +76,7 @@ pub async fn run(client: Client, options: EmbeddedOptions, scope: Scope) -> Resu
     let source = &options.source;
     let clock = Arc::clone(&options.clock);
     let store = source.store.open(source.algorithm, &source.ambient, clock)?;
+    store.clean().await.map_err(|error| StartError::io("clean", "storage", error))?;
     let context = |controller: &'static str, manager: &'static str| {
         let targets = EventTargets {
             controller: controller.to_owned(),

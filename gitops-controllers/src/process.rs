@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use gitops_core::{Backoff, Clock, Scope, SystemClock};
-use gitops_source::{Ambient, artifact_router};
+use gitops_source::{Ambient, ArtifactStore, artifact_router};
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
@@ -63,6 +63,8 @@ pub async fn source(args: SourceArgs, ambient: Ambient, scope: Scope) -> Result<
             let scope = process.context.scope.clone();
             tokio::spawn(serve(listener, server, scope));
         }
+        // Only now nobody else writes there.
+        clean(&*store).await?;
         source_controllers(&process.context, &settings, store, address).run().await;
         Ok(())
     };
@@ -100,6 +102,7 @@ pub async fn watcher(
             let scope = process.context.scope.clone();
             tokio::spawn(serve(listener, server, scope));
         }
+        clean(&*store).await?;
         let host = artifact_host;
         watcher_controllers(&process.context, &settings, store, address, host)?.run().await;
         Ok(())
@@ -297,6 +300,10 @@ impl Process {
         election.release().await;
         outcome
     }
+}
+
+async fn clean(store: &dyn ArtifactStore) -> Result<(), StartError> {
+    store.clean().await.map_err(|error| StartError::io("clean", "storage", error))
 }
 
 /// The address under which consumers reach the artifacts.

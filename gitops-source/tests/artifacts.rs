@@ -246,6 +246,19 @@ async fn serves_files_ranges_and_conditions() {
 }
 
 #[tokio::test]
+async fn what_is_half_written_goes_when_it_is_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    let artifact = put(&disk(root.path()), 1, "x").await;
+    let half = root.path().join(key().directory()).join(".put-half");
+    std::fs::write(&half, "half").unwrap();
+    let store = disk(root.path());
+    assert!(half.exists(), "another process may be writing it");
+    store.clean().await.unwrap();
+    assert!(!half.exists());
+    assert!(root.path().join(artifact.path()).exists());
+}
+
+#[tokio::test]
 async fn serves_nothing_else() {
     let outer = tempfile::tempdir().unwrap();
     std::fs::write(outer.path().join("secret"), "secret").unwrap();

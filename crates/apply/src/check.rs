@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Action, ApiError, Applier, ApplyError, ApplyOptions, Planned, Resource,
-    applier::{APPLY_PATCH, JSON_PATCH},
+    applier::{APPLY_PATCH, JSON_PATCH, VALIDATION},
     cluster::Answer,
     drift,
     ignore::IgnoreRules,
@@ -337,7 +337,7 @@ impl Applier {
     ) -> Result<Answer, ApiError> {
         let manager = crate::discovery::escape(&options.field_manager);
         let path = resource.object_path(&id.namespace, &id.name);
-        let path = format!("{path}?dryRun=All&fieldManager={manager}&force=true");
+        let path = format!("{path}?dryRun=All&fieldManager={manager}&force=true&{VALIDATION}");
         self.cluster.send(Method::PATCH, &path, Some(APPLY_PATCH), body).await
     }
 

@@ -134,6 +134,25 @@ impl Discovery {
         }
     }
 
+    /// Every kind, in the version that its group prefers. Groups that do not answer are left out.
+    ///
+    /// # Errors
+    /// When the API server does not tell its groups.
+    pub async fn all(&self, cluster: &Cluster) -> Result<Vec<Arc<Resource>>, ApiError> {
+        let groups = cluster.get_json::<serde_json::Value>("/apis").await?;
+        let preferred = groups["groups"].as_array().into_iter().flatten();
+        let preferred =
+            preferred.filter_map(|group| group["preferredVersion"]["groupVersion"].as_str());
+        let mut all = Vec::new();
+        for api_version in std::iter::once("v1").chain(preferred) {
+            match ask(cluster, api_version).await {
+                Ok(served) => all.extend(served.kinds.into_values()),
+                Err(error) => tracing::warn!(api_version, %error, "kinds not known"),
+            }
+        }
+        Ok(all)
+    }
+
     /// Forgets a group's kinds, because its definitions changed.
     pub fn forget(&self, group: &str) {
         self.known.write().retain(|api_version, _| {

@@ -27,7 +27,8 @@
 //!   [`Cluster::impersonate`] and [`Cluster::from_kubeconfig`] act as somebody else.
 //! * [`Applier`]: [`plan`](Applier::plan), [`apply`](Applier::apply), [`delete`](Applier::delete),
 //!   [`wait`](Applier::wait). [`ApplyOptions`] say how; a [`ChangeSet`] tells what was done.
-//! * [`Inventory`]: what an owner owns, and what of it went.
+//! * [`Inventory`]: what an owner owns, and what of it went; [`Applier::find_owned`] makes one from
+//!   the labels of what is there.
 //! * [`health`]: when an object counts as ready; [`HealthChecks`] adds CEL expressions.
 //! * [`Record`]: remembers what was applied, so that a turn in which nothing changed costs no
 //!   request.
@@ -58,6 +59,7 @@ mod normalize;
 mod object;
 mod options;
 mod order;
+mod owned;
 mod plan;
 mod record;
 mod undeclared;

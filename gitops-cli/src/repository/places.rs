@@ -1,10 +1,11 @@
 //! Where in the repository an object is written: file and line.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
+use gitops_controllers::runtime::Place;
 use gitops_core::{EntryKind, Tree};
 
 /// More objects are not remembered.
@@ -13,9 +14,12 @@ const OBJECTS_LIMIT: usize = 100_000;
 /// Files over this size hold data, not manifests.
 const FILE_LIMIT: usize = 4 << 20;
 
-/// The places of all objects of a tree, by kind and name.
+/// The places of the objects of a tree: as the builds told them, and of what was not built, by kind
+/// and name.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
+    /// By `Kind/namespace/name`.
+    pub(crate) built: BTreeMap<String, Place>,
     known: HashMap<(String, String), Vec<(PathBuf, u32)>>,
     count: usize,
 }
@@ -28,9 +32,14 @@ impl Places {
         places
     }
 
-    /// `file:line` of the object, if there is exactly one of that kind and name. A name may have
-    /// grown a prefix and a suffix on its way; then the longest that it contains is taken.
-    pub(crate) fn find(&self, kind: &str, name: &str) -> Option<String> {
+    /// `file:line` of the object with an id `Kind/namespace/name` or `Kind/name`, as its build told
+    /// it. Of what was not built, if there is exactly one of that kind and name; a name may have
+    /// grown a prefix and a suffix on its way, then the longest that it contains is taken.
+    pub(crate) fn find(&self, id: &str) -> Option<String> {
+        if let Some(place) = self.built.get(id) {
+            return Some(format!("{}:{}", place.file, place.line));
+        }
+        let (kind, name) = (id.split('/').next()?, id.rsplit('/').next()?);
         let exact = self.known.get(&(kind.to_owned(), name.to_owned()));
         let found = exact.or_else(|| {
             let within = self.known.iter().filter(|((of, base), _)| {
@@ -85,6 +94,8 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use gitops_core::MemoryTree;
 
     use super::*;
@@ -102,9 +113,13 @@ mod tests {
             ),
             ("broken.yaml", "a: [\n"),
         ]);
-        let places = Places::of(&tree);
-        assert_eq!(places.find("ConfigMap", "one").unwrap(), "a/b.yaml:1");
-        assert_eq!(places.find("Secret", "dev-web-7f9k").unwrap(), "a/b.yaml:4");
-        assert_eq!(places.find("ConfigMap", "twice"), None, "it could be either");
+        let mut places = Places::of(&tree);
+        assert_eq!(places.find("ConfigMap/ns/one").unwrap(), "a/b.yaml:1");
+        assert_eq!(places.find("Secret/ns/dev-web-7f9k").unwrap(), "a/b.yaml:4");
+        assert_eq!(places.find("ConfigMap/ns/twice"), None, "it could be either");
+        let place = Place { file: Arc::from("c.yaml"), line: 4 };
+        places.built.insert("ConfigMap/ns/twice".into(), place);
+        assert_eq!(places.find("ConfigMap/ns/twice").unwrap(), "c.yaml:4");
+        assert_eq!(places.find("ConfigMap/other/twice"), None, "that one was not built");
     }
 }

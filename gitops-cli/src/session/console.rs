@@ -326,10 +326,9 @@ fn named_in(message: &str, places: &Places) -> Vec<String> {
     let words = message.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ',' | ';'));
     let mut found: Vec<String> = words
         .filter_map(|word| {
-            let parts: Vec<&str> = word.trim_end_matches([':', '.']).split('/').collect();
-            let is_kind = parts[0].starts_with(|c: char| c.is_ascii_uppercase());
-            let (kind, name) = (parts[0], *parts.last()?);
-            (is_kind && matches!(parts.len(), 2 | 3)).then(|| places.find(kind, name))?
+            let id = word.trim_end_matches([':', '.']);
+            let is_kind = id.starts_with(|c: char| c.is_ascii_uppercase());
+            (is_kind && matches!(id.split('/').count(), 2 | 3)).then(|| places.find(id))?
         })
         .collect();
     found.dedup();

@@ -5,6 +5,7 @@ mod console;
 mod edits;
 mod model;
 mod objects;
+mod origins;
 
 use std::{
     collections::BTreeMap,
@@ -15,6 +16,7 @@ use std::{
 
 use gitops_controllers::{
     embed::{self, EmbeddedOptions},
+    runtime::Observer,
     source::SourceOverride,
     wire,
 };
@@ -41,6 +43,7 @@ pub(crate) use cluster::Install;
 pub(crate) use console::{Console, print_report, print_summary};
 use model::{Item, Model, State, Wanted};
 use objects::Objects;
+use origins::Origins;
 
 /// How often the state is looked at even if nothing seems to happen.
 const GLANCE: Duration = Duration::from_millis(500);
@@ -119,6 +122,8 @@ pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<End> {
     let own = Arc::new(Own { urls, tree: Arc::clone(&plan.tree) });
     let scope = Scope::background();
     let mut options = EmbeddedOptions::new(wire::overlay_build());
+    let origins = Arc::new(Origins::default());
+    options.observer = Arc::clone(&origins) as Arc<dyn Observer>;
     options.source.overrides = Some(Arc::clone(&own) as Arc<dyn SourceOverride>);
     options.kustomize.options.dependency_interval = DEPENDENCY;
     options.timing.dependency = DEPENDENCY;
@@ -128,7 +133,7 @@ pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<End> {
     let changed = Arc::new(Notify::new());
     let sources = watch(client, "GitRepository", &changed, &scope)?;
     let kustomizations = watch(client, "Kustomization", &changed, &scope)?;
-    let view = View { own, sources, kustomizations };
+    let view = View { own, origins, sources, kustomizations };
     let _ = tokio::join!(view.sources.wait_until_ready(), view.kustomizations.wait_until_ready());
     for id in view.own_sources() {
         cluster::ask(client, &id, &token(0)).await?;
@@ -145,7 +150,7 @@ pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<End> {
     };
     console.clear();
     let ending = async {
-        let end = conclude(&plan, result, &objects).await;
+        let end = conclude(&plan, &view, result, &objects).await;
         scope.cancel();
         // The reconcilers end their writes. A failed start is the reason of everything else.
         match tokio::time::timeout(Duration::from_secs(5), reconcilers).await {
@@ -161,6 +166,7 @@ pub(crate) async fn run(plan: Plan, console: &Console) -> anyhow::Result<End> {
 
 async fn conclude(
     plan: &Plan,
+    view: &View,
     model: anyhow::Result<Model>,
     objects: &Objects,
 ) -> anyhow::Result<End> {
@@ -169,14 +175,18 @@ async fn conclude(
         objects.write(&model, directory, plan.show_secrets).await?;
     }
     let unhealthy = objects.health(&model).await;
-    let places =
-        if model.is_ready() { Places::default() } else { Places::of(&*plan.tree.current().1) };
+    let mut places = Places::default();
+    if !model.is_ready() {
+        places = Places::of(&*plan.tree.current().1);
+        places.built = view.origins.places(&view.own_sources());
+    }
     Ok(End { model, unhealthy, places })
 }
 
 /// What the watches know.
 struct View {
     own: Arc<Own>,
+    origins: Arc<Origins>,
     sources: Store<DynamicObject>,
     kustomizations: Store<DynamicObject>,
 }
@@ -259,6 +269,9 @@ async fn follow(
                     }
                 }
             }
+        }
+        for warning in view.origins.take_warnings() {
+            console.say(&format!("! {warning}"));
         }
         let model = view.model();
         if model != told {

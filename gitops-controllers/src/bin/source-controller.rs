@@ -7,7 +7,8 @@ use gitops_core::Scope;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
+// The work waits for others most of the time, and each thread keeps memory of its own.
+#[tokio::main(worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let args = SourceArgs::parse();
     rustls::crypto::ring::default_provider().install_default().ok();

@@ -7,7 +7,7 @@ use gitops_api::{
 use gitops_apply::Applier;
 use gitops_core::{Class, Classify as _, ObjectId, Stage, one_line};
 
-use super::{connect, pipeline::Pipeline, problem::Problem, spec, turn::inventory};
+use super::{connect, pipeline::Pipeline, problem::Problem, spec};
 use crate::runtime::{Attempt, Notice};
 
 impl Pipeline {
@@ -35,7 +35,15 @@ impl Pipeline {
         if !spec::deletes_objects(object) {
             return Ok(());
         }
-        let objects = inventory(&status).objects().to_vec();
+        let owned = self.owned_before(object, attempt).await.map_err(|cause| {
+            let reason = gitops_api::meta::reason::RECONCILIATION_FAILED;
+            let problem = Problem::text(Stage::Finalize, reason, cause.class(), one_line(&cause));
+            Problem { event: Some("pruning for deleted resource failed".into()), ..problem }
+        })?;
+        let objects = owned.objects().to_vec();
+        if objects.is_empty() {
+            return Ok(());
+        }
         // Events carry the reason of the Ready condition as it stands.
         let ready = status.conditions.iter().find(|known| known.type_ == condition_type::READY);
         let reason = |otherwise: &str| match ready {

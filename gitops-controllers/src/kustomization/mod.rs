@@ -13,7 +13,8 @@
 //! # Guarantees
 //! *No orphans.* What is created is in the inventory before it exists: when a stage is about to
 //! change an object that the stored inventory lacks, the union of the old inventory and those
-//! objects is written first. What is pruned leaves the inventory only with the status that is
+//! objects is written first. Only a Kustomization's first turn leaves that out: should it not come to
+//! its end, the next one finds by their labels what it made. What is pruned leaves the inventory only with the status that is
 //! written after its deletion was confirmed. So at any moment the stored inventory holds
 //! everything that carries our labels, and a process that is killed anywhere finds all of it in the
 //! next turn. After a failed apply the union stays: Flux keeps the old inventory then, and forgets
@@ -43,6 +44,7 @@ mod fetch;
 mod finalize;
 mod history;
 mod known;
+mod owned;
 mod pipeline;
 mod problem;
 mod reconcile;

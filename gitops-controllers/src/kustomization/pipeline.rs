@@ -19,7 +19,7 @@ use super::{
     spec,
     turn::Turn,
 };
-use crate::runtime::{Attempt, Stop};
+use crate::runtime::{Attempt, Observer, Stop};
 
 /// What turns work with.
 #[derive(Clone, Debug)]
@@ -31,6 +31,7 @@ pub(crate) struct Pipeline {
     pub(crate) build: Arc<dyn Build>,
     pub(crate) known: Known,
     pub(crate) options: Arc<Options>,
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 impl Pipeline {

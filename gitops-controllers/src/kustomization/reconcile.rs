@@ -10,7 +10,7 @@ use gitops_apply::{Cluster, Record};
 use gitops_source::ArtifactFetcher;
 
 use super::{Options, fetch::Fetcher, known::Known, pipeline::Pipeline, seams::Build};
-use crate::runtime::{Attempt, Done, Notice, Reconcile, Stop, Turn};
+use crate::runtime::{Attempt, Done, Notice, Observer, Reconcile, Stop, Turn};
 
 /// The reconciler of Kustomizations.
 #[derive(Clone, Debug)]
@@ -27,9 +27,11 @@ impl Kustomizations {
         build: Arc<dyn Build>,
         known: Known,
         options: Arc<Options>,
+        observer: Arc<dyn Observer>,
     ) -> Self {
         let artifacts = Arc::new(Fetcher::new(fetcher));
-        Self { pipeline: Pipeline { cluster, record, artifacts, build, known, options } }
+        let pipeline = Pipeline { cluster, record, artifacts, build, known, options, observer };
+        Self { pipeline }
     }
 }
 

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
 use gitops_api::{kustomize::Kustomization, source::Artifact};
-use gitops_core::{Class, Scope, Tree};
+use gitops_core::{Class, ObjectId, Scope, Tree};
 use serde_json::Value;
 
 use super::Options;
+use crate::runtime::Place;
 
 /// Why there are no files.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,10 @@ pub struct Built {
     pub digest: String,
     /// The objects, in the order of the build.
     pub objects: Vec<Value>,
+    /// Where objects are written, as far as they are not generated.
+    pub places: Vec<(ObjectId, Place)>,
+    /// What a person should know, with its place where it has one.
+    pub warnings: Vec<String>,
 }
 
 /// Builds overlays.

@@ -10,7 +10,7 @@ use gitops_apply::{
 use gitops_core::ObjectId;
 use serde_json::Value;
 
-use super::Options;
+use super::{Options, owned::has_ended_a_turn};
 
 /// No health check and no deletion is given less time, whatever the spec says.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,7 +52,8 @@ pub(crate) fn deletes_objects(object: &Kustomization) -> bool {
         .status
         .as_ref()
         .and_then(|status| status.inventory.as_ref())
-        .is_some_and(|inventory| !inventory.entries.is_empty());
+        .is_some_and(|inventory| !inventory.entries.is_empty())
+        || !has_ended_a_turn(object);
     !object.spec.suspend
         && has_objects
         && match object.spec.deletion_policy.unwrap_or_default() {

@@ -61,7 +61,8 @@ impl Build for Plain {
             text.push_str(&String::from_utf8_lossy(&bytes));
             objects.push(serde_json::from_slice(&bytes).map_err(|_| "broken".to_owned())?);
         }
-        Ok(Built { digest: Digest::sha256(text.as_bytes()).to_string(), objects })
+        let digest = Digest::sha256(text.as_bytes()).to_string();
+        Ok(Built { digest, objects, ..Built::default() })
     }
 }
 
@@ -161,6 +162,7 @@ impl World {
                 build: Arc::new(Plain),
                 known: known.clone(),
                 options: Arc::new(options),
+                observer: Arc::new(NoObserver),
             },
         };
         let controller = Controller::new(reconciler, context, None, 2);

@@ -22,10 +22,10 @@ use super::{
     pipeline::{Pipeline, kustomization_id},
     problem::{Problem, Retry},
     seams::{Built, FetchError},
-    source::Resolved,
+    source::{self, Resolved},
     spec, variables,
 };
-use crate::runtime::{Attempt, Notice, Stop};
+use crate::runtime::{Attempt, Happening, Notice, Place, Stop};
 
 /// One turn of one Kustomization.
 pub(crate) struct Turn<'a> {
@@ -50,7 +50,9 @@ impl Turn<'_> {
         self.progress(attempt, Stage::Build, "Building manifests", revision);
         let Pipeline { cluster, options, .. } = self.pipeline;
         let applier = self.applier(connect::cluster(cluster, self.object, options).await?);
-        let Built { digest, mut objects } = self.build(tree, &attempt.scope).await?;
+        let Built { digest, mut objects, places, warnings } =
+            self.build(tree, &attempt.scope).await?;
+        self.tell_of_build(&digest, places, warnings, attempt);
         let entry = Applied {
             digest,
             revision: revision.clone(),
@@ -130,6 +132,28 @@ impl Turn<'_> {
         }
     }
 
+    /// Logs the warnings of a build that is not the one of the last turn.
+    fn tell_of_build(
+        &self,
+        digest: &str,
+        places: Vec<(ObjectId, Place)>,
+        warnings: Vec<String>,
+        attempt: &Attempt<Kustomization>,
+    ) {
+        if attempt.status.history.first().is_none_or(|last| last.digest != digest) {
+            for warning in &warnings {
+                tracing::warn!("{warning}");
+            }
+        }
+        let key = (spec::namespace(self.object).to_owned(), spec::name(self.object).to_owned());
+        self.pipeline.observer.happened(Happening::Built {
+            object: kustomization_id(&key),
+            source: source::id(self.object),
+            places,
+            warnings,
+        });
+    }
+
     async fn apply_and_prune(
         &self,
         applier: &Applier,
@@ -148,14 +172,24 @@ impl Turn<'_> {
         }
         let mut options = spec::apply_options(self.object, &self.pipeline.options);
         options.full_check = self.wants_full_check();
-        let old = inventory(&attempt.status);
+        let old = self.pipeline.owned_before(self.object, attempt).await;
+        let old = old.map_err(|error| failed(error.class(), error.to_string()))?;
+        let writes = !attempt.is_first || self.object.spec.kube_config.is_some();
         let journal = StatusJournal {
             pipeline: self.pipeline,
             object: self.object,
+            writes,
             stored: Mutex::new(old.clone()),
             written: Mutex::default(),
         };
+        let known = attempt.status.inventory.take();
+        if !writes {
+            // What stays in the draft if the apply panics.
+            let all = objects.iter().filter_map(|object| gitops_apply::object_id(object).ok());
+            set_inventory(&mut attempt.status, &all.collect());
+        }
         let result = applier.apply(objects, &options, &journal, &attempt.scope).await;
+        attempt.status.inventory = known;
         if let Some(written) = journal.written.into_inner() {
             attempt.wrote(written);
         }
@@ -315,6 +349,9 @@ fn noted<T>(
 struct StatusJournal<'a> {
     pipeline: &'a Pipeline,
     object: &'a Kustomization,
+    /// Without, what is lost if the process ends is found by its labels: see
+    /// [`Pipeline::owned_before`].
+    writes: bool,
     /// The inventory as it is stored.
     stored: Mutex<Inventory>,
     /// The Kustomization after the latest write.
@@ -332,6 +369,10 @@ impl Journal for StatusJournal<'_> {
             }
             union
         };
+        if !self.writes {
+            *self.stored.lock() = union;
+            return Ok(());
+        }
         let key = (spec::namespace(self.object).to_owned(), spec::name(self.object).to_owned());
         let patch = json!({"status": {"inventory": wire(&union)}});
         let (id, manager) = (kustomization_id(&key), &self.pipeline.options.status_manager);

@@ -43,6 +43,7 @@ pub fn controller(context: Context, parts: Parts) -> Controller<Kustomizations> 
         parts.build,
         known.clone(),
         Arc::new(options),
+        Arc::clone(&context.observer),
     );
     let controller = Controller::new(reconciler, context, parts.selector.as_deref(), parts.workers);
     known.connect(controller.cache(), controller.queue());

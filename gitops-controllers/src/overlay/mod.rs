@@ -9,12 +9,15 @@ use gitops_api::{
 };
 use gitops_core::{Digest, Scope, Tree, one_line};
 use gitops_kustomize::{
-    BuildOptions, Manifest,
+    BuildOptions, Manifest, Rendered, Warning,
     flux::{self, FluxImage, FluxOptions, FluxPatch, PatchTarget, Strategy, Substitution},
 };
 use gitops_yaml::Node;
 
-use crate::kustomization::{Build, Built, Options};
+use crate::{
+    kustomization::{Build, Built, Options},
+    runtime::Place,
+};
 
 /// Where artifacts seem to be unpacked, in messages: as if by Flux.
 const SHOWN_ROOT: &str = "/tmp/kustomization-0";
@@ -40,7 +43,8 @@ impl Build for Kustomize {
         let tree = Arc::clone(tree);
         let rendered =
             flux::render(tree, path(object), &flux_options(object), &build_options(), scope);
-        let mut manifests = rendered.map_err(|error| one_line(&error))?.manifests;
+        let Rendered { mut manifests, mut warnings } =
+            rendered.map_err(|error| one_line(&error))?;
         if let Some(post_build) = &object.spec.post_build {
             let vars = match variables {
                 Ok(variables) => variables.clone(),
@@ -56,11 +60,26 @@ impl Build for Kustomize {
             };
             let strict = options.strict_substitution;
             let substitution = Substitution { vars, strict, strategy, ..Default::default() };
-            flux::substitute(&mut manifests, &substitution).map_err(|error| one_line(&error))?;
+            let more = flux::substitute(&mut manifests, &substitution);
+            warnings.extend(more.map_err(|error| one_line(&error))?);
         }
         let digest = Digest::sha256(manifests.to_yaml().as_bytes()).to_string();
         let objects = manifests.to_json().into_iter().flat_map(expand).collect();
-        Ok(Built { digest, objects })
+        let places = manifests.iter().filter_map(|manifest| {
+            let source = manifest.source()?;
+            let place = Place { file: Arc::clone(&source.file), line: source.line };
+            Some((manifest.id().clone(), place))
+        });
+        let places = places.collect();
+        let warnings = warnings.iter().map(warning_text).collect();
+        Ok(Built { digest, objects, places, warnings })
+    }
+}
+
+fn warning_text(warning: &Warning) -> String {
+    match &warning.place {
+        Some(place) => format!("{place}: {warning}"),
+        None => warning.to_string(),
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Attempt<K: Kind> {
     pub status: K::Status,
     /// When the turn began.
     pub started: Timestamp,
+    /// No turn began with this object before, in no process: nothing was made for it.
+    pub is_first: bool,
     clock: Arc<dyn Clock>,
     facts: Vec<Fact>,
     metadata: BTreeMap<String, String>,
@@ -48,6 +50,7 @@ impl<K: Kind> Attempt<K> {
             scope,
             status,
             started: clock.now(),
+            is_first: false,
             clock,
             facts: Vec::new(),
             metadata: BTreeMap::new(),

@@ -118,18 +118,19 @@ struct Shared {
 
 /// A token bucket that may go into debt: who takes a token waits until it is there.
 #[derive(Debug)]
-struct Bucket {
+pub(super) struct Bucket {
     limit: RateLimit,
     tokens: f64,
     since: Instant,
 }
 
 impl Bucket {
-    fn new(limit: RateLimit) -> Self {
+    pub(super) fn new(limit: RateLimit) -> Self {
         Self { limit, tokens: f64::from(limit.burst), since: Instant::now() }
     }
 
-    fn take(&mut self) -> Duration {
+    /// Takes a token, and says after which time it is there.
+    pub(super) fn take(&mut self) -> Duration {
         if self.limit.per_second <= 0.0 {
             return Duration::ZERO;
         }

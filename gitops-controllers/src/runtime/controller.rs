@@ -5,16 +5,19 @@ use std::{
     time::Duration,
 };
 
-use gitops_api::meta::{annotation, condition_type::READY, condition_type::STALLED};
+use gitops_api::meta::annotation;
 use gitops_core::{Class, Failure, ObjectId, Stage};
 use kube::api::{ApiResource, DynamicObject};
 use serde_json::{Map, json};
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::JoinSet,
+};
 use tracing::Instrument;
 
 use super::{
-    Attempt, Before, Cache, Context, Fault, Happening, Involved, Key, Kind, Notice, Queue,
-    Reconcile, Requeue, Settled, Told, TurnResult,
+    Attempt, Before, Cache, Context, Fault, Happening, Key, Kind, Queue, Reconcile, Requeue,
+    TurnResult,
     asks::asks_for_turn,
     attempt::ProgressNote,
     base::{Base, Report},
@@ -39,15 +42,23 @@ use super::{
 /// 5. [`settle`] decides; one status patch writes what changed; events follow.
 ///
 /// # Guarantees
-/// An object is in one turn at a time. A turn sees at least what the turn before it wrote.
+/// An object is in one turn at a time. A turn sees at least what the turn before it wrote. No more
+/// than `workers` turns reconcile at a time; the finalizer before and the status after are written
+/// while others do.
 pub struct Controller<R: Reconcile> {
     reconciler: R,
-    context: Context,
-    cache: Arc<Cache>,
+    pub(super) context: Context,
+    pub(super) cache: Arc<Cache>,
     queue: Arc<Queue>,
     workers: usize,
+    /// One for each turn that may reconcile at a time.
+    slots: Semaphore,
     finalizer: &'static str,
 }
+
+/// How many turns for each slot: one that reconciles, and one whose finalizer or status is written
+/// meanwhile.
+const TURNS_PER_SLOT: usize = 2;
 
 impl<R: Reconcile> std::fmt::Debug for Controller<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -62,7 +73,9 @@ impl<R: Reconcile> Controller<R> {
         let queue = Arc::new(Queue::new(context.timing.backoff));
         let workers = workers.max(1);
         context.metrics.watch_queue(R::Kind::PROFILE.controller, workers, Arc::clone(&queue));
-        Self { reconciler, context, cache, queue, workers, finalizer: annotation::FINALIZER }
+        let slots = Semaphore::new(workers);
+        let finalizer = annotation::FINALIZER;
+        Self { reconciler, context, cache, queue, workers, slots, finalizer }
     }
 
     /// Uses a finalizer other than Flux's common one.
@@ -105,7 +118,7 @@ impl<R: Reconcile> Controller<R> {
             queue.add(&change.key, None);
         });
         let mut workers = JoinSet::new();
-        for _ in 0..controller.workers {
+        for _ in 0..controller.workers * TURNS_PER_SLOT {
             let controller = Arc::clone(&controller);
             workers.spawn(async move {
                 let scope = controller.context.scope.clone();
@@ -147,10 +160,7 @@ impl<R: Reconcile> Controller<R> {
     }
 
     async fn turn(&self, job: Job) -> (Next, TurnResult) {
-        let Some(object) = self.cache.get(&job.key) else {
-            return (Next::Rest, TurnResult::Success);
-        };
-        match self.try_turn(&job, object).await {
+        match self.try_job(&job).await {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(error = %gitops_core::one_line(&error), "Reconciler error");
@@ -159,11 +169,36 @@ impl<R: Reconcile> Controller<R> {
         }
     }
 
+    /// Prepares an object, waits for a slot, and makes the turn with the object as it is then.
+    async fn try_job(&self, job: &Job) -> Result<(Next, TurnResult), kube::Error> {
+        let gone = (Next::Rest, TurnResult::Success);
+        let Some(object) = self.cache.get(&job.key) else { return Ok(gone) };
+        let is_new = self.lacks_finalizer(&object)
+            && object.metadata.deletion_timestamp.is_none()
+            && decode::<R::Kind>(&object).is_ok_and(|typed| !typed.is_static());
+        if is_new && self.writer().finalizer(&object, self.finalizer, true).await?.is_none() {
+            return Ok(gone);
+        }
+        let prepared = is_new.then(|| object.metadata.uid.clone());
+        let slot = self.slots.acquire().await.expect("the slots are never closed");
+        self.queue.begin(&job.key);
+        let Some(object) = self.cache.get(&job.key) else { return Ok(gone) };
+        let is_first = prepared.is_some_and(|uid| uid == object.metadata.uid);
+        self.try_turn(job, object, is_first, slot).await
+    }
+
+    fn lacks_finalizer(&self, object: &DynamicObject) -> bool {
+        let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
+        !finalizers.iter().any(|known| known == self.finalizer)
+    }
+
     /// A turn; an error is one of talking to the API server about the object itself.
     async fn try_turn(
         &self,
         job: &Job,
         object: Arc<DynamicObject>,
+        mut is_first: bool,
+        slot: SemaphorePermit<'_>,
     ) -> Result<(Next, TurnResult), kube::Error> {
         let typed: R::Kind = match decode(&object) {
             Ok(typed) => typed,
@@ -176,10 +211,13 @@ impl<R: Reconcile> Controller<R> {
             return self.leave(job, &object, &typed).await;
         }
         let mut object = object;
-        let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
-        if !finalizers.iter().any(|known| known == self.finalizer) {
+        // Another one of the same name may stand there since it was prepared.
+        if self.lacks_finalizer(&object) {
             match self.writer().finalizer(&object, self.finalizer, true).await? {
-                Some(written) => object = Arc::new(written),
+                Some(written) => {
+                    object = Arc::new(written);
+                    is_first = true;
+                }
                 None => return Ok((Next::Rest, TurnResult::Success)),
             }
         }
@@ -194,6 +232,7 @@ impl<R: Reconcile> Controller<R> {
             progress.step(Stage::Resolve, message);
         }
         let mut attempt = self.attempt(&base.status, &progress, job);
+        attempt.is_first = is_first;
         let report = Report::default();
         let turn = {
             let work = catch(self.reconciler.reconcile(&typed, &mut attempt));
@@ -203,6 +242,7 @@ impl<R: Reconcile> Controller<R> {
                 never = self.report(&base, &object, &progress, &report) => match never {},
             }
         };
+        drop(slot);
         let turn = turn.unwrap_or_else(|panic| {
             self.context.metrics.panicked(R::Kind::PROFILE.controller);
             Err(panic.into())
@@ -340,8 +380,7 @@ impl<R: Reconcile> Controller<R> {
         object: &DynamicObject,
         typed: &R::Kind,
     ) -> Result<(Next, TurnResult), kube::Error> {
-        let finalizers = object.metadata.finalizers.as_deref().unwrap_or_default();
-        if !finalizers.iter().any(|known| known == self.finalizer) {
+        if self.lacks_finalizer(object) {
             return Ok((Next::Rest, TurnResult::Success));
         }
         let started = tokio::time::Instant::now();
@@ -420,77 +459,5 @@ impl<R: Reconcile> Controller<R> {
             Requeue::Jittered(interval) => Next::After(self.context.timing.jittered(interval)),
             Requeue::Backoff => Next::Backoff,
         }
-    }
-
-    fn tell(
-        &self,
-        object: &DynamicObject,
-        settled: &Settled,
-        metadata: &std::collections::BTreeMap<String, String>,
-        took: Duration,
-    ) {
-        self.send_events(object, settled, metadata);
-        let find = |kind| settled.conditions.iter().find(|condition| condition.type_ == kind);
-        let ready = find(READY);
-        self.context.observer.happened(Happening::Settled {
-            object: self.cache.id(&Key::of(object)),
-            ready: ready.map_or("Unknown", |ready| ready.status.as_str()),
-            reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
-            message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
-            stalled: find(STALLED).is_some(),
-            took,
-            next: match settled.requeue {
-                Requeue::After(delay) | Requeue::Jittered(delay) => Some(delay),
-                Requeue::Now => Some(Duration::ZERO),
-                Requeue::Never | Requeue::Backoff => None,
-            },
-        });
-    }
-
-    fn send_events(
-        &self,
-        object: &DynamicObject,
-        settled: &Settled,
-        metadata: &std::collections::BTreeMap<String, String>,
-    ) {
-        let resource = self.cache.resource();
-        for notice in &settled.events {
-            log(notice);
-            let mut all = std::collections::BTreeMap::new();
-            for (key, value) in object.metadata.annotations.iter().flatten() {
-                if key.starts_with(annotation::EVENT_PREFIX) {
-                    all.insert(key.clone(), value.clone());
-                }
-            }
-            let own = notice.metadata.iter().map(|(key, value)| (key, value));
-            for (key, value) in metadata.iter().chain(own) {
-                all.insert(format!("{}/{key}", resource.group), value.clone());
-            }
-            self.context.events.send(Told {
-                involved: Involved {
-                    api_version: resource.api_version.clone(),
-                    kind: resource.kind.clone(),
-                    namespace: object.metadata.namespace.clone().unwrap_or_default(),
-                    name: object.metadata.name.clone().unwrap_or_default(),
-                    uid: object.metadata.uid.clone().unwrap_or_default(),
-                    resource_version: object.metadata.resource_version.clone().unwrap_or_default(),
-                },
-                notice: notice.clone(),
-                metadata: all,
-                at: self.context.clock.now(),
-            });
-            self.context.observer.happened(Happening::Event {
-                object: self.cache.id(&Key::of(object)),
-                event: notice.clone(),
-            });
-        }
-    }
-}
-
-fn log(notice: &Notice) {
-    if notice.severity == super::Severity::Error {
-        tracing::error!(reason = notice.reason, "{}", notice.message);
-    } else {
-        tracing::info!(reason = notice.reason, "{}", notice.message);
     }
 }

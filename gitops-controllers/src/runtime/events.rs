@@ -17,9 +17,10 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use super::{Metrics, Notice, Severity};
+use super::{Metrics, Notice, RateLimit, Severity, client::Bucket};
 
 /// Events that wait per target; when there are more, the newest are dropped and counted.
 const WAITING: usize = 4096;
@@ -29,6 +30,9 @@ const REMEMBERED: usize = 4096;
 /// client-go's spam filter.
 const BURST: f64 = 25.0;
 const REFILL: Duration = Duration::from_secs(300);
+/// How fast Events are written to the cluster: what Flux's client is limited to. A crowd of turns
+/// does not share the API server with what it tells; a queue that fills up is not held back.
+const PACE: RateLimit = RateLimit { per_second: 50.0, burst: 300 };
 /// Posts in flight at a time.
 const POSTS: usize = 8;
 const POST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -140,7 +144,8 @@ struct Recorder {
     budgets: HashMap<String, (f64, jiff::Timestamp)>,
 }
 
-type Fingerprint = (String, bool, String, String);
+/// A digest of what makes two events equal.
+type Fingerprint = [u8; 16];
 
 struct Known {
     name: String,
@@ -166,6 +171,7 @@ impl Recorder {
     }
 
     async fn run(mut self, mut waiting: mpsc::Receiver<Told>, scope: Scope) {
+        let mut pace = Bucket::new(PACE);
         loop {
             let told = tokio::select! {
                 biased;
@@ -173,6 +179,10 @@ impl Recorder {
                 () = scope.cancelled() => None,
             };
             let Some(told) = told else { return };
+            if waiting.len() < WAITING / 2 {
+                // When the process ends, what waits goes at once.
+                let _ = scope.run(tokio::time::sleep(pace.take())).await;
+            }
             let result = match self.write(&told).await {
                 Ok(true) => "sent",
                 Ok(false) => "filtered",
@@ -188,12 +198,7 @@ impl Recorder {
     async fn write(&mut self, told: &Told) -> Result<bool, kube::Error> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), &told.involved.namespace);
         let warning = told.notice.severity == Severity::Error;
-        let fingerprint = (
-            told.involved.uid.clone(),
-            warning,
-            told.notice.reason.clone(),
-            told.notice.message.clone(),
-        );
+        let fingerprint = fingerprint(told, warning);
         if !self.within_budget(&told.involved.uid) {
             return Ok(false);
         }
@@ -216,7 +221,7 @@ impl Recorder {
         let event = self.event(told, &name, warning, &now);
         let event: Event = serde_json::from_value(event).map_err(kube::Error::SerdeError)?;
         api.create(&PostParams::default(), &event).await?;
-        if self.known.insert(fingerprint.clone(), Known { name, count: 1 }).is_none() {
+        if self.known.insert(fingerprint, Known { name, count: 1 }).is_none() {
             self.order.push_back(fingerprint);
         }
         while self.order.len() > REMEMBERED {
@@ -271,6 +276,19 @@ impl Recorder {
         *budget -= 1.0;
         true
     }
+}
+
+fn fingerprint(told: &Told, warning: bool) -> Fingerprint {
+    let mut hasher = Sha256::new();
+    for text in [&told.involved.uid, &told.notice.reason.to_string(), &told.notice.message] {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.update([u8::from(warning)]);
+    let digest: [u8; 32] = hasher.finalize().into();
+    let mut short = Fingerprint::default();
+    short.copy_from_slice(&digest[..16]);
+    short
 }
 
 fn event_name(object: &str, now: jiff::Timestamp) -> String {

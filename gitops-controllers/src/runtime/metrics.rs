@@ -213,7 +213,7 @@ impl Metrics {
             series(
                 "controller_runtime_active_workers",
                 "gauge",
-                &|i| queues[i].2.running.len() as f64,
+                &|i| queues[i].2.running.len().min(queues[i].1) as f64,
                 &plain,
             );
             series(

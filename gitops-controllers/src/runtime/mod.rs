@@ -25,6 +25,7 @@ mod profile;
 mod queue;
 mod settle;
 mod status;
+mod telling;
 
 pub use attempt::Attempt;
 pub use cache::{Cache, Change, Key, decode};
@@ -36,7 +37,7 @@ pub use kind::{Kind, Reconcile, Status};
 pub use leader::{Election, LeaseOptions, Lost, lease_name};
 pub use log::ZapLayer;
 pub use metrics::Metrics;
-pub use observer::{Happening, NoObserver, Observer};
+pub use observer::{Happening, NoObserver, Observer, Place};
 pub use outcome::{Again, Done, Fact, Fault, Notice, Severity, Stop, Turn, Waiting};
 pub use profile::{FailureCondition, Profile, Ready, Retry};
 pub use queue::{Job, Next, Queue, QueueCounters};

@@ -1,6 +1,6 @@
 //! Watching the controllers from inside the process.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use gitops_core::{ObjectId, Stage};
 
@@ -18,6 +18,17 @@ pub enum Happening {
         stage: Stage,
         /// The step, for people.
         message: String,
+    },
+    /// Objects were built, and are about to be applied.
+    Built {
+        /// By whom.
+        object: ObjectId,
+        /// From what.
+        source: ObjectId,
+        /// Where they are written, as far as they are not generated.
+        places: Vec<(ObjectId, Place)>,
+        /// What a person should know of the build.
+        warnings: Vec<String>,
     },
     /// An event was sent.
     Event {
@@ -48,6 +59,16 @@ pub enum Happening {
         /// Which.
         object: ObjectId,
     },
+}
+
+/// Where an object is written in its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, relative to the root of the artifact; behind an address and a `#` where it is in
+    /// another repository.
+    pub file: Arc<str>,
+    /// The line, counted from 1.
+    pub line: u32,
 }
 
 /// Sees what happens. Called on the controllers' tasks: return quickly.

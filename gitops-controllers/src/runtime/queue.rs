@@ -143,6 +143,17 @@ impl Queue {
         }
     }
 
+    /// Begins with an object that was taken before: what queued it since is seen by this turn.
+    pub fn begin(&self, key: &Key) {
+        let mut state = self.state.lock();
+        if let Some(entry) = state.entries.get_mut(key)
+            && let Some((newer, _)) = &entry.running
+        {
+            newer.send_replace(None);
+            entry.queued = false;
+        }
+    }
+
     /// Ends the turn of an object.
     pub fn done(&self, key: &Key, next: Next) {
         let mut state = self.state.lock();
@@ -273,6 +284,20 @@ mod tests {
         let start = Instant::now();
         queue.next().await;
         assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_before_a_turn_begins_asks_for_no_other() {
+        let queue = Queue::new(Backoff::FLUX);
+        let cause = ObjectId::new("v1", "ConfigMap", "ns", "c");
+        queue.add(&key("a"), None);
+        let job = queue.next().await;
+        queue.add(&key("a"), Some(&cause));
+        queue.begin(&job.key);
+        assert!(job.newer.borrow().is_none(), "superseded by what it sees");
+        queue.done(&job.key, Next::Rest);
+        let other = tokio::time::timeout(Duration::from_secs(3600), queue.next()).await;
+        assert!(other.is_err(), "handed out again");
     }
 
     #[tokio::test(start_paused = true)]

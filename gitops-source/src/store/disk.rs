@@ -23,9 +23,8 @@ const TEMPORARY: &str = ".put-";
 
 /// Artifacts as files `<kind>/<namespace>/<name>/<file>`, readable by their owner only.
 ///
-/// A file is written under another name in the same directory and then renamed. What an earlier
-/// process left half-written is removed when the store is opened, so one directory is for one
-/// process at a time.
+/// A file is written under another name in the same directory and then renamed. One directory is for
+/// one process at a time: [`clean`](ArtifactStore::clean) removes what is half-written.
 #[derive(Clone, Debug)]
 pub struct DiskStore {
     root: Arc<Path>,
@@ -45,7 +44,6 @@ impl DiskStore {
     ) -> Result<Self, StoreError> {
         let root: PathBuf = root.into();
         fs::create_dir_all(&root).map_err(disk("create storage directory"))?;
-        sweep(&root, 0).map_err(disk("clean storage directory"))?;
         Ok(Self { root: root.into(), algorithm, clock })
     }
 
@@ -94,6 +92,10 @@ impl DiskStore {
 
 #[async_trait]
 impl ArtifactStore for DiskStore {
+    async fn clean(&self) -> Result<(), StoreError> {
+        self.blocking(|store| sweep(&store.root, 0).map_err(disk("clean storage directory"))).await
+    }
+
     async fn put(
         &self,
         key: &ArtifactKey,

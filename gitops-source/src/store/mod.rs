@@ -135,6 +135,15 @@ impl<T: AsyncRead + AsyncSeek + Send + Unpin> ReadSeek for T {}
 /// that it opened.
 #[async_trait]
 pub trait ArtifactStore: Debug + Send + Sync {
+    /// Removes what an earlier process left half-written. To be called before the first write, and
+    /// only when no other process writes to the store: not before a lease is held.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    async fn clean(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Stores content as a file, in place of one of that name; a tree is packed.
     ///
     /// # Errors

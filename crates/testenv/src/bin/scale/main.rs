@@ -42,8 +42,10 @@ async fn main() -> anyhow::Result<()> {
     let client = Client::try_default().await.context("KUBECONFIG")?;
     namespace(&client).await?;
 
+    let before = requests::work(&client).await?.cpu_seconds;
     let bare = bare::run(&client, options.count).await?;
-    println!("bare client    {bare}");
+    let used = requests::work(&client).await?.cpu_seconds - before;
+    println!("bare client    {bare}, API server {used:.1} CPU s");
 
     let directory = tempfile::tempdir()?;
     let mut repo = GitRepo::init(directory.path().join("fleet.git"))?;
@@ -94,7 +96,7 @@ async fn turn(
     name: &str,
     start: impl Future<Output = anyhow::Result<Goal>>,
 ) -> anyhow::Result<Duration> {
-    let requests = requests::count(client).await?;
+    let before = requests::work(client).await?;
     let cpu: Vec<f64> = controllers.iter().map(|one| one.cpu_seconds()).collect();
     let began = Instant::now();
     let goal = start.await?;
@@ -103,15 +105,18 @@ async fn turn(
     })
     .await?;
     let wall = began.elapsed();
-    let sent = requests::count(client).await?.saturating_sub(requests + own + goal.requests());
+    let after = requests::work(client).await?;
+    let sent = after.requests.saturating_sub(before.requests + own + goal.requests());
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
     let each = sent as f64 / options.count as f64;
     let used: f64 =
         controllers.iter().zip(cpu).map(|(one, before)| one.cpu_seconds() - before).sum();
     let peak: u64 = controllers.iter().map(|one| one.peak_mib()).sum();
     println!(
-        "{name:<14} {:.1} s, controllers {used:.1} CPU s, peak {peak} MiB, {each:.1} requests each",
-        wall.as_secs_f64()
+        "{name:<14} {:.1} s, controllers {used:.1} CPU s, peak {peak} MiB, {each:.1} requests each, \
+         API server {:.1} CPU s",
+        wall.as_secs_f64(),
+        after.cpu_seconds - before.cpu_seconds
     );
     Ok(wall)
 }
