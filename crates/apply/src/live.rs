@@ -167,8 +167,8 @@ async fn list(
     struct List {
         #[serde(default)]
         metadata: Metadata,
-        #[serde(default)]
-        items: Vec<Object>,
+        /// The API server writes `null` for none.
+        items: Option<Vec<Object>>,
     }
 
     let mut objects = IndexMap::new();
@@ -178,7 +178,8 @@ async fn list(
         let query = format!("{path}?labelSelector={selector}&limit={PAGE}&continue={from}");
         let request = request(&query, METADATA_LIST)?;
         let list: List = cluster.client().request(request).await.map_err(|e| api_error(&e))?;
-        objects.extend(list.items.into_iter().map(|object| entry(object.metadata)));
+        let items = list.items.unwrap_or_default();
+        objects.extend(items.into_iter().map(|object| entry(object.metadata)));
         if list.metadata.next.is_empty() {
             *state.lock() = State { heard_at: Some(Instant::now()), objects };
             return Ok(list.metadata.resource_version);

@@ -17,8 +17,8 @@ const PAGE: usize = 500;
 struct List {
     #[serde(default)]
     metadata: Continue,
-    #[serde(default)]
-    items: Vec<Value>,
+    /// The API server writes `null` for none.
+    items: Option<Vec<Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,7 +76,8 @@ impl Applier {
                 Err(error) if error.is_not_found() => return Ok(()),
                 Err(error) => return Err(error),
             };
-            let ours = list.items.iter().filter(|item| is_applied_by(item, field_manager));
+            let items = list.items.unwrap_or_default();
+            let ours = items.iter().filter(|item| is_applied_by(item, field_manager));
             found.extend(ours.map(|item| {
                 let text = |field: &str| item["metadata"][field].as_str().unwrap_or_default();
                 let (namespace, name) = (text("namespace"), text("name"));
