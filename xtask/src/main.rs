@@ -24,6 +24,8 @@ Commands:
   builtin-kinds  rewrite the table of built-in kinds of gitops-apiserver  --openapi-v3 FILE
   real-input  reconcile public repositories, with gitops run and on a real kube-apiserver
               [options of rig up]
+  scale    1000 Kustomizations from one source, beside a bare client
+              [options of rig up] [-- --count N --flag KUSTOMIZE_CONTROLLER_FLAG]
   rig      recorded scenarios on a real kube-apiserver           [options of rig run]
 ";
 
@@ -38,6 +40,7 @@ fn main() -> anyhow::Result<ExitCode> {
         "builtin-kinds" => builtin_kinds::run(&root(), &arguments),
         "rig" => verify::rig(&root(), &arguments),
         "real-input" => verify::real_input(&root(), &arguments),
+        "scale" => verify::scale(&root(), &arguments),
         "schema" => schema::run(&root()),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

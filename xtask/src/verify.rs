@@ -79,6 +79,32 @@ pub(crate) fn real_input(root: &Path, arguments: &[String]) -> anyhow::Result<Ex
         return Ok(exit(run.success()));
     }
     println!("real input: the controllers, on a real kube-apiserver");
+    let mut controllers = program();
+    controllers.arg("--controllers").arg(&release);
+    on_a_cluster(root, &shared, arguments, controllers)
+}
+
+/// Many Kustomizations from one source on a real kube-apiserver, beside a bare client. The arguments
+/// are the rig's, and behind `--` those of the measuring program.
+pub(crate) fn scale(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let Some(shared) = shared(root) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut parts = arguments.splitn(2, |argument| argument == "--");
+    let (of_rig, of_program) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let release = root.join("target/release");
+    let mut program = Command::new(release.join("scale"));
+    program.arg("--controllers").arg(&release).args(of_program);
+    on_a_cluster(root, &shared, of_rig, program)
+}
+
+/// Runs a program with a fresh cluster of the rig, which goes afterwards.
+fn on_a_cluster(
+    root: &Path,
+    shared: &Path,
+    arguments: &[String],
+    mut program: Command,
+) -> anyhow::Result<ExitCode> {
     let rig = |verb: &str| {
         let mut rig = Command::new(shared.join("rig/rig"));
         rig.arg(verb).args(arguments).env("RIG_WORK", root.join("target/rig"));
@@ -87,14 +113,12 @@ pub(crate) fn real_input(root: &Path, arguments: &[String]) -> anyhow::Result<Ex
     let up = rig("up").output().context("the rig did not start")?;
     let told = String::from_utf8_lossy(&up.stdout).into_owned();
     let kubeconfig = told.lines().find_map(|line| line.trim().strip_prefix("KUBECONFIG="));
-    let controllers = match kubeconfig {
-        Some(kubeconfig) => {
-            program().arg("--controllers").arg(&release).env("KUBECONFIG", kubeconfig).status()
-        }
+    let ran = match kubeconfig {
+        Some(kubeconfig) => program.env("KUBECONFIG", kubeconfig).status(),
         None => anyhow::bail!("the rig is not up: {told}"),
     };
     let down = rig("down").status()?;
-    Ok(exit(controllers?.success() && down.success()))
+    Ok(exit(ran?.success() && down.success()))
 }
 
 /// The scenarios that exist, less those whose work is still to come.

@@ -269,7 +269,8 @@ async fn a_life() {
     let files = [world.config_map("a", json!({"k": "1"})), world.config_map("b", json!({}))];
     world.push("main@sha1:aaaa", &files).await;
     world.kustomization("app", json!({"retryInterval": "2s"})).await;
-    let status = world.wait("app", "True ReconciliationSucceeded: Applied revision: main@sha1:aaaa").await;
+    let status =
+        world.wait("app", "True ReconciliationSucceeded: Applied revision: main@sha1:aaaa").await;
     assert_eq!(inventory(&status), ["a", "b"]);
     assert_eq!(status["lastAppliedRevision"], "main@sha1:aaaa");
     assert_eq!(status["history"][0]["totalReconciliations"], 1);
@@ -461,22 +462,18 @@ async fn a_killed_controller_leaves_no_orphans() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_interrupted_first_turn_made_is_found_by_its_labels() {
-    let Some(world) = World::new("first").await else {
-        return;
-    };
+    let Some(world) = World::new("first-turn").await else { return };
     world.scope.cancel();
     let world = copy(&world);
     // As a controller leaves it that dies in its first turn: a finalizer, an object, no status.
     world
         .apply(json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
-            "metadata": {"name": "app", "namespace": world.namespace,
-                "finalizers": ["finalizers.fluxcd.io"]},
-            "spec": {"interval": "1h", "prune": true,
-                "sourceRef": {"kind": "GitRepository", "name": "src"}}}))
+            "metadata": {"name": "app", "namespace": world.namespace, "finalizers": ["finalizers.fluxcd.io"]},
+            "spec": {"interval": "1h", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "src"}}}))
         .await;
     let owner = Owner::kustomization(&world.namespace, "app");
     for (name, manager) in [("made", "kustomize-controller"), ("inherited", "another-controller")] {
-        let (_, object) = world.config_map(name, json!({}));
+        let object = world.config_map(name, json!({})).1;
         let mut object: Value = serde_json::from_str(&object).unwrap();
         owner.mark(&mut object);
         let options = ApplyOptions::new(owner.clone(), manager);
@@ -485,8 +482,7 @@ async fn what_an_interrupted_first_turn_made_is_found_by_its_labels() {
     }
     world.push("main@sha1:bbbb", &[world.config_map("last", json!({}))]).await;
     world.start().await;
-    let status = world.wait("app", "True ReconciliationSucceeded").await;
-    assert_eq!(inventory(&status), ["last"]);
+    assert_eq!(inventory(&world.wait("app", "True ReconciliationSucceeded").await), ["last"]);
     assert!(world.get("ConfigMap", "made").await.is_none());
     assert!(world.get("ConfigMap", "inherited").await.is_some(), "not made by us");
 }
