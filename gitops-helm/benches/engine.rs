@@ -153,7 +153,6 @@ fn looping() -> BTreeMap<String, String> {
     .collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a bench asks where its charts are")]
 fn shared() -> PathBuf {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     std::env::var_os("GITOPS_SHARED").map_or(beside, PathBuf::from)

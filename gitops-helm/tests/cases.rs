@@ -81,7 +81,6 @@ fn all_cases_give_what_helm_gave() {
 
 /// The expectations are Helm's own words.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test asks what it shall do")]
 fn helm_says_so_itself() {
     let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers/helm-engine");
     if !peer.exists() {

@@ -20,6 +20,7 @@ const LIMITS: Limits = Limits { steps: 3_000_000, output: 64 << 20, depth: 2000 
 pub(crate) const KUBE_VERSION: &str = "v1.33.0";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command")]
 pub(crate) struct Case {
     /// Follows Helm 3, not Helm 4.
     pub(crate) helm3: bool,
@@ -128,7 +129,12 @@ impl Case {
         for (flag, all) in
             ["--set", "--set-string", "--set-json", "--set-literal"].iter().zip(&self.set)
         {
-            all.iter().for_each(|one| text.push_str(&format!("{flag} {one}\n")));
+            for one in all {
+                text.push_str(&format!(
+                    "{flag} {one}
+"
+                ));
+            }
         }
         for (flag, given) in [
             ("--include-crds", self.include_crds),

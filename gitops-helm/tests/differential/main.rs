@@ -5,7 +5,13 @@
 //! `cargo run -p xtask -- peers` puts `helm-engine`. `$GITOPS_SEEDS` chooses the seeds: a number of
 //! them, or a range as `100..200`. A case that differs is made as small as it gets and printed.
 
-#![allow(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect, reason = "tests")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "tests"
+)]
 
 mod calls;
 mod case;

@@ -488,6 +488,7 @@ const OTHERS: &[&str] = &[
 ];
 
 /// A random argument of the kind that a letter stands for.
+#[expect(clippy::too_many_lines, reason = "a table of what a letter stands for")]
 pub(crate) fn word(rng: &mut Rng, kind: char) -> String {
     let from: &[&str] = match kind {
         's' => match rng.below(10) {
