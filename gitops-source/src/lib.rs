@@ -34,6 +34,8 @@ pub mod store;
 mod store;
 mod verify;
 
+#[cfg(feature = "aws-sdk")]
+pub use bucket::SdkCredentials;
 pub use bucket::{
     Ambient, AzureBucket, AzureCredentials, BucketEndpoint, BucketIndex, BucketPage, BucketSource,
     BucketStore, GcsBucket, GcsCredentials, S3Bucket, S3Credentials, StoredObject,

@@ -9,10 +9,14 @@ mod azure;
 mod client;
 mod gcs;
 mod s3;
+#[cfg(feature = "aws-sdk")]
+mod sdk;
 mod sync;
 
 pub use azure::{AzureBucket, AzureCredentials};
 pub use client::{Ambient, BucketEndpoint, BucketPage, BucketStore, StoredObject};
 pub use gcs::{GcsBucket, GcsCredentials};
 pub use s3::{S3Bucket, S3Credentials};
+#[cfg(feature = "aws-sdk")]
+pub use sdk::SdkCredentials;
 pub use sync::{BucketIndex, BucketSource};

@@ -52,6 +52,9 @@ pub enum S3Credentials {
         /// Another token service than the region's.
         sts_endpoint: Option<String>,
     },
+    /// Whom the credential chain of Amazon's SDK finds.
+    #[cfg(feature = "aws-sdk")]
+    Sdk(super::SdkCredentials),
     /// Somebody whom a directory knows, by MinIO's token service.
     Ldap {
         /// The token service.
@@ -72,6 +75,8 @@ impl fmt::Debug for S3Credentials {
             Self::Static { .. } => "Static",
             Self::Session { .. } => "Session",
             Self::Ambient { .. } => "Ambient",
+            #[cfg(feature = "aws-sdk")]
+            Self::Sdk(_) => "Sdk",
             Self::Ldap { .. } => "Ldap",
         })
     }
@@ -176,6 +181,8 @@ impl S3Bucket {
                 let built = builder.build().map_err(|error| unauthorized(&error))?;
                 Ok(Some(Arc::clone(built.credentials())))
             }
+            #[cfg(feature = "aws-sdk")]
+            S3Credentials::Sdk(chain) => Ok(Some(Arc::new(chain.clone()))),
             S3Credentials::Ldap { endpoint, tls, username, password } => {
                 ldap(&self.endpoint, endpoint, tls, username, password).await.map(fixed)
             }
