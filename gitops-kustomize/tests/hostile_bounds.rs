@@ -5,11 +5,12 @@
 
 use std::{
     fmt::Write as _,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use gitops_core::{MemoryTree, Scope};
+use gitops_core::{Entry, MemoryTree, Scope, Tree, TreeError};
 use gitops_kustomize::{BuildLimits, BuildOptions, ErrorKind, build};
 
 /// The standing rule's bound for one input that is small.
@@ -69,6 +70,55 @@ fn huge_selector() -> MemoryTree {
     over(&format!("patches: [{{target: {{name: '({name})'}}, patch: '[]'}}]\n"))
 }
 
+fn many_anchors() -> MemoryTree {
+    let lines: String = (0..50_000).map(|n| format!("  k{n}: &a{n} x # {n}\n  # {n}\n")).collect();
+    resource(config_map("a") + "data:\n" + &lines)
+}
+
+fn operations(op: &str, path: &str) -> String {
+    format!(
+        "patches:\n- target: {{kind: Deployment}}\n  patch: |-\n    - {{op: {op}, path: {path}, value: x}}\n"
+    )
+}
+
+/// Thirty copies of a value into itself.
+fn doubling() -> String {
+    let mut text = operations("add", "/spec/x");
+    text = text.replace("value: x", "value: {a: 0123456789}");
+    for number in 0..30 {
+        let _ = writeln!(text, "    - {{op: copy, from: /spec/x, path: /spec/x/c{number}}}");
+    }
+    text
+}
+
+/// Each level names two directories of the next one.
+fn diamond() -> MemoryTree {
+    let mut files = MemoryTree::new();
+    for level in 0..30 {
+        for side in ["a", "b"] {
+            let next = format!("resources: [../a{}, ../b{}]\n", level + 1, level + 1);
+            files.insert(format!("{side}{level}/kustomization.yaml"), next).unwrap();
+        }
+    }
+    for side in ["a30", "b30"] {
+        let text = format!("configMapGenerator: [{{name: {side}}}]\n");
+        files.insert(format!("{side}/kustomization.yaml"), text).unwrap();
+    }
+    files.insert("kustomization.yaml", "resources: [a0, b0]\n").unwrap();
+    files
+}
+
+fn replacement(paths: &str, name: &str) -> String {
+    format!(
+        "replacements:\n- sourceValue: x\n  targets:\n  - select: {{name: '{name}'}}\n    fieldPaths: {paths}\n"
+    )
+}
+
+fn lists() -> MemoryTree {
+    let depth = 10_000;
+    resource("{apiVersion: v1, kind: List, items: [".repeat(depth) + &"]}".repeat(depth))
+}
+
 const CASES: &[Case] = &[
     ("row 1: aliases", || resource(bomb()), Some(ErrorKind::Limit), MEMORY),
     ("row 2: an anchor in itself", || resource("a: &a [*a]\n"), Some(ErrorKind::Syntax), MEMORY),
@@ -76,6 +126,85 @@ const CASES: &[Case] = &[
     ("row 3: mappings", || resource("{a: ".repeat(100_000)), Some(ErrorKind::Limit), MEMORY),
     ("row 4: cut off", || resource("a: 'b\n  c: [d, \"e\n"), Some(ErrorKind::Syntax), MEMORY),
     ("row 4: a crash of yaml.v3", || resource("0: [:!00 ê"), Some(ErrorKind::Syntax), MEMORY),
+    (
+        "row 5: a key twice",
+        || resource(config_map("a") + "data: {a: b, a: c}\n"),
+        Some(ErrorKind::Syntax),
+        MEMORY,
+    ),
+    ("row 7: a large number", || resource(config_map("a") + "x: 1e400\n"), None, MEMORY),
+    (
+        "row 7: no number",
+        || resource(config_map("a") + "x: .nan\n"),
+        Some(ErrorKind::Syntax),
+        MEMORY,
+    ),
+    ("row 8: a zero byte", || resource("a: \0\n"), Some(ErrorKind::Syntax), MEMORY),
+    (
+        "row 9: a tag of code",
+        || resource(config_map("a") + "x: !!python/object/apply:os.system [ls]\n"),
+        None,
+        MEMORY,
+    ),
+    (
+        "row 10: a mapping as key",
+        || resource(config_map("a") + "x: {{a: b}: c}\n"),
+        Some(ErrorKind::Syntax),
+        MEMORY,
+    ),
+    ("row 11: anchors and comments", many_anchors, None, 2 * MEMORY),
+    ("row 12: copies of copies", || over(&doubling()), Some(ErrorKind::Limit), MEMORY),
+    (
+        "row 12: an index far out",
+        || over(&operations("add", "/spec/x/2147483648")),
+        Some(ErrorKind::Patch),
+        MEMORY,
+    ),
+    (
+        "row 13: a path out of the tree",
+        || tree(vec![("kustomization.yaml", "resources: [../../../../etc/passwd]\n".into())]),
+        Some(ErrorKind::Denied),
+        MEMORY,
+    ),
+    ("row 17: 2^30 ways", diamond, Some(ErrorKind::Conflict), MEMORY),
+    (
+        "row 18: out of a repository",
+        || over("components: ['https://h/org/repo//../../../..']\n"),
+        Some(ErrorKind::NotFound),
+        MEMORY,
+    ),
+    (
+        "row 19: an option as reference",
+        || over("components: ['https://h/org/repo?ref=--output=x']\n"),
+        Some(ErrorKind::Denied),
+        MEMORY,
+    ),
+    (
+        "row 20: a remote base",
+        || over("components: ['https://h/o/r']\n"),
+        Some(ErrorKind::Denied),
+        MEMORY,
+    ),
+    (
+        "row 22: a plugin",
+        || over("transformers: ['{apiVersion: x/v1, kind: Sed, metadata: {name: x}}']\n"),
+        Some(ErrorKind::Unsupported),
+        MEMORY,
+    ),
+    (
+        "row 23: charts elsewhere",
+        || over("helmGlobals: {chartHome: ../../}\nhelmCharts: [{name: x}]\n"),
+        Some(ErrorKind::Unsupported),
+        MEMORY,
+    ),
+    (
+        "row 25: an index out of range",
+        || over(&replacement("[spec.template.spec.containers.99999999999.image]", "d")),
+        Some(ErrorKind::Reference),
+        MEMORY,
+    ),
+    ("row 25: a slow pattern", || over(&replacement("[metadata.name]", "(a+)+$")), None, MEMORY),
+    ("row 27: lists of lists", lists, Some(ErrorKind::Limit), MEMORY),
     ("row 6: empty documents", || resource("---\n".repeat(1_000_000)), None, MEMORY),
     (
         "row 16: a circle",
@@ -162,44 +291,43 @@ fn all_input_is_capped() {
 /// Row 111: 64 threads build, and what one caller's tree does harms none of the others.
 fn a_panic_stays_where_it_is() {
     #[derive(Debug)]
-    struct Broken;
-    impl gitops_core::Tree for Broken {
-        fn read(&self, _: &std::path::Path) -> Result<bytes::Bytes, gitops_core::TreeError> {
+    struct Broken(Arc<MemoryTree>);
+    impl Tree for Broken {
+        fn read(&self, _: &Path) -> Result<bytes::Bytes, TreeError> {
             std::panic::resume_unwind(Box::new("injected"))
         }
-        fn list(
-            &self,
-            _: &std::path::Path,
-        ) -> Result<Vec<gitops_core::Entry>, gitops_core::TreeError> {
-            Ok(Vec::new())
+        fn list(&self, path: &Path) -> Result<Vec<Entry>, TreeError> {
+            self.0.list(path)
         }
-        fn stat(
-            &self,
-            path: &std::path::Path,
-        ) -> Result<gitops_core::Entry, gitops_core::TreeError> {
-            MemoryTree::new().stat(path)
+        fn stat(&self, path: &Path) -> Result<Entry, TreeError> {
+            self.0.stat(path)
         }
     }
     let whole = Arc::new(tree(vec![
         ("kustomization.yaml", "resources: [a.yaml]\nnamePrefix: p-\n".into()),
         ("a.yaml", config_map("a")),
     ]));
-    let outcomes: Vec<bool> = std::thread::scope(|threads| {
+    let outcomes: Vec<Result<String, &str>> = std::thread::scope(|threads| {
         let started: Vec<_> = (0..64)
             .map(|number| {
                 let whole = Arc::clone(&whole);
                 threads.spawn(move || {
-                    let tree: &dyn gitops_core::Tree =
-                        if number % 8 == 0 { &Broken } else { &*whole };
+                    let broken = Broken(Arc::clone(&whole));
+                    let tree: &dyn Tree = if number % 8 == 0 { &broken } else { &*whole };
                     build(tree, "".as_ref(), &BuildOptions::default(), &Scope::background())
                         .unwrap()
                         .manifests
                         .to_yaml()
-                        .contains("name: p-a")
                 })
             })
             .collect();
-        started.into_iter().map(|thread| thread.join().unwrap_or(false)).collect()
+        let payload = |panic: Box<dyn std::any::Any + Send>| *panic.downcast::<&str>().unwrap();
+        started.into_iter().map(|thread| thread.join().map_err(payload)).collect()
     });
-    assert_eq!(outcomes.iter().filter(|built| **built).count(), 56);
+    for (number, outcome) in outcomes.iter().enumerate() {
+        match outcome {
+            Ok(text) => assert!(number % 8 != 0 && text.contains("name: p-a"), "{text}"),
+            Err(panic) => assert!(number % 8 == 0 && *panic == "injected", "{panic}"),
+        }
+    }
 }
