@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     artifact::{DiffCommand, ListCommand, PullCommand, PushCommand, TagCommand},
+    deferred::Deferred,
     fetch::FetchCommand,
 };
 
@@ -35,30 +36,30 @@ pub(crate) enum Command {
     /// Reconcile a working tree and watch it become ready, without a cluster
     // The variant's own text would win over that of the arguments.
     #[command(long_about = RUN_ABOUT)]
-    Run(Run),
+    Run(Deferred<Run>),
     /// Render kustomize overlays
     #[command(subcommand)]
-    Kustomize(crate::command::kustomize::Kustomize),
+    Kustomize(Deferred<crate::command::kustomize::Kustomize>),
     /// Render, show and check Helm charts
-    Helm(crate::command::helm::Helm),
+    Helm(Deferred<crate::command::helm::Helm>),
     /// Fetch a source and package it, as source-controller does
     #[command(subcommand, long_about = crate::fetch::ABOUT)]
-    Fetch(FetchCommand),
+    Fetch(Deferred<FetchCommand>),
     /// Push an artifact to a registry
     #[command(subcommand)]
-    Push(PushCommand),
+    Push(Deferred<PushCommand>),
     /// Pull an artifact from a registry
     #[command(subcommand)]
-    Pull(PullCommand),
+    Pull(Deferred<PullCommand>),
     /// Tag an artifact in a registry
     #[command(subcommand)]
-    Tag(TagCommand),
+    Tag(Deferred<TagCommand>),
     /// List the artifacts of a repository
     #[command(subcommand)]
-    List(ListCommand),
+    List(Deferred<ListCommand>),
     /// Compare an artifact with local files
     #[command(subcommand)]
-    Diff(DiffCommand),
+    Diff(Deferred<DiffCommand>),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion {

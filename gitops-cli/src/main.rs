@@ -3,6 +3,7 @@
 mod args;
 mod artifact;
 mod command;
+mod deferred;
 mod fetch;
 mod repository;
 mod session;
@@ -16,7 +17,7 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match command::kustomize::quickly().map_or_else(args::Cli::try_parse, Ok) {
+    let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             let refused = artifact::refused(&error).or_else(|| command::kustomize::refused(&error));

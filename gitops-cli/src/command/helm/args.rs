@@ -8,6 +8,7 @@ use gitops_helm::Compat;
 
 use super::{locate::ChartArgs, settings::Settings};
 use crate::command::report::{ErrorFormat, ExplainFormat};
+use crate::deferred::Deferred;
 
 /// Arguments of `gitops helm`.
 #[derive(Debug, Args)]
@@ -49,17 +50,17 @@ impl From<HelmVersion> for Compat {
 pub(super) enum HelmCommand {
     /// Render a chart's templates, without a cluster
     #[command(after_help = TEMPLATE_EXAMPLES)]
-    Template(Box<Template>),
+    Template(Deferred<Box<Template>>),
     /// Look for what is wrong with charts
-    Lint(Box<Lint>),
+    Lint(Deferred<Box<Lint>>),
     /// Show what a chart says of itself
     #[command(subcommand, visible_alias = "inspect")]
-    Show(Show),
+    Show(Deferred<Show>),
     /// Pack charts as .tgz files, always with the same bytes
-    Package(Package),
+    Package(Deferred<Package>),
     /// Look at what a chart depends on
     #[command(subcommand, visible_aliases = ["dep", "dependencies"])]
-    Dependency(Dependency),
+    Dependency(Deferred<Dependency>),
 }
 
 const TEMPLATE_EXAMPLES: &str = "Examples:

@@ -23,6 +23,8 @@ use anyhow::bail;
 use gitops_core::{DiskTree, quoted};
 use gitops_helm::{Chart, Compat, LoadOptions, check_archive};
 
+use crate::deferred::Deferred;
+
 pub(crate) use args::Helm;
 use args::{Dependency, HelmCommand};
 pub(crate) use release_name::expand as expand_name;
@@ -32,11 +34,11 @@ pub(crate) use world::World;
 pub(crate) fn run(helm: &Helm) -> ExitCode {
     let compat = helm.helm_compat.into();
     let done = match &helm.command {
-        HelmCommand::Template(args) => template::run(args, &helm.settings, compat),
-        HelmCommand::Lint(args) => lint::run(args, compat),
-        HelmCommand::Show(show) => show::run(show, &helm.settings, compat),
-        HelmCommand::Package(args) => package::run(args, compat),
-        HelmCommand::Dependency(Dependency::List { chart }) => {
+        HelmCommand::Template(Deferred(args)) => template::run(args, &helm.settings, compat),
+        HelmCommand::Lint(Deferred(args)) => lint::run(args, compat),
+        HelmCommand::Show(Deferred(show)) => show::run(show, &helm.settings, compat),
+        HelmCommand::Package(Deferred(args)) => package::run(args, compat),
+        HelmCommand::Dependency(Deferred(Dependency::List { chart })) => {
             dependency::list(chart.as_deref().unwrap_or("."), compat)
         }
     };

@@ -8,12 +8,9 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, FromArgMatches as _, Subcommand};
+use clap::{Args, Subcommand};
 
-use crate::{
-    args::{Cli, Command},
-    command::report::{ErrorFormat, ExplainFormat},
-};
+use crate::command::report::{ErrorFormat, ExplainFormat};
 
 /// The commands below `gitops kustomize`.
 #[derive(Debug, Subcommand)]
@@ -129,20 +126,6 @@ pub(crate) struct Build {
     /// How a failure is told on stderr
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) error_format: ErrorFormat,
-}
-
-/// `gitops kustomize build` with arguments that are in order. To read them takes no other command's
-/// flags, which are many: what is wrong, and what asks for help, is left to the whole command line.
-pub(crate) fn quickly() -> Option<Cli> {
-    let mut line = std::env::args_os().skip(1);
-    if line.next()? != "kustomize" || line.next()? != "build" {
-        return None;
-    }
-    let line = std::iter::once("build".into()).chain(line);
-    let matches =
-        Build::augment_args(clap::Command::new("build")).try_get_matches_from(line).ok()?;
-    let build = Build::from_arg_matches(&matches).ok()?;
-    Some(Cli { command: Command::Kustomize(Kustomize::Build(build)) })
 }
 
 /// A wrong command line, with the exit code of kustomize; `None` for other commands, and where help

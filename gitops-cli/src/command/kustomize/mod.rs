@@ -22,7 +22,7 @@ use gitops_kustomize::{
 
 use super::report::{ErrorFormat, ExplainFormat, resolved};
 use args::Build;
-pub(crate) use args::{Kustomize, quickly, refused};
+pub(crate) use args::{Kustomize, refused};
 
 pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
     match print(args) {
