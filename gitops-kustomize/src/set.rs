@@ -268,6 +268,16 @@ impl ResourceSet {
         Ok(())
     }
 
+    /// As [`Self::check_before_sort`], in the words for a set that is added to another one.
+    pub(crate) fn check_before_merge(&mut self) -> Result<()> {
+        if !self.unchecked {
+            return Ok(());
+        }
+        self.check_unique(|resource| {
+            format!("may not add resource with an already registered id: {}", resource.id())
+        })
+    }
+
     /// Fails if two resources have the same identity, where that is not known to be otherwise.
     pub(crate) fn check_before_sort(&mut self) -> Result<()> {
         if !self.unchecked {

@@ -67,8 +67,16 @@ impl<'t> Target<'t> {
             let error = error.reword(|text| format!("loader.New {text:?}"));
             self.loader.suggest(error, entry)
         })?;
+        let shown = loader.shown_root();
         let mut all = self
             .build_child(build, all, entry, loader, true)
+            .and_then(|mut all| {
+                let checked = all.set.check_before_merge();
+                checked.map_err(|error| {
+                    error.context(format!("recursed merging from path '{shown}'"))
+                })?;
+                Ok(all)
+            })
             .map_err(|error| error.reword(|text| format!("accumulateDirectory: {text:?}")))?;
         // The original puts what a component made into a new accumulator.
         all.config = all.config.as_ref().map(config::narrowed).transpose()?;

@@ -115,6 +115,8 @@ fn agree(ours: &Outcome, theirs: &Outcome) -> bool {
 fn is_known(case: &Case, ours: &Outcome, theirs: &Outcome) -> bool {
     match (ours, theirs) {
         (_, Err(text)) if text.contains("panic:") || text.contains("goroutine") => true,
+        // A count in quotes stays a number to the original, until it prints what replaced it.
+        (Ok(_), Err(text)) if text.contains("cannot decode !!str") => case.holds("replicas:"),
         // References are walked even where nothing was renamed.
         (Ok(_), Err(text)) if text.contains("updating name reference") => {
             text.contains("expected sequence or mapping node")
