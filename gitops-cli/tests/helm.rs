@@ -244,3 +244,96 @@ fn charts_and_values_come_from_repositories_and_urls() {
     let none = stderr(&helm(root, &["template", "web", "-f", &format!("{open}/no.yaml")]));
     assert!(none.contains("/no.yaml : ") && none.contains("404"), "{none}");
 }
+
+#[test]
+fn dependencies_are_fetched_and_locked() {
+    let directory = charts();
+    let root = directory.path();
+    for version in ["1.2.3", "1.3.0"] {
+        stdout(&helm(root, &["package", "web", "-d", "served", "--version", version]));
+    }
+    let entry = |version: &str| {
+        format!(
+            "  - {{name: web, version: {version}, apiVersion: v2, urls: [web-{version}.tgz]}}\n"
+        )
+    };
+    let index = |versions: &[&str]| {
+        let entries: String = versions.iter().map(|version| entry(version)).collect();
+        let text = format!("apiVersion: v1\nentries:\n  web:\n{entries}");
+        fs::write(root.join("served/index.yaml"), text).unwrap();
+    };
+    index(&["1.2.3"]);
+    let url = serve(&root.join("served"), None);
+    fs::create_dir_all(root.join("all/charts/own/templates")).unwrap();
+    let chart = |range: &str| {
+        format!(
+            "apiVersion: v2\nname: all\nversion: 0.1.0\ndependencies:\n- {{name: web, version: \
+             {range}, repository: '{url}'}}\n- {{name: broken, version: 0.x, repository: \
+             'file://../broken'}}\n- {{name: own, version: '>=1', repository: ''}}\n"
+        )
+    };
+    fs::write(root.join("all/Chart.yaml"), chart("1.x")).unwrap();
+    let own = "apiVersion: v2\nname: own\nversion: 1.0.0\n";
+    fs::write(root.join("all/charts/own/Chart.yaml"), own).unwrap();
+    stdout(&helm(root, &["package", "web", "-d", "all/charts", "--version", "0.9.0"]));
+
+    let text = stdout(&helm(root, &["dependency", "update", "all"]));
+    assert_eq!(
+        text,
+        format!(
+            "Getting updates for unmanaged Helm repositories...\n...Successfully got an update from \
+             the \"{url}\" chart repository\nSaving 3 charts\nDownloading web from repo {url}\n\
+             Dependency own did not declare a repository. Assuming it exists in the charts \
+             directory\nDeleting outdated charts\n"
+        )
+    );
+    let there = || {
+        let entries = fs::read_dir(root.join("all/charts")).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(there(), ["broken-0.1.0.tgz", "own", "web-1.2.3.tgz"]);
+    let lock = fs::read_to_string(root.join("all/Chart.lock")).unwrap();
+    assert!(
+        lock.starts_with(&format!(
+            "dependencies:\n- name: web\n  repository: {url}\n  version: 1.2.3\n- name: broken\n  \
+             repository: file://../broken\n  version: 0.1.0\n- name: own\n  repository: \"\"\n  \
+             version: '>=1'\ndigest: sha256:"
+        )),
+        "{lock}"
+    );
+    let list = stdout(&helm(root, &["dependency", "list", "all"]));
+    assert_eq!(list.matches("\tok").count() + list.matches("\tunpacked").count(), 3, "{list}");
+
+    // A newer version changes nothing for those who build from the lock.
+    index(&["1.3.0", "1.2.3"]);
+    fs::remove_file(root.join("all/charts/web-1.2.3.tgz")).unwrap();
+    stdout(&helm(root, &["dependency", "build", "all"]));
+    assert_eq!(there(), ["broken-0.1.0.tgz", "own", "web-1.2.3.tgz"]);
+    assert_eq!(fs::read_to_string(root.join("all/Chart.lock")).unwrap(), lock);
+    stdout(&helm(root, &["dependency", "update", "all"]));
+    assert_eq!(there(), ["broken-0.1.0.tgz", "own", "web-1.3.0.tgz"]);
+
+    fs::write(root.join("all/Chart.yaml"), chart("~1.3")).unwrap();
+    assert_eq!(
+        stderr(&helm(root, &["dependency", "build", "all"])),
+        "Error: the lock file (Chart.lock) is out of sync with the dependencies file (Chart.yaml). \
+         Please update the dependencies with 'helm dependency update'\n"
+    );
+    fs::write(root.join("all/Chart.yaml"), chart("^9")).unwrap();
+    let missing = stderr(&helm(root, &["dependency", "update", "all"]));
+    assert!(missing.starts_with("Error: can't get a valid version for 1 subchart(s): \"web\""));
+    assert_eq!(there(), ["broken-0.1.0.tgz", "own", "web-1.3.0.tgz"], "as it was");
+}
+
+#[test]
+fn wrong_command_lines_have_the_exit_code_of_helm() {
+    let directory = charts();
+    let told = |words: &[&str]| stderr(&helm(directory.path(), words));
+    assert_eq!(told(&["package"]), "Error: need at least one argument, the path to the chart\n");
+    assert!(told(&["template", "web", "--no-such-flag"]).contains("--no-such-flag"));
+    let not_there = told(&["package", "web/values.yaml"]);
+    assert!(not_there.ends_with("/web/values.yaml/Chart.yaml: not a directory\n"), "{not_there}");
+}

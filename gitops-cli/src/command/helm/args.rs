@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use gitops_helm::Compat;
 
-use super::{locate::ChartArgs, settings::Settings};
+use super::{
+    locate::{AccessArgs, ChartArgs},
+    settings::Settings,
+};
 use crate::command::report::{ErrorFormat, ExplainFormat};
 use crate::deferred::Deferred;
 
@@ -260,8 +263,11 @@ pub(super) struct ShowChart {
 #[derive(Debug, Args)]
 pub(super) struct Package {
     /// Directories
-    #[arg(value_name = "CHART", required = true)]
+    #[arg(value_name = "CHART")]
     pub(super) charts: Vec<String>,
+    /// Fetch the dependencies to charts/ first, as dependency update does
+    #[arg(short = 'u', long)]
+    pub(super) dependency_update: bool,
     /// Instead of the version in Chart.yaml
     #[arg(long)]
     pub(super) version: Option<String>,
@@ -297,4 +303,22 @@ pub(super) enum Dependency {
         /// A directory or a .tgz file
         chart: Option<String>,
     },
+    /// Fetch the newest versions that Chart.yaml allows to charts/, and write Chart.lock
+    #[command(visible_alias = "up")]
+    Update(Dependencies),
+    /// Fetch the versions of Chart.lock to charts/
+    Build(Dependencies),
+}
+
+/// Arguments of `gitops helm dependency update` and `build`.
+#[derive(Debug, Args)]
+pub(super) struct Dependencies {
+    /// A directory
+    #[arg(default_value = ".")]
+    pub(super) chart: String,
+    /// Accepted and without effect: there is no copy of an index to refresh
+    #[arg(long, hide = true)]
+    pub(super) skip_refresh: bool,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
 }

@@ -14,7 +14,7 @@ use gitops_helm::{
     check_archive, lint,
 };
 
-use super::{args::Lint, reason, values};
+use super::{absolute, args::Lint, reason, values};
 
 pub(super) fn run(args: &Lint, compat: Compat) -> anyhow::Result<ExitCode> {
     let mut paths = args.charts.clone();
@@ -96,7 +96,7 @@ fn lint_one(
         let reason = reason(&error);
         bail!("unable to check Chart.yaml file in chart: stat {}: {reason}", metadata.display());
     }
-    let full = std::path::absolute(path)?.components().collect::<PathBuf>();
+    let full = absolute(path)?;
     let tree = DiskTree::open("/")?;
     Ok(lint(&tree, &full, &full.display().to_string(), values, options))
 }

@@ -39,6 +39,13 @@ pub(super) struct ChartArgs {
     /// Versions under development too
     #[arg(long)]
     devel: bool,
+    #[command(flatten)]
+    access: AccessArgs,
+}
+
+/// Who asks a repository, and whom they trust.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct AccessArgs {
     /// The name by which the repository knows you
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
@@ -62,10 +69,23 @@ pub(super) struct ChartArgs {
     plain_http: bool,
     /// Refuse a chart that nobody in the keyring has signed
     #[arg(long)]
-    pub(super) verify: bool,
+    verify: bool,
     /// The file with the public keys of whom you trust
     #[arg(long, value_name = "FILE")]
-    pub(super) keyring: Option<String>,
+    keyring: Option<String>,
+}
+
+/// The repository at an address, with the means that its entry among the named ones has.
+pub(super) fn repository(
+    url: &str,
+    chart: &str,
+    args: &AccessArgs,
+    settings: &Settings,
+) -> anyhow::Result<Box<dyn ChartRepository>> {
+    if url.starts_with("oci://") {
+        return registry(url, chart, args, settings);
+    }
+    indexed(url, args, &settings.repository_at(url).unwrap_or_default())
 }
 
 /// Loads the chart of a name: a directory, an archive, `repository/chart`, a URL, or with `--repo`
@@ -78,11 +98,11 @@ pub(super) fn chart(
 ) -> anyhow::Result<Chart> {
     let is_local = args.repo.is_none() && (Path::new(name).exists() || is_path(name));
     if is_local {
-        if args.verify && Path::new(name).exists() {
+        if args.access.verify && Path::new(name).exists() {
             let archive = fs::read(name)?;
             let prov = fs::read_to_string(format!("{name}.prov"))
                 .map_err(|error| anyhow!("open {name}.prov: {}", super::reason(&error)))?;
-            verify(Path::new(name), &archive, &prov, args)?;
+            verify(Path::new(name), &archive, &prov, &args.access)?;
         }
         return super::load_chart(name, options);
     }
@@ -107,7 +127,7 @@ pub(super) fn values_file(url: &Url) -> anyhow::Result<Vec<u8>> {
     })
 }
 
-fn fetched<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(super) fn fetched<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime
@@ -117,25 +137,26 @@ fn fetched<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T
 
 async fn fetch(name: &str, args: &ChartArgs, settings: &Settings) -> anyhow::Result<Vec<u8>> {
     let scope = Scope::background();
+    let access = &args.access;
     let range = match (args.version.as_deref().map(str::trim), args.devel) {
         (Some(version), _) if !version.is_empty() => version,
         (_, true) => ">0.0.0-0",
         (_, false) => "*",
     };
     let (repository, chart): (Box<dyn ChartRepository>, String) = if let Some(url) = &args.repo {
-        (indexed(url, args, &NamedRepository::default())?, name.to_owned())
+        (indexed(url, access, &NamedRepository::default())?, name.to_owned())
     } else if let Some(path) = name.strip_prefix("oci://") {
         let (parent, chart) = path.rsplit_once('/').context("the address names no chart")?;
         // A version may stand behind the name as a tag.
         let (chart, tag) = chart.split_once(':').map_or((chart, None), |(c, tag)| (c, Some(tag)));
-        let charts = registry(&format!("oci://{parent}"), chart, args, settings)?;
+        let charts = registry(&format!("oci://{parent}"), chart, access, settings)?;
         let range = tag.unwrap_or(range);
         let version = charts.find(chart, range, &scope).await?;
-        return checked(&*charts, &version, args, &scope).await;
+        return checked(&*charts, &version, access, &scope).await;
     } else if name.starts_with("http://") || name.starts_with("https://") {
         let url = Url::parse(name).context("the address of the chart is malformed")?;
         let parent = url.join(".").context("the address of the chart is malformed")?;
-        let charts = plain(parent.as_str(), args, &NamedRepository::default())?;
+        let charts = plain(parent.as_str(), access, &NamedRepository::default())?;
         let repositories = HelmRepositories::new(INDEX_MAX, CHART_MAX);
         let version = ChartVersion::new("", "", &[name], "");
         return Ok(repositories.download(&charts, &version, &scope).await?.to_vec());
@@ -145,22 +166,22 @@ async fn fetch(name: &str, args: &ChartArgs, settings: &Settings) -> anyhow::Res
         })?;
         let named = settings.repository(repository)?;
         if named.url.starts_with("oci://") {
-            (registry(&named.url, chart, args, settings)?, chart.to_owned())
+            (registry(&named.url, chart, access, settings)?, chart.to_owned())
         } else {
-            (indexed(&named.url, args, &named)?, chart.to_owned())
+            (indexed(&named.url, access, &named)?, chart.to_owned())
         }
     };
     let version = repository.find(&chart, range, &scope).await.map_err(|error| {
         let place = args.repo.as_deref().unwrap_or(name);
         anyhow!("chart {} not found in {place}: {}", quoted(&chart), one_line(&error))
     })?;
-    checked(&*repository, &version, args, &scope).await
+    checked(&*repository, &version, access, &scope).await
 }
 
-async fn checked(
+pub(super) async fn checked(
     repository: &dyn ChartRepository,
     version: &ChartVersion,
-    args: &ChartArgs,
+    args: &AccessArgs,
     scope: &Scope,
 ) -> anyhow::Result<Vec<u8>> {
     let archive = repository.download(version, scope).await?.to_vec();
@@ -177,7 +198,7 @@ async fn checked(
     Ok(archive)
 }
 
-fn verify(file: &Path, archive: &[u8], prov: &str, args: &ChartArgs) -> anyhow::Result<()> {
+fn verify(file: &Path, archive: &[u8], prov: &str, args: &AccessArgs) -> anyhow::Result<()> {
     let path = args.keyring.as_deref().context("--keyring is required for --verify")?;
     let ring = fs::read(path).map_err(|error| anyhow!("open {path}: {}", super::reason(&error)))?;
     let keyring = gitops_helm::Keyring::read(&ring)?;
@@ -186,7 +207,7 @@ fn verify(file: &Path, archive: &[u8], prov: &str, args: &ChartArgs) -> anyhow::
     Ok(())
 }
 
-fn tls(args: &ChartArgs, named: &NamedRepository) -> anyhow::Result<Tls> {
+fn tls(args: &AccessArgs, named: &NamedRepository) -> anyhow::Result<Tls> {
     let read = |own: &Option<String>, named: &str| -> anyhow::Result<Option<Vec<u8>>> {
         let path = own.as_deref().unwrap_or(named);
         if path.is_empty() {
@@ -203,7 +224,7 @@ fn tls(args: &ChartArgs, named: &NamedRepository) -> anyhow::Result<Tls> {
     })
 }
 
-fn plain(url: &str, args: &ChartArgs, named: &NamedRepository) -> anyhow::Result<HelmRepository> {
+fn plain(url: &str, args: &AccessArgs, named: &NamedRepository) -> anyhow::Result<HelmRepository> {
     // The text may hold a password, so it is not repeated.
     let mut url = Url::parse(url).context("the address of the repository is malformed")?;
     let or = |own: &Option<String>, named: &str| own.clone().unwrap_or_else(|| named.to_owned());
@@ -225,7 +246,7 @@ fn plain(url: &str, args: &ChartArgs, named: &NamedRepository) -> anyhow::Result
 
 fn indexed(
     url: &str,
-    args: &ChartArgs,
+    args: &AccessArgs,
     named: &NamedRepository,
 ) -> anyhow::Result<Box<dyn ChartRepository>> {
     let repositories = Arc::new(HelmRepositories::new(INDEX_MAX, CHART_MAX));
@@ -235,7 +256,7 @@ fn indexed(
 fn registry(
     url: &str,
     chart: &str,
-    args: &ChartArgs,
+    args: &AccessArgs,
     settings: &Settings,
 ) -> anyhow::Result<Box<dyn ChartRepository>> {
     let name = OciRepositoryName::parse(&format!("{}/{chart}", url.trim_end_matches('/')))?;

@@ -1,6 +1,7 @@
 //! `gitops helm`: what Helm does without a cluster, with Helm's flags, texts and exit codes.
 
 mod args;
+mod dependencies;
 mod dependency;
 mod failure;
 mod lint;
@@ -27,6 +28,7 @@ use crate::deferred::Deferred;
 
 pub(crate) use args::Helm;
 use args::{Dependency, HelmCommand};
+use dependencies::Wanted;
 pub(crate) use release_name::expand as expand_name;
 pub(crate) use world::World;
 
@@ -37,10 +39,16 @@ pub(crate) fn run(helm: &Helm) -> ExitCode {
         HelmCommand::Template(Deferred(args)) => template::run(args, &helm.settings, compat),
         HelmCommand::Lint(Deferred(args)) => lint::run(args, compat),
         HelmCommand::Show(Deferred(show)) => show::run(show, &helm.settings, compat),
-        HelmCommand::Package(Deferred(args)) => package::run(args, compat),
-        HelmCommand::Dependency(Deferred(Dependency::List { chart })) => {
-            dependency::list(chart.as_deref().unwrap_or("."), compat)
-        }
+        HelmCommand::Package(Deferred(args)) => package::run(args, &helm.settings, compat),
+        HelmCommand::Dependency(Deferred(command)) => match command {
+            Dependency::List { chart } => dependency::list(chart.as_deref().unwrap_or("."), compat),
+            Dependency::Update(args) => {
+                dependencies::run(args, Wanted::Newest, &helm.settings, compat)
+            }
+            Dependency::Build(args) => {
+                dependencies::run(args, Wanted::Locked, &helm.settings, compat)
+            }
+        },
     };
     match done {
         Ok(code) => code,
@@ -78,7 +86,7 @@ fn warn_of(chart: &Chart, compat: Compat) {
 
 /// The machine's files, and the place of a path among them.
 fn open(path: &str) -> anyhow::Result<(DiskTree, PathBuf)> {
-    let full = std::path::absolute(path)?;
+    let full = absolute(path)?;
     if !full.exists() {
         if Path::new(path).is_absolute() || path.starts_with('.') {
             bail!("path {} not found", quoted(path));
@@ -91,6 +99,19 @@ fn open(path: &str) -> anyhow::Result<(DiskTree, PathBuf)> {
         }
     }
     Ok((DiskTree::open("/")?, full))
+}
+
+/// A path from the root, without `..`, as Go's `filepath.Abs` has it: links are not followed.
+fn absolute(path: impl AsRef<Path>) -> std::io::Result<PathBuf> {
+    let mut clean = PathBuf::new();
+    for part in std::path::absolute(path)?.components() {
+        if part == std::path::Component::ParentDir {
+            clean.pop();
+        } else {
+            clean.push(part);
+        }
+    }
+    Ok(clean)
 }
 
 /// What the system says, in Go's words.

@@ -6,14 +6,33 @@ use anyhow::{Context as _, anyhow, bail};
 use gitops_core::{Clock as _, DiskTree, Secret, SystemClock, one_line};
 use gitops_helm::{Chart, ChartSigner, Compat, LoadOptions, PackageOptions};
 
-use super::{args::Package, reason};
+use super::{
+    absolute,
+    args::Package,
+    dependencies::{self, Wanted},
+    locate::AccessArgs,
+    reason,
+    settings::Settings,
+};
 
-pub(super) fn run(args: &Package, compat: Compat) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Package, settings: &Settings, compat: Compat) -> anyhow::Result<ExitCode> {
+    if args.charts.is_empty() {
+        bail!("need at least one argument, the path to the chart");
+    }
     let signer = if args.sign { Some(signer(args)?) } else { None };
     for path in &args.charts {
-        let full = std::path::absolute(path)?;
-        if let Err(error) = fs::metadata(&full) {
-            bail!("stat {path}: {}", reason(&error));
+        let full = absolute(path)?;
+        match fs::metadata(&full) {
+            Err(error) => bail!("stat {path}: {}", reason(&error)),
+            Ok(metadata) if !metadata.is_dir() && compat == Compat::Helm4 => {
+                let file = full.join("Chart.yaml");
+                let file = file.display();
+                bail!("unable to detect chart at {file}: open {file}: not a directory");
+            }
+            Ok(_) => {}
+        }
+        if args.dependency_update {
+            dependencies::fetch(path, Wanted::Newest, &AccessArgs::default(), settings, compat)?;
         }
         let tree = DiskTree::open("/")?;
         let chart = Chart::load_directory(&tree, &full, &LoadOptions::new(compat))?;
@@ -52,7 +71,7 @@ pub(super) fn run(args: &Package, compat: Compat) -> anyhow::Result<ExitCode> {
 }
 
 /// A new file in the place of an old one, never behind a link that stands there.
-fn write(file: &Path, content: &[u8]) -> anyhow::Result<()> {
+pub(super) fn write(file: &Path, content: &[u8]) -> anyhow::Result<()> {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = file.with_file_name(name);

@@ -33,6 +33,7 @@ pub(super) struct Settings {
 /// A repository that has a name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NamedRepository {
+    pub(super) name: String,
     pub(super) url: String,
     pub(super) username: String,
     pub(super) password: String,
@@ -40,6 +41,23 @@ pub(super) struct NamedRepository {
     pub(super) certificate: String,
     pub(super) key: String,
     pub(super) pass_credentials: bool,
+}
+
+impl NamedRepository {
+    fn read(entry: &Node) -> Self {
+        let text = |key: &str| entry.get(key).and_then(Node::text).unwrap_or_default().to_owned();
+        let passes = entry.get("pass_credentials_all").and_then(Node::as_bool);
+        Self {
+            name: text("name"),
+            url: text("url"),
+            username: text("username"),
+            password: text("password"),
+            authorities: text("caFile"),
+            certificate: text("certFile"),
+            key: text("keyFile"),
+            pass_credentials: passes == Some(true),
+        }
+    }
 }
 
 impl Settings {
@@ -62,29 +80,26 @@ impl Settings {
 
     /// The repository of a name.
     pub(super) fn repository(&self, name: &str) -> anyhow::Result<NamedRepository> {
-        let missing = || anyhow!("repo {name} not found");
+        let found = self.repositories()?.into_iter().find(|found| found.name == name);
+        found.ok_or_else(|| anyhow!("repo {name} not found"))
+    }
+
+    /// The repository at an address, if it has a name.
+    pub(super) fn repository_at(&self, url: &str) -> Option<NamedRepository> {
+        let same =
+            |found: &NamedRepository| found.url.trim_end_matches('/') == url.trim_end_matches('/');
+        self.repositories().ok()?.into_iter().find(same)
+    }
+
+    fn repositories(&self) -> anyhow::Result<Vec<NamedRepository>> {
         let own = || Some(self.config()?.join("repositories.yaml"));
-        let file = self.repository_config.clone().or_else(own).ok_or_else(missing)?;
-        let text = fs::read(&file).map_err(|_| missing())?;
+        let Some(file) = self.repository_config.clone().or_else(own) else { return Ok(Vec::new()) };
+        let Ok(text) = fs::read(&file) else { return Ok(Vec::new()) };
         let node = gitops_yaml::read(&text).map_err(|error| {
             anyhow!("couldn't load repositories file ({}): {error}", file.display())
         })?;
         let repositories = node.get("repositories").and_then(Node::as_sequence).unwrap_or_default();
-        let found = repositories
-            .iter()
-            .find(|found| found.get("name").and_then(Node::text) == Some(name))
-            .ok_or_else(missing)?;
-        let text = |key: &str| found.get(key).and_then(Node::text).unwrap_or_default().to_owned();
-        Ok(NamedRepository {
-            url: text("url"),
-            username: text("username"),
-            password: text("password"),
-            authorities: text("caFile"),
-            certificate: text("certFile"),
-            key: text("keyFile"),
-            pass_credentials: found.get("pass_credentials_all").and_then(Node::as_bool)
-                == Some(true),
-        })
+        Ok(repositories.iter().map(NamedRepository::read).collect())
     }
 
     /// The logins at registries: Helm's own, and those of Docker.

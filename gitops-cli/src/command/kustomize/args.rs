@@ -128,10 +128,11 @@ pub(crate) struct Build {
     pub(crate) error_format: ErrorFormat,
 }
 
-/// A wrong command line, with the exit code of kustomize; `None` for other commands, and where help
+/// A wrong command line, with the exit code of kustomize and helm; `None` for others, and where help
 /// was asked for.
 pub(crate) fn refused(error: &clap::Error) -> Option<ExitCode> {
-    let ours = std::env::args().nth(1).is_some_and(|command| command == "kustomize");
+    let ours =
+        std::env::args().nth(1).is_some_and(|command| matches!(&*command, "kustomize" | "helm"));
     if !ours || !error.use_stderr() {
         return None;
     }
