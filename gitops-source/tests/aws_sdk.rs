@@ -8,14 +8,19 @@
 
 use std::{fs, sync::Arc};
 
-use axum::{Router, extract::Request, http::StatusCode};
+use axum::{Router, extract::Request, http::StatusCode, response::IntoResponse};
 use gitops_core::{Scope, one_line};
 use gitops_source::{BucketEndpoint, BucketSource, S3Bucket, S3Credentials, SdkCredentials};
 use tokio::process::Command;
 
 const CANARY: &str = "c4nary";
 
-async fn answer(request: Request) -> (StatusCode, String) {
+async fn answer(request: Request) -> impl IntoResponse {
+    let (status, body) = said(request).await;
+    (status, [("x-aws-ec2-metadata-token-ttl-seconds", "21600")], body)
+}
+
+async fn said(request: Request) -> (StatusCode, String) {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let body = String::from_utf8_lossy(&body).into_owned();

@@ -74,7 +74,7 @@ async fn cloud() -> (String, Seen) {
     let seen = Seen::default();
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let app = Router::new().fallback(answer).with_state(seen.clone());
+    let app = Router::new().fallback(answer).with_state(Arc::clone(&seen));
     tokio::spawn(async move { axum::serve(listener, app).await });
     (url, seen)
 }

@@ -43,11 +43,11 @@ fn payload(image: &Digest) -> String {
 fn cbor(kind: u8, number: u64, rest: &[u8]) -> Vec<u8> {
     let head = match number {
         0..24 => vec![(kind << 5) | u8::try_from(number).unwrap()],
-        24..256 => vec![(kind << 5) | 24, u8::try_from(number).unwrap()],
+        24..256 => vec![(kind << 5) + 24, u8::try_from(number).unwrap()],
         256..65_536 => {
-            [&[(kind << 5) | 25][..], &u16::try_from(number).unwrap().to_be_bytes()].concat()
+            [&[(kind << 5) + 25][..], &u16::try_from(number).unwrap().to_be_bytes()].concat()
         }
-        _ => [&[(kind << 5) | 26][..], &u32::try_from(number).unwrap().to_be_bytes()].concat(),
+        _ => [&[(kind << 5) + 26][..], &u32::try_from(number).unwrap().to_be_bytes()].concat(),
     };
     [&head, rest].concat()
 }
@@ -260,7 +260,7 @@ async fn certificates_may_be_taken_back() {
     let answers = Answers::default();
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    let app = Router::new().fallback(answer).with_state(answers.clone());
+    let app = Router::new().fallback(answer).with_state(Arc::clone(&answers));
     tokio::spawn(async move { axum::serve(listener, app).await });
     let (responder, list) = (format!("{base}/ocsp"), format!("{base}/list"));
 

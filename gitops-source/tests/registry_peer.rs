@@ -112,6 +112,7 @@ async fn tags_come_in_pages_and_versions_are_chosen() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "two programs sign one after the other")]
 async fn signatures_stand_under_tags() {
     let Some(server) = Server::start("").await else { return };
     let (Some(cosign), Some(notation)) = (peer("cosign"), peer("notation")) else { return };

@@ -120,7 +120,7 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
+    fn new() -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let own = Installation::new();
         let timing = Holder::authority("time authority");
@@ -207,7 +207,7 @@ impl World {
 
 #[tokio::test]
 async fn the_time_is_that_of_the_authority() {
-    let world = World::new().await;
+    let world = World::new();
     let root = world.root();
     for bundle in [world.statement(), world.message()] {
         let verified = world.verify(&bundle, &root).await.unwrap();
@@ -230,7 +230,7 @@ fn base64_decoded(text: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn timestamps_must_be_good() {
-    let world = World::new().await;
+    let world = World::new();
     let root = world.root();
     let good = world.statement();
     let stamps = "/verificationMaterial/timestampVerificationData/rfc3161Timestamps";
@@ -293,7 +293,7 @@ async fn timestamps_must_be_good() {
 
 #[tokio::test]
 async fn entries_must_be_of_the_log_and_about_the_signature() {
-    let world = World::new().await;
+    let world = World::new();
     let root = world.root();
     let good = world.statement();
     let (payload, _) = sigstore::statement(&world.signer.key, &world.image);

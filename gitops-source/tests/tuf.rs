@@ -103,7 +103,7 @@ impl Repository {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let base = format!("http://{}/tuf", listener.local_addr().unwrap());
         let files = Files::default();
-        let app = Router::new().fallback(answer).with_state(files.clone());
+        let app = Router::new().fallback(answer).with_state(Arc::clone(&files));
         tokio::spawn(async move { axum::serve(listener, app).await });
         let target = Installation::new().trusted_root().to_string().into_bytes();
         let clock = Arc::new(FixedClock::new(NOW.parse().unwrap()));
@@ -162,7 +162,7 @@ impl Repository {
     }
 
     fn client_of(&self, first: FirstRoot) -> TrustedRootRepository {
-        TrustedRootRepository::new(self.base.parse().unwrap(), first, self.clock.clone())
+        TrustedRootRepository::new(self.base.parse().unwrap(), first, Arc::clone(&self.clock) as _)
     }
 
     fn wait_until(&self, at: &str) {
@@ -356,7 +356,7 @@ async fn failures_say_where_and_are_not_repeated_at_once() {
     let gone = format!("http://{}/tuf/", listener.local_addr().unwrap());
     drop(listener);
     let first = FirstRoot::Document(repository.get("1.root.json"));
-    let clock = repository.clock.clone();
+    let clock = Arc::clone(&repository.clock) as _;
     let offline = TrustedRootRepository::new(gone.parse().unwrap(), first, clock);
     let error = one_line(&offline.trusted_root().await.unwrap_err());
     assert!(error.contains(&format!("cannot fetch {gone}2.root.json")), "{error}");

@@ -3,6 +3,8 @@
 //! Follows fluxcd/pkg `auth/gcp`: workload identity federation for accounts of the cluster, and
 //! application default credentials (a key file, or the metadata server) for the process.
 
+mod external;
+
 use std::time::Duration;
 
 use gitops_core::Secret;
@@ -179,6 +181,9 @@ async fn from_file(context: &CloudContext, file: &Secret) -> Result<Token, AuthE
     let malformed = || AuthError::invalid("malformed file of GOOGLE_APPLICATION_CREDENTIALS");
     let file: Value = serde_json::from_slice(file.expose()).map_err(|_| malformed())?;
     let text = |key: &str| file[key].as_str().ok_or_else(malformed);
+    if file["type"] == "external_account" {
+        return external::token(context, &file).await;
+    }
     let default = "https://oauth2.googleapis.com/token";
     let url = file["token_uri"].as_str().unwrap_or(default).to_owned();
     let now = context.clock.now();

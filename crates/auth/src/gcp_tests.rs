@@ -129,3 +129,73 @@ async fn files_of_credentials() {
     }
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+#[tokio::test]
+async fn external_accounts_are_known_through_others() {
+    let fake = Fake::start().await;
+    fake.answer("/exchange", "{\"access_token\": \"first\", \"expires_in\": 60}");
+    let acting = "{\"accessToken\": \"second\", \"expireTime\": \"2026-01-01T13:00:00Z\"}";
+    fake.answer("/act", acting);
+    fake.answer("/proof", "{\"value\": \"c4nary-url\"}");
+    let directory = std::env::temp_dir().join(format!("gcp-external-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let (file, proof) = (directory.join("credentials.json"), directory.join("proof"));
+    std::fs::write(&proof, "c4nary-file\n").unwrap();
+    let context = context(&[("GOOGLE_APPLICATION_CREDENTIALS", file.to_str().unwrap())], None);
+    let account = |source: Value, change: fn(&mut Value)| {
+        let mut own = json!({
+            "type": "external_account", "audience": "//iam.googleapis.com/projects/1/x",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": format!("{}/exchange", fake.base), "credential_source": source,
+        });
+        change(&mut own);
+        let act = own["service_account_impersonation_url"].as_str().map(str::to_owned);
+        if let Some(act) = act {
+            own["service_account_impersonation_url"] = format!("{}{act}", fake.base).into();
+        }
+        std::fs::write(&file, own.to_string()).unwrap();
+    };
+    let in_file = json!({"file": proof});
+    account(in_file.clone(), |_| {});
+    assert_eq!(gcp_token(&context).await.unwrap().secret.expose_str(), Some("first"));
+    let (_, _, _, body) = fake.asked().pop().unwrap();
+    assert!(body.contains("subject_token=c4nary-file&") || body.ends_with("c4nary-file"), "{body}");
+
+    let at_url = json!({
+        "url": format!("{}/proof", fake.base), "headers": {"x-own": "yes"},
+        "format": {"type": "json", "subject_token_field_name": "value"},
+    });
+    account(at_url, |own| own["service_account_impersonation_url"] = "/act".into());
+    let token = gcp_token(&context).await.unwrap();
+    assert_eq!(token.secret.expose_str(), Some("second"));
+    assert_eq!(token.expires_at, "2026-01-01T13:00:00Z".parse::<Timestamp>().unwrap());
+    let asked = fake.asked();
+    let [.., proof_asked, exchanged, acted] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(proof_asked.2["x-own"], "yes");
+    assert!(exchanged.3.contains("c4nary-url"));
+    assert_eq!(acted.2["authorization"], "Bearer first");
+
+    let other = |own: &mut Value| own["token_url"] = "http://127.0.0.1:1/exchange".into();
+    let refused = |own: &mut Value| own["service_account_impersonation_url"] = "/no".into();
+    let bare = |own: &mut Value| {
+        own.as_object_mut().unwrap().remove("audience");
+    };
+    let none = json!({"file": directory.join("none")});
+    let program = json!({"executable": {"command": "c4nary"}});
+    let json_file = json!({"file": proof, "format": {"type": "json"}});
+    let cases: [(Value, fn(&mut Value), &str); 6] = [
+        (in_file.clone(), other, "failed to exchange the external account's token"),
+        (in_file.clone(), refused, "failed to act as the Google service account"),
+        (in_file, bare, "malformed external account"),
+        (none, |_| {}, "cannot read the external account's token"),
+        (program, |_| {}, "with a token in a file or at a URL"),
+        (json_file, |_| {}, "malformed external account"),
+    ];
+    for (source, change, why) in cases {
+        account(source, change);
+        let error = gcp_token(&context).await.unwrap_err();
+        let text = format!("{error:?} {}", one_line(&error));
+        assert!(text.contains(why) && !text.contains("c4nary"), "{text}");
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}

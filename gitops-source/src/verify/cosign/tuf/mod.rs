@@ -58,7 +58,9 @@ impl State {
 
 impl fmt::Debug for TrustedRootRepository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrustedRootRepository").field("base", &self.mirror.base.as_str()).finish()
+        f.debug_struct("TrustedRootRepository")
+            .field("base", &self.mirror.base.as_str())
+            .finish_non_exhaustive()
     }
 }
 
