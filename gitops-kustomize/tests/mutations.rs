@@ -1,5 +1,6 @@
-//! Damaged input: the cases of `tests/errors` and `tests/explain` with random changes. Whatever comes
-//! of it, a failure has a place that exists, and what is put out can be explained to the last field.
+//! Damaged input: the cases of `tests/cases`, `tests/errors` and `tests/explain` with random changes.
+//! Whatever comes of it, a failure has a place that exists, and what is put out can be explained to the
+//! last field. `$GITOPS_MUTATIONS` asks for more than the few of a usual run.
 
 #![allow(clippy::unwrap_used, clippy::from_iter_instead_of_collect, reason = "tests")]
 
@@ -21,10 +22,11 @@ struct Case {
 
 static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let files: BTreeSet<_> = ["errors", "explain"]
+    let files: BTreeSet<_> = ["cases", "errors", "explain"]
         .iter()
         .flat_map(|name| fs::read_dir(tests.join(name)).unwrap())
         .map(|entry| entry.unwrap().path())
+        .filter(|file| file.extension().is_some_and(|extension| extension == "txtar"))
         .collect();
     files.iter().map(|file| case(&fs::read_to_string(file).unwrap())).collect()
 });
@@ -33,7 +35,9 @@ fn case(text: &str) -> Case {
     let path = text.lines().find_map(|line| line.strip_prefix("build: ")).unwrap_or("");
     let (_, sections) = sections(text);
     let files = sections.into_iter();
-    let files = files.take_while(|(name, _)| name != "error" && name != "explain").collect();
+    let files = files
+        .take_while(|(name, _)| !["error", "expect", "explain"].contains(&name.as_str()))
+        .collect();
     Case { files, path: path.to_owned() }
 }
 
@@ -185,9 +189,15 @@ fn check_outcome(manifests: &Manifests) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// How many cases are damaged; `$GITOPS_MUTATIONS` asks for more.
+#[expect(clippy::disallowed_methods, reason = "a test asks what it shall do")]
+fn runs() -> u32 {
+    std::env::var("GITOPS_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(600)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 600,
+        cases: runs(),
         max_shrink_iters: 2000,
         failure_persistence: None,
         ..ProptestConfig::default()
