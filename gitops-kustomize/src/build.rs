@@ -116,7 +116,7 @@ pub fn build(
 }
 
 /// Builds as [`build`] does, for who wants the text only: it takes less memory, as each object is
-/// dropped once it is printed.
+/// printed when it is written, and then dropped.
 ///
 /// # Errors
 /// As [`build`].

@@ -119,18 +119,18 @@ pub(crate) fn manifests(
     Ok(Manifests::from_items(items))
 }
 
-/// The text of the resources as they leave the build. Each is dropped once it is printed.
+/// The text of the resources as they leave the build.
 pub(crate) fn text(
     set: ResourceSet,
     file: &Kustomization,
     build: &Build<'_>,
 ) -> Result<ManifestText> {
-    let mut text = ManifestText::default();
-    each(set, file, build, |node, _, _| text.push(&node))?;
+    let mut text = ManifestText::new(set.len(), build.options.limits.output);
+    each(set, file, build, |node, _, _| text.push(node).map(|()| 0))?;
     Ok(text)
 }
 
-/// Hands over the resources as they leave the build; `take` returns how long the text of one is.
+/// Hands over the resources as they leave the build; `take` returns how much text of one is held.
 fn each(
     set: ResourceSet,
     file: &Kustomization,

@@ -54,13 +54,12 @@ pub struct RenderedText {
     pub warnings: Vec<Warning>,
 }
 
-/// All objects as one stream, separated by `---`: the bytes of `kustomize build`.
+/// All objects as one stream, separated by `---`: the bytes of `kustomize build`. They are printed as
+/// they are written, so that the text is never held as a whole.
 #[derive(Clone, Default)]
 pub struct ManifestText {
-    /// Each full, but for the last one, so that a long text is never copied to a larger place.
-    parts: Vec<String>,
-    /// The objects are printed here first.
-    scratch: String,
+    nodes: Vec<Node>,
+    limit: usize,
 }
 
 /// A remark of the build that is no failure.
@@ -188,37 +187,45 @@ impl fmt::Debug for Manifest {
 }
 
 impl ManifestText {
-    /// The size at which a part is full.
-    const PART: usize = 256 << 10;
+    /// So much is printed before it is written.
+    const PART: usize = 64 << 10;
 
-    /// Appends an object, and returns the length of its text.
-    pub(crate) fn push(&mut self, node: &Node) -> Result<usize> {
-        self.scratch.clear();
-        if !self.parts.is_empty() {
-            self.scratch.push_str("---\n");
-        }
-        gitops_yaml::write_yaml(&mut self.scratch, node)
-            .map_err(|error| Error::from(error).about(id_of(node)))?;
-        let text = &*self.scratch;
-        match self.parts.last_mut() {
-            Some(last) if last.len() + text.len() <= Self::PART => last.push_str(text),
-            Some(_) => {
-                let mut part = String::with_capacity(text.len().max(Self::PART));
-                part.push_str(text);
-                self.parts.push(part);
-            }
-            // Most texts are short, and then this is the only part.
-            None => self.parts.push(text.to_owned()),
-        }
-        Ok(text.len())
+    /// The text of nothing yet, of at most so many bytes.
+    pub(crate) fn new(objects: usize, limit: usize) -> Self {
+        Self { nodes: Vec::with_capacity(objects), limit }
+    }
+
+    /// Appends an object that can be printed.
+    pub(crate) fn push(&mut self, node: Node) -> Result<()> {
+        gitops_yaml::check_yaml(&node).map_err(|error| Error::from(error).about(id_of(&node)))?;
+        self.nodes.push(node);
+        Ok(())
     }
 
     /// Writes the text.
     ///
     /// # Errors
-    /// Those of the writer.
-    pub fn write(&self, mut out: impl io::Write) -> io::Result<()> {
-        self.parts.iter().try_for_each(|part| out.write_all(part.as_bytes()))?;
+    /// Those of the writer, and when the text is longer than
+    /// [`BuildLimits::output`](crate::BuildLimits::output).
+    pub fn write(self, mut out: impl io::Write) -> io::Result<()> {
+        let (mut part, mut size) = (String::with_capacity(Self::PART / 8), 0);
+        for (index, node) in self.nodes.into_iter().enumerate() {
+            if index > 0 {
+                part.push_str("---\n");
+            }
+            gitops_yaml::write_yaml(&mut part, &node).map_err(io::Error::other)?;
+            drop(node);
+            if part.len() >= Self::PART {
+                size += part.len();
+                if size > self.limit {
+                    let message = format!("the output is larger than {} bytes", self.limit);
+                    return Err(io::Error::other(message));
+                }
+                out.write_all(part.as_bytes())?;
+                part.clear();
+            }
+        }
+        out.write_all(part.as_bytes())?;
         out.flush()
     }
 }
@@ -226,14 +233,7 @@ impl ManifestText {
 /// The texts of Secrets stay out of logs.
 impl fmt::Debug for ManifestText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ManifestText").finish_non_exhaustive()
-    }
-}
-
-/// The text as one string, copied together.
-impl fmt::Display for ManifestText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.parts.iter().try_for_each(|part| f.write_str(part))
+        f.debug_struct("ManifestText").field("objects", &self.nodes.len()).finish_non_exhaustive()
     }
 }
 

@@ -246,7 +246,8 @@ impl ResourceSet {
         self.forget();
         let mut seen = HashSet::with_capacity(self.items.len());
         for item in &self.items {
-            if !seen.insert(item.id().key()) {
+            let id = item.id();
+            if !seen.insert((&id.gvk, &id.name, id.effective_namespace())) {
                 let twin = self.items.iter().find(|other| other.id().key() == item.id().key());
                 let mut error =
                     Error::new(ErrorKind::Conflict, describe(item)).about(item.id().to_object_id());
@@ -263,7 +264,6 @@ impl ResourceSet {
                 return Err(error);
             }
         }
-        self.current = Some(seen);
         self.unchecked = false;
         Ok(())
     }

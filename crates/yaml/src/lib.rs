@@ -36,7 +36,9 @@ mod schema;
 mod stream;
 
 pub use edit::Edits;
-pub use emit::{AsV2, Emit, Entries, View, to_json_text, to_yaml, to_yaml_pretty, write_yaml};
+pub use emit::{
+    AsV2, Emit, Entries, View, check_yaml, to_json_text, to_yaml, to_yaml_pretty, write_yaml,
+};
 pub use error::{Error, ErrorKind};
 pub use json::to_json;
 pub use merge::{JsonPatch, diff_json, merge_json, merge_strategic, three_way_patch};

@@ -25,7 +25,7 @@ pub(crate) struct FieldSpec {
 /// One part of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
-    name: String,
+    name: Text,
     /// Written with `[]`: the field is a list, and is never made.
     list: bool,
 }
@@ -55,13 +55,15 @@ type Visit<'v> = &'v mut dyn FnMut(&mut Node) -> Result<()>;
 
 impl FieldSpec {
     pub(crate) fn new(gvk: Gvk, path: &str, create: bool) -> Self {
-        let segments = split(path, '/')
-            .into_iter()
-            .map(|part| match part.strip_suffix("[]") {
-                Some(name) => Segment { name: name.to_owned(), list: true },
-                None => Segment { name: part, list: false },
-            })
-            .collect();
+        let segment = |part: &str| match part.strip_suffix("[]") {
+            Some(name) => Segment { name: name.into(), list: true },
+            None => Segment { name: part.into(), list: false },
+        };
+        let segments = if path.contains('\\') {
+            split(path, '/').iter().map(|part| segment(part)).collect()
+        } else {
+            without_root(path, '/').split('/').map(segment).collect()
+        };
         Self { gvk, path: path.into(), create, segments }
     }
 
@@ -153,7 +155,7 @@ fn walk(node: &mut Node, path: &[Segment], creates: Creates, visit: Visit<'_>) -
 
 /// Splits at a delimiter that no backslash stands before.
 pub(crate) fn split(path: &str, delimiter: char) -> Vec<String> {
-    let path = path.strip_prefix(delimiter).filter(|_| path.len() > 1).unwrap_or(path);
+    let path = without_root(path, delimiter);
     let mut parts: Vec<String> = Vec::new();
     for part in path.split(delimiter) {
         match parts.last_mut() {
@@ -166,6 +168,10 @@ pub(crate) fn split(path: &str, delimiter: char) -> Vec<String> {
         }
     }
     parts
+}
+
+fn without_root(path: &str, delimiter: char) -> &str {
+    path.strip_prefix(delimiter).filter(|_| path.len() > 1).unwrap_or(path)
 }
 
 #[cfg(test)]

@@ -427,8 +427,8 @@ fn id_of(node: &Node, schema: &Schema) -> ResourceId {
         node.get("metadata")
             .and_then(|metadata| metadata.get(key))
             .filter(|value| !value.is_null())
-            .and_then(Node::text)
-            .map(Text::from)
+            .and_then(Node::as_scalar)
+            .map(Scalar::to_text)
             .unwrap_or_default()
     };
     let (api_version, kind) = (text("apiVersion"), text("kind"));
@@ -457,11 +457,12 @@ pub(crate) fn set_field(mapping: &mut Mapping, key: &str, text: &str) {
 
 /// Writes a text over a scalar, keeping its style. The type is what go-yaml would read back, now and
 /// when the text changes again.
-pub(crate) fn set_untagged(node: &mut Node, text: &str) {
+pub(crate) fn set_untagged(node: &mut Node, text: impl Into<Text>) {
+    let text = text.into();
     let style = node.as_scalar().map_or(ScalarStyle::Plain, Scalar::style);
     let bound = node.bond().is_some();
     let kind = match style {
-        ScalarStyle::Plain => match resolve(text, Flavour::V3) {
+        ScalarStyle::Plain => match resolve(&text, Flavour::V3) {
             // An empty or a null text would vanish; the original quotes these.
             ScalarType::Null => ScalarType::Str,
             kind => kind,
@@ -498,7 +499,7 @@ pub(crate) fn expect_scalar(node: &Node) -> Result<(), Error> {
 }
 
 /// Writes a string over a scalar.
-pub(crate) fn set_string(node: &mut Node, text: &str) {
+pub(crate) fn set_string(node: &mut Node, text: impl Into<Text>) {
     let style = node.as_scalar().map_or(ScalarStyle::Plain, Scalar::style);
     replace_scalar(node, Scalar::new(text, ScalarType::Str, style));
 }

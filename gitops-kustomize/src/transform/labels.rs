@@ -17,13 +17,24 @@ use crate::{
 /// Adds pairs to mappings.
 #[derive(Debug)]
 pub(crate) struct AddPairs {
-    pairs: BTreeMap<String, String>,
+    pairs: Vec<Pair>,
     specs: Vec<FieldSpec>,
+}
+
+/// A pair as it is added; what is added shares the texts.
+#[derive(Debug)]
+struct Pair {
+    key: Node,
+    value: Node,
 }
 
 impl AddPairs {
     pub(crate) fn new(pairs: BTreeMap<String, String>, specs: Vec<FieldSpec>) -> Self {
-        Self { pairs, specs }
+        let pair = |(key, value): (&String, &String)| Pair {
+            key: made_key(key),
+            value: made_string(value),
+        };
+        Self { pairs: pairs.iter().map(pair).collect(), specs }
     }
 }
 
@@ -43,16 +54,14 @@ impl Transform for AddPairs {
 impl AddPairs {
     pub(crate) fn apply(&self, resource: &mut Resource) -> Result<()> {
         let first = resource.new_bonds(self.pairs.len());
-        let mut added: Vec<(u32, u32, &str)> = (first..)
-            .zip(self.pairs.values())
-            .map(|(bond, value)| (bond, 0, value.as_str()))
-            .collect();
+        let mut added: Vec<(u32, u32, &Node)> =
+            (first..).zip(&self.pairs).map(|(bond, pair)| (bond, 0, &pair.value)).collect();
         for spec in &self.specs {
             spec.apply(resource, Creates::Mapping, &mut |node| self.add_to(node, &mut added))?;
         }
         for (bond, count, value) in added {
             if count > 1
-                && let Some(value) = made_string(value).as_scalar()
+                && let Some(value) = value.as_scalar()
             {
                 resource.bind(bond, value.clone());
             }
@@ -62,22 +71,26 @@ impl AddPairs {
     }
 
     /// Adds the pairs to a mapping; `added` counts how often each was new.
-    fn add_to(&self, node: &mut Node, added: &mut [(u32, u32, &str)]) -> Result<()> {
+    fn add_to(&self, node: &mut Node, added: &mut [(u32, u32, &Node)]) -> Result<()> {
         if node.is_null() {
             return Ok(());
         }
         let Some(mapping) = node.as_mapping_mut() else {
             return Err(Error::new(ErrorKind::Field, "wrong node kind: expected MappingNode"));
         };
-        for ((key, value), (bond, count, _)) in self.pairs.iter().zip(added) {
-            match mapping.get_mut(key).filter(|node| !node.is_null()) {
-                Some(node) => set_string(node, value),
+        let is_new = |pair: &&Pair| pair.key.text().is_some_and(|key| !mapping.contains_key(key));
+        let new = self.pairs.iter().filter(is_new).count();
+        mapping.reserve(new);
+        for (Pair { key, value }, (bond, count, _)) in self.pairs.iter().zip(added) {
+            let (Some(name), Some(text)) = (key.text(), value.as_scalar()) else { continue };
+            match mapping.get_mut(name).filter(|node| !node.is_null()) {
+                Some(node) => set_string(node, text.to_text()),
                 None => {
-                    let mut node = made_string(value);
+                    let mut node = value.clone();
                     node.bind(*bond);
                     *count += 1;
-                    mapping.remove(key);
-                    mapping.push(made_key(key), node);
+                    mapping.remove(name);
+                    mapping.push(key.clone(), node);
                 }
             }
         }

@@ -90,6 +90,22 @@ fn each_entry<'v>(
     Ok(())
 }
 
+/// Whether the node surely has a form in JSON; nearly all have.
+pub(super) fn is_surely_printable(node: &Node) -> bool {
+    let is_ascii = |text: &str| text.bytes().all(|byte| byte < 0x7f);
+    match node.content() {
+        Content::Scalar(scalar) => match scalar.kind() {
+            ScalarType::Null | ScalarType::Bool | ScalarType::Int => true,
+            ScalarType::Str => is_ascii(scalar.text()),
+            ScalarType::Float | ScalarType::Timestamp | ScalarType::Merge => false,
+        },
+        Content::Mapping(mapping) => mapping.entries().iter().all(|entry| {
+            entry.key.as_str().is_some_and(is_ascii) && is_surely_printable(&entry.value)
+        }),
+        Content::Sequence(items) => items.iter().all(is_surely_printable),
+    }
+}
+
 fn items(node: &Node) -> &[Node] {
     node.as_sequence().unwrap_or_default()
 }

@@ -80,11 +80,11 @@ impl<'o> Output<'o> {
     /// A string in the style that comes nearest to `wanted`. `indent` is that of further lines; a
     /// key has none.
     pub(super) fn scalar(&mut self, text: &str, wanted: Style, indent: Option<usize>) {
-        if wanted == Style::Plain && Bytes::of(text).are_plain(text) {
-            if indent.is_none() || self.column.saturating_add(text.len()) <= self.width {
-                return self.push_ascii(text);
-            }
-            return self.fold_ascii(text, indent.unwrap_or_default());
+        if wanted == Style::Plain && Self::is_simple(text) {
+            return match indent {
+                None => self.push_ascii(text),
+                Some(indent) => self.simple(text, indent),
+            };
         }
         let shape = Shape::of(text, self.profile);
         match shape.style(wanted, indent.is_none()) {
@@ -93,6 +93,19 @@ impl<'o> Output<'o> {
             Style::DoubleQuoted => self.double_quoted(text, indent),
             Style::Literal => self.literal(text, indent.unwrap_or_default()),
         }
+    }
+
+    /// Whether a plain text is written as it is, but for folds: nearly all are.
+    pub(super) fn is_simple(text: &str) -> bool {
+        Bytes::of(text).are_plain(text)
+    }
+
+    /// A plain text that [is simple](Self::is_simple).
+    pub(super) fn simple(&mut self, text: &str, indent: usize) {
+        if self.column.saturating_add(text.len()) <= self.width {
+            return self.push_ascii(text);
+        }
+        self.fold_ascii(text, indent);
     }
 
     /// As [`Self::folded`], for ASCII without quotes and breaks.

@@ -70,6 +70,14 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
     }
 
     fn entry(&mut self, key: &str, value: V, indent: usize) -> Result<(), Error> {
+        if key.len() <= LONGEST_KEY
+            && Output::is_simple(key)
+            && self.line_style(key) == Style::Plain
+        {
+            self.out.push_ascii(key);
+            self.out.push_ascii(":");
+            return self.value(value, indent);
+        }
         let key = self.readable(key, value.place())?;
         let style = self.style_of(&key);
         if key.len() > LONGEST_KEY || key.contains(is_break) {
@@ -141,6 +149,11 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
             View::Number(Number::Int(value)) => self.integer(value),
             View::Number(Number::Uint(value)) => self.integer(value),
             View::Number(Number::Float(value)) => self.float(value, place)?,
+            View::Text(text)
+                if Output::is_simple(&text) && self.line_style(&text) == Style::Plain =>
+            {
+                self.out.simple(&text, indent);
+            }
             View::Text(text) => {
                 let text = self.readable(&text, place)?;
                 self.out.scalar(&text, self.style_of(&text), Some(indent));
@@ -183,14 +196,19 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
 
     /// A string is quoted where its plain form would be read as something else.
     fn style_of(&self, text: &str) -> Style {
+        if memchr::memchr(b'\n', text.as_bytes()).is_some() {
+            return Style::Literal;
+        }
+        self.line_style(text)
+    }
+
+    /// As [`Self::style_of`], for a text without line breaks.
+    fn line_style(&self, text: &str) -> Style {
         // One of these begins every word that means something.
         let telling = |first: &u8| {
             matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.' | b'~' | b'<')
                 || b"yYnNtTfFoO".contains(first)
         };
-        if memchr::memchr(b'\n', text.as_bytes()).is_some() {
-            return Style::Literal;
-        }
         if text.as_bytes().first().is_some_and(|first| !telling(first)) {
             return Style::Plain;
         }

@@ -51,9 +51,18 @@ impl Mapping {
     fn add(&mut self, entry: Entry) {
         let length = self.entries.len();
         if length == self.entries.capacity() {
-            self.entries.reserve_exact(if length < 16 { 2 } else { length / 2 });
+            self.entries.reserve_exact(match length {
+                0 => 1,
+                1..16 => 2,
+                _ => length / 2,
+            });
         }
         self.entries.push(entry);
+    }
+
+    /// Makes room for some entries more, and for none beyond.
+    pub fn reserve(&mut self, more: usize) {
+        self.entries.reserve_exact(more);
     }
 
     /// The number of entries.

@@ -83,6 +83,11 @@ impl Scalar {
         &self.text
     }
 
+    /// The text, to share it.
+    pub fn to_text(&self) -> Text {
+        self.text.clone()
+    }
+
     /// What the scalar is.
     #[inline]
     pub fn kind(&self) -> ScalarType {

@@ -12,7 +12,8 @@ use crate::error::Error;
 /// What is known of kinds and their fields. An immutable value: builds share it without a lock.
 #[derive(Debug, Default)]
 pub struct Schema {
-    kinds: HashMap<(Box<str>, Box<str>), Kind>,
+    /// By their names, the API versions that have them.
+    kinds: HashMap<Box<str>, HashMap<Box<str>, Kind>>,
     types: Vec<HashMap<Box<str>, Field>>,
 }
 
@@ -71,9 +72,8 @@ impl Schema {
             });
             self.types.push(fields.collect());
         }
-        for (key, kind) in &other.kinds {
-            let own =
-                self.kinds.entry(key.clone()).or_insert(Kind { namespaced: None, root: None });
+        for (api_version, name, kind) in other.each_kind() {
+            let own = self.kind_mut(api_version, name);
             own.namespaced = own.namespaced.or(kind.namespaced);
             own.root = own.root.or(moved(kind.root));
         }
@@ -89,8 +89,20 @@ impl Schema {
     }
 
     fn kind(&self, api_version: &str, kind: &str) -> Option<&Kind> {
-        // Borrowed pairs cannot look up owned ones; the allocation is small and once per object.
-        self.kinds.get(&(Box::from(api_version), Box::from(kind)))
+        self.kinds.get(kind)?.get(api_version)
+    }
+
+    /// The kind, of which nothing is known if it is new.
+    fn kind_mut(&mut self, api_version: &str, kind: &str) -> &mut Kind {
+        let versions = self.kinds.entry(kind.into()).or_default();
+        versions.entry(api_version.into()).or_insert(Kind { namespaced: None, root: None })
+    }
+
+    /// API version, name and what is known of each kind.
+    fn each_kind(&self) -> impl Iterator<Item = (&str, &str, &Kind)> {
+        self.kinds.iter().flat_map(|(name, versions)| {
+            versions.iter().map(move |(version, kind)| (&**version, &**name, kind))
+        })
     }
 
     /// Reads the format of `builtin.txt`, which says it itself.
@@ -111,8 +123,7 @@ impl Schema {
         if let [api_version, kind, scope, root] = words[..] {
             let namespaced = Some(scope == "n");
             let root = root.parse().ok().map(TypeId);
-            let key = (Box::from(api_version), Box::from(kind));
-            self.kinds.insert(key, Kind { namespaced, root });
+            *self.kind_mut(api_version, kind) = Kind { namespaced, root };
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::{
 pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
     let document = ReadOptions::flavour(Flavour::V2).read_first(document)?;
     let mut schema = Schema::default();
-    for (key, kind) in &Schema::builtin().kinds {
-        schema.kinds.insert(key.clone(), Kind { root: None, ..*kind });
+    for (api_version, name, kind) in Schema::builtin().each_kind() {
+        *schema.kind_mut(api_version, name) = Kind { root: None, ..*kind };
     }
     let Some(definitions) = document.get("definitions").and_then(Node::as_mapping) else {
         return Ok(schema);
@@ -39,9 +39,7 @@ pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
                 "" => text("version").to_owned(),
                 group => format!("{group}/{}", text("version")),
             };
-            let key = (api_version.into_boxed_str(), Box::from(text("kind")));
-            let namespaced = schema.kinds.get(&key).and_then(|kind| kind.namespaced);
-            schema.kinds.insert(key, Kind { namespaced, root: Some(ids[name]) });
+            schema.kind_mut(&api_version, text("kind")).root = Some(ids[name]);
         }
     }
     read_scopes(&document, &mut schema);
@@ -116,8 +114,7 @@ fn read_scopes(document: &Node, schema: &mut Schema) {
             "" => text("version").to_owned(),
             group => format!("{group}/{}", text("version")),
         };
-        let key = (api_version.into_boxed_str(), Box::from(text("kind")));
-        let entry = schema.kinds.entry(key).or_insert(Kind { namespaced: None, root: None });
+        let entry = schema.kind_mut(&api_version, text("kind"));
         let namespaced = path.contains("namespaces/{namespace}");
         entry.namespaced = Some(namespaced || entry.namespaced == Some(true));
     }

@@ -7,6 +7,9 @@
 
 mod flow;
 mod scalar;
+mod texts;
+
+use texts::Texts;
 
 use super::{
     mapping::{are_distinct, is_plain},
@@ -67,6 +70,7 @@ pub(super) fn document(
 pub(super) struct Scratch {
     entries: Vec<Entry>,
     items: Vec<Node>,
+    texts: Texts,
 }
 
 struct Reader<'s, 'b> {

@@ -115,7 +115,7 @@ impl Reader<'_, '_> {
         (self.bytes[end] == quote && !doubled).then_some(end)
     }
 
-    pub(super) fn scalar(&self, text: &str, style: ScalarStyle, from: usize) -> Node {
+    pub(super) fn scalar(&mut self, text: &str, style: ScalarStyle, from: usize) -> Node {
         let kind = match style {
             ScalarStyle::Plain => resolve(text, self.flavour),
             _ => ScalarType::Str,
@@ -123,7 +123,7 @@ impl Reader<'_, '_> {
         let before = &self.text[self.line_start..from];
         let column = if before.is_ascii() { before.len() } else { before.chars().count() };
         let place = Place { line: self.line + 1, column: small(column) + 1 };
-        Node::from(Scalar::new(Text::from(text), kind, style)).at_place(place)
+        Node::from(Scalar::new(self.scratch.texts.of(text), kind, style)).at_place(place)
     }
 
     /// A text behind `|` in a block collection at a column; `None` if its first line is empty or its
