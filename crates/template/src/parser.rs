@@ -229,17 +229,19 @@ impl<'s> Parser<'s> {
         let token = self.next_non_space();
         let name = self.name(&token, CONTEXT)?;
         self.expect(TokenKind::RightDelim, CONTEXT)?;
-        let body = self.own_body(CONTEXT)?;
+        let body = self.own_body(CONTEXT, None)?;
         self.add(name, body)
     }
 
-    /// A body with variables of its own, up to its end.
-    fn own_body(&mut self, context: &str) -> Result<Box<[Statement]>, Error> {
+    /// A body with variables of its own, up to its end. Quirk: for a `block`, Go tells the line where
+    /// its clause ends instead of that of a wrong `else`.
+    fn own_body(&mut self, context: &str, clause: Option<u32>) -> Result<Box<[Statement]>, Error> {
         let variables = std::mem::replace(&mut self.variables, Variables::new());
         let loops = std::mem::take(&mut self.loops);
         let action = self.action.take();
         let (body, ending) = self.list()?;
         if let Ending::Else = ending {
+            self.last = clause.unwrap_or(self.last);
             return Err(self.error(format!("unexpected {{{{else}}}} in {context}")));
         }
         (self.variables, self.loops, self.action) = (variables, loops, action);
@@ -387,7 +389,8 @@ impl<'s> Parser<'s> {
         let token = self.next_non_space();
         let name = self.name(&token, CONTEXT)?;
         let pipeline = self.pipeline(CONTEXT, TokenKind::RightDelim)?;
-        let body = self.own_body(CONTEXT)?;
+        let clause = self.last;
+        let body = self.own_body(CONTEXT, Some(clause))?;
         self.add(Arc::clone(&name), body)?;
         Ok(invocation(token.at, name, Some(pipeline)))
     }
