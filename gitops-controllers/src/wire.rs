@@ -207,6 +207,7 @@ fn identities(args: &SourceArgs) -> Result<Identities, StartError> {
         clock,
         environment: environment(),
         object_level,
+        metrics: None,
         default_account,
     })
 }
@@ -243,11 +244,14 @@ pub fn source_controllers(
 ) -> SourceControllers {
     let storage = Storage::new(store, address, settings.retention);
     let (client, selector) = (&context.client, settings.selector.as_deref());
+    context.metrics.watch_tokens(Arc::clone(&settings.identities.tokens));
+    let metrics = Some(Arc::clone(&context.metrics));
+    let identities = Identities { metrics, ..settings.identities.clone() };
     let git = GitRepositoryReconciler::new(client.clone(), storage.clone())
-        .with_identities(settings.identities.clone(), settings.ssh_algorithms.clone())
+        .with_identities(identities.clone(), settings.ssh_algorithms.clone())
         .with_overrides(settings.overrides.clone());
     let oci = OciRepositoryReconciler::new(client.clone(), storage.clone())
-        .with_identities(settings.identities.clone());
+        .with_identities(identities.clone());
     let repositories =
         Arc::new(HelmRepositories::new(settings.helm_index_max, settings.helm_chart_max));
     let helm_repositories =
@@ -266,7 +270,7 @@ pub fn source_controllers(
             max_file_bytes: settings.helm_chart_file_max,
         },
     )
-    .with_identities(settings.identities.clone());
+    .with_identities(identities);
     let sources = helm_charts.sources().clone();
     let helm_charts = Controller::new(helm_charts, context.clone(), selector, settings.workers);
     sources.follow(&helm_charts.cache(), &helm_charts.queue());
@@ -309,7 +313,7 @@ impl WatcherSettings {
     /// # Errors
     /// On values that are wrong.
     pub fn from_args(args: &WatcherArgs) -> Result<Self, StartError> {
-        FeatureGates::parse(WATCHER_GATES, &args.common.feature_gates)
+        let gates = FeatureGates::parse(WATCHER_GATES, &args.common.feature_gates)
             .map_err(|error| StartError::Flag(error.to_string()))?;
         let algorithm = args
             .artifact_digest_algo
@@ -328,6 +332,7 @@ impl WatcherSettings {
             options: GeneratorOptions {
                 no_cross_namespace_refs: args.no_cross_namespace_refs,
                 timeout: args.reconciliation_timeout,
+                direct_source_fetch: gates.is_open("DirectSourceFetch"),
             },
         })
     }
@@ -421,6 +426,7 @@ impl KustomizeSettings {
             dependency_interval: args.common.requeue_dependency,
             additive_cel_dependency_check: gates.is_open("AdditiveCELDependencyCheck"),
             external_artifacts: gates.is_open("ExternalArtifact"),
+            direct_source_fetch: gates.is_open("DirectSourceFetch"),
             object_level_workload_identity: gates.is_open("ObjectLevelWorkloadIdentity"),
             cancel_health_checks: gates.is_open("CancelHealthCheckOnNewRevision"),
             fail_fast: !gates.is_open("DisableFailFastBehavior"),

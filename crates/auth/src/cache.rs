@@ -65,6 +65,18 @@ pub struct TokenCache {
     most: usize,
     longest: Duration,
     clock: Arc<dyn Clock>,
+    counters: Mutex<TokenCounters>,
+}
+
+/// What a [`TokenCache`] did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenCounters {
+    /// How often a token was given out.
+    pub succeeded: u64,
+    /// How often none could be fetched.
+    pub failed: u64,
+    /// How many tokens had to make room for others.
+    pub evicted: u64,
 }
 
 type Slot = tokio::sync::Mutex<Option<Held>>;
@@ -79,7 +91,7 @@ struct Held {
 impl TokenCache {
     /// A cache of at most `most` tokens (0: none is kept), each for at most `longest`.
     pub fn new(most: usize, longest: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self { slots: Mutex::default(), most, longest, clock }
+        Self { slots: Mutex::default(), most, longest, clock, counters: Mutex::default() }
     }
 
     /// The token of a key; fetched where none is kept, or its time is over. Failures are not kept.
@@ -90,6 +102,23 @@ impl TokenCache {
     /// # Cancel safety
     /// Nothing is kept when dropped; one who waits fetches in its place.
     pub async fn get_or_fetch<F>(
+        &self,
+        key: &CacheKey,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<(Token, Lookup), AuthError>
+    where
+        F: Future<Output = Result<Token, AuthError>>,
+    {
+        let found = self.kept_or_fetched(key, fetch).await;
+        let mut counters = self.counters.lock();
+        match &found {
+            Ok(_) => counters.succeeded += 1,
+            Err(_) => counters.failed += 1,
+        }
+        found
+    }
+
+    async fn kept_or_fetched<F>(
         &self,
         key: &CacheKey,
         fetch: impl FnOnce() -> F,
@@ -126,6 +155,11 @@ impl TokenCache {
         self.slots.lock().shift_remove(&key.digest());
     }
 
+    /// What was done so far.
+    pub fn counters(&self) -> TokenCounters {
+        *self.counters.lock()
+    }
+
     /// How many tokens are kept.
     pub fn len(&self) -> usize {
         self.slots.lock().len()
@@ -142,6 +176,7 @@ impl TokenCache {
         let slot = slots.shift_remove(&key).unwrap_or_default();
         if slots.len() >= self.most {
             slots.shift_remove_index(0);
+            self.counters.lock().evicted += 1;
         }
         slots.insert(key, Arc::clone(&slot));
         slot
@@ -190,6 +225,9 @@ mod tests {
         assert_eq!(get(&cache, &clock, "a", 100).await, Lookup::Hit);
         assert_eq!(get(&cache, &clock, "b", 100).await, Lookup::Miss);
         assert_eq!(cache.len(), 2);
+        // `b` made room for `c`, and `c` for `b`.
+        let counted = TokenCounters { succeeded: 6, failed: 0, evicted: 2 };
+        assert_eq!(cache.counters(), counted);
     }
 
     #[tokio::test]
@@ -216,6 +254,7 @@ mod tests {
         let key = CacheKey::new("a");
         let failed = one.get_or_fetch(&key, || async { Err(AuthError::network("down")) }).await;
         assert!(failed.is_err());
+        assert_eq!(one.counters().failed, 1);
         assert_eq!(get(&one, &clock, "a", 100).await, Lookup::Miss);
         let (none, clock) = cache(0);
         get(&none, &clock, "a", 100).await;

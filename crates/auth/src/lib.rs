@@ -49,7 +49,7 @@ pub use aws::{
 pub use azure::{
     AZURE_DEVOPS_SCOPE, AZURE_STORAGE_SCOPE, AzureCertificate, azure_certificate_token, azure_token,
 };
-pub use cache::{CacheKey, Lookup, TokenCache};
+pub use cache::{CacheKey, Lookup, TokenCache, TokenCounters};
 pub use cloud::{Account, AccountTokens, CloudContext, Environment};
 pub use error::AuthError;
 pub use gcp::gcp_token;

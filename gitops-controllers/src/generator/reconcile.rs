@@ -42,6 +42,8 @@ pub struct GeneratorOptions {
     pub no_cross_namespace_refs: bool,
     /// How long a turn may take.
     pub timeout: Duration,
+    /// Whether sources are read from the API server in every turn, not from what a watch tells.
+    pub direct_source_fetch: bool,
 }
 
 /// Makes ExternalArtifacts of the artifacts of other sources.
@@ -76,7 +78,8 @@ impl ArtifactGeneratorReconciler {
         caches: &Caches,
         options: GeneratorOptions,
     ) -> Self {
-        let sources = Sources::new(caches);
+        let direct = options.direct_source_fetch.then(|| client.clone());
+        let sources = Sources::new(caches, direct);
         Self { storage, fetcher, sources, externals: Externals::new(client), options }
     }
 
@@ -279,7 +282,7 @@ impl ArtifactGeneratorReconciler {
             attempt.tell(Notice::error(reason::SOURCE_FETCH_FAILED, &message));
             Waiting::new(reason::SOURCE_FETCH_FAILED, message)
         };
-        let observed = match self.sources.observe(object, &namespace) {
+        let observed = match self.sources.observe(object, &namespace).await {
             Ok(observed) => observed,
             Err(why) => return Err(missing(attempt, format!("get sources failed: {why}")).into()),
         };

@@ -7,7 +7,10 @@ use gitops_api::source::{
 };
 use gitops_core::{Digest, MemoryTree, Scope};
 use gitops_source::ArtifactFetcher;
-use kube::api::ApiResource;
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject},
+};
 use serde_json::Value;
 
 use crate::runtime::{Cache, Caches, Key, Queue};
@@ -19,13 +22,16 @@ pub(super) const ORIGIN_REVISION: &str = "org.opencontainers.image.revision";
 #[derive(Clone)]
 pub(super) struct Sources {
     caches: Vec<Arc<Cache>>,
+    /// Reads sources in place of the caches.
+    direct: Option<Client>,
 }
 
 /// What is known of the sources of a generator, by alias.
 pub(super) type Observed = BTreeMap<String, Artifact>;
 
 impl Sources {
-    pub(super) fn new(caches: &Caches) -> Self {
+    /// With a client, every turn asks the API server for what the caches know.
+    pub(super) fn new(caches: &Caches, direct: Option<Client>) -> Self {
         let caches = [
             ApiResource::erase::<Bucket>(&()),
             ApiResource::erase::<GitRepository>(&()),
@@ -34,7 +40,7 @@ impl Sources {
             ApiResource::erase::<ExternalArtifact>(&()),
         ]
         .map(|resource| caches.watch(&resource, None));
-        Self { caches: caches.into() }
+        Self { caches: caches.into(), direct }
     }
 
     /// Completes when all sources are known.
@@ -56,9 +62,8 @@ impl Sources {
             let kind = cache.resource().kind.clone();
             let (generators, queue) = (Arc::downgrade(generators), Arc::clone(queue));
             cache.listen(move |change| {
-                let digest = |object: &kube::api::DynamicObject| {
-                    object.data["status"]["artifact"]["digest"].clone()
-                };
+                let digest =
+                    |object: &DynamicObject| object.data["status"]["artifact"]["digest"].clone();
                 let new = change.new.as_deref().map(digest).unwrap_or_default();
                 let Some(generators) = generators.upgrade() else { return };
                 if new.is_null() || change.old.as_deref().map(digest) == Some(new) {
@@ -83,7 +88,7 @@ impl Sources {
     }
 
     /// The artifacts of all sources; an error is what is missing.
-    pub(super) fn observe(
+    pub(super) async fn observe(
         &self,
         object: &ArtifactGenerator,
         namespace: &str,
@@ -96,8 +101,19 @@ impl Sources {
                 cache.ok_or_else(|| format!("source `{name}` kind '{kind}' not supported"))?;
             let namespace =
                 source.namespace.as_deref().filter(|text| !text.is_empty()).unwrap_or(namespace);
-            let found = cache
-                .get(&Key::new(namespace, name.as_str()))
+            let found = match &self.direct {
+                None => cache.get(&Key::new(namespace, name.as_str())),
+                Some(client) => {
+                    let (client, resource) = (client.clone(), cache.resource());
+                    let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, resource);
+                    let found = api.get_opt(name).await.map_err(|error| {
+                        let why = gitops_core::one_line(&error);
+                        format!("unable to get source '{namespace}/{name}': {why}")
+                    })?;
+                    found.map(Arc::new)
+                }
+            };
+            let found = found
                 .ok_or_else(|| format!("{kind}.source.toolkit.fluxcd.io \"{name}\" not found"))?;
             let artifact = &found.data["status"]["artifact"];
             if artifact.is_null() {

@@ -61,13 +61,15 @@ impl Known {
         let _ = self.0.own.set((cache, queue));
     }
 
-    /// A source: from the cache, or from the API server where the cache does not know it (yet).
+    /// A source: from the cache, or from the API server where the cache does not know it (yet), or
+    /// where `direct` wants it so.
     pub(crate) async fn source(
         &self,
         cluster: &Cluster,
         id: &ObjectId,
+        direct: bool,
     ) -> Result<Option<Value>, ApiError> {
-        let cache = self.0.sources.lock().get(&id.kind).cloned();
+        let cache = self.0.sources.lock().get(&id.kind).cloned().filter(|_| !direct);
         let known = cache.and_then(|cache| cache.get(&Key::new(&id.namespace, &id.name)));
         if let Some(known) = known {
             return Ok(serde_json::to_value(&*known).ok());

@@ -97,6 +97,8 @@ pub struct Options {
     pub additive_cel_dependency_check: bool,
     /// Allow ExternalArtifact as a source.
     pub external_artifacts: bool,
+    /// Read sources from the API server in every turn, not from what a watch tells.
+    pub direct_source_fetch: bool,
     /// Allow `decryption.serviceAccountName`.
     pub object_level_workload_identity: bool,
     /// End health checks when a newer input arrives.
@@ -128,6 +130,7 @@ impl Default for Options {
             dependency_interval: Duration::from_secs(30),
             additive_cel_dependency_check: false,
             external_artifacts: false,
+            direct_source_fetch: false,
             object_level_workload_identity: false,
             cancel_health_checks: false,
             fail_fast: true,

@@ -45,7 +45,7 @@ pub(crate) async fn resolve(
 ) -> Result<Resolved, Problem> {
     let id = id(object);
     check_access(object, &id, options)?;
-    let found = known.source(cluster, &id).await.map_err(|error| {
+    let found = known.source(cluster, &id, options.direct_source_fetch).await.map_err(|error| {
         let place = format!("{}/{}", id.namespace, id.name);
         let message = format!("unable to get source '{place}': {error}");
         Problem::no_artifact(message, Retry::Dependency)

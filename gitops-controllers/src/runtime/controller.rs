@@ -352,6 +352,9 @@ impl<R: Reconcile> Controller<R> {
             changes.insert("observedGeneration".into(), json!(base.generation));
             self.writer().status(object, changes).await?;
         }
+        if let Some(notice) = typed.suspended_notice() {
+            self.send_events(object, &[notice], &std::collections::BTreeMap::new());
+        }
         Ok((Next::Rest, TurnResult::Success))
     }
 
@@ -392,7 +395,7 @@ impl<R: Reconcile> Controller<R> {
         let before = base.before(None, self.context.clock.now());
         let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
         if turn.is_ok() {
-            self.send_events(object, &settled, attempt.metadata());
+            self.send_events(object, &settled.events, attempt.metadata());
             self.writer().finalizer(object, self.finalizer, false).await?;
             return Ok((Next::Rest, TurnResult::Success));
         }

@@ -4,7 +4,7 @@ use std::{fmt::Debug, future::Future, time::Duration};
 
 use gitops_api::{
     kustomize::{Kustomization, KustomizationStatus},
-    meta::Condition,
+    meta::{Condition, reason},
     source::{
         ArtifactGenerator, ArtifactGeneratorStatus, Bucket, BucketStatus, GitRepository,
         GitRepositoryStatus, HelmChart, HelmChartStatus, HelmRepository, HelmRepositoryStatus,
@@ -14,7 +14,7 @@ use gitops_api::{
 use kube::Resource;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Attempt, Profile, Turn};
+use super::{Attempt, Notice, Profile, Turn};
 
 /// A kind that turns are made of.
 pub trait Kind:
@@ -28,6 +28,11 @@ pub trait Kind:
 
     /// Whether `spec.suspend` is set.
     fn suspended(&self) -> bool;
+
+    /// What is told of a suspended object each time that it is looked at.
+    fn suspended_notice(&self) -> Option<Notice> {
+        None
+    }
 
     /// `spec.interval`.
     fn interval(&self) -> Duration;
@@ -223,6 +228,9 @@ impl Kind for ArtifactGenerator {
 
     fn suspended(&self) -> bool {
         crate::generator::is_disabled(self)
+    }
+    fn suspended_notice(&self) -> Option<Notice> {
+        Some(Notice::error(reason::RECONCILIATION_DISABLED, "Reconciliation is disabled"))
     }
     fn interval(&self) -> Duration {
         Duration::from_hours(1)

@@ -4,6 +4,7 @@
 
 use std::{fmt::Write, sync::Arc, time::Duration};
 
+use gitops_auth::{Lookup, TokenCache};
 use parking_lot::Mutex;
 use prometheus_client::{
     encoding::text::encode,
@@ -31,7 +32,9 @@ pub struct Metrics {
     queue_work: Histograms,
     requests: Counters,
     events: Counters,
+    token_events: Counters,
     queues: Mutex<Vec<(&'static str, usize, Arc<Queue>)>>,
+    tokens: Mutex<Option<Arc<TokenCache>>>,
 }
 
 impl Default for Metrics {
@@ -54,7 +57,9 @@ impl Metrics {
             queue_work: Family::new_with_constructor(queue_buckets),
             requests: Family::default(),
             events: Family::default(),
+            token_events: Family::default(),
             queues: Mutex::default(),
+            tokens: Mutex::default(),
         };
         let counters = [
             (
@@ -76,6 +81,11 @@ impl Metrics {
                 "rest_client_requests",
                 "Number of HTTP requests, partitioned by status code, method, and host.",
                 &metrics.requests,
+            ),
+            (
+                "gotk_token_cache_events",
+                "Total number of cache retrieval events for a Gitops Toolkit resource reconciliation.",
+                &metrics.token_events,
             ),
             ("gotk_events", "Events by where they went and how that ended.", &metrics.events),
         ];
@@ -113,6 +123,16 @@ impl Metrics {
     /// Tells the state of a queue from now on.
     pub fn watch_queue(&self, controller: &'static str, workers: usize, queue: Arc<Queue>) {
         self.queues.lock().push((controller, workers, queue));
+    }
+
+    /// Tells of a cache of tokens from now on.
+    pub fn watch_tokens(&self, tokens: Arc<TokenCache>) {
+        *self.tokens.lock() = Some(tokens);
+    }
+
+    /// Counts that an object needed a token.
+    pub fn token(&self, kind: &str, key: &Key, lookup: Lookup) {
+        self.token_events.get_or_create(&token_labels(kind, key, lookup)).inc();
     }
 
     /// Counts a turn.
@@ -166,6 +186,9 @@ impl Metrics {
     /// Drops the series of an object that is gone.
     pub fn forget(&self, kind: &str, key: &Key) {
         self.object_seconds.remove(&object_labels(kind, key));
+        for lookup in [Lookup::Hit, Lookup::Miss] {
+            self.token_events.remove(&token_labels(kind, key, lookup));
+        }
     }
 
     /// All series in the Prometheus text format 0.0.4.
@@ -175,8 +198,31 @@ impl Metrics {
         let _ = encode(&mut open, &self.registry);
         let mut text = prometheus_text(&open);
         self.render_queues(&mut text);
+        self.render_tokens(&mut text);
         render_process(&mut text);
         text
+    }
+
+    fn render_tokens(&self, text: &mut String) {
+        let Some(tokens) = self.tokens.lock().clone() else { return };
+        let counters = tokens.counters();
+        let requests = "gotk_token_cache_requests_total";
+        let evictions = "gotk_token_cache_evictions_total";
+        let items = "gotk_token_cached_items";
+        let _ = write!(
+            text,
+            "# HELP {requests} Total number of cache requests partioned by success or failure.\n\
+             # TYPE {requests} counter\n\
+             {requests}{{status=\"success\"}} {}\n{requests}{{status=\"failure\"}} {}\n\
+             # HELP {evictions} Total number of cache evictions.\n\
+             # TYPE {evictions} counter\n{evictions} {}\n\
+             # HELP {items} Total number of items in the cache.\n\
+             # TYPE {items} gauge\n{items} {}\n",
+            counters.succeeded,
+            counters.failed,
+            counters.evicted,
+            tokens.len(),
+        );
     }
 
     fn render_queues(&self, text: &mut String) {
@@ -242,6 +288,20 @@ fn object_labels(kind: &str, key: &Key) -> Labels {
         ("name", key.name.clone()),
         ("namespace", key.namespace.clone()),
     ]
+}
+
+fn token_labels(kind: &str, key: &Key, lookup: Lookup) -> Labels {
+    let event = match lookup {
+        Lookup::Hit => "cache_hit",
+        Lookup::Miss => "cache_miss",
+    };
+    let mut labels = object_labels(kind, key);
+    labels.extend([
+        ("event_type", event.to_owned()),
+        // Tokens are asked for in turns only.
+        ("operation", "reconcile".to_owned()),
+    ]);
+    labels
 }
 
 fn turn_buckets() -> Histogram {
@@ -345,7 +405,19 @@ mod tests {
         ] {
             assert!(text.lines().any(|known| known == line), "no {line} in\n{text}");
         }
-        assert!(!text.contains("EOF"));
+        assert!(!text.contains("EOF") && !text.contains("gotk_token_cached_items"));
+        let clock = Arc::new(gitops_core::SystemClock);
+        metrics.watch_tokens(Arc::new(TokenCache::new(1, took, clock)));
+        metrics.token("Kustomization", &key, Lookup::Miss);
+        let text = metrics.render();
+        for line in [
+            "gotk_token_cached_items 0",
+            r#"gotk_token_cache_requests_total{status="failure"} 0"#,
+            "gotk_token_cache_evictions_total 0",
+            r#"gotk_token_cache_events_total{kind="Kustomization",name="web",namespace="apps",event_type="cache_miss",operation="reconcile"} 1"#,
+        ] {
+            assert!(text.lines().any(|known| known == line), "no {line} in\n{text}");
+        }
         metrics.forget("Kustomization", &key);
         assert!(!metrics.render().contains("name=\"web\""));
     }

@@ -17,7 +17,7 @@ impl<R: Reconcile> Controller<R> {
         metadata: &BTreeMap<String, String>,
         took: Duration,
     ) {
-        self.send_events(object, settled, metadata);
+        self.send_events(object, &settled.events, metadata);
         let find = |kind| settled.conditions.iter().find(|condition| condition.type_ == kind);
         let ready = find(READY);
         self.context.observer.happened(Happening::Settled {
@@ -38,11 +38,11 @@ impl<R: Reconcile> Controller<R> {
     pub(super) fn send_events(
         &self,
         object: &DynamicObject,
-        settled: &Settled,
+        events: &[Notice],
         metadata: &BTreeMap<String, String>,
     ) {
         let resource = self.cache.resource();
-        for notice in &settled.events {
+        for notice in events {
             log(notice);
             let mut all = BTreeMap::new();
             for (key, value) in object.metadata.annotations.iter().flatten() {

@@ -219,8 +219,9 @@ impl ChartSources {
             && let Some(cloud) = cloud(spec.provider)
         {
             let host = host(url);
+            let about = ("HelmRepository", &Key::new(namespace.as_str(), object.name_any()));
             let login =
-                self.identities.registry_login(&self.client, &namespace, None, (cloud, host), None);
+                self.identities.registry_login(&self.client, about, None, (cloud, host), None);
             let login = login.await?;
             let credential = RegistryCredential::Basic {
                 username: login.username.unwrap_or_default(),

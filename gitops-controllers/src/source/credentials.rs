@@ -23,7 +23,7 @@ use super::{
     common::failed,
     identity::{Identities, denied},
 };
-use crate::runtime::Fault;
+use crate::runtime::{Fault, Key};
 
 pub(super) type Data = BTreeMap<String, Vec<u8>>;
 
@@ -145,6 +145,7 @@ async fn issued(
     }
     let namespace = object.namespace().unwrap_or_default();
     let identities = &means.identities;
+    let about = ("GitRepository", &Key::new(namespace.as_str(), object.name_any()));
     let shown = proxy.map(Url::to_string).unwrap_or_default();
     let mut options =
         HttpOptions { proxy: proxy.cloned().map(SafeUrl::from), ..Default::default() };
@@ -156,7 +157,7 @@ async fn issued(
         let app = GitHubApp::from_values(value).map_err(denied)?;
         let key = app.cache_key().with("proxy", shown);
         let fetch = || app.token(&http, &*identities.clock);
-        let (token, _) = identities.tokens.get_or_fetch(&key, fetch).await.map_err(denied)?;
+        let token = identities.token(about, &key, fetch).await.map_err(denied)?;
         return Ok(Some((basic(token), key)));
     }
     let account = object.spec.service_account_name.as_deref().filter(|name| !name.is_empty());
@@ -166,7 +167,7 @@ async fn issued(
     if provider == GitProvider::Azure {
         let key = context.azure_cache_key(AZURE_DEVOPS_SCOPE).with("proxy", shown);
         let fetch = || azure_token(&context, AZURE_DEVOPS_SCOPE);
-        let (token, _) = identities.tokens.get_or_fetch(&key, fetch).await.map_err(failed)?;
+        let token = identities.token(about, &key, fetch).await.map_err(failed)?;
         return Ok(Some((GitCredentials::Bearer(token.secret), key)));
     }
     let region = code_commit_region(url).map_err(denied)?;
@@ -175,7 +176,7 @@ async fn issued(
         let keys = aws_credentials(&context, region, None).await?;
         code_commit_credentials(url, &keys, &*context.clock)
     };
-    let (token, _) = identities.tokens.get_or_fetch(&key, fetch).await.map_err(failed)?;
+    let token = identities.token(about, &key, fetch).await.map_err(failed)?;
     Ok(Some((basic(token), key)))
 }
 

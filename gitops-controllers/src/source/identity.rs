@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use gitops_api::meta::reason;
 use gitops_auth::{
-    Account, AccountTokens, AuthError, CloudContext, Environment, HttpClient, HttpOptions,
-    RegistryCloud, Token, TokenCache,
+    Account, AccountTokens, AuthError, CacheKey, CloudContext, Environment, HttpClient,
+    HttpOptions, RegistryCloud, Token, TokenCache,
 };
 use gitops_core::{Class, Clock, Failure, SafeUrl, Secret, Stage, SystemClock};
 use k8s_openapi::api::{
@@ -16,7 +16,7 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::PostParams};
 
 use super::{common::failed, credentials::api_text};
-use crate::runtime::Fault;
+use crate::runtime::{Fault, Key, Metrics};
 
 /// The identities that sources may take on, and the tokens that were had for them already.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Identities {
     pub environment: Environment,
     /// Gate `ObjectLevelWorkloadIdentity`: whether an object may name its service account.
     pub object_level: bool,
+    /// Where it is counted which objects needed tokens.
+    pub metrics: Option<Arc<Metrics>>,
     /// `--default-service-account`: whose identity counts where an object names none.
     pub default_account: Option<String>,
 }
@@ -43,12 +45,30 @@ impl Default for Identities {
             clock,
             environment: Environment::default(),
             object_level: false,
+            metrics: None,
             default_account: None,
         }
     }
 }
 
 impl Identities {
+    /// The token of a key, for an object of a kind.
+    pub(super) async fn token<F>(
+        &self,
+        (kind, object): (&str, &Key),
+        key: &CacheKey,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<Token, AuthError>
+    where
+        F: Future<Output = Result<Token, AuthError>>,
+    {
+        let (token, lookup) = self.tokens.get_or_fetch(key, fetch).await?;
+        if let Some(metrics) = &self.metrics {
+            metrics.token(kind, object, lookup);
+        }
+        Ok(token)
+    }
+
     /// With what an object's token is asked for: as the account that it names, else as the default
     /// one, else as the process.
     pub(super) async fn context(
@@ -66,7 +86,7 @@ impl Identities {
     pub(super) async fn registry_login(
         &self,
         client: &Client,
-        namespace: &str,
+        object: (&str, &Key),
         account: Option<&str>,
         (cloud, registry): (RegistryCloud, &str),
         proxy: Option<SafeUrl>,
@@ -80,13 +100,14 @@ impl Identities {
         let login = async {
             let shown = proxy.as_ref().map(|proxy| proxy.expose().to_string());
             let http = HttpOptions { proxy, ..HttpOptions::default() };
+            let namespace = &object.1.namespace;
             let context = self.open_context(client, namespace, account, &http).await?;
             let key = context.registry_cache_key(cloud, registry);
             let key = key.with("proxy", shown.unwrap_or_default());
             let fetch = || gitops_auth::registry_login(&context, cloud, registry);
-            self.tokens.get_or_fetch(&key, fetch).await
+            self.token(object, &key, fetch).await
         };
-        login.await.map(|(token, _)| token).map_err(|error| {
+        login.await.map_err(|error| {
             let message = format!("failed to get credential from {name}");
             failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, error)
         })

@@ -32,7 +32,7 @@ use super::{
     image_signature::{self, Wanted},
     registry_access,
 };
-use crate::runtime::{Attempt, Done, Fault, Notice, Reconcile, Turn};
+use crate::runtime::{Attempt, Done, Fault, Key, Notice, Reconcile, Turn};
 
 /// The alias that `status.url` shows.
 const LATEST: &str = "latest.tar.gz";
@@ -102,7 +102,8 @@ impl OciRepositoryReconciler {
         {
             let place = (cloud, name.registry());
             let (client, proxy) = (&self.client, proxy.clone());
-            let login = self.identities.registry_login(client, &namespace, account, place, proxy);
+            let about = ("OCIRepository", &Key::new(namespace.as_str(), object.name_any()));
+            let login = self.identities.registry_login(client, about, account, place, proxy);
             let login = login.await?;
             credentials = DockerConfig::single(
                 name.registry(),
