@@ -17,7 +17,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gitops_api::{
     meta::{ConditionStatus, condition_type},
-    source::Bucket,
+    source::{Bucket, BucketStatus},
 };
 use gitops_controllers::{
     profiles::BUCKET,
@@ -198,7 +198,7 @@ impl World {
         }))
         .unwrap();
         let clock = Arc::clone(&self.clock) as _;
-        let mut attempt = Attempt::new(Default::default(), Scope::background(), clock);
+        let mut attempt = Attempt::new(BucketStatus::default(), Scope::background(), clock);
         let turn = reconciler.reconcile(&object, &mut attempt).await;
         let before = Before {
             generation: 1,
@@ -311,6 +311,7 @@ async fn an_application_with_a_certificate_reads_a_container() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table of all that it may run on")]
 async fn the_process_reads_as_what_it_runs_on() {
     let world = World::new().await;
     let directory = tempfile::tempdir().unwrap();

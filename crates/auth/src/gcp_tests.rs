@@ -130,6 +130,9 @@ async fn files_of_credentials() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
+/// Where the proof is, what else is different, and why it fails.
+type Case = (Value, fn(&mut Value), &'static str);
+
 #[tokio::test]
 async fn external_accounts_are_known_through_others() {
     let fake = Fake::start().await;
@@ -183,7 +186,7 @@ async fn external_accounts_are_known_through_others() {
     let none = json!({"file": directory.join("none")});
     let program = json!({"executable": {"command": "c4nary"}});
     let json_file = json!({"file": proof, "format": {"type": "json"}});
-    let cases: [(Value, fn(&mut Value), &str); 6] = [
+    let cases: [Case; 6] = [
         (in_file.clone(), other, "failed to exchange the external account's token"),
         (in_file.clone(), refused, "failed to act as the Google service account"),
         (in_file, bare, "malformed external account"),

@@ -83,7 +83,7 @@ impl Source {
                     .iter()
                     .fold(request, |request, (name, value)| request.header(name, value));
                 let what = "failed to get the external account's token";
-                context.http.bytes(what, request).await?.to_vec()
+                context.http.bytes(what, request).await?
             }
             _ => {
                 return Err(AuthError::invalid(
