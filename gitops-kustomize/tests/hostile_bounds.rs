@@ -71,7 +71,10 @@ fn huge_selector() -> MemoryTree {
 }
 
 fn many_anchors() -> MemoryTree {
-    let lines: String = (0..50_000).map(|n| format!("  k{n}: &a{n} x # {n}\n  # {n}\n")).collect();
+    let mut lines = String::new();
+    for n in 0..50_000 {
+        let _ = writeln!(lines, "  k{n}: &a{n} x # {n}\n  # {n}");
+    }
     resource(config_map("a") + "data:\n" + &lines)
 }
 

@@ -54,7 +54,9 @@ fn builds_use_no_network_and_start_no_program() {
     let built = std::thread::spawn(|| {
         refuse(SeccompAction::KillProcess);
         let mut built = (0, 0);
-        ["cases", "errors", "explain"].iter().for_each(|folder| build_all(folder, &mut built));
+        for folder in ["cases", "errors", "explain"] {
+            build_all(folder, &mut built);
+        }
         built
     });
     let (cases, succeeded) = built.join().unwrap();

@@ -11,7 +11,7 @@ pub(crate) fn document(r: &mut Rng) -> Object {
         if config { ("v1", "ConfigMap") } else { ("example.com/v1", "Widget") };
     let mut writer = Writer { text: String::new(), anchors: Vec::new(), maps: Vec::new() };
     writer.text.push_str(r.pick(&["", "", "", "", "# first\n", "\n", "\n\n# c\n\n"]));
-    let mut parts = vec![
+    let mut parts = [
         format!("apiVersion: {api_version}{}\n", comment(r)),
         format!("{}: {kind}\n", r.pick(&["kind", "kind", "\"kind\"", "'kind'", "kind "])),
         metadata(r, &name),
