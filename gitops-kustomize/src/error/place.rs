@@ -65,7 +65,10 @@ pub(super) fn of(node: &Node, inner: (u32, u32), text: &str) -> (u32, u32) {
     // All lines of a block are indented as its first one is.
     let first = text.lines().skip(place.line() as usize).find(|line| !line.trim().is_empty());
     let indent = first.map_or(0, |line| line.len() - line.trim_start_matches(' ').len());
-    (line, inner.1.max(1) + u32::try_from(indent).unwrap_or(0))
+    let column = inner.1.max(1) + u32::try_from(indent).unwrap_or(0);
+    // The end of the block may lie on a line that is shorter than its indentation, or on none.
+    let width = text.lines().nth(line as usize - 1).map_or(0, |line| line.chars().count());
+    (line, column.min(u32::try_from(width).unwrap_or(u32::MAX).saturating_add(1)))
 }
 
 /// Whether a line belongs to a document of a Secret, or to the generator of one.
@@ -140,6 +143,8 @@ mod tests {
         let trail = [Part::Field("patch"), Part::Index(0), Part::Field("patches")];
         assert_eq!(line_of(text, &trail, (2, 4)), Some((4, 8)));
         assert_eq!(line_of(text, &trail, (0, 0)), Some((2, 10)));
+        let text = "patch: |\n    a\n\nb: c\n";
+        assert_eq!(line_of(text, &trail[..1], (2, 1)), Some((3, 1)));
         assert_eq!(line_of("patch: 'a'", &[Part::Field("patch")], (1, 1)), Some((1, 8)));
     }
 
