@@ -1,6 +1,6 @@
 //! Where the lines of a release come from.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::from_iter_instead_of_collect, reason = "tests")]
 
 use gitops_core::{MemoryTree, Scope};
 use gitops_helm::{

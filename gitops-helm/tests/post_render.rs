@@ -1,6 +1,6 @@
 //! What a post-renderer is given, and what becomes of what it gives; as helm 4.3.0 does it.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::from_iter_instead_of_collect, reason = "tests")]
 
 use std::{error::Error, sync::Arc};
 

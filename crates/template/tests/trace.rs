@@ -1,6 +1,11 @@
 //! Who wrote a line, and from which values.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::from_iter_instead_of_collect,
+    clippy::format_push_string,
+    reason = "tests"
+)]
 
 use gitops_core::Scope;
 use gitops_template::{

@@ -141,10 +141,7 @@ fn cut(document: &str, alone: bool) -> Option<String> {
         return Some(format!("{front}{}", &document[end..]));
     }
     let close = at + document[at..].find('}')?;
-    let open = match alone {
-        true => document[..at].rfind("annotations:")?,
-        false => at,
-    };
+    let open = if alone { document[..at].rfind("annotations:")? } else { at };
     let front = document[..open].trim_end();
     let after = if alone { close + 1 } else { close };
     Some(format!("{}{}", front.strip_suffix(',').unwrap_or(front), &document[after..]))

@@ -237,9 +237,10 @@ impl fmt::Display for ExplainedValue {
 fn told(place: &Place) -> String {
     let Place { file, line, column, action } = place;
     let place = format!("{file}:{line}:{column}");
-    match action.is_empty() {
-        true => format!("{place}  text"),
-        false => format!("{place}  {}", truncate(action, 200)),
+    if action.is_empty() {
+        format!("{place}  text")
+    } else {
+        format!("{place}  {}", truncate(action, 200))
     }
 }
 

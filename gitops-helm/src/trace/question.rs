@@ -177,7 +177,7 @@ fn lines_of(text: &str, node: &Node) -> RangeInclusive<usize> {
         match node.content() {
             Content::Mapping(mapping) => rest.extend(mapping.values()),
             Content::Sequence(_) => rest.extend(node.as_sequence().unwrap_or_default()),
-            _ => {}
+            Content::Scalar(_) => {}
         }
     }
     let first = node.place().line().max(1) as usize;

@@ -74,7 +74,7 @@ struct Outer {
     mark: Arc<Mark>,
     /// Whether another template was called there, and not a branch taken.
     calls: bool,
-    up: Option<Arc<Outer>>,
+    up: Option<Arc<Self>>,
 }
 
 /// What a statement wrote.

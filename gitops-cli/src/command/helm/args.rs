@@ -1,5 +1,10 @@
 //! The command line of `gitops helm`.
-#![allow(rustdoc::broken_intra_doc_links, reason = "the comments are the texts of --help")]
+#![allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are the texts of --help"
+)]
 
 use std::path::PathBuf;
 

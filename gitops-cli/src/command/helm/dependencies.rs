@@ -103,10 +103,8 @@ pub(super) fn fetch(
     let archives = archives(path, &lock, sought, &mut found, access, settings, &mut told)?;
     place(path, &archives, &lock, &mut told)?;
     // What was locked is there now; and the same answer needs no new lock.
-    if locked.is_none() {
-        if old.is_none_or(|old| old.digest != lock.digest) {
-            write_lock(path, &lock, is_v1)?;
-        }
+    if locked.is_none() && old.is_none_or(|old| old.digest != lock.digest) {
+        write_lock(path, &lock, is_v1)?;
     }
     Ok(told)
 }

@@ -54,9 +54,10 @@ fn executable(name: &str, args: &[String]) -> anyhow::Result<Program> {
         places.find(|path| is_executable(path))
     };
     let Some(path) = found else {
-        let why = match name.contains('/') {
-            true => format!("exec: \"{name}\": stat {name}: no such file or directory"),
-            false => format!("exec: \"{name}\": executable file not found in $PATH"),
+        let why = if name.contains('/') {
+            format!("exec: \"{name}\": stat {name}: no such file or directory")
+        } else {
+            format!("exec: \"{name}\": executable file not found in $PATH")
         };
         bail!("unable to find binary at {name}: {why}")
     };
