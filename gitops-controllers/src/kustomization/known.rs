@@ -25,7 +25,7 @@ use super::{
     source::{self, plural},
     triggers,
 };
-use crate::runtime::{Cache, Caches, Change, Key, Queue, decode};
+use crate::runtime::{Cache, Caches, Change, Key, Queue};
 
 /// After this time the status of a turn is written, and those that waited for it can go on.
 const SETTLE_TIME: Duration = Duration::from_millis(200);
@@ -43,6 +43,28 @@ struct Shared {
     /// The revision with which the latest turn of a Kustomization began. Statuses tell the same,
     /// but later.
     begun: Mutex<BTreeMap<Pair, String>>,
+    /// What decides whom a change concerns, so that only those are read.
+    concerns: Mutex<BTreeMap<Pair, Concern>>,
+}
+
+/// What a Kustomization refers to.
+#[derive(Debug)]
+struct Concern {
+    /// Two tasks may tell of changes at the same time; the later state counts.
+    version: u128,
+    source: String,
+    depends_on: Vec<String>,
+}
+
+impl Concern {
+    fn of(object: &DynamicObject) -> Self {
+        let spec = &object.data["spec"];
+        let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+        let depends_on = spec["dependsOn"].as_array().into_iter().flatten().map(name).collect();
+        let version = object.metadata.resource_version.as_deref();
+        let version = version.and_then(|version| version.parse().ok()).unwrap_or(u128::MAX);
+        Self { version, source: name(&spec["sourceRef"]), depends_on }
+    }
 }
 
 impl Known {
@@ -52,11 +74,25 @@ impl Known {
             sources: Mutex::default(),
             own: OnceLock::new(),
             begun: Mutex::default(),
+            concerns: Mutex::default(),
         }))
     }
 
     /// Tells where the Kustomizations are and how they are queued. Once.
     pub(crate) fn connect(&self, cache: Arc<Cache>, queue: Arc<Queue>) {
+        let shared = Arc::downgrade(&self.0);
+        cache.listen(move |change| {
+            let Some(shared) = shared.upgrade() else { return };
+            let pair = (change.key.namespace.clone(), change.key.name.clone());
+            let mut concerns = shared.concerns.lock();
+            let Some(new) = change.new.as_deref().map(Concern::of) else {
+                concerns.remove(&pair);
+                return;
+            };
+            if concerns.get(&pair).is_none_or(|known| known.version <= new.version) {
+                concerns.insert(pair, new);
+            }
+        });
         // A second call would be a mistake of the wiring and changes nothing.
         let _ = self.0.own.set((cache, queue));
     }
@@ -104,10 +140,7 @@ impl Known {
             return;
         };
         let name = object.metadata.name.as_deref().unwrap_or_default();
-        let waiting = self.those(|other| {
-            let depends_on = other.data["spec"]["dependsOn"].as_array();
-            depends_on.into_iter().flatten().any(|known| known["name"] == name)
-        });
+        let waiting = self.those(|_, other| other.depends_on.iter().any(|known| known == name));
         for key in triggers::waiting_for(&waiting, object) {
             queue.add_after(&Key::new(key.0, key.1), SETTLE_TIME);
         }
@@ -128,8 +161,7 @@ impl Known {
             if filled.load(Ordering::Acquire) {
                 let Key { namespace, name } = &change.key;
                 let id = ObjectId::new("v1", kind.as_str(), namespace, name);
-                let readers =
-                    this.those(|object| object.metadata.namespace.as_deref() == Some(namespace));
+                let readers = this.those(|key, _| key.0 == *namespace);
                 this.queue(triggers::for_config(&readers, kind, namespace, name), &id);
             }
         });
@@ -166,8 +198,7 @@ impl Known {
         }
         let Key { namespace, name } = &change.key;
         let id = ObjectId { namespace: namespace.clone(), name: name.clone(), ..of.clone() };
-        let dependents =
-            self.those(|object| object.data["spec"]["sourceRef"]["name"] == name.as_str());
+        let dependents = self.those(|_, object| object.source == *name);
         let keys = triggers::for_revision(&dependents, &id, &new);
         if change.old.is_some() {
             return self.queue_unbegun(keys, &id, &new);
@@ -199,15 +230,18 @@ impl Known {
         }
     }
 
-    /// The Kustomizations that can be read and that `concern` picks. It looks at the untyped
-    /// objects: reading a thousand of them at every turn of one would be most of the work.
-    fn those(&self, concern: impl Fn(&DynamicObject) -> bool) -> Vec<Kustomization> {
+    /// The Kustomizations that can be read and that `concern` picks. It is asked without reading
+    /// them: a thousand at every turn of one would be most of the work.
+    fn those(&self, concern: impl Fn(&Pair, &Concern) -> bool) -> Vec<Kustomization> {
         let Some((cache, _)) = self.0.own.get() else {
             return Vec::new();
         };
-        let all = cache.all();
-        let concerned = all.iter().filter(|object| concern(object));
-        concerned.filter_map(|object| decode(object).ok()).collect()
+        let concerned: Vec<Key> = {
+            let concerns = self.0.concerns.lock();
+            let concerned = concerns.iter().filter(|(key, object)| concern(key, object));
+            concerned.map(|((namespace, name), _)| Key::new(namespace, name)).collect()
+        };
+        concerned.iter().filter_map(|key| cache.get_as(key)?.ok()).collect()
     }
 }
 

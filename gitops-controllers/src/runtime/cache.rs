@@ -1,7 +1,9 @@
 //! What the cluster holds of one kind, kept up to date by a watch.
 //!
-//! Objects are kept untyped, so that one that cannot be decoded harms nobody else. The answers to
-//! our own writes are put in at once: a turn never sees less than what the turn before it wrote.
+//! Objects are kept untyped, so that one that cannot be decoded harms nobody else, and as text: a
+//! tree of small values takes ten times as much memory, and most objects are looked at once in an
+//! interval. The answers to our own writes are put in at once: a turn never sees less than what the
+//! turn before it wrote.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -67,12 +69,51 @@ pub struct Change {
     pub new: Option<Arc<DynamicObject>>,
 }
 
+/// An object as text.
+#[derive(Clone)]
+struct Stored {
+    uid: Option<Box<str>>,
+    /// As a number, which Kubernetes guarantees for its own API.
+    version: Option<u128>,
+    text: Arc<[u8]>,
+}
+
+impl Stored {
+    fn new(object: &DynamicObject) -> Self {
+        let text = serde_json::to_vec(object).unwrap_or_default();
+        Self {
+            uid: object.metadata.uid.as_deref().map(Box::from),
+            version: version(object),
+            text: text.into(),
+        }
+    }
+
+    fn get(&self) -> Option<Arc<DynamicObject>> {
+        serde_json::from_slice(&self.text).ok().map(Arc::new)
+    }
+
+    /// Whether `new` is a later state. Versions that are no numbers count as newer.
+    fn is_older_than(&self, new: &DynamicObject) -> bool {
+        if new.metadata.uid.as_deref() != self.uid.as_deref() {
+            return true;
+        }
+        match (version(new), self.version) {
+            (Some(new), Some(known)) => new > known,
+            _ => true,
+        }
+    }
+}
+
+fn version(object: &DynamicObject) -> Option<u128> {
+    object.metadata.resource_version.as_deref()?.parse().ok()
+}
+
 type Listener = Arc<dyn Fn(&Change) + Send + Sync>;
 
 /// The objects of one kind. Shared by everybody who asks for the kind.
 pub struct Cache {
     resource: ApiResource,
-    objects: RwLock<HashMap<Key, Arc<DynamicObject>>>,
+    objects: RwLock<HashMap<Key, Stored>>,
     listeners: RwLock<Vec<Listener>>,
     synced: watch::Sender<bool>,
 }
@@ -109,7 +150,8 @@ impl Cache {
 
     /// An object as it was last seen.
     pub fn get(&self, key: &Key) -> Option<Arc<DynamicObject>> {
-        self.objects.read().get(key).cloned()
+        let stored = self.objects.read().get(key).cloned();
+        stored?.get()
     }
 
     /// An object with its type.
@@ -122,7 +164,8 @@ impl Cache {
 
     /// All objects, in no order.
     pub fn all(&self) -> Vec<Arc<DynamicObject>> {
-        self.objects.read().values().cloned().collect()
+        let stored: Vec<Stored> = self.objects.read().values().cloned().collect();
+        stored.iter().filter_map(Stored::get).collect()
     }
 
     /// Calls `listener` on every change, on the task of the watch: it must be quick. Objects that
@@ -133,10 +176,10 @@ impl Cache {
             // Nothing comes in between being told of what is known and being told of what comes.
             let objects = self.objects.read();
             self.listeners.write().push(Arc::clone(&listener));
-            objects.iter().map(|(key, object)| (key.clone(), Arc::clone(object))).collect()
+            objects.iter().map(|(key, object)| (key.clone(), object.clone())).collect()
         };
         for (key, object) in known {
-            listener(&Change { key, old: None, new: Some(object) });
+            listener(&Change { key, old: None, new: object.get() });
         }
     }
 
@@ -159,11 +202,14 @@ impl Cache {
             let old = match objects.get(&key) {
                 // Deleted meanwhile: the watch knows better than the answer.
                 None => return new,
-                Some(known) if !is_newer(&new, known) => return Arc::clone(known),
-                Some(_) => objects.insert(key.clone(), Arc::clone(&new)),
+                Some(known) if !known.is_older_than(&new) => {
+                    return known.get().unwrap_or(new);
+                }
+                Some(_) => objects.insert(key.clone(), Stored::new(&new)),
             };
             (old, self.listeners.read().clone())
         };
+        let old = old.and_then(|old| old.get());
         tell(&listeners, &Change { key, old, new: Some(Arc::clone(&new)) });
         new
     }
@@ -171,7 +217,7 @@ impl Cache {
     /// Forgets an object that the API server says is gone.
     pub fn forget(&self, key: &Key, uid: Option<&str>) {
         let mut objects = self.objects.write();
-        if objects.get(key).is_some_and(|known| known.metadata.uid.as_deref() == uid) {
+        if objects.get(key).is_some_and(|known| known.uid.as_deref() == uid) {
             objects.remove(key);
         }
     }
@@ -254,12 +300,13 @@ impl Cache {
         let (old, listeners) = {
             let mut objects = self.objects.write();
             if let Some(known) = objects.get(&key)
-                && !is_newer(&new, known)
+                && !known.is_older_than(&new)
             {
                 return;
             }
-            (objects.insert(key.clone(), Arc::clone(&new)), self.listeners.read().clone())
+            (objects.insert(key.clone(), Stored::new(&new)), self.listeners.read().clone())
         };
+        let old = old.and_then(|old| old.get());
         tell(&listeners, &Change { key, old, new: Some(new) });
     }
 
@@ -268,11 +315,12 @@ impl Cache {
             let mut objects = self.objects.write();
             let old = match objects.get(&key) {
                 // A new object of the same name is already there.
-                Some(known) if uid.is_some() && known.metadata.uid.as_deref() != uid => return,
+                Some(known) if uid.is_some() && known.uid.as_deref() != uid => return,
                 _ => objects.remove(&key),
             };
             (old, self.listeners.read().clone())
         };
+        let old = old.and_then(|old| old.get());
         tell(&listeners, &Change { key, old, new: None });
     }
 }
@@ -295,21 +343,6 @@ pub fn decode<K: DeserializeOwned>(object: &DynamicObject) -> Result<K, serde_js
 /// Drops what nobody here reads and what can be most of an object.
 fn trim(object: &mut DynamicObject) {
     object.metadata.managed_fields = None;
-}
-
-/// Whether `new` is a later state than `known`. Resource versions are compared as numbers, which
-/// Kubernetes guarantees for its own API; others count as newer.
-fn is_newer(new: &DynamicObject, known: &DynamicObject) -> bool {
-    if new.metadata.uid != known.metadata.uid {
-        return true;
-    }
-    let version = |object: &DynamicObject| {
-        object.metadata.resource_version.as_deref().and_then(|v| v.parse::<u128>().ok())
-    };
-    match (version(new), version(known)) {
-        (Some(new), Some(known)) => new > known,
-        _ => true,
-    }
 }
 
 #[cfg(test)]
