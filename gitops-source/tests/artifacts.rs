@@ -245,6 +245,7 @@ async fn serves_files_ranges_and_conditions() {
     assert_eq!(ask(&router, Request::get("/")).await.0, StatusCode::OK);
 }
 
+/// Row 73 of the list of attacks.
 #[tokio::test]
 async fn what_is_half_written_goes_when_it_is_asked_for() {
     let root = tempfile::tempdir().unwrap();
@@ -394,6 +395,7 @@ async fn misbehave(State(peer): State<Peer>) -> axum::response::Response {
     }
 }
 
+/// Row 74 of the list of attacks.
 #[tokio::test]
 async fn consumers_fail_closed() {
     let store = MemoryStore::new(Arc::new(SystemClock));

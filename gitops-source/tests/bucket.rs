@@ -262,6 +262,7 @@ async fn an_unchanged_bucket_costs_a_listing() {
     assert_eq!(now, source.index(&scope).await.unwrap(), "and is what the bucket holds now");
 }
 
+/// Row 71 of the list of attacks.
 #[tokio::test]
 async fn refusals_are_told_without_secrets() {
     let mut cloud = Cloud::with(&OBJECTS);
@@ -282,6 +283,7 @@ async fn refusals_are_told_without_secrets() {
     assert!(signed.contains("SharedKey account:"));
 }
 
+/// Row 71: a secret in a query.
 #[tokio::test]
 async fn shared_access_signatures_are_sent_and_not_shown() {
     let mut cloud = Cloud::with(&OBJECTS);
@@ -311,6 +313,7 @@ async fn missing_buckets_are_not_found() {
     assert!(BucketEndpoint::new("ftp://h", false).is_err());
 }
 
+/// Row 70 of the list of attacks: keys, listings, and objects that change.
 #[tokio::test]
 async fn hostile_buckets_are_bounded() {
     let mut cloud =

@@ -219,6 +219,7 @@ async fn an_unchanged_repository_costs_no_fetch() {
     assert!(requests.len() <= 2, "{requests:?}");
 }
 
+/// Row 110 of the list of attacks.
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_end_in_errors_and_in_time() {
     let world = world(Access::Open).await;
@@ -253,6 +254,7 @@ async fn faults_end_in_errors_and_in_time() {
     assert_eq!(error.class(), Class::Cancelled);
 }
 
+/// Row 64: another host gets no credentials.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_followed_without_credentials() {
     let world = world(Access::Open).await;
@@ -314,6 +316,7 @@ fn tree_of(directory: &Path, entries: &[(&str, &str, &str)]) -> String {
     git(directory, &["hash-object", "-t", "tree", "-w", "--literally", "--stdin"], &raw)
 }
 
+/// Rows 56 to 58 of the list of attacks: names and links that lead elsewhere.
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_trees_are_refused_and_odd_ones_are_read() {
     let world = world(Access::Open).await;
@@ -376,4 +379,47 @@ async fn sparse_directories() {
     let text =
         "failed to sparse checkout directories : sparse checkout dir 'absent' does not exist";
     assert!(error.starts_with(text), "{error}");
+}
+
+/// Row 62: names that are no references, and would be options or paths.
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_names_of_references_are_not_found() {
+    let world = world(Access::Open).await;
+    for name in [
+        "refs/heads/../../HEAD",
+        "refs/heads/main\nrefs/heads/other",
+        "refs/heads/main\0",
+        "--upload-pack=touch x",
+        "--",
+        "../HEAD",
+    ] {
+        for reference in [
+            GitReference::Name(name.into()),
+            GitReference::Branch(name.into()),
+            GitReference::Tag(name.into()),
+        ] {
+            let failed = both(&world.source(reference.clone())).await;
+            assert!(failed.is_err(), "{reference:?} is found");
+        }
+    }
+}
+
+/// Row 63: what Git would run, or put in the place of a file, is a text here.
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_hooks_and_pointers_are_plain_files() {
+    let mut world = world(Access::Open).await;
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+    let files = [
+        (".gitattributes", "* filter=lfs -text\n*.sh filter=evil working-tree-encoding=UTF-16\n"),
+        (".gitconfig", "[core]\n\tfsmonitor = touch monitored\n[filter \"evil\"]\n\tsmudge = x\n"),
+        ("a.sh", "echo\r\n"),
+        ("big.bin", pointer),
+        ("hooks/post-checkout", "#!/bin/sh\ntouch checked-out\n"),
+    ];
+    let own = files.map(|(path, text)| (path, Some(text)));
+    world.repo.commit("main", &own, "odd").unwrap();
+    let (_, fetched) = both(&world.source(branch("main"))).await.unwrap();
+    for (path, text) in files {
+        assert_eq!(fetched.tree.read(path.as_ref()).unwrap(), text, "{path}");
+    }
 }

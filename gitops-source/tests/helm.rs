@@ -147,6 +147,7 @@ entries:
 generated: \"2026-01-02T00:00:00Z\"
 ";
 
+/// Rows 38 and 39 of the list of attacks: bad entries are left out.
 #[tokio::test]
 async fn an_index_is_checked_and_stored_in_one_form() {
     let stored = index(Files::default().with("/charts/index.yaml", INDEX)).await.unwrap();
@@ -268,6 +269,7 @@ async fn an_unchanged_index_costs_no_body_and_many_cost_one() {
     assert_eq!(bodies.load(Ordering::Relaxed), 2);
 }
 
+/// Rows 40 and 110.
 #[tokio::test]
 async fn bodies_without_end_and_drop_by_drop_are_given_up() {
     let address = Files::default().serve().await;
@@ -295,6 +297,7 @@ fn credentials() -> BasicCredentials {
     BasicCredentials { username: "helm".into(), password: "canary-password".into() }
 }
 
+/// Row 50: other hosts and redirects.
 #[tokio::test]
 async fn credentials_stay_with_their_server() {
     let other = Files::default().with("/c.tgz", "chart").with("/charts/index.yaml", INDEX);
@@ -335,6 +338,7 @@ async fn credentials_stay_with_their_server() {
     assert!(!shown.contains("canary"), "{shown}");
 }
 
+/// Row 51: a package whose digest is another.
 #[tokio::test]
 async fn packages_are_those_of_the_index() {
     let files = Files::default().with("/charts/c.tgz", "chart");

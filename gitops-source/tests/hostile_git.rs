@@ -146,6 +146,7 @@ fn varint(mut number: u64) -> Vec<u8> {
     out
 }
 
+/// Row 59 of the list of attacks: packs that burst, or are not what they say.
 #[tokio::test(flavor = "multi_thread")]
 async fn packs_that_lie() {
     const BLOB: u8 = 3;
@@ -198,6 +199,7 @@ async fn packs_that_lie() {
     }
 }
 
+/// Row 62: references without end.
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_of_references() {
     let url = serve(Lie::References(300_000)).await;
@@ -212,6 +214,7 @@ async fn floods_of_references() {
     assert!(one_line(&error).contains("larger than 1048576 bytes"), "{error}");
 }
 
+/// Row 64: redirects to other schemes and in circles.
 #[tokio::test(flavor = "multi_thread")]
 async fn redirects_to_nowhere() {
     for (to, says) in [
@@ -228,6 +231,7 @@ async fn redirects_to_nowhere() {
     }
 }
 
+/// Row 110: answers that are cut off or none.
 #[tokio::test(flavor = "multi_thread")]
 async fn greetings_of_all_kinds() {
     for bytes in [
@@ -258,6 +262,7 @@ fn identity() -> Option<(tempfile::TempDir, SshIdentity)> {
     Some((directory, SshIdentity::Key { pem: Secret::from(key), passphrase: None }))
 }
 
+/// Row 65: what an SSH host may send instead of a greeting.
 #[tokio::test(flavor = "multi_thread")]
 async fn hosts_that_flood_hang_or_speak_something_else() {
     use tokio::io::AsyncWriteExt as _;
@@ -287,6 +292,7 @@ async fn hosts_that_flood_hang_or_speak_something_else() {
     }
 }
 
+/// Row 65: RSA keys that can be broken.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_host_key_is_refused() {
     let Some((directory, identity)) = identity() else { return };

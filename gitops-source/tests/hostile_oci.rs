@@ -64,6 +64,7 @@ fn entry(archive: &mut tar::Builder<GzEncoder<Vec<u8>>>, name: &str, kind: tar::
     archive.append(&header, content).unwrap();
 }
 
+/// Rows 51 and 67 of the list of attacks.
 #[tokio::test]
 async fn manifests_that_lie_or_lead_nowhere() {
     let registry = registry().await;
@@ -107,6 +108,7 @@ async fn manifests_that_lie_or_lead_nowhere() {
     }
 }
 
+/// Row 51: what was resolved is what is pulled.
 #[tokio::test]
 async fn a_tag_that_moves_between_two_requests_changes_nothing() {
     let registry = registry().await;
@@ -131,6 +133,7 @@ async fn a_tag_that_moves_between_two_requests_changes_nothing() {
     assert!(error.contains("manifest digest does not match"), "{error}");
 }
 
+/// Rows 32, 33, 68 and 69: archives.
 #[tokio::test]
 async fn archives_that_climb_link_or_burst() {
     let registry = registry().await;
@@ -196,6 +199,8 @@ async fn archives_that_climb_link_or_burst() {
     assert!(fetch(&source(&registry, "lying")).await.is_err());
 }
 
+/// Row 71.
+///
 /// Every field that may hold a secret, and every text that might tell it.
 #[tokio::test]
 async fn no_credential_is_told() {
@@ -237,6 +242,8 @@ async fn no_credential_is_told() {
     }
 }
 
+/// Row 110.
+///
 /// One byte a second, and then nothing.
 #[tokio::test]
 async fn a_registry_that_trickles_is_given_up() {

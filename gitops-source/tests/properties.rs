@@ -18,6 +18,7 @@ proptest! {
         rules(&text).ignores(path.as_ref(), is_dir);
     }
 
+    /// Row 75 of the list of attacks: patterns are linear.
     #[test]
     fn globs_of_special_characters_end(text in "[*?\\[\\]a^\\\\-]{0,40}", path in "[a-]{0,60}") {
         rules(&text).ignores(path.as_ref(), false);

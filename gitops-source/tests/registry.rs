@@ -76,6 +76,7 @@ async fn what_is_pushed_can_be_pulled() {
     }
 }
 
+/// Row 72 of the list of attacks: a token that is over or refused.
 #[tokio::test]
 async fn a_token_serves_many_requests_and_is_renewed() {
     prepare();
@@ -169,6 +170,7 @@ async fn referrers_with_and_without_the_api() {
     }
 }
 
+/// Row 50: redirects.
 #[tokio::test]
 async fn credentials_stay_at_home_when_blobs_are_elsewhere() {
     prepare();
@@ -208,6 +210,7 @@ async fn credentials_stay_at_home_when_blobs_are_elsewhere() {
     assert!(one_line(&error).contains("stopped after 10 redirects"), "{error}");
 }
 
+/// Row 67.
 #[tokio::test]
 async fn sizes_are_bounded_as_bytes_arrive() {
     prepare();

@@ -180,6 +180,7 @@ async fn keys_of_gpg() {
     }
 }
 
+/// Row 66.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_is_none() {
     if !installed("gpg") || !installed("git") {
@@ -203,6 +204,7 @@ async fn a_revoked_key_is_none() {
     assert!(keys(&[("k.asc", &revoked)]).verify_commit(&commit, later(0)).is_err());
 }
 
+/// Rows 60 and 66 of the list of attacks.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_tampered_with_does_not_verify() {
     if !installed("gpg") || !installed("git") {

@@ -107,6 +107,7 @@ async fn every_kind_of_reference_in_both_versions_of_the_protocol() {
     }
 }
 
+/// Row 65 of the list of attacks: nothing is trusted on first use.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_key_must_be_known() {
     let Some(world) = world(&["ed25519", "rsa"], "").await else { return };

@@ -127,6 +127,7 @@ async fn credentials_stay_with_their_host() {
     assert!(server.requests().concat().contains("authorization: Bearer c4nary"));
 }
 
+/// Row 61 of the list of attacks.
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_submodules_are_refused() {
     let world = world();
@@ -151,6 +152,7 @@ async fn hostile_submodules_are_refused() {
     assert!(error.ends_with("object not found"), "{error}");
 }
 
+/// Row 61: a circle.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_within_itself_has_an_end() {
     let world = world();

@@ -13,6 +13,7 @@ use kube::{Client, ResourceExt as _};
 use url::Url;
 
 use super::identity::{Identities, denied};
+use crate::runtime::Key;
 
 /// Who asks clouds on behalf of a Bucket.
 pub(super) struct Lender<'l> {
@@ -94,7 +95,9 @@ impl Lender<'_> {
     {
         let proxy = self.proxy.as_ref().map_or("", Url::as_str);
         let key = key.with("proxy", proxy);
-        let found = self.identities.tokens.get_or_fetch(&key, fetch).await;
-        found.map(|(token, _)| token.secret).map_err(denied)
+        let object = self.object;
+        let about = Key::new(object.namespace().unwrap_or_default(), object.name_any());
+        let token = self.identities.token(("Bucket", &about), &key, fetch).await;
+        token.map(|token| token.secret).map_err(denied)
     }
 }
