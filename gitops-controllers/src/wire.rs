@@ -243,7 +243,8 @@ pub fn source_controllers(
     address: String,
 ) -> SourceControllers {
     let storage = Storage::new(store, address, settings.retention);
-    let (client, selector) = (&context.client, settings.selector.as_deref());
+    let (client, workers) = (&context.client, settings.workers);
+    let selector = settings.selector.as_deref();
     context.metrics.watch_tokens(Arc::clone(&settings.identities.tokens));
     let metrics = Some(Arc::clone(&context.metrics));
     let identities = Identities { metrics, ..settings.identities.clone() };
@@ -277,12 +278,7 @@ pub fn source_controllers(
     SourceControllers {
         git: Controller::new(git, context.clone(), selector, settings.workers),
         oci: Controller::new(oci, context.clone(), selector, settings.workers),
-        helm_repositories: Controller::new(
-            helm_repositories,
-            context.clone(),
-            selector,
-            settings.workers,
-        ),
+        helm_repositories: Controller::new(helm_repositories, context.clone(), selector, workers),
         helm_charts,
         buckets: Controller::new(buckets, context.clone(), selector, settings.workers),
     }
