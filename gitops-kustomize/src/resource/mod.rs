@@ -69,8 +69,8 @@ pub(crate) struct Resource {
     id: ResourceId,
     /// Former identities, oldest first. Their group and version are always the current ones.
     former: ThinVec<Former>,
-    prefixes: ThinVec<Text>,
-    suffixes: ThinVec<Text>,
+    pub(crate) prefixes: ThinVec<Text>,
+    pub(crate) suffixes: ThinVec<Text>,
     pub(crate) needs_hash: bool,
     pub(crate) behavior: Behavior,
     /// Whether a generator made it.
@@ -241,16 +241,6 @@ impl Resource {
     pub(crate) fn original_gvk(&self) -> Gvk {
         let kind = self.former.first().map_or(&self.id.gvk.kind, |former| &former.kind);
         Gvk { kind: kind.clone(), ..self.id.gvk.clone() }
-    }
-
-    /// What was put before the name, the first first.
-    pub(crate) fn prefixes(&self) -> &[Text] {
-        &self.prefixes
-    }
-
-    /// What was put behind the name, the first first.
-    pub(crate) fn suffixes(&self) -> &[Text] {
-        &self.suffixes
     }
 
     pub(crate) fn add_prefix(&mut self, prefix: Text) {

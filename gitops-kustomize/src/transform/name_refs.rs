@@ -386,8 +386,8 @@ impl<'f> Fix<'f> {
             (allow_none && (own.is_empty() || other.is_empty())) || same_ending(own, other)
         };
         let referrer = self.referrer.resource;
-        same(referrer.prefixes(), candidate.prefixes())
-            && same(referrer.suffixes(), candidate.suffixes())
+        same(&referrer.prefixes, &candidate.prefixes)
+            && same(&referrer.suffixes, &candidate.suffixes)
     }
 }
 
