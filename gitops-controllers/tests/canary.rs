@@ -11,7 +11,7 @@ use gitops_controllers::{
     runtime::{Caches, Context, EventTargets, Events, Metrics, NoObserver, Timing, ZapLayer},
     wire::{SourceSettings, source_controllers},
 };
-use gitops_core::{Scope, SystemClock};
+use gitops_core::{Clock, Scope, SystemClock};
 use gitops_source::MemoryStore;
 use gitops_testenv::{Access, GitRepo, GitServer, Sink, SshServer, make_ssh_key};
 use kube::{
@@ -465,6 +465,37 @@ async fn http() -> String {
     format!("http://{address}/")
 }
 
+/// Starts source-controller, and gives its metrics.
+fn begin(world: &World, scope: &Scope, sink: &Sink) -> Arc<Metrics> {
+    let metrics = Arc::new(Metrics::new());
+    let targets = EventTargets {
+        controller: "source-controller".into(),
+        instance: "here".into(),
+        address: Some(sink.url()),
+        in_cluster: true,
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let client = world.client.clone();
+    let events =
+        Events::start(client.clone(), targets, Arc::clone(&clock), Arc::clone(&metrics), scope);
+    let context = Context {
+        client: client.clone(),
+        clock: Arc::clone(&clock),
+        events,
+        metrics: Arc::clone(&metrics),
+        observer: Arc::new(NoObserver),
+        caches: Caches::new(client, None, scope.clone()),
+        timing: Timing::default(),
+        manager: "source-controller",
+        scope: scope.clone(),
+    };
+    let settings = SourceSettings { workers: 16, ..SourceSettings::default() };
+    let store = Arc::new(MemoryStore::new(clock));
+    let controllers = source_controllers(&context, &settings, store, "source.example".into());
+    tokio::spawn(controllers.run());
+    metrics
+}
+
 /// Row 71 of the list of attacks.
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_of_sources_are_told_nowhere() {
@@ -478,9 +509,10 @@ async fn secrets_of_sources_are_told_nowhere() {
     let closed = GitServer::start(directory.path(), Access::Bearer("other".into())).await.unwrap();
     let access = Access::Basic { username: "me".into(), password: CANARY.into() };
     let open = GitServer::start(directory.path(), access).await.unwrap();
-    let locked = match SshServer::is_installed() {
-        true => make_ssh_key(directory.path(), "key", "ed25519", CANARY).unwrap().0,
-        false => pem("OPENSSH PRIVATE KEY"),
+    let locked = if SshServer::is_installed() {
+        make_ssh_key(directory.path(), "key", "ed25519", CANARY).unwrap().0
+    } else {
+        pem("OPENSSH PRIVATE KEY")
     };
     let peers =
         Peers { git: closed.url("app.git"), open: open.url("app.git"), http: http().await, locked };
@@ -494,32 +526,7 @@ async fn secrets_of_sources_are_told_nowhere() {
     for (case, space) in cases.iter().zip(&spaces) {
         world.make(space, case).await;
     }
-    let metrics = Arc::new(Metrics::new());
-    let targets = EventTargets {
-        controller: "source-controller".into(),
-        instance: "here".into(),
-        address: Some(sink.url()),
-        in_cluster: true,
-    };
-    let clock = Arc::new(SystemClock);
-    let client = world.client.clone();
-    let events =
-        Events::start(client.clone(), targets, clock.clone(), Arc::clone(&metrics), &scope);
-    let context = Context {
-        client: client.clone(),
-        clock: clock.clone(),
-        events,
-        metrics: Arc::clone(&metrics),
-        observer: Arc::new(NoObserver),
-        caches: Caches::new(client, None, scope.clone()),
-        timing: Timing::default(),
-        manager: "source-controller",
-        scope: scope.clone(),
-    };
-    let settings = SourceSettings { workers: 16, ..SourceSettings::default() };
-    let store = Arc::new(MemoryStore::new(clock));
-    let controllers = source_controllers(&context, &settings, store, "source.example".into());
-    tokio::spawn(controllers.run());
+    let metrics = begin(&world, &scope, &sink);
 
     let mut outcomes = BTreeMap::new();
     for (case, space) in cases.iter().zip(&spaces) {

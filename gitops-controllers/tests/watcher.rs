@@ -12,7 +12,7 @@ use gitops_controllers::{
     runtime::{Caches, Context, EventTargets, Events, Metrics, NoObserver, Timing},
     wire::{WatcherSettings, watcher_controllers},
 };
-use gitops_core::{Scope, SystemClock};
+use gitops_core::{Clock, Scope, SystemClock};
 use gitops_source::MemoryStore;
 use gitops_testenv::Sink;
 use http::Request;
@@ -70,12 +70,13 @@ impl World {
             address: Some(self.sink.url()),
             in_cluster: false,
         };
-        let (clock, scope) = (Arc::new(SystemClock), self.scope.clone());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let scope = self.scope.clone();
         let counted = Arc::clone(&metrics);
-        let events = Events::start(client.clone(), targets, clock.clone(), counted, &scope);
+        let events = Events::start(client.clone(), targets, Arc::clone(&clock), counted, &scope);
         let context = Context {
             client: client.clone(),
-            clock: clock.clone(),
+            clock: Arc::clone(&clock),
             events,
             metrics,
             observer: Arc::new(NoObserver),

@@ -142,7 +142,7 @@ impl<'s> Lexer<'s> {
     fn skip_spaces(&mut self) {
         let rest = self.rest();
         let length = rest.len() - rest.trim_start_matches(SPACES).len();
-        self.at = self.at + length;
+        self.at += length;
     }
 
     /// One token within `{{` and `}}`.

@@ -280,7 +280,7 @@ impl Recorder {
 
 fn fingerprint(told: &Told, warning: bool) -> Fingerprint {
     let mut hasher = Sha256::new();
-    for text in [&told.involved.uid, &told.notice.reason.to_string(), &told.notice.message] {
+    for text in [&told.involved.uid, &told.notice.reason, &told.notice.message] {
         hasher.update((text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }

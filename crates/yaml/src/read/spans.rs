@@ -49,9 +49,10 @@ impl Spans {
                     open.push((Kind::Mapping { flow }, start));
                     continue;
                 }
-                Event::SequenceEnd | Event::MappingEnd => {
-                    open.pop().expect("the parser balances its events")
-                }
+                Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                    Some(opened) => opened,
+                    None => break,
+                },
             };
             known.entry((start.place(), kind)).or_insert(start.at as usize..end.at as usize);
         }
