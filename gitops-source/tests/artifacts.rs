@@ -172,6 +172,7 @@ async fn killed_at_any_point_leaves_nothing_half_made() {
         if !root.path().join(key().directory()).exists() {
             continue;
         }
+        store.clean().await.unwrap();
         assert!(entries(root.path()).iter().all(|name| !name.starts_with('.')), "orphans");
         for file in store.list(&key()).await.unwrap() {
             let path = root.path().join(key().directory()).join(&file.file);
