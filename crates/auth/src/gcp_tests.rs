@@ -77,6 +77,7 @@ async fn on_googles_clusters_the_metadata_server_knows_the_pool() {
 
 #[tokio::test]
 async fn annotations_are_checked_and_secrets_not_told() {
+    let fake = Fake::start().await;
     for (key, value) in [
         (EMAIL, "app@evil.com"),
         (EMAIL, "a/../b@p.iam.gserviceaccount.com"),
@@ -93,7 +94,6 @@ async fn annotations_are_checked_and_secrets_not_told() {
             error.starts_with("failed to get provider identity from service account 'ns/account'")
         );
     }
-    let fake = Fake::start().await;
     let refused = context(&[], Some(&[FEDERATED]));
     let error = token_at(&refused, &services(&fake)).await.unwrap_err();
     assert!(!format!("{error:?} {}", one_line(&error)).contains("k8s-token-for"), "{error:?}");
