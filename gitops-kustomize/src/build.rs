@@ -50,8 +50,8 @@ pub struct BuildOptions {
     pub openapi_adds: bool,
     /// What messages put before paths, such as the directory that the tree was unpacked to.
     pub shown_root: String,
-    /// Whether the build notes what happens to every field, for [`Manifests::explain`](crate::Manifests::explain). It then takes
-    /// several times as long.
+    /// Whether the build notes what happens to every field, for
+    /// [`Manifests::explain`](crate::Manifests::explain). It then takes several times as long.
     pub trace: bool,
     /// What bounds the build.
     pub limits: BuildLimits,
