@@ -2,55 +2,38 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "all functions have one signature")]
 
-mod base32;
-mod base64;
+mod address;
 pub(crate) mod builtin;
-mod case;
 mod coerce;
-mod copy;
+mod collections;
 mod crypto;
 mod dates;
-mod decimal;
-mod dicts;
 pub(crate) mod encoding;
 mod flow;
-mod go_url;
-mod json;
-mod lists;
-mod math;
-mod merge;
-mod network;
-mod paths;
-mod plain;
-mod random;
+mod numbers;
 mod reflection;
-mod regex;
 mod semver;
-mod strings;
-mod toml;
-mod unicode;
-mod url;
-mod wrap;
+mod text;
 
-pub(crate) use regex::Patterns;
+pub(crate) use text::Patterns;
 
 use crate::Function;
 
 /// The families of sprig.
 const SPRIG: &[&[Function]] = &[
-    strings::STRINGS,
-    lists::LISTS,
-    dicts::DICTS,
+    text::STRINGS,
+    collections::LISTS,
+    collections::DICTS,
     flow::FLOW,
     encoding::ENCODING,
-    math::MATH,
+    numbers::MATH,
     reflection::REFLECTION,
-    paths::PATHS,
+    address::PATHS,
     semver::SEMVER,
-    random::RANDOM,
-    network::NETWORK,
-    regex::REGEX,
-    url::URL,
+    numbers::RANDOM,
+    address::NETWORK,
+    text::REGEX,
+    address::URL,
     dates::DATES,
     crypto::HASHES,
     crypto::PASSWORDS,

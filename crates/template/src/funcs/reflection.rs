@@ -2,7 +2,7 @@
 //!
 //! Follows sprig's `reflect.go`.
 
-use super::copy;
+use super::collections;
 use crate::{Arguments, CallError, Context, Function, Type, Value};
 
 const NAMED: &[Type] = &[Type::String, Type::Any];
@@ -48,5 +48,5 @@ fn kind_is(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 }
 
 fn deep_equal(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    Ok(Value::Bool(copy::deep_equal(arguments.any(0), arguments.any(1))))
+    Ok(Value::Bool(collections::deep_equal(arguments.any(0), arguments.any(1))))
 }

@@ -19,7 +19,7 @@ use crate::{
     Arguments, CallError, Context, Field, Function, Record,
     bytes::to_bytes,
     format,
-    funcs::base64,
+    funcs::encoding::base64,
     value::{List, Type, Value},
 };
 

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use crate::{
     Arguments, CallError, Context, Function,
     bytes::{from_bytes, to_bytes},
-    funcs::base64 as text,
+    funcs::encoding::base64 as text,
     value::{IntKind, Type, Value},
 };
 

@@ -1,6 +1,6 @@
 //! PEM blocks.
 
-use super::super::base64;
+use crate::funcs::encoding::base64;
 
 /// A block: its type and what is in it.
 pub(super) struct Block<'t> {

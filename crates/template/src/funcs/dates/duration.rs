@@ -2,12 +2,10 @@
 
 use std::{any::Any, fmt, fmt::Write as _};
 
-use super::{
-    super::coerce::{parse_float, truncated},
-    parse::quote,
-};
+use super::parse::quote;
 use crate::{
     Arguments, CallError, Context, Function, Method, Object,
+    funcs::coerce::{parse_float, truncated},
     quote::quoted,
     value::{IntKind, Kind, Type, Value},
 };

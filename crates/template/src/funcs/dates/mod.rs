@@ -153,7 +153,7 @@ fn unix_epoch(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 /// Seconds, as text or as `int64`, in Go's form; 0 for all else.
 fn duration(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     let seconds = match arguments.any(0) {
-        Value::Str(text) => super::math::atoi(text),
+        Value::Str(text) => super::numbers::atoi(text),
         Value::Int(IntKind::Int64, seconds) => *seconds,
         _ => 0,
     };

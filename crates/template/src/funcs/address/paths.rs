@@ -6,7 +6,7 @@ use crate::{Arguments, CallError, Context, Function, Type, Value};
 
 const ONE: &[Type] = &[Type::String];
 
-pub(super) const PATHS: &[Function] = &[
+pub(in crate::funcs) const PATHS: &[Function] = &[
     Function::new("base", ONE, base),
     Function::new("dir", ONE, dir),
     Function::new("clean", ONE, clean),

@@ -2,11 +2,14 @@
 
 use jiff::tz::TimeZone;
 
-use super::super::{
-    coerce::{parse_float, parse_int},
-    dates::Time,
+use crate::{
+    funcs::{
+        coerce::{parse_float, parse_int},
+        dates::Time,
+    },
+    quote::quoted,
+    value::Value,
 };
-use crate::{quote::quoted, value::Value};
 
 /// Whether digits are followed by what stands in dates.
 pub(super) fn is_date(text: &str) -> bool {

@@ -4,14 +4,17 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use super::{coerce::NO_TYPE, plain::DEEPEST};
 use crate::{
     CallError, Context,
+    funcs::{coerce::NO_TYPE, encoding::DEEPEST},
     value::{List, Map, Text, Value},
 };
 
 /// A value that shares no map with the given one.
-pub(super) fn deep_copy(value: &Value, context: &mut Context<'_>) -> Result<Value, CallError> {
+pub(in crate::funcs) fn deep_copy(
+    value: &Value,
+    context: &mut Context<'_>,
+) -> Result<Value, CallError> {
     if value.is_nil() {
         return Err(CallError::new(NO_TYPE));
     }
@@ -41,7 +44,7 @@ fn copy(value: &Value, depth: u32, context: &mut Context<'_>) -> Result<Value, C
 }
 
 /// Whether two values have the same types and contents throughout. NaN is not equal to itself.
-pub(super) fn deep_equal(a: &Value, b: &Value) -> bool {
+pub(in crate::funcs) fn deep_equal(a: &Value, b: &Value) -> bool {
     equal(a, b, 0)
 }
 

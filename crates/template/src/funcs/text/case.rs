@@ -19,16 +19,16 @@ fn mapped(arguments: Arguments<'_>, map: impl FnMut(char) -> char) -> Outcome {
     Ok(Value::from(arguments.text(0).chars().map(rune).map(map).collect::<String>()))
 }
 
-pub(super) fn upper(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+pub(in crate::funcs) fn upper(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     mapped(arguments, to_upper)
 }
 
-pub(super) fn lower(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+pub(in crate::funcs) fn lower(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     mapped(arguments, to_lower)
 }
 
 /// Go's `strings.Title`: the first letter after what is no letter, digit or `_`.
-pub(super) fn title(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+pub(in crate::funcs) fn title(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     let mut before = ' ';
     mapped(arguments, |c| {
         let starts = separates(std::mem::replace(&mut before, c));
@@ -43,7 +43,7 @@ fn separates(c: char) -> bool {
     c.is_whitespace()
 }
 
-pub(super) fn untitle(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+pub(in crate::funcs) fn untitle(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     let mut starts = true;
     mapped(arguments, |c| {
         if c.is_whitespace() {
@@ -55,7 +55,7 @@ pub(super) fn untitle(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome 
 }
 
 /// Quirk: a small letter at the front of a word gets title case instead of upper case.
-pub(super) fn swapcase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+pub(in crate::funcs) fn swapcase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     let mut starts = true;
     mapped(arguments, |c| {
         if is_upper(c) || is_title(c) {
@@ -77,7 +77,7 @@ fn is_connector(c: char) -> bool {
 /// xstrings' `ToPascalCase`: connectors go, and what follows them becomes a capital, after which
 /// further capitals become small. Connectors at the front stay, and of several together all but the
 /// last.
-pub(super) fn camelcase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+pub(in crate::funcs) fn camelcase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     let text: String = arguments.text(0).chars().map(rune).collect();
     let body = text.trim_start_matches(is_connector);
     let mut out = String::with_capacity(text.len());
@@ -107,11 +107,11 @@ pub(super) fn camelcase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcom
     Ok(Value::from(out))
 }
 
-pub(super) fn snakecase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+pub(in crate::funcs) fn snakecase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     Ok(Value::from(connected(arguments.text(0), '_')))
 }
 
-pub(super) fn kebabcase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+pub(in crate::funcs) fn kebabcase(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     Ok(Value::from(connected(arguments.text(0), '-')))
 }
 

@@ -2,7 +2,7 @@
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(in crate::funcs) fn encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(5) * 8);
     for group in bytes.chunks(5) {
         let mut full = [0; 8];
@@ -22,7 +22,7 @@ fn corrupt(at: usize) -> String {
 }
 
 /// Decodes; line breaks are taken out first, so they do not count in the error.
-pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
+pub(in crate::funcs) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
     let text: Vec<u8> = text.iter().copied().filter(|byte| !b"\r\n".contains(byte)).collect();
     let mut out = Vec::with_capacity(text.len() / 8 * 5);
     let mut at = 0;

@@ -8,17 +8,18 @@ use gitops_yaml::{Emit, Entries, Error, Number, View};
 
 use crate::{
     CallError, Context,
+    funcs::{coerce::replaced, dates::Time},
     value::{IntKind, Text, Value},
 };
 
-use super::{base64, coerce::replaced};
+use super::base64;
 
 /// Deeper values are taken for such that hold themselves; Go looks from there on as well.
-pub(super) const DEEPEST: u32 = 1000;
+pub(in crate::funcs) const DEEPEST: u32 = 1000;
 
 /// What of a value YAML and JSON can show.
 #[derive(Debug)]
-pub(super) enum Plain {
+pub(in crate::funcs) enum Plain {
     Null,
     Bool(bool),
     Number(Number),
@@ -33,7 +34,7 @@ pub(super) enum Plain {
 
 /// Whose eyes look at structs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::funcs) enum Shape {
     /// Go's JSON: names from tags.
     Json,
     /// yaml.v3: names in lower case.
@@ -41,7 +42,7 @@ pub(super) enum Shape {
 }
 
 /// Why there is no copy.
-pub(super) enum Refusal {
+pub(in crate::funcs) enum Refusal {
     /// The value has no form; Go's words.
     Unsupported(String),
     /// The run is over.
@@ -49,7 +50,7 @@ pub(super) enum Refusal {
 }
 
 impl Plain {
-    pub(super) fn of(
+    pub(in crate::funcs) fn of(
         value: &Value,
         shape: Shape,
         context: Option<&mut Context<'_>>,
@@ -126,7 +127,7 @@ impl Walk<'_, '_> {
     }
 
     fn object_as_v3(&mut self, object: &dyn crate::Object, depth: u32) -> Result<Plain, Refusal> {
-        if object.as_any().is::<super::dates::Time>() {
+        if object.as_any().is::<Time>() {
             return Ok(match object.serialized() {
                 Value::Str(text) => Plain::Raw(text),
                 _ => Plain::Null,
@@ -156,7 +157,7 @@ impl Walk<'_, '_> {
 
 /// An integer whose kind says whether the bits have a sign.
 #[expect(clippy::cast_sign_loss, reason = "an unsigned integer is kept as its bits")]
-pub(super) fn integer(kind: IntKind, value: i64) -> Number {
+pub(in crate::funcs) fn integer(kind: IntKind, value: i64) -> Number {
     if kind.is_unsigned() { Number::from(value as u64) } else { Number::Int(value) }
 }
 

@@ -2,20 +2,17 @@
 //!
 //! Follows sprig's `numeric.go`; integers wrap around as Go's do.
 
-use super::{
-    coerce::{display, parse_int, to_float, to_int},
-    decimal::Decimal,
-    random,
-};
+use super::{decimal::Decimal, random};
 use crate::{
     Arguments, CallError, Context, Function,
+    funcs::coerce::{display, parse_int, to_float, to_int},
     value::{List, ListKind, Type, Value},
 };
 
 const ONE: &[Type] = &[Type::Any];
 const TWO: &[Type] = &[Type::Any, Type::Any];
 
-pub(super) const MATH: &[Function] = &[
+pub(in crate::funcs) const MATH: &[Function] = &[
     Function::new("atoi", &[Type::String], int_of_text),
     Function::new("int64", ONE, to_int64),
     Function::new("int", ONE, int),
@@ -53,7 +50,7 @@ fn int_of_text(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 }
 
 /// What `strconv.ParseInt` gives, also along with an error.
-pub(super) fn atoi(text: &str) -> i64 {
+pub(in crate::funcs) fn atoi(text: &str) -> i64 {
     if let Some(value) = parse_int(text, 10) {
         return value;
     }

@@ -9,14 +9,20 @@ use gitops_yaml::{
     to_yaml_pretty,
 };
 
-use super::{
-    base32, base64, coerce,
-    json::{self, Layout, Target},
-    plain::{Plain, Refusal, Shape},
-    toml,
-};
+mod base32;
+pub(super) mod base64;
+mod json;
+mod plain;
+mod toml;
+
+pub(super) use plain::DEEPEST;
+
+use json::{Layout, Target};
+use plain::{Plain, Refusal, Shape};
+
 use crate::{
     Arguments, CallError, Context, Function,
+    funcs::coerce,
     value::{List, ListKind, Map, MapKind, Text, Type, Value, bytes::to_bytes},
 };
 

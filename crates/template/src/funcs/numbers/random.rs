@@ -2,12 +2,11 @@
 //!
 //! Follows sprig's `crypto.go`, goutils' `cryptorandomstringutils.go` and google/uuid.
 
-use super::base64;
-use crate::{Arguments, CallError, Context, Function, Host, Type, Value};
+use crate::{Arguments, CallError, Context, Function, Host, Type, Value, funcs::encoding::base64};
 
 const COUNT: &[Type] = &[Type::INT];
 
-pub(super) const RANDOM: &[Function] = &[
+pub(in crate::funcs) const RANDOM: &[Function] = &[
     Function::new("randAlphaNum", COUNT, alphanumeric),
     Function::new("randAlpha", COUNT, alphabetic),
     Function::new("randNumeric", COUNT, numeric),
@@ -20,14 +19,14 @@ pub(super) const RANDOM: &[Function] = &[
 type Outcome = Result<Value, CallError>;
 
 /// Random bytes, asked from the host in pieces.
-pub(super) struct Chance<'h> {
+pub(in crate::funcs) struct Chance<'h> {
     host: &'h dyn Host,
     buffer: [u8; 64],
     used: usize,
 }
 
 impl<'h> Chance<'h> {
-    pub(super) fn of(host: &'h dyn Host) -> Self {
+    pub(in crate::funcs) fn of(host: &'h dyn Host) -> Self {
         Self { host, buffer: [0; 64], used: 64 }
     }
 
@@ -45,7 +44,7 @@ impl<'h> Chance<'h> {
     }
 
     /// A number below `end`, each with the same chance.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(in crate::funcs) fn below(&mut self, end: u64) -> u64 {
         // What is left over when `end` is taken out of all words as often as it fits. A host whose
         // numbers are all the same must not keep us here for ever.
         let limit = u64::MAX - u64::MAX % end;
@@ -125,7 +124,7 @@ fn shuffle(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 }
 
 /// A number from `min` on and below `max`.
-pub(super) fn rand_int(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+pub(in crate::funcs) fn rand_int(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     let (min, max) = (arguments.int(0), arguments.int(1));
     let range = max.wrapping_sub(min);
     if range <= 0 {

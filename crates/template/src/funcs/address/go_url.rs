@@ -11,19 +11,19 @@ use crate::{
 
 /// A URL in parts; path and fragment are not escaped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Url {
-    pub(super) scheme: String,
-    pub(super) opaque: String,
-    pub(super) user: Option<User>,
-    pub(super) host: String,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) fragment: String,
+pub(in crate::funcs) struct Url {
+    pub(in crate::funcs) scheme: String,
+    pub(in crate::funcs) opaque: String,
+    pub(in crate::funcs) user: Option<User>,
+    pub(in crate::funcs) host: String,
+    pub(in crate::funcs) path: String,
+    pub(in crate::funcs) query: String,
+    pub(in crate::funcs) fragment: String,
 }
 
 /// Who logs in.
 #[derive(Clone, Debug)]
-pub(super) struct User {
+pub(in crate::funcs) struct User {
     name: String,
     password: Option<String>,
 }
@@ -39,7 +39,7 @@ enum Part {
 }
 
 /// Reads a URL, whole or relative. The error is Go's.
-pub(super) fn parse(text: &str) -> Result<Url, String> {
+pub(in crate::funcs) fn parse(text: &str) -> Result<Url, String> {
     let (before, fragment) = text.split_once('#').unwrap_or((text, ""));
     let wrong = |text: &str, error: String| format!("parse {}: {error}", quoted(text));
     let mut url = parse_before_fragment(before).map_err(|error| wrong(before, error))?;
@@ -149,7 +149,7 @@ fn parse_host(host: &str) -> Result<String, String> {
 
 impl Url {
     /// The host without port and brackets.
-    pub(super) fn hostname(&self) -> &str {
+    pub(in crate::funcs) fn hostname(&self) -> &str {
         let host = match self.host.rfind(':') {
             Some(colon) if self.host[colon + 1..].bytes().all(|b| b.is_ascii_digit()) => {
                 &self.host[..colon]

@@ -11,7 +11,7 @@ const PRECISION: i32 = 16;
 
 /// `±digits × 10^exponent`
 #[derive(Clone, Debug)]
-pub(super) struct Decimal {
+pub(in crate::funcs) struct Decimal {
     negative: bool,
     digits: BigUint,
     exponent: i32,
@@ -19,7 +19,7 @@ pub(super) struct Decimal {
 
 impl Decimal {
     /// The shortest decimal that stands for the float.
-    pub(super) fn of(value: f64) -> Result<Self, String> {
+    pub(in crate::funcs) fn of(value: f64) -> Result<Self, String> {
         if !value.is_finite() {
             let name = match value {
                 value if value.is_nan() => "NaN",
@@ -42,14 +42,14 @@ impl Decimal {
     }
 
     /// The nearest float.
-    pub(super) fn to_float(&self) -> f64 {
+    pub(in crate::funcs) fn to_float(&self) -> f64 {
         let text = format!("{}e{}", self.digits, self.exponent);
         let value: f64 = text.parse().expect("it is a number");
         // A decimal knows no negative zero.
         if self.negative && self.digits.bits() > 0 { -value } else { value }
     }
 
-    pub(super) fn add(&self, other: &Self) -> Self {
+    pub(in crate::funcs) fn add(&self, other: &Self) -> Self {
         let (a, b) = aligned(self, other);
         let exponent = self.exponent.min(other.exponent);
         if self.negative == other.negative {
@@ -61,11 +61,11 @@ impl Decimal {
         }
     }
 
-    pub(super) fn sub(&self, other: &Self) -> Self {
+    pub(in crate::funcs) fn sub(&self, other: &Self) -> Self {
         self.add(&Self { negative: !other.negative, ..other.clone() })
     }
 
-    pub(super) fn mul(&self, other: &Self) -> Self {
+    pub(in crate::funcs) fn mul(&self, other: &Self) -> Self {
         Self {
             negative: self.negative != other.negative,
             digits: &self.digits * &other.digits,
@@ -74,7 +74,7 @@ impl Decimal {
     }
 
     /// The quotient, rounded half away from zero at 16 places; nothing for a division by zero.
-    pub(super) fn div(&self, other: &Self) -> Option<Self> {
+    pub(in crate::funcs) fn div(&self, other: &Self) -> Option<Self> {
         if other.digits.bits() == 0 {
             return None;
         }

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{coerce::to_text, copy::deep_copy, merge};
+use super::{copy::deep_copy, merge};
 use crate::{
     Arguments, CallError, Context, Function,
+    funcs::coerce::to_text,
     value::{List, ListKind, Map, MapKind, Text, Type, Value},
 };
 
-pub(super) const DICTS: &[Function] = &[
+pub(in crate::funcs) const DICTS: &[Function] = &[
     Function::variadic("dict", &[Type::Any], dict),
     Function::new("get", &[Type::MAP, Type::String], get),
     Function::new("set", &[Type::MAP, Type::String, Type::Any], set),

@@ -3,12 +3,11 @@
 //! Follows mergo v1.0.1 for `map[string]interface {}`. Maps and lists that are taken over are
 //! shared with the source, as in Go.
 
-use super::plain::DEEPEST;
-use crate::{CallError, Context, Map, MapKind, Value};
+use crate::{CallError, Context, Map, MapKind, Value, funcs::encoding::DEEPEST};
 
 /// Fills what is missing or empty in `target` from `source`; with `overwrite` what the source has
 /// wins, but for empty maps.
-pub(super) fn merge(
+pub(in crate::funcs) fn merge(
     target: &Map,
     source: &Map,
     overwrite: bool,

@@ -9,7 +9,7 @@ use regex::Regex;
 use crate::quote::push_escaped;
 
 /// Go's `unicode.ToUpper`. Rust's may give several characters, as for `ß`; Go leaves such alone.
-pub(super) fn upper(c: char) -> char {
+pub(in crate::funcs) fn upper(c: char) -> char {
     if c.is_ascii() {
         return c.to_ascii_uppercase();
     }
@@ -31,12 +31,12 @@ fn with_iota(c: char) -> char {
 }
 
 /// Go's `unicode.ToLower`.
-pub(super) fn lower(c: char) -> char {
+pub(in crate::funcs) fn lower(c: char) -> char {
     if c.is_ascii() { c.to_ascii_lowercase() } else { c.to_lowercase().next().unwrap_or(c) }
 }
 
 /// Go's `unicode.ToTitle`: as upper case, but for digraphs and Georgian.
-pub(super) fn title(c: char) -> char {
+pub(in crate::funcs) fn title(c: char) -> char {
     match c {
         '\u{1c4}'..='\u{1c6}' => '\u{1c5}',
         '\u{1c7}'..='\u{1c9}' => '\u{1c8}',
@@ -48,7 +48,7 @@ pub(super) fn title(c: char) -> char {
 }
 
 /// Whether a character is a digraph in title case, or a Greek capital with iota.
-pub(super) fn is_title(c: char) -> bool {
+pub(in crate::funcs) fn is_title(c: char) -> bool {
     matches!(
         c,
         '\u{1c5}' | '\u{1c8}' | '\u{1cb}' | '\u{1f2}' | '\u{1fbc}' | '\u{1fcc}' | '\u{1ffc}'
@@ -57,27 +57,27 @@ pub(super) fn is_title(c: char) -> bool {
 }
 
 /// Go's `unicode.IsUpper`: of the category, not the property.
-pub(super) fn is_upper(c: char) -> bool {
+pub(in crate::funcs) fn is_upper(c: char) -> bool {
     if c.is_ascii() { c.is_ascii_uppercase() } else { in_class(&UPPER, c) }
 }
 
 /// Go's `unicode.IsLower`.
-pub(super) fn is_lower(c: char) -> bool {
+pub(in crate::funcs) fn is_lower(c: char) -> bool {
     if c.is_ascii() { c.is_ascii_lowercase() } else { in_class(&LOWER, c) }
 }
 
 /// Go's `unicode.IsPunct`.
-pub(super) fn is_punctuation(c: char) -> bool {
+pub(in crate::funcs) fn is_punctuation(c: char) -> bool {
     in_class(&PUNCTUATION, c)
 }
 
 /// Go's `unicode.IsNumber`.
-pub(super) fn is_number(c: char) -> bool {
+pub(in crate::funcs) fn is_number(c: char) -> bool {
     if c.is_ascii() { c.is_ascii_digit() } else { c.is_numeric() }
 }
 
 /// Go's `unicode.IsLetter`.
-pub(super) fn is_letter(c: char) -> bool {
+pub(in crate::funcs) fn is_letter(c: char) -> bool {
     if c.is_ascii() { c.is_ascii_alphabetic() } else { in_class(&LETTER, c) }
 }
 
@@ -95,7 +95,7 @@ fn in_class(class: &Regex, c: char) -> bool {
 }
 
 /// Appends Go's `%q` of a text.
-pub(super) fn quote(out: &mut String, text: &str) {
+pub(in crate::funcs) fn quote(out: &mut String, text: &str) {
     out.reserve(text.len() + 2);
     out.push('"');
     let mut clean = 0;

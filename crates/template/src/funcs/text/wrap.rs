@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Long words stay whole.
-pub(super) fn wrap(
+pub(in crate::funcs) fn wrap(
     context: &mut Context<'_>,
     arguments: Arguments<'_>,
 ) -> Result<Value, CallError> {
@@ -16,7 +16,7 @@ pub(super) fn wrap(
 }
 
 /// Lines end with a given text, and long words are cut.
-pub(super) fn wrap_with(
+pub(in crate::funcs) fn wrap_with(
     context: &mut Context<'_>,
     arguments: Arguments<'_>,
 ) -> Result<Value, CallError> {

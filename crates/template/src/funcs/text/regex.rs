@@ -14,7 +14,7 @@ const TWO: &[Type] = &[Type::String, Type::String];
 const THREE: &[Type] = &[Type::String, Type::String, Type::String];
 const COUNTED: &[Type] = &[Type::String, Type::String, Type::INT];
 
-pub(super) const REGEX: &[Function] = &[
+pub(in crate::funcs) const REGEX: &[Function] = &[
     Function::new("regexMatch", TWO, is_match),
     Function::new("mustRegexMatch", TWO, must_match),
     Function::new("regexFind", TWO, |c, a| find(c, a, panicking)),

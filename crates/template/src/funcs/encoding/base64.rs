@@ -2,12 +2,12 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(in crate::funcs) fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
 /// Decodes; line breaks are skipped. The error names the byte at which Go stops.
-pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
+pub(in crate::funcs) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let mut at = 0;
     while let Some(group) = group(text, &mut at)? {

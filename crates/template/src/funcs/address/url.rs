@@ -2,16 +2,14 @@
 //!
 //! Follows sprig's `url.go` and Go's `net/url`, which reads more, and other things, than browsers do.
 
-use super::{
-    coerce::NIL_POINTER,
-    go_url::{Url, parse},
-};
+use super::go_url::{Url, parse};
 use crate::{
     Arguments, CallError, Context, Function,
+    funcs::coerce::NIL_POINTER,
     value::{Kind, Map, Type, Value},
 };
 
-pub(super) const URL: &[Function] = &[
+pub(in crate::funcs) const URL: &[Function] = &[
     Function::new("urlParse", &[Type::String], url_parse),
     Function::new("urlJoin", &[Type::MAP], url_join),
 ];

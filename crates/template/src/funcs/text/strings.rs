@@ -4,14 +4,10 @@
 
 use std::borrow::Cow;
 
-use super::{
-    case,
-    coerce::{text_of, verbatim},
-    unicode::quote as quote_into,
-    wrap,
-};
+use super::{case, unicode::quote as quote_into, wrap};
 use crate::{
     Arguments, CallError, Context, Function,
+    funcs::coerce::{self, text_of, verbatim},
     value::{
         List, ListKind, Map, MapKind, Text, Type, Value,
         bytes::{byte_len, from_bytes, to_bytes},
@@ -22,7 +18,7 @@ const ONE: &[Type] = &[Type::String];
 const TWO: &[Type] = &[Type::String, Type::String];
 const CUT: &[Type] = &[Type::INT, Type::String];
 
-pub(super) const STRINGS: &[Function] = &[
+pub(in crate::funcs) const STRINGS: &[Function] = &[
     Function::new("abbrev", CUT, abbrev),
     Function::new("abbrevboth", &[Type::INT, Type::INT, Type::String], abbrevboth),
     Function::new("trunc", CUT, trunc),
@@ -326,7 +322,7 @@ fn plural(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 }
 
 fn to_string(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    Ok(Value::Str(super::coerce::to_text(arguments.any(0))))
+    Ok(Value::Str(coerce::to_text(arguments.any(0))))
 }
 
 /// Go's `strings.Split`: with an empty separator one piece for each character.

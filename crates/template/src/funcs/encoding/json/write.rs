@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use gitops_yaml::Number;
 
+use super::super::{
+    base64,
+    plain::{DEEPEST, Refusal, integer},
+};
 use crate::{
     CallError, Context, Field,
-    funcs::{
-        base64,
-        plain::{DEEPEST, Refusal, integer},
-    },
     value::{List, Map, Value, bytes::escaped_byte, flattened},
 };
 

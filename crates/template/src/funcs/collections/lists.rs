@@ -3,19 +3,17 @@
 //! Follows sprig's `list.go`. Each function takes any slice, and has a `must` twin with the same
 //! errors: what the other panics with, Go's templates report as an error too.
 
-use super::{
-    coerce::{elements, is_empty, text_of, to_int, to_text},
-    copy::deep_equal,
-};
+use super::copy::deep_equal;
 use crate::{
     Arguments, CallError, Context, Function,
+    funcs::coerce::{elements, is_empty, text_of, to_int, to_text},
     value::{List, ListKind, Type, Value},
 };
 
 const ONE: &[Type] = &[Type::Any];
 const TWO: &[Type] = &[Type::Any, Type::Any];
 
-pub(super) const LISTS: &[Function] = &[
+pub(in crate::funcs) const LISTS: &[Function] = &[
     Function::variadic("list", ONE, list),
     Function::variadic("tuple", ONE, list),
     Function::new("append", TWO, append),

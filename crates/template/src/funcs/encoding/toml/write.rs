@@ -6,14 +6,12 @@
 use std::fmt::Write as _;
 
 use super::{
-    super::{
-        dates::Time,
-        plain::{DEEPEST, Refusal, integer},
-    },
+    super::plain::{DEEPEST, Refusal, integer},
     key_part, key_text,
 };
 use crate::{
     Context,
+    funcs::dates::Time,
     value::{List, Text, Value, flattened},
 };
 
