@@ -27,9 +27,8 @@ use crate::{
     Action, ApiError, ApplyError, ApplyFailure, ApplyOptions, ApplyStage, ChangeSet, Cluster,
     Journal, Plan, Planned, Record, Resource, WaitOptions,
     check::{Checked, Item, Payload, Turn},
-    compare, mask,
-    object::object_id,
-    order,
+    compare,
+    object::{mask_message, object_id, wave},
 };
 
 pub(crate) const APPLY_PATCH: &str = "application/apply-patch+yaml";
@@ -196,8 +195,8 @@ impl Applier {
         let mut rest = checked.as_mut_slice();
         let mut count = 0;
         while let Some(first) = rest.first() {
-            let wave = order::wave(&first.id);
-            let same = rest.iter().take_while(|checked| order::wave(&checked.id) == wave);
+            let current = wave(&first.id);
+            let same = rest.iter().take_while(|checked| wave(&checked.id) == current);
             let same = same.count();
             let (run, after) = rest.split_at_mut(same);
             rest = after;
@@ -237,13 +236,13 @@ impl Applier {
         self.patch_json(id, &resource, takeover, options).await.map_err(|source| {
             ApplyError::Cleanup { object: Box::new(id.clone()), source: Box::new(source) }
         })?;
-        let manager = crate::discovery::escape(&options.field_manager);
+        let manager = crate::cluster::escape(&options.field_manager);
         let path = resource.object_path(&id.namespace, &id.name);
         let path = format!("{path}?fieldManager={manager}&force=true&{VALIDATION}");
         let body = Bytes::from(object.to_string());
         let sent = self.cluster.send(Method::PATCH, &path, Some(APPLY_PATCH), body).await;
         let answer = sent.map_err(|source| {
-            let source = source.map_message(|text| mask::mask_message(text, &object));
+            let source = source.map_message(|text| mask_message(text, &object));
             ApplyError::Apply { object: Box::new(id.clone()), source: Box::new(source) }
         })?;
         if id.kind == "CustomResourceDefinition"

@@ -38,49 +38,32 @@
 //! Invariant: knows nothing of custom resource types, of sources or of rendering; objects are JSON
 //! values. Deletes nothing that does not carry the owner's labels.
 
-mod api_error;
 mod applier;
 mod cel;
 mod change;
 mod check;
-mod client;
 mod cluster;
 mod delete;
-mod discovery;
-mod drift;
 mod error;
 pub mod health;
-mod ignore;
 mod inventory;
-mod live;
-mod managers;
-mod mask;
-mod normalize;
 mod object;
 mod options;
-mod order;
 mod owned;
 mod plan;
 mod record;
-mod undeclared;
 mod wait;
 
-pub use api_error::ApiError;
 pub use applier::Applier;
 pub use cel::{CelError, Expression, HealthCheckExpression, HealthChecks};
 pub use change::{Action, Change, ChangeSet};
-pub use client::{ClientError, KubeconfigOptions};
-pub use cluster::Cluster;
+pub use check::{IgnoreRule, IgnoreTarget};
+pub use cluster::{ApiError, ClientError, Cluster, Discovery, KubeconfigOptions, Resource};
 pub use delete::Deletion;
-pub use discovery::{Discovery, Resource};
 pub use error::{ApplyError, ApplyFailure, WaitError};
-pub use ignore::{IgnoreRule, IgnoreTarget};
 pub use inventory::Inventory;
-pub use mask::mask_secret;
-pub use normalize::normalize;
-pub use object::{object_id, set_metadata};
+pub use object::{ApplyStage, compare, mask_secret, normalize, object_id, set_metadata};
 pub use options::{ApplyOptions, Journal, NoJournal, Owner};
-pub use order::{ApplyStage, compare};
 pub use plan::{Plan, Planned};
 pub use record::{Record, RecordOptions};
 pub use wait::{WaitOptions, jobs_with_ttl};

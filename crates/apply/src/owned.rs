@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::{
     ApiError, Applier, Inventory, Owner, Resource,
-    discovery::escape,
-    live::{METADATA_LIST, api_error, request},
+    cluster::escape,
+    record::{METADATA_LIST, api_error, request},
 };
 
 /// How many objects of a kind are read at once.

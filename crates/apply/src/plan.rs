@@ -36,7 +36,7 @@ impl Planned {
                 metadata.shift_remove("managedFields");
             }
         }
-        crate::mask::mask_secret(live.as_mut(), desired.as_mut());
+        crate::mask_secret(live.as_mut(), desired.as_mut());
         Self { change: Change { object, action }, live, desired }
     }
 }

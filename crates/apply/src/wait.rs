@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::{
     Applier, HealthChecks, Owner, WaitError,
     health::{self, Health, Status},
-    live::request,
+    record::request,
 };
 
 /// How many objects are read at once.
@@ -268,8 +268,8 @@ impl Applier {
         if terms.is_empty() {
             return 0;
         }
-        let selector = crate::discovery::escape(&terms.join(","));
-        let namespace = crate::discovery::escape(&id.namespace);
+        let selector = crate::cluster::escape(&terms.join(","));
+        let namespace = crate::cluster::escape(&id.namespace);
         let path = format!(
             "/api/v1/namespaces/{namespace}/pods?labelSelector={selector}&limit={POD_LIMIT}"
         );
@@ -302,7 +302,7 @@ impl Applier {
                 continue;
             };
             let path = resource.collection_path(&one.object.namespace);
-            let name = crate::discovery::escape(&one.object.name);
+            let name = crate::cluster::escape(&one.object.name);
             let path = format!(
                 "{path}?watch=true&fieldSelector=metadata.name%3D{name}&timeoutSeconds={seconds}"
             );

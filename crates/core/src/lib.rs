@@ -18,37 +18,25 @@
 //! Invariant: knows nothing of Kubernetes clients, sockets or any async runtime; only
 //! [`DiskTree`] touches the disk.
 
-mod artifact;
-mod class;
-mod clock;
-mod digest;
-mod object_id;
-mod report;
-mod retry;
-mod revision;
+mod identity;
 mod safe_url;
-mod scope;
 mod secret;
-mod stage;
 mod tree;
-mod version;
+mod work;
 
-pub use artifact::{Artifact, ArtifactKey};
-pub use class::{Class, Classify, Failure};
-pub use clock::{Clock, FixedClock, SystemClock};
-pub use digest::{Algorithm, Digest, DigestError, Hasher};
-pub use object_id::{ObjectId, ObjectIdError};
-pub use report::{EVENT_LIMIT, one_line, quoted, truncate};
-pub use retry::Backoff;
-pub use revision::{Revision, RevisionError};
+pub use identity::{
+    Algorithm, Artifact, ArtifactKey, Digest, DigestError, Hasher, ObjectId, ObjectIdError,
+    Revision, RevisionError, Version, VersionRange, VersionRangeError,
+};
 pub use safe_url::{SafeUrl, masked_url};
-pub use scope::{Cancelled, NoProgress, Progress, Scope};
 pub use secret::Secret;
-pub use stage::Stage;
 #[cfg(not(target_family = "wasm"))]
 pub use tree::DiskTree;
 pub use tree::archive::{Limits, pack, unpack};
 pub use tree::{
     Entry, EntryKind, MemoryTree, OverlayTree, Tree, TreeError, TreeErrorKind, clean_path,
 };
-pub use version::{Version, VersionRange, VersionRangeError};
+pub use work::{
+    Backoff, Cancelled, Class, Classify, Clock, EVENT_LIMIT, Failure, FixedClock, NoProgress,
+    Progress, Scope, Stage, SystemClock, one_line, quoted, truncate,
+};

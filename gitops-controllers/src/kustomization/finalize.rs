@@ -7,7 +7,11 @@ use gitops_api::{
 use gitops_apply::Applier;
 use gitops_core::{Class, Classify as _, ObjectId, Stage, one_line};
 
-use super::{connect, pipeline::Pipeline, problem::Problem, spec};
+use super::{
+    inputs::{connect, spec},
+    pipeline::Pipeline,
+    problem::Problem,
+};
 use crate::runtime::{Attempt, Notice};
 
 impl Pipeline {

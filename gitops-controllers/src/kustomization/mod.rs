@@ -38,19 +38,14 @@
 //! Every failure is a `Problem`: reason and words of Flux, and when to come
 //! back. Only mistakes in expressions, forbidden references and disabled features stall.
 
-mod connect;
-mod dependencies;
-mod fetch;
 mod finalize;
 mod history;
-mod known;
+mod inputs;
 mod owned;
 mod pipeline;
 mod problem;
 mod reconcile;
 mod seams;
-mod source;
-mod spec;
 #[cfg(test)]
 #[allow(
     clippy::needless_pass_by_value,
@@ -60,7 +55,6 @@ mod spec;
 mod tests;
 pub mod triggers;
 mod turn;
-mod variables;
 mod wire;
 
 use std::{collections::BTreeSet, time::Duration};

@@ -3,7 +3,7 @@
 use gitops_api::{kustomize::Kustomization, meta::condition_type};
 use gitops_apply::{ApiError, Applier, Inventory};
 
-use super::{pipeline::Pipeline, spec, turn::inventory};
+use super::{inputs::spec, pipeline::Pipeline, turn::inventory};
 use crate::runtime::Attempt;
 
 impl Pipeline {

@@ -11,12 +11,14 @@ use gitops_core::{Class, ObjectId, Stage, one_line};
 
 use super::{
     Options,
-    dependencies::{self, DependencyError},
-    known::Known,
+    inputs::{
+        dependencies::{self, DependencyError},
+        source::{self, Resolved},
+        spec,
+    },
     problem::{Problem, Retry, Tell},
     seams::{Artifacts, Build},
-    source::{self, Resolved},
-    spec,
+    triggers::Known,
     turn::Turn,
 };
 use crate::runtime::{Attempt, Observer, Stop};

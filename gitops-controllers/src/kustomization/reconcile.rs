@@ -9,7 +9,7 @@ use gitops_api::{
 use gitops_apply::{Cluster, Record};
 use gitops_source::ArtifactFetcher;
 
-use super::{Options, fetch::Fetcher, known::Known, pipeline::Pipeline, seams::Build};
+use super::{Options, inputs::fetch::Fetcher, pipeline::Pipeline, seams::Build, triggers::Known};
 use crate::runtime::{Attempt, Done, Notice, Observer, Reconcile, Stop, Turn};
 
 /// The reconciler of Kustomizations.

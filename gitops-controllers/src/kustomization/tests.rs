@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 
 use super::{
     Kustomizations, Options,
-    known::Known,
     pipeline::Pipeline,
     seams::{Artifacts, Build, Built, FetchError},
+    triggers::Known,
 };
 use crate::runtime::{Caches, Context, Controller, Events, Metrics, NoObserver, Timing};
 

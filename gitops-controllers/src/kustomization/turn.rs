@@ -17,13 +17,15 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::{
-    connect, dependencies,
     history::Applied,
+    inputs::{
+        connect, dependencies,
+        source::{self, Resolved},
+        spec, variables,
+    },
     pipeline::{Pipeline, kustomization_id},
     problem::{Problem, Retry},
     seams::{Built, FetchError},
-    source::{self, Resolved},
-    spec, variables,
 };
 use crate::runtime::{Attempt, Happening, Notice, Place, Stop};
 

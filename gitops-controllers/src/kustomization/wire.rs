@@ -6,7 +6,7 @@ use gitops_api::kustomize::SubstituteKind;
 use gitops_apply::{Cluster, Record, RecordOptions};
 use gitops_source::ArtifactFetcher;
 
-use super::{Kustomizations, Options, known::Known, seams::Build};
+use super::{Kustomizations, Options, seams::Build, triggers::Known};
 use crate::runtime::{Context, Controller};
 
 /// What a controller of Kustomizations needs beside the context.

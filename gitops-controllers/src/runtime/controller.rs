@@ -16,18 +16,10 @@ use tokio::{
 use tracing::Instrument;
 
 use super::{
-    Attempt, Before, Cache, Context, Fault, Happening, Key, Kind, Queue, Reconcile, Requeue,
-    TurnResult,
-    asks::asks_for_turn,
-    attempt::ProgressNote,
-    base::{Base, Report},
-    cache::decode,
-    guard::catch,
-    in_progress,
-    queue::{Job, Next},
-    settle,
-    status::{Writer, raw_conditions},
-    suspended,
+    Attempt, Before, Cache, Context, Fault, Happening, Job, Key, Kind, Next, Queue, Reconcile,
+    Requeue, TurnResult, decode, in_progress, settle, suspended,
+    turn::{Base, ProgressNote, ProgressState, Report, Writer, catch, raw_conditions},
+    watch::asks_for_turn,
 };
 
 /// Runs the turns of one kind.
@@ -328,7 +320,7 @@ impl<R: Reconcile> Controller<R> {
         }
     }
 
-    fn happened_step(&self, object: &ObjectId, state: &super::attempt::ProgressState) {
+    fn happened_step(&self, object: &ObjectId, state: &ProgressState) {
         if let (Some(stage), Some(message)) = (state.stage, &state.message) {
             tracing::debug!(stage = stage.name(), "{message}");
             self.context.observer.happened(Happening::Step {

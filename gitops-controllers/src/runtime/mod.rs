@@ -6,39 +6,25 @@
 //! retries) follows in [`settle`] from the kind's [`Profile`]. A [`Controller`] runs it on the
 //! objects of a [`Cache`], as its [`Queue`] says.
 
-mod asks;
-mod attempt;
-mod base;
-mod cache;
 mod client;
 mod context;
 mod controller;
-mod events;
-mod guard;
 mod kind;
 mod leader;
-mod log;
-mod metrics;
-mod observer;
-mod outcome;
-mod profile;
-mod queue;
-mod settle;
-mod status;
-mod telling;
+mod tell;
+mod turn;
+mod watch;
 
-pub use attempt::Attempt;
-pub use cache::{Cache, Change, Key, decode};
 pub use client::{Fence, Fenced, RateLimit, connect};
 pub use context::{Caches, Context, Timing};
 pub use controller::Controller;
-pub use events::{EventTargets, Events, Involved, Told};
 pub use kind::{Kind, Reconcile, Status};
 pub use leader::{Election, LeaseOptions, Lost, lease_name};
-pub use log::ZapLayer;
-pub use metrics::Metrics;
-pub use observer::{Happening, NoObserver, Observer, Place};
-pub use outcome::{Again, Done, Fact, Fault, Notice, Severity, Stop, Turn, Waiting};
-pub use profile::{FailureCondition, Profile, Ready, Retry};
-pub use queue::{Job, Next, Queue, QueueCounters};
-pub use settle::{Before, Requeue, Settled, TurnResult, in_progress, settle, suspended};
+pub use tell::{
+    EventTargets, Events, Happening, Involved, Metrics, NoObserver, Observer, Place, Told, ZapLayer,
+};
+pub use turn::{
+    Again, Attempt, Before, Done, Fact, FailureCondition, Fault, Notice, Profile, Ready, Requeue,
+    Retry, Settled, Severity, Stop, Turn, TurnResult, Waiting, in_progress, settle, suspended,
+};
+pub use watch::{Cache, Change, Job, Key, Next, Queue, QueueCounters, decode};

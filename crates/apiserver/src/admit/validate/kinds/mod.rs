@@ -6,15 +6,12 @@
 mod access;
 mod batch;
 mod config;
-mod definition;
-mod extension;
+mod extend;
 mod network;
 mod policy;
-mod schema;
 mod service;
 mod status;
 mod storage;
-mod webhook;
 mod workload;
 
 use serde_json::Value;
@@ -104,12 +101,12 @@ pub(super) fn validate(
         ("apps", "daemonsets") => workload::daemon_set(checks, &subject),
         ("apps", "statefulsets") => workload::stateful_set(checks, &subject),
         ("" | "events.k8s.io", "events") => config::event(checks, &subject),
-        ("apiregistration.k8s.io", "apiservices") => extension::api_service(checks, &subject),
+        ("apiregistration.k8s.io", "apiservices") => extend::api_service(checks, &subject),
         ("admissionregistration.k8s.io", "validatingadmissionpolicies") => {
-            extension::admission_policy(checks, &subject);
+            extend::admission_policy(checks, &subject);
         }
         ("admissionregistration.k8s.io", "validatingadmissionpolicybindings") => {
-            extension::admission_binding(checks, &subject);
+            extend::admission_binding(checks, &subject);
         }
         ("node.k8s.io", "runtimeclasses") => policy::runtime_class(checks, &subject),
         ("batch", "jobs") => batch::job(checks, &subject),
@@ -128,13 +125,13 @@ pub(super) fn validate(
         ("scheduling.k8s.io", "priorityclasses") => policy::priority(checks, &subject),
         ("coordination.k8s.io", "leases") => policy::lease(checks, &subject),
         ("admissionregistration.k8s.io", "validatingwebhookconfigurations") => {
-            webhook::configuration(checks, &subject, false);
+            extend::configuration(checks, &subject, false);
         }
         ("admissionregistration.k8s.io", "mutatingwebhookconfigurations") => {
-            webhook::configuration(checks, &subject, true);
+            extend::configuration(checks, &subject, true);
         }
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
-            definition::definition(checks, &subject);
+            extend::definition(checks, &subject);
         }
         _ => {}
     }

@@ -1,0 +1,15 @@
+//! What a long call shares with its caller: how far it may go, how far it got, and how it failed.
+
+mod class;
+mod clock;
+mod report;
+mod retry;
+mod scope;
+mod stage;
+
+pub use class::{Class, Classify, Failure};
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use report::{EVENT_LIMIT, one_line, quoted, truncate};
+pub use retry::Backoff;
+pub use scope::{Cancelled, NoProgress, Progress, Scope};
+pub use stage::Stage;
