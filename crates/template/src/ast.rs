@@ -1,6 +1,8 @@
-//! Parsed templates. Trees are what a large chart keeps most of, so they are small: what stands in the
-//! source is a [`Span`] of it, and lists have no room to grow. How nodes print is in [`printed`].
+//! Parsed templates. A large chart keeps thousands of nodes, so they are small and stand in the vectors
+//! of an [`Arena`]: what stands in the source is a [`Span`] of it, other nodes are numbers. How nodes
+//! print is in [`printed`].
 
+mod arena;
 mod printed;
 
 use std::sync::Arc;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 use bytestring::ByteString;
 
 use crate::{Function, Text};
+
+pub(crate) use arena::{Arena, Id, List, Texts};
 
 /// A part of the source, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -24,19 +28,19 @@ impl Span {
 }
 
 /// A parsed file or text, or one `define` of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tree {
     /// Its name: that of the file, or of the `define`.
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Text,
     /// Where it stands.
     pub(crate) source: Arc<Source>,
-    pub(crate) body: Box<[Statement]>,
+    pub(crate) body: List<Statement>,
 }
 
 impl Tree {
     /// Whether it has nothing but white space, definitions and comments.
-    pub(crate) fn is_blank(&self) -> bool {
-        self.body.iter().all(|statement| {
+    pub(crate) fn is_blank(&self, arena: &Arena) -> bool {
+        arena.statements[self.body].iter().all(|statement| {
             matches!(statement, Statement::Text(text) if self.source.of(*text).trim().is_empty())
         })
     }
@@ -45,7 +49,7 @@ impl Tree {
 /// The text of a file with its name.
 #[derive(Debug)]
 pub(crate) struct Source {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Text,
     pub(crate) text: ByteString,
 }
 
@@ -65,84 +69,95 @@ impl Source {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Statement {
     Text(Span),
-    Action(Pipeline),
-    If(Box<Branch>),
-    With(Box<Branch>),
-    Range(Box<Branch>),
-    Template(Box<Invocation>),
+    Action(Id<Pipeline>),
+    If(Id<Branch>),
+    With(Id<Branch>),
+    Range(Id<Branch>),
+    Template(Id<Invocation>),
     Break { at: u32 },
     Continue { at: u32 },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Branch {
     pub(crate) at: u32,
-    pub(crate) pipeline: Pipeline,
-    pub(crate) body: Box<[Statement]>,
-    pub(crate) otherwise: Option<Box<[Statement]>>,
+    pub(crate) pipeline: Id<Pipeline>,
+    pub(crate) body: List<Statement>,
+    pub(crate) otherwise: Option<List<Statement>>,
 }
 
 /// `template` and `block`.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Invocation {
     pub(crate) at: u32,
-    pub(crate) name: Arc<str>,
-    pub(crate) pipeline: Option<Pipeline>,
+    pub(crate) name: Id<Text>,
+    pub(crate) pipeline: Option<Id<Pipeline>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Pipeline {
     pub(crate) at: u32,
     pub(crate) assigns: bool,
-    pub(crate) variables: Box<[Variable]>,
-    pub(crate) commands: Box<[Command]>,
+    /// The names of variables, with the dollar sign.
+    pub(crate) variables: List<Id<Text>>,
+    pub(crate) commands: List<Command>,
 }
 
-/// A variable by the number that the parser gave its name.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Variable {
-    pub(crate) number: u32,
-    /// With the dollar sign.
-    pub(crate) name: Span,
-}
-
-#[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) at: u32,
-    pub(crate) words: Box<[Expression]>,
+    pub(crate) words: List<Expression>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Expression {
     pub(crate) at: u32,
     pub(crate) kind: ExpressionKind,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum ExpressionKind {
     Dot,
     Nil,
     Bool(bool),
-    Number(Box<Number>),
+    Number(Id<Number>),
     /// The literal is at the expression's place, and has this length there.
     String {
         length: u32,
-        text: Text,
+        text: Id<Text>,
     },
-    Field(Box<[Text]>),
+    Field(Fields),
     Variable {
-        variable: Variable,
-        fields: Box<[Text]>,
+        /// With the dollar sign.
+        name: Id<Text>,
+        fields: Fields,
     },
     Function(&'static Function),
     Chain {
-        base: Box<Expression>,
-        fields: Box<[Text]>,
+        base: Id<Expression>,
+        fields: Fields,
     },
-    Pipeline(Box<Pipeline>),
+    Pipeline(Id<Pipeline>),
+}
+
+/// `.a.b`, as it stands in the source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fields(pub(crate) Span);
+
+impl Fields {
+    pub(crate) const NONE: Self = Self(Span { at: 0, length: 0 });
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.length == 0
+    }
+
+    /// The names.
+    pub(crate) fn names(self, source: &str) -> impl Iterator<Item = &str> {
+        self.0.of(source).split('.').skip(1)
+    }
 }
 
 /// A number can be several types, by what it is used for.
@@ -165,16 +180,16 @@ pub(crate) enum NodeRef<'t> {
 }
 
 impl NodeRef<'_> {
-    pub(crate) fn at(self) -> u32 {
+    pub(crate) fn at(self, arena: &Arena) -> u32 {
         match self {
             Self::Statement(statement) => match statement {
                 // Go has no place of texts.
                 Statement::Text(_) => 0,
-                Statement::Action(pipeline) => pipeline.at,
+                Statement::Action(pipeline) => arena.pipelines[*pipeline].at,
                 Statement::If(branch) | Statement::With(branch) | Statement::Range(branch) => {
-                    branch.at
+                    arena.branches[*branch].at
                 }
-                Statement::Template(invocation) => invocation.at,
+                Statement::Template(invocation) => arena.invocations[*invocation].at,
                 Statement::Break { at } | Statement::Continue { at } => *at,
             },
             Self::Pipeline(pipeline) => pipeline.at,
@@ -191,6 +206,6 @@ mod tests {
     #[test]
     fn nodes_stay_small() {
         let sizes = [size_of::<Statement>(), size_of::<Command>(), size_of::<Expression>()];
-        assert!(sizes.iter().zip([48, 24, 40]).all(|(size, most)| *size <= most), "{sizes:?}");
+        assert!(sizes.iter().zip([12, 12, 24]).all(|(size, most)| *size <= most), "{sizes:?}");
     }
 }

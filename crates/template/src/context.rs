@@ -6,7 +6,9 @@ use gitops_core::Scope;
 
 use crate::{
     CallError, Error, ErrorKind, Host, Limits, Templates, Text, Value,
+    ast::Id,
     engine::{Options, Parsed},
+    exec::Operand,
     funcs::Patterns,
     trace::{Recorder, Written},
 };
@@ -23,13 +25,20 @@ pub struct Context<'r> {
     pub(crate) steps: u64,
     pub(crate) output: u64,
     pub(crate) depth: u32,
-    pub(crate) included: HashMap<Arc<str>, u32>,
+    pub(crate) included: HashMap<Text, u32>,
     /// What `tpl` parsed, by its text.
     expanded: HashMap<Text, Arc<Parsed>>,
     pub(crate) patterns: Patterns,
+    /// The variables of the templates that run, those of the innermost last.
+    pub(crate) variables: Vec<(Id<Text>, Operand)>,
+    /// Buffers that nobody writes to.
+    buffers: Vec<String>,
     /// What is told who wrote what; none in a run that is not traced.
     pub(crate) trace: Option<Box<Recorder>>,
 }
+
+/// Bytes of a buffer that are kept for the next who writes.
+const LARGEST_BUFFER: usize = 1 << 20;
 
 /// Texts of `tpl` that are kept parsed.
 const MOST_EXPANDED: usize = 4096;
@@ -54,6 +63,8 @@ impl<'r> Context<'r> {
             included: HashMap::new(),
             expanded: HashMap::new(),
             patterns: Patterns::default(),
+            variables: Vec::new(),
+            buffers: Vec::new(),
             trace: None,
         }
     }
@@ -133,6 +144,28 @@ impl<'r> Context<'r> {
         }
     }
 
+    /// What `write` puts into a buffer of the run, as a text that takes just the room it needs.
+    pub(crate) fn text<E>(
+        &mut self,
+        write: impl FnOnce(&mut Self, &mut String) -> Result<(), E>,
+    ) -> Result<Text, E> {
+        self.buffered(|context, out| {
+            write(context, out)?;
+            Ok(Text::from(out.as_str()))
+        })
+    }
+
+    /// Lends a buffer of the run, which is empty.
+    pub(crate) fn buffered<T>(&mut self, write: impl FnOnce(&mut Self, &mut String) -> T) -> T {
+        let mut out = self.buffers.pop().unwrap_or_default();
+        let result = write(self, &mut out);
+        if out.capacity() <= LARGEST_BUFFER {
+            out.clear();
+            self.buffers.push(out);
+        }
+        result
+    }
+
     pub(crate) fn parsed(&mut self, source: &str) -> Result<Arc<Parsed>, Error> {
         if let Some(parsed) = self.expanded.get(source) {
             return Ok(Arc::clone(parsed));
@@ -140,7 +173,7 @@ impl<'r> Context<'r> {
         self.take(source.len() as u64 / 16, source.len() as u64)?;
         let parsed = Arc::new(self.templates.parse("gotpl", source)?);
         // Which blank definitions count depends on the templates that are there.
-        if self.expanded.len() < MOST_EXPANDED && parsed.definitions.is_empty() {
+        if self.expanded.len() < MOST_EXPANDED && !parsed.defines {
             self.expanded.insert(source.into(), Arc::clone(&parsed));
         }
         Ok(parsed)
@@ -150,7 +183,7 @@ impl<'r> Context<'r> {
     ///
     /// # Errors
     /// If there is no such template, it fails, or it includes itself more than 1000 times.
-    pub fn include(&mut self, name: &str, dot: Value) -> Result<String, CallError> {
+    pub fn include(&mut self, name: &str, dot: Value) -> Result<Text, CallError> {
         crate::exec::include(self, name, dot)
     }
 
@@ -158,7 +191,7 @@ impl<'r> Context<'r> {
     ///
     /// # Errors
     /// If it cannot be parsed, or fails.
-    pub fn expand(&mut self, source: &str, dot: Value) -> Result<String, CallError> {
+    pub fn expand(&mut self, source: &str, dot: Value) -> Result<Text, CallError> {
         crate::exec::expand(self, source, dot)
     }
 }

@@ -6,10 +6,10 @@ use bytestring::ByteString;
 use gitops_core::Scope;
 
 use crate::{
-    Context, Error, Functions, Host, Limits, Value,
-    ast::{Source, Tree},
+    Context, Error, Functions, Host, Limits, Text, Value,
+    ast::{Arena, Source, Tree},
     exec::{self, Operand},
-    parser,
+    parser::{self, Scratch},
 };
 
 /// What a key gives that a map has not.
@@ -37,47 +37,83 @@ pub struct Options {
 
 /// Parsed templates that know each other by name. They are immutable while they run and can be
 /// shared between threads.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Templates {
     functions: Arc<Functions>,
     layer: Arc<Layer>,
+    scratch: Scratch,
 }
 
 /// Templates by name, over others.
 #[derive(Debug, Default)]
 pub(crate) struct Layer {
-    own: HashMap<Arc<str>, Arc<Tree>>,
+    pub(crate) arena: Arena,
+    own: HashMap<Text, Tree>,
     under: Option<Arc<Self>>,
 }
 
 impl Layer {
-    pub(crate) fn of(trees: &[Arc<Tree>]) -> Self {
-        let own = trees.iter().map(|tree| (Arc::clone(&tree.name), Arc::clone(tree))).collect();
-        Self { own, under: None }
+    fn over(under: &Arc<Self>) -> Self {
+        Self { under: Some(Arc::clone(under)), ..Self::default() }
     }
 
-    fn get(&self, name: &str) -> Option<&Arc<Tree>> {
+    fn holding(self: &Arc<Self>, name: &str) -> Option<(&Arc<Self>, &Tree)> {
         let mut layer = self;
         loop {
             if let Some(tree) = layer.own.get(name) {
-                return Some(tree);
+                return Some((layer, tree));
             }
-            layer = layer.under.as_deref()?;
+            layer = layer.under.as_ref()?;
         }
     }
+
+    /// Parses a text into this layer, and gives its trees, which are not yet known by name.
+    fn parse(
+        &mut self,
+        source: Source,
+        functions: &Functions,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Tree>, Error> {
+        let mut trees = Vec::new();
+        parser::parse(&Arc::new(source), functions, scratch, &mut self.arena, &mut trees)?;
+        Ok(trees)
+    }
+
+    /// Makes trees known. A blank one takes nobody's place.
+    fn insert(&mut self, trees: Vec<Tree>) {
+        for tree in trees {
+            let blank = tree.is_blank(&self.arena);
+            if !(blank && self.contains(&tree.name)) {
+                self.own.insert(tree.name.clone(), tree);
+            }
+        }
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        let under = || self.under.as_ref().is_some_and(|under| under.holding(name).is_some());
+        self.own.contains_key(name) || under()
+    }
+}
+
+/// A tree that can be run, with the layer in which its nodes are.
+#[derive(Clone, Debug)]
+pub(crate) struct Runnable {
+    pub(crate) layer: Arc<Layer>,
+    pub(crate) tree: Tree,
 }
 
 /// A text that was parsed to be run at once.
 #[derive(Debug)]
 pub(crate) struct Parsed {
-    pub(crate) main: Arc<Tree>,
-    pub(crate) definitions: Vec<Arc<Tree>>,
+    pub(crate) main: Runnable,
+    /// Whether it defines templates, which its layer has.
+    pub(crate) defines: bool,
 }
 
 impl Templates {
     /// No templates yet, which may call these functions.
     pub fn new(functions: Functions) -> Self {
-        Self { functions: Arc::new(functions), layer: Arc::default() }
+        Self { functions: Arc::new(functions), ..Self::default() }
     }
 
     /// Parses a text under a name, and adds it and what it defines. A name that is there already is
@@ -85,29 +121,21 @@ impl Templates {
     ///
     /// # Errors
     /// If it cannot be parsed; then nothing is added.
-    pub fn add(&mut self, name: &str, text: impl Into<ByteString>) -> Result<(), Error> {
-        let source = Arc::new(Source { name: name.into(), text: text.into() });
-        let trees = parser::parse(&source, &self.functions)?;
+    pub fn add(&mut self, name: impl Into<Text>, text: impl Into<ByteString>) -> Result<(), Error> {
+        let source = Source { name: name.into(), text: text.into() };
         if Arc::get_mut(&mut self.layer).is_none() {
             // Others hold the templates as they were.
-            self.layer =
-                Arc::new(Layer { own: HashMap::new(), under: Some(Arc::clone(&self.layer)) });
+            self.layer = Arc::new(Layer::over(&self.layer));
         }
-        let known: Vec<bool> =
-            trees.iter().map(|tree| self.layer.get(&tree.name).is_some()).collect();
-        if let Some(layer) = Arc::get_mut(&mut self.layer) {
-            for (tree, known) in trees.into_iter().zip(known) {
-                if !(known && tree.is_blank()) {
-                    layer.own.insert(Arc::clone(&tree.name), Arc::new(tree));
-                }
-            }
-        }
+        let layer = Arc::get_mut(&mut self.layer).expect("nobody else has the layer");
+        let trees = layer.parse(source, &self.functions, &mut self.scratch)?;
+        layer.insert(trees);
         Ok(())
     }
 
     /// Whether there is a template of that name.
     pub fn contains(&self, name: &str) -> bool {
-        self.layer.get(name).is_some()
+        self.layer.contains(name)
     }
 
     /// Runs a template and gives its text.
@@ -125,26 +153,31 @@ impl Templates {
         Context::new(self.clone(), options, host, scope).render(name, dot)
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<Arc<Tree>> {
-        self.layer.get(name).cloned()
+    pub(crate) fn get(&self, name: &str) -> Option<Runnable> {
+        let (layer, tree) = self.layer.holding(name)?;
+        Some(Runnable { layer: Arc::clone(layer), tree: tree.clone() })
     }
 
-    /// These templates with others over them.
-    pub(crate) fn layered(&self, over: Layer) -> Self {
-        let layer = Layer { own: over.own, under: Some(Arc::clone(&self.layer)) };
-        Self { functions: Arc::clone(&self.functions), layer: Arc::new(layer) }
+    /// These templates with those of a parsed text over them.
+    pub(crate) fn under(&mut self, parsed: &Parsed) -> Arc<Layer> {
+        std::mem::replace(&mut self.layer, Arc::clone(&parsed.main.layer))
+    }
+
+    /// Goes back to what [`Templates::under`] gave.
+    pub(crate) fn restore(&mut self, layer: Arc<Layer>) {
+        self.layer = layer;
     }
 
     /// Parses a text that is no template of the set.
-    pub(crate) fn parse(&self, name: &str, text: &str) -> Result<Parsed, Error> {
-        let source = Arc::new(Source { name: name.into(), text: text.into() });
-        let mut trees: Vec<Arc<Tree>> =
-            parser::parse(&source, &self.functions)?.into_iter().map(Arc::new).collect();
+    pub(crate) fn parse(&mut self, name: &str, text: &str) -> Result<Parsed, Error> {
+        let mut layer = Layer::over(&self.layer);
+        let source = Source { name: name.into(), text: text.into() };
+        let mut trees = layer.parse(source, &self.functions, &mut self.scratch)?;
         let main = trees.iter().position(|tree| *tree.name == *name);
-        let main = trees.swap_remove(main.expect("a source holds itself"));
-        let blank = |tree: &Arc<Tree>| tree.is_blank() && self.contains(&tree.name);
-        trees.retain(|tree| !blank(tree));
-        Ok(Parsed { main, definitions: trees })
+        let tree = trees.swap_remove(main.expect("a source holds itself"));
+        layer.insert(trees);
+        let defines = !layer.own.is_empty();
+        Ok(Parsed { main: Runnable { layer: Arc::new(layer), tree }, defines })
     }
 }
 
@@ -154,7 +187,7 @@ impl Context<'_> {
     /// # Errors
     /// As [`Templates::render`].
     pub fn render(&mut self, name: &str, dot: Value) -> Result<String, Error> {
-        let Some(tree) = self.templates.get(name) else {
+        let Some(template) = self.templates.get(name) else {
             let name = crate::quote::quoted(name);
             let message =
                 format!("template: no template {name} associated with template \"gotpl\"");
@@ -163,6 +196,9 @@ impl Context<'_> {
         if let Some(trace) = &mut self.trace {
             trace.reset();
         }
-        self.separately(|context, out| exec::run(context, &tree, Operand::plain(dot), out))
+        let run = |context: &mut Self, out: &mut String| {
+            exec::run(context, &template, Operand::plain(dot), out)
+        };
+        self.separately(run, str::to_owned)
     }
 }

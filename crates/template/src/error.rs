@@ -1,8 +1,10 @@
 //! What goes wrong in a template, in Go's words and with a place.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use gitops_core::{Class, Classify};
+
+use crate::Text;
 
 /// An error of parsing or running a template.
 ///
@@ -16,7 +18,7 @@ struct Repr {
     frames: Vec<Frame>,
     message: String,
     /// A parser's error has no column and no context.
-    parse: Option<(Arc<str>, u32)>,
+    parse: Option<(Text, u32)>,
 }
 
 /// What kind of failure it is.
@@ -40,13 +42,13 @@ pub enum ErrorKind {
 #[non_exhaustive]
 pub struct Frame {
     /// The file or text that holds the action.
-    pub template: Arc<str>,
+    pub template: Text,
     /// Its line, from 1.
     pub line: u32,
     /// Its column as Go counts it: the bytes before it in its line.
     pub column: u32,
     /// The template that ran: the file, or the name of a `define`.
-    pub executing: Arc<str>,
+    pub executing: Text,
     /// The action's text, cut to 20 bytes.
     pub context: String,
     /// What the action did when it failed: `error calling include`.
@@ -54,7 +56,7 @@ pub struct Frame {
 }
 
 impl Error {
-    pub(crate) fn parse(template: Arc<str>, line: u32, message: impl Into<String>) -> Self {
+    pub(crate) fn parse(template: Text, line: u32, message: impl Into<String>) -> Self {
         Self(Box::new(Repr {
             kind: ErrorKind::Parse,
             frames: Vec::new(),

@@ -3,16 +3,17 @@
 
 mod number;
 mod pipeline;
+mod variables;
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
+use smallvec::SmallVec;
 
 use crate::{
     Error, Text,
-    ast::{Branch, Command, Expression, Invocation, Pipeline, Source, Statement, Tree},
+    ast::{
+        Arena, Branch, Command, Expression, Id, Invocation, List, Pipeline, Source, Statement, Tree,
+    },
     function::Functions,
     lexer::{Keywords, Lexer},
     quote::{quoted, unquote},
@@ -20,104 +21,81 @@ use crate::{
     token::{Token, TokenKind},
 };
 
+use variables::Variables;
+
 /// Parentheses, or blocks, within each other.
 const DEEPEST: u32 = 1000;
 
-/// The file and the `define`s of a source, the file itself first.
-pub(crate) fn parse(source: &Arc<Source>, functions: &Functions) -> Result<Vec<Tree>, Error> {
+/// What is known of a text while it is read; kept, for it serves the next one as well.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scratch {
+    variables: Variables,
+    // The lists that are being read, the outer ones first: a list moves to the arena when it is whole.
+    statements: Vec<Statement>,
+    commands: Vec<Command>,
+    words: Vec<Expression>,
+    /// Where in the trees of the text a name stands.
+    places: HashMap<Text, usize>,
+}
+
+impl Scratch {
+    fn clear(&mut self) {
+        let Self { variables, statements, commands, words, places } = self;
+        variables.clear();
+        statements.clear();
+        commands.clear();
+        words.clear();
+        places.clear();
+    }
+}
+
+/// Puts the file and the `define`s of a source into `trees`, and their nodes into the arena.
+pub(crate) fn parse(
+    source: &Arc<Source>,
+    functions: &Functions,
+    scratch: &mut Scratch,
+    arena: &mut Arena,
+    trees: &mut Vec<Tree>,
+) -> Result<(), Error> {
     let words = Keywords {
         break_ok: functions.get("break").is_none(),
         continue_ok: functions.get("continue").is_none(),
     };
+    scratch.clear();
     let mut parser = Parser {
         source,
         functions,
         lexer: Lexer::new(&source.text, words),
-        waiting: Vec::with_capacity(3),
+        waiting: SmallVec::new(),
         last: 0,
         action: None,
-        numbers: HashMap::from([("$", 0)]),
-        variables: Variables::new(),
-        statements: Vec::new(),
-        commands: Vec::new(),
-        words: Vec::new(),
-        fields: Vec::new(),
+        scratch,
+        arena,
         loops: 0,
         parens: 0,
         blocks: 0,
-        trees: Vec::new(),
-        places: HashMap::new(),
+        trees,
     };
     let body = parser.file()?;
-    parser.add(Arc::clone(&source.name), body)?;
-    Ok(parser.trees)
+    parser.add(source.name.clone(), body)
 }
 
-struct Parser<'s> {
+struct Parser<'s, 'a> {
     source: &'s Arc<Source>,
     functions: &'s Functions,
     lexer: Lexer<'s>,
     /// Tokens that were handed back, the next one last.
-    waiting: Vec<Token<'s>>,
+    waiting: SmallVec<[Token<'s>; 3]>,
     /// The start of the token that was read last, whose line errors name.
     last: u32,
     /// Where the current action started; none outside of actions.
     action: Option<u32>,
-    numbers: HashMap<&'s str, u32>,
-    variables: Variables,
-    // The lists that are being read, the outer ones first: a list is taken off when it is whole, with
-    // just the room that it needs.
-    statements: Vec<Statement>,
-    commands: Vec<Command>,
-    words: Vec<Expression>,
-    fields: Vec<Text>,
+    scratch: &'a mut Scratch,
+    arena: &'a mut Arena,
     loops: u32,
     parens: u32,
     blocks: u32,
-    trees: Vec<Tree>,
-    /// Where in `trees` a name stands.
-    places: HashMap<Arc<str>, usize>,
-}
-
-/// The variables that are known at a place, by number.
-struct Variables {
-    /// In the order of their declarations.
-    declared: Vec<u32>,
-    /// How many declarations of each number those are.
-    counts: HashMap<u32, u32>,
-}
-
-impl Variables {
-    /// `$`, which is always there.
-    fn new() -> Self {
-        Self { declared: vec![0], counts: HashMap::from([(0, 1)]) }
-    }
-
-    fn declare(&mut self, number: u32) {
-        self.declared.push(number);
-        *self.counts.entry(number).or_default() += 1;
-    }
-
-    fn knows(&self, number: u32) -> bool {
-        self.counts.contains_key(&number)
-    }
-
-    /// Forgets what was declared after the first `known`.
-    fn truncate(&mut self, known: usize) {
-        for number in self.declared.drain(known..) {
-            if let Entry::Occupied(mut count) = self.counts.entry(number) {
-                *count.get_mut() -= 1;
-                if *count.get() == 0 {
-                    count.remove();
-                }
-            }
-        }
-    }
-}
-
-/// The end of a list that is being read, from there on.
-fn taken<T>(list: &mut Vec<T>, from: usize) -> Box<[T]> {
-    list.drain(from..).collect()
+    trees: &'a mut Vec<Tree>,
 }
 
 /// How a list of statements ended.
@@ -131,9 +109,9 @@ enum Item {
     Ending(Ending),
 }
 
-impl<'s> Parser<'s> {
+impl<'s> Parser<'s, '_> {
     fn error(&self, message: impl Into<String>) -> Error {
-        Error::parse(Arc::clone(&self.source.name), self.line(self.last), message)
+        Error::parse(self.source.name.clone(), self.line(self.last), message)
     }
 
     /// The line of a byte, from 1.
@@ -197,8 +175,8 @@ impl<'s> Parser<'s> {
     }
 
     /// The whole file, with definitions only here.
-    fn file(&mut self) -> Result<Box<[Statement]>, Error> {
-        let start = self.statements.len();
+    fn file(&mut self) -> Result<List<Statement>, Error> {
+        let start = self.scratch.statements.len();
         while self.peek() != TokenKind::End {
             if self.peek() == TokenKind::LeftDelim {
                 let delimiter = self.next();
@@ -211,7 +189,7 @@ impl<'s> Parser<'s> {
                 self.back(delimiter);
             }
             match self.text_or_action()? {
-                Item::Statement(statement) => self.statements.push(statement),
+                Item::Statement(statement) => self.scratch.statements.push(statement),
                 Item::Ending(ending) => {
                     let word = match ending {
                         Ending::End => "end",
@@ -221,7 +199,12 @@ impl<'s> Parser<'s> {
                 }
             }
         }
-        Ok(taken(&mut self.statements, start))
+        Ok(self.taken(start))
+    }
+
+    /// The end of the list of statements that is being read, from there on.
+    fn taken(&mut self, from: usize) -> List<Statement> {
+        self.arena.statements.take(&mut self.scratch.statements, from)
     }
 
     fn definition(&mut self) -> Result<(), Error> {
@@ -230,13 +213,13 @@ impl<'s> Parser<'s> {
         let name = self.name(&token, CONTEXT)?;
         self.expect(TokenKind::RightDelim, CONTEXT)?;
         let body = self.own_body(CONTEXT, None)?;
-        self.add(name, body)
+        self.add(self.arena.texts[name].clone(), body)
     }
 
     /// A body with variables of its own, up to its end. Quirk: for a `block`, Go tells the line where
     /// its clause ends instead of that of a wrong `else`.
-    fn own_body(&mut self, context: &str, clause: Option<u32>) -> Result<Box<[Statement]>, Error> {
-        let variables = std::mem::replace(&mut self.variables, Variables::new());
+    fn own_body(&mut self, context: &str, clause: Option<u32>) -> Result<List<Statement>, Error> {
+        let outer = self.scratch.variables.begin();
         let loops = std::mem::take(&mut self.loops);
         let action = self.action.take();
         let (body, ending) = self.list()?;
@@ -244,40 +227,42 @@ impl<'s> Parser<'s> {
             self.last = clause.unwrap_or(self.last);
             return Err(self.error(format!("unexpected {{{{else}}}} in {context}")));
         }
-        (self.variables, self.loops, self.action) = (variables, loops, action);
+        self.scratch.variables.end(outer);
+        (self.loops, self.action) = (loops, action);
         Ok(body)
     }
 
     /// A second definition replaces one that is blank, and is dropped if it is blank itself.
-    fn add(&mut self, name: Arc<str>, body: Box<[Statement]>) -> Result<(), Error> {
+    fn add(&mut self, name: Text, body: List<Statement>) -> Result<(), Error> {
         let tree = Tree { name, source: Arc::clone(self.source), body };
-        let Some(&place) = self.places.get(&tree.name) else {
-            self.places.insert(Arc::clone(&tree.name), self.trees.len());
+        let places = &mut self.scratch.places;
+        let Some(&place) = places.get(&tree.name) else {
+            places.insert(tree.name.clone(), self.trees.len());
             self.trees.push(tree);
             return Ok(());
         };
         let old = &mut self.trees[place];
-        if old.is_blank() {
+        if old.is_blank(self.arena) {
             *old = tree;
-        } else if !tree.is_blank() {
+        } else if !tree.is_blank(self.arena) {
             let name = quoted(&tree.name);
             return Err(self.error(format!("template: multiple definition of template {name}")));
         }
         Ok(())
     }
 
-    fn list(&mut self) -> Result<(Box<[Statement]>, Ending), Error> {
+    fn list(&mut self) -> Result<(List<Statement>, Ending), Error> {
         self.blocks += 1;
         if self.blocks > DEEPEST {
             return Err(self.error(format!("over {DEEPEST} blocks within each other")));
         }
-        let start = self.statements.len();
+        let start = self.scratch.statements.len();
         while self.peek_non_space().0 != TokenKind::End {
             match self.text_or_action()? {
-                Item::Statement(statement) => self.statements.push(statement),
+                Item::Statement(statement) => self.scratch.statements.push(statement),
                 Item::Ending(ending) => {
                     self.blocks -= 1;
-                    return Ok((taken(&mut self.statements, start), ending));
+                    return Ok((self.taken(start), ending));
                 }
             }
         }
@@ -329,7 +314,7 @@ impl<'s> Parser<'s> {
             TokenKind::Template => self.template()?,
             _ => {
                 self.back(token);
-                Statement::Action(self.pipeline("command", TokenKind::RightDelim)?)
+                Statement::Action(self.numbered("command", TokenKind::RightDelim)?)
             }
         };
         Ok(Item::Statement(statement))
@@ -348,8 +333,8 @@ impl<'s> Parser<'s> {
     }
 
     /// A block up to its end. `again` is the keyword that may follow its `else`.
-    fn control(&mut self, context: &str, again: TokenKind) -> Result<Box<Branch>, Error> {
-        let known = self.variables.declared.len();
+    fn control(&mut self, context: &str, again: TokenKind) -> Result<Id<Branch>, Error> {
+        let known = self.scratch.variables.count();
         let pipeline = self.pipeline(context, TokenKind::RightDelim)?;
         let is_loop = context == "range";
         self.loops += u32::from(is_loop);
@@ -370,7 +355,8 @@ impl<'s> Parser<'s> {
                 } else {
                     Statement::With(branch)
                 };
-                Some(Box::from([statement]))
+                self.scratch.statements.push(statement);
+                Some(self.taken(self.scratch.statements.len() - 1))
             }
             Ending::Else => {
                 let (otherwise, ending) = self.list()?;
@@ -380,19 +366,21 @@ impl<'s> Parser<'s> {
                 Some(otherwise)
             }
         };
-        self.variables.truncate(known);
-        Ok(Box::new(Branch { at: pipeline.at, pipeline, body, otherwise }))
+        self.scratch.variables.truncate(known);
+        let at = pipeline.at;
+        let pipeline = self.arena.pipelines.add(pipeline);
+        Ok(self.arena.branches.add(Branch { at, pipeline, body, otherwise }))
     }
 
     fn block(&mut self) -> Result<Statement, Error> {
         const CONTEXT: &str = "block clause";
         let token = self.next_non_space();
         let name = self.name(&token, CONTEXT)?;
-        let pipeline = self.pipeline(CONTEXT, TokenKind::RightDelim)?;
+        let pipeline = self.numbered(CONTEXT, TokenKind::RightDelim)?;
         let clause = self.last;
         let body = self.own_body(CONTEXT, Some(clause))?;
-        self.add(Arc::clone(&name), body)?;
-        Ok(invocation(token.at, name, Some(pipeline)))
+        self.add(self.arena.texts[name].clone(), body)?;
+        Ok(self.invocation(token.at, name, Some(pipeline)))
     }
 
     fn template(&mut self) -> Result<Statement, Error> {
@@ -404,14 +392,21 @@ impl<'s> Parser<'s> {
             None
         } else {
             self.back(after);
-            Some(self.pipeline(CONTEXT, TokenKind::RightDelim)?)
+            Some(self.numbered(CONTEXT, TokenKind::RightDelim)?)
         };
-        Ok(invocation(token.at, name, pipeline))
+        Ok(self.invocation(token.at, name, pipeline))
     }
 
-    fn name(&mut self, token: &Token<'_>, context: &str) -> Result<Arc<str>, Error> {
+    fn invocation(&mut self, at: u32, name: Id<Text>, pipeline: Option<Id<Pipeline>>) -> Statement {
+        Statement::Template(self.arena.invocations.add(Invocation { at, name, pipeline }))
+    }
+
+    fn name(&mut self, token: &Token<'_>, context: &str) -> Result<Id<Text>, Error> {
         match token.kind {
-            TokenKind::String | TokenKind::RawString => Ok(self.unquote(token.text)?.into()),
+            TokenKind::String | TokenKind::RawString => {
+                let name = self.unquote(token.text)?;
+                Ok(self.arena.texts.add(&name))
+            }
             _ => Err(self.unexpected(token, context)),
         }
     }
@@ -419,8 +414,4 @@ impl<'s> Parser<'s> {
     fn unquote<'t>(&self, literal: &'t str) -> Result<Cow<'t, str>, Error> {
         unquote(literal).ok_or_else(|| self.error("invalid syntax"))
     }
-}
-
-fn invocation(at: u32, name: Arc<str>, pipeline: Option<Pipeline>) -> Statement {
-    Statement::Template(Box::new(Invocation { at, name, pipeline }))
 }

@@ -3,32 +3,35 @@
 use std::fmt;
 
 use super::{
-    Branch, Command, Expression, ExpressionKind, Invocation, NodeRef, Pipeline, Span, Statement,
+    Arena, Branch, Command, Expression, ExpressionKind, Id, Invocation, List, NodeRef, Pipeline,
+    Span, Statement,
 };
-use crate::{Text, quote::quoted};
+use crate::quote::quoted;
 
 impl<'t> NodeRef<'t> {
-    /// The node as it prints, with the source of its tree.
-    pub(crate) fn printed(self, source: &'t str) -> Printed<'t> {
-        Printed { node: self, source, bodies: true }
+    /// The node as it prints, with the arena and the source of its tree.
+    pub(crate) fn printed(self, arena: &'t Arena, source: &'t str) -> Printed<'t> {
+        Printed { node: self, arena, source, bodies: true }
     }
 
     /// The same without the bodies of blocks.
-    pub(crate) fn head(self, source: &'t str) -> Printed<'t> {
-        Printed { node: self, source, bodies: false }
+    pub(crate) fn head(self, arena: &'t Arena, source: &'t str) -> Printed<'t> {
+        Printed { node: self, arena, source, bodies: false }
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Printed<'t> {
     node: NodeRef<'t>,
+    arena: &'t Arena,
     source: &'t str,
     bodies: bool,
 }
 
 impl fmt::Display for Printed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut printer = Printer { f, source: self.source, bodies: self.bodies };
+        let Self { arena, source, bodies, .. } = *self;
+        let mut printer = Printer { f, arena, source, bodies };
         match self.node {
             NodeRef::Statement(node) => printer.statement(node),
             NodeRef::Pipeline(node) => printer.pipeline(node),
@@ -40,6 +43,7 @@ impl fmt::Display for Printed<'_> {
 
 struct Printer<'p, 'f> {
     f: &'p mut fmt::Formatter<'f>,
+    arena: &'p Arena,
     source: &'p str,
     bodies: bool,
 }
@@ -58,27 +62,30 @@ impl Printer<'_, '_> {
             Statement::Text(text) => self.span(*text),
             Statement::Action(pipeline) => {
                 self.text("{{")?;
-                self.pipeline(pipeline)?;
+                self.numbered(*pipeline)?;
                 self.text("}}")
             }
-            Statement::If(branch) => self.branch("if", branch),
-            Statement::With(branch) => self.branch("with", branch),
-            Statement::Range(branch) => self.branch("range", branch),
-            Statement::Template(invocation) => self.invocation(invocation),
+            Statement::If(branch) => self.branch("if", *branch),
+            Statement::With(branch) => self.branch("with", *branch),
+            Statement::Range(branch) => self.branch("range", *branch),
+            Statement::Template(invocation) => {
+                self.invocation(&self.arena.invocations[*invocation])
+            }
             Statement::Break { .. } => self.text("{{break}}"),
             Statement::Continue { .. } => self.text("{{continue}}"),
         }
     }
 
-    fn branch(&mut self, word: &str, branch: &Branch) -> fmt::Result {
+    fn branch(&mut self, word: &str, branch: Id<Branch>) -> fmt::Result {
+        let branch = &self.arena.branches[branch];
         write!(self.f, "{{{{{word} ")?;
-        self.pipeline(&branch.pipeline)?;
+        self.numbered(branch.pipeline)?;
         self.text("}}")?;
         if !self.bodies {
             return Ok(());
         }
-        self.list(&branch.body)?;
-        if let Some(otherwise) = &branch.otherwise {
+        self.list(branch.body)?;
+        if let Some(otherwise) = branch.otherwise {
             self.text("{{else}}")?;
             self.list(otherwise)?;
         }
@@ -86,27 +93,33 @@ impl Printer<'_, '_> {
     }
 
     fn invocation(&mut self, invocation: &Invocation) -> fmt::Result {
-        write!(self.f, "{{{{template {}", quoted(&invocation.name))?;
-        if let Some(pipeline) = &invocation.pipeline {
+        write!(self.f, "{{{{template {}", quoted(&self.arena.texts[invocation.name]))?;
+        if let Some(pipeline) = invocation.pipeline {
             self.text(" ")?;
-            self.pipeline(pipeline)?;
+            self.numbered(pipeline)?;
         }
         self.text("}}")
     }
 
-    fn list(&mut self, statements: &[Statement]) -> fmt::Result {
+    fn list(&mut self, list: List<Statement>) -> fmt::Result {
+        let statements = &self.arena.statements[list];
         statements.iter().try_for_each(|statement| self.statement(statement))
     }
 
+    fn numbered(&mut self, pipeline: Id<Pipeline>) -> fmt::Result {
+        self.pipeline(&self.arena.pipelines[pipeline])
+    }
+
     fn pipeline(&mut self, pipeline: &Pipeline) -> fmt::Result {
-        for (number, variable) in pipeline.variables.iter().enumerate() {
+        let arena = self.arena;
+        for (number, variable) in arena.declared[pipeline.variables].iter().enumerate() {
             self.text(if number > 0 { ", " } else { "" })?;
-            self.span(variable.name)?;
+            self.text(&arena.texts[*variable])?;
         }
         if !pipeline.variables.is_empty() {
             self.text(if pipeline.assigns { " = " } else { " := " })?;
         }
-        for (number, command) in pipeline.commands.iter().enumerate() {
+        for (number, command) in arena.commands[pipeline.commands].iter().enumerate() {
             self.text(if number > 0 { " | " } else { "" })?;
             self.command(command)?;
         }
@@ -114,7 +127,7 @@ impl Printer<'_, '_> {
     }
 
     fn command(&mut self, command: &Command) -> fmt::Result {
-        for (number, word) in command.words.iter().enumerate() {
+        for (number, word) in self.arena.words[command.words].iter().enumerate() {
             self.text(if number > 0 { " " } else { "" })?;
             self.inner(word)?;
         }
@@ -125,7 +138,7 @@ impl Printer<'_, '_> {
     fn inner(&mut self, word: &Expression) -> fmt::Result {
         let ExpressionKind::Pipeline(pipeline) = &word.kind else { return self.expression(word) };
         self.text("(")?;
-        self.pipeline(pipeline)?;
+        self.numbered(*pipeline)?;
         self.text(")")
     }
 
@@ -134,25 +147,21 @@ impl Printer<'_, '_> {
             ExpressionKind::Dot => self.text("."),
             ExpressionKind::Nil => self.text("nil"),
             ExpressionKind::Bool(value) => write!(self.f, "{value}"),
-            ExpressionKind::Number(number) => self.span(number.literal),
+            ExpressionKind::Number(number) => self.span(self.arena.numbers[*number].literal),
             ExpressionKind::String { length, .. } => {
                 self.span(Span { at: expression.at, length: *length })
             }
-            ExpressionKind::Field(fields) => self.chain(fields),
-            ExpressionKind::Variable { variable, fields } => {
-                self.span(variable.name)?;
-                self.chain(fields)
+            ExpressionKind::Field(fields) => self.span(fields.0),
+            ExpressionKind::Variable { name, fields } => {
+                self.text(&self.arena.texts[*name])?;
+                self.span(fields.0)
             }
             ExpressionKind::Function(function) => self.text(function.name()),
             ExpressionKind::Chain { base, fields } => {
-                self.inner(base)?;
-                self.chain(fields)
+                self.inner(&self.arena.words[*base])?;
+                self.span(fields.0)
             }
-            ExpressionKind::Pipeline(pipeline) => self.pipeline(pipeline),
+            ExpressionKind::Pipeline(pipeline) => self.numbered(*pipeline),
         }
-    }
-
-    fn chain(&mut self, fields: &[Text]) -> fmt::Result {
-        fields.iter().try_for_each(|field| write!(self.f, ".{field}"))
     }
 }

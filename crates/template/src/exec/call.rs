@@ -215,7 +215,7 @@ impl<'t> State<'_, 't, '_> {
                 self.fields_of(dot, word, Given::NOTHING)?
             }
             ExpressionKind::Variable { .. } => self.variable(dot, word, Given::NOTHING)?,
-            ExpressionKind::Pipeline(pipeline) => deeper(|| self.pipeline(dot, pipeline))?,
+            ExpressionKind::Pipeline(pipeline) => deeper(|| self.pipeline(dot, *pipeline))?,
             ExpressionKind::Function(function) => {
                 self.function(dot, function, NodeRef::Expression(word), Given::NOTHING)?
             }
@@ -227,7 +227,7 @@ impl<'t> State<'_, 't, '_> {
     /// A literal where a type is asked for.
     fn literal(&mut self, dot: &Operand, of: Type, word: &'t Expression) -> Result<Operand, Error> {
         let number = match &word.kind {
-            ExpressionKind::Number(number) => Some(&**number),
+            ExpressionKind::Number(number) => Some(&self.arena.numbers[*number]),
             _ => None,
         };
         let expected = match (of, &word.kind) {

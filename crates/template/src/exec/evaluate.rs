@@ -2,8 +2,8 @@
 
 use super::{Operand, State, deeper};
 use crate::{
-    Error, Map, Text, Value,
-    ast::{Command, Expression, ExpressionKind, NodeRef, Number, Pipeline},
+    Error, Map, Value,
+    ast::{Command, Expression, ExpressionKind, Fields, Id, NodeRef, Number, Pipeline},
     engine::MissingKey,
     quote::quoted,
     value::named,
@@ -28,21 +28,22 @@ impl<'t> State<'_, 't, '_> {
     pub(super) fn pipeline(
         &mut self,
         dot: &Operand,
-        pipeline: &'t Pipeline,
+        pipeline: Id<Pipeline>,
     ) -> Result<Operand, Error> {
+        let pipeline = &self.arena.pipelines[pipeline];
         self.look(NodeRef::Pipeline(pipeline));
         let mut value = None;
-        for command in &pipeline.commands {
+        for command in &self.arena.commands[pipeline.commands] {
             value = Some(self.command(dot, command, value)?.unboxed());
         }
         let value = value.unwrap_or_default();
-        for variable in &pipeline.variables {
+        for &variable in &self.arena.declared[pipeline.variables] {
             if pipeline.assigns {
-                self.assign(*variable, value.clone())?;
+                self.assign(variable, value.clone())?;
             } else {
-                self.variables.push((variable.number, value.clone()));
+                self.context.variables.push((variable, value.clone()));
             }
-            self.assigned(variable.number);
+            self.assigned(variable);
         }
         Ok(value)
     }
@@ -54,8 +55,9 @@ impl<'t> State<'_, 't, '_> {
         last: Option<Operand>,
     ) -> Result<Operand, Error> {
         self.take(1, 0)?;
-        let first = &command.words[0];
-        let given = Given { words: &command.words, last };
+        let words = &self.arena.words[command.words];
+        let first = &words[0];
+        let given = Given { words, last };
         match &first.kind {
             ExpressionKind::Field(_) | ExpressionKind::Chain { .. } => {
                 self.fields_of(dot, first, given)
@@ -67,7 +69,7 @@ impl<'t> State<'_, 't, '_> {
             }
             ExpressionKind::Pipeline(pipeline) => {
                 self.not_a_function(&given)?;
-                deeper(|| self.pipeline(dot, pipeline))
+                deeper(|| self.pipeline(dot, *pipeline))
             }
             _ => {
                 self.look(NodeRef::Expression(first));
@@ -97,10 +99,12 @@ impl<'t> State<'_, 't, '_> {
         Ok(match &word.kind {
             ExpressionKind::Dot => dot.clone(),
             ExpressionKind::Bool(value) => Operand::plain(Value::Bool(*value)),
-            ExpressionKind::String { text, .. } => Operand::plain(Value::Str(text.clone())),
+            ExpressionKind::String { text, .. } => {
+                Operand::plain(Value::Str(self.arena.texts[*text].clone()))
+            }
             ExpressionKind::Number(number) => {
                 self.look(NodeRef::Expression(word));
-                self.number(number)?
+                self.number(&self.arena.numbers[*number])?
             }
             _ => {
                 let word = self.printed(NodeRef::Expression(word));
@@ -137,15 +141,14 @@ impl<'t> State<'_, 't, '_> {
         given: Given<'t>,
     ) -> Result<Operand, Error> {
         self.look(NodeRef::Expression(word));
-        let ExpressionKind::Variable { variable, fields } = &word.kind else {
+        let ExpressionKind::Variable { name, fields } = word.kind else {
             return self.constant(dot, word);
         };
-        let known = self.variables.iter().rev().find(|(number, _)| *number == variable.number);
-        let Some(value) = known.map(|(_, value)| value.clone()) else {
-            let name = self.tree.source.of(variable.name);
+        let Some(value) = self.variable_mut(name).map(|value| value.clone()) else {
+            let name = &self.arena.texts[name];
             return Err(self.fail(format!("undefined variable: {name}")));
         };
-        self.used(variable.number);
+        self.used(name);
         if fields.is_empty() {
             self.not_a_function(&given)?;
             return Ok(value);
@@ -162,14 +165,15 @@ impl<'t> State<'_, 't, '_> {
     ) -> Result<Operand, Error> {
         self.look(NodeRef::Expression(word));
         match &word.kind {
-            ExpressionKind::Field(fields) => self.chain(dot, dot.clone(), fields, word, given),
+            ExpressionKind::Field(fields) => self.chain(dot, dot.clone(), *fields, word, given),
             ExpressionKind::Chain { base, fields } => {
+                let base = &self.arena.words[*base];
                 if matches!(base.kind, ExpressionKind::Nil) {
                     let word = self.printed(NodeRef::Expression(word));
                     return Err(self.fail(format!("indirection through explicit nil in {word}")));
                 }
                 let base = self.argument(dot, None, base)?;
-                self.chain(dot, base, fields, word, given)
+                self.chain(dot, base, *fields, word, given)
             }
             _ => self.constant(dot, word),
         }
@@ -179,15 +183,17 @@ impl<'t> State<'_, 't, '_> {
         &mut self,
         dot: &Operand,
         mut receiver: Operand,
-        fields: &'t [Text],
+        fields: Fields,
         node: &'t Expression,
         given: Given<'t>,
     ) -> Result<Operand, Error> {
-        let Some((last, inner)) = fields.split_last() else { return Ok(receiver) };
-        for name in inner {
-            receiver = self.field(dot, &receiver, name, node, Given::NOTHING)?;
+        let mut names = fields.names(&self.tree.source.text).peekable();
+        let mut given = Some(given);
+        while let Some(name) = names.next() {
+            let own = if names.peek().is_none() { given.take() } else { None };
+            receiver = self.field(dot, &receiver, name, node, own.unwrap_or(Given::NOTHING))?;
         }
-        self.field(dot, &receiver, last, node, given)
+        Ok(receiver)
     }
 
     /// A method, a field or a key. Only the last of a chain is given arguments.
@@ -195,7 +201,7 @@ impl<'t> State<'_, 't, '_> {
         &mut self,
         dot: &Operand,
         receiver: &Operand,
-        name: &'t Text,
+        name: &str,
         node: &'t Expression,
         given: Given<'t>,
     ) -> Result<Operand, Error> {

@@ -10,12 +10,12 @@ mod walk;
 pub(crate) use crate::stack::deeper;
 pub(crate) use operand::Operand;
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use crate::{
-    CallError, Context, Error, ErrorKind, Frame, Value,
-    ast::{NodeRef, Tree},
-    engine::{Layer, Parsed},
+    CallError, Context, Error, ErrorKind, Frame, Text, Value,
+    ast::{Arena, Id, NodeRef, Texts, Tree},
+    engine::Runnable,
     quote::quoted,
 };
 
@@ -25,11 +25,12 @@ const MOST_INCLUDES: u32 = 1000;
 /// One template that runs.
 struct State<'s, 't, 'r> {
     context: &'s mut Context<'r>,
+    arena: &'t Arena,
     tree: &'t Tree,
     /// The node that was looked at last: where an error is.
     at: NodeRef<'t>,
-    /// Variables by number, the innermost last; `$` is 0.
-    variables: Vec<(u32, Operand)>,
+    /// Where its variables begin among those of the run.
+    first: usize,
     out: &'s mut String,
 }
 
@@ -40,12 +41,12 @@ impl<'t> State<'_, 't, '_> {
 
     /// Where the state is.
     fn frame(&self, doing: Option<String>) -> Frame {
-        let (line, column) = self.tree.source.position(self.at.at());
+        let (line, column) = self.tree.source.position(self.at.at(self.arena));
         Frame {
-            template: Arc::clone(&self.tree.source.name),
+            template: self.tree.source.name.clone(),
             line,
             column,
-            executing: Arc::clone(&self.tree.name),
+            executing: self.tree.name.clone(),
             context: self.printed(self.at),
             doing,
         }
@@ -53,13 +54,19 @@ impl<'t> State<'_, 't, '_> {
 
     /// A node in an error.
     fn printed(&self, node: NodeRef<'_>) -> String {
-        node.printed(&self.tree.source.text).to_string()
+        node.printed(self.arena, &self.tree.source.text).to_string()
     }
 
     fn take(&mut self, steps: u64, bytes: usize) -> Result<(), Error> {
         self.context.take(steps, bytes as u64).map_err(|error| {
             if error.frames().is_empty() { error.within(self.frame(None)) } else { error }
         })
+    }
+
+    /// The value of a variable.
+    fn variable_mut(&mut self, name: Id<Text>) -> Option<&mut Operand> {
+        let own = self.context.variables[self.first..].iter_mut().rev();
+        own.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     fn look(&mut self, node: NodeRef<'t>) {
@@ -70,11 +77,12 @@ impl<'t> State<'_, 't, '_> {
 /// Runs a tree with its own variables and appends what it writes.
 pub(crate) fn run(
     context: &mut Context<'_>,
-    tree: &Tree,
+    Runnable { layer, tree }: &Runnable,
     dot: Operand,
     out: &mut String,
 ) -> Result<(), Error> {
-    let Some(first) = tree.body.first() else { return Ok(()) };
+    let arena = &layer.arena;
+    let Some(first) = arena.statements[tree.body].first() else { return Ok(()) };
     if context.depth >= context.options.limits.depth {
         let depth = context.options.limits.depth;
         return Err(Error::exec(
@@ -88,9 +96,12 @@ pub(crate) fn run(
     }
     let result = deeper(|| {
         let at = NodeRef::Statement(first);
-        let variables = vec![(0, dot.clone())];
-        let mut state = State { context, tree, at, variables, out };
-        state.walk(&dot, &tree.body)
+        let first = context.variables.len();
+        context.variables.push((Texts::DOLLAR, dot.clone()));
+        let mut state = State { context, arena, tree, at, first, out };
+        let result = state.walk(&dot, tree.body);
+        context.variables.truncate(first);
+        result
     });
     context.depth -= 1;
     if let Some(trace) = &mut context.trace {
@@ -104,22 +115,25 @@ pub(crate) fn include(
     context: &mut Context<'_>,
     name: &str,
     dot: Value,
-) -> Result<String, CallError> {
-    let Some(tree) = context.templates.get(name) else {
+) -> Result<Text, CallError> {
+    let Some(template) = context.templates.get(name) else {
         return Err(CallError::new(format!(
             "template: no template {} associated with template \"gotpl\"",
             quoted(name)
         )));
     };
-    let count = context.included.entry(Arc::clone(&tree.name)).or_insert(0);
+    let count = context.included.entry(template.tree.name.clone()).or_insert(0);
     if *count > MOST_INCLUDES {
         return Err(CallError::new(format!(
             "rendering template has a nested reference name: {name}: unable to execute template"
         )));
     }
     *count += 1;
-    let result = context.separately(|context, out| run(context, &tree, Operand::plain(dot), out));
-    if let Some(count) = context.included.get_mut(&tree.name) {
+    let run = |context: &mut Context<'_>, out: &mut String| {
+        run(context, &template, Operand::plain(dot), out)
+    };
+    let result = context.separately(run, |text| Text::from(text));
+    if let Some(count) = context.included.get_mut(&template.tree.name) {
         *count -= 1;
     }
     result.map_err(CallError::template)
@@ -130,30 +144,35 @@ pub(crate) fn expand(
     context: &mut Context<'_>,
     source: &str,
     dot: Value,
-) -> Result<String, CallError> {
+) -> Result<Text, CallError> {
     let parsed = context.parsed(source).map_err(|error| {
         CallError::nested(format!("cannot parse template {}", quoted(source)), error)
     })?;
-    let Parsed { main, definitions } = &*parsed;
-    let outer = (!definitions.is_empty()).then(|| {
-        let layered = context.templates.layered(Layer::of(definitions));
-        std::mem::replace(&mut context.templates, layered)
-    });
-    let result = context.separately(|context, out| run(context, main, Operand::plain(dot), out));
+    let outer = parsed.defines.then(|| context.templates.under(&parsed));
+    let run = |context: &mut Context<'_>, out: &mut String| {
+        run(context, &parsed.main, Operand::plain(dot), out)
+    };
+    let result = context.separately(run, |text| Text::from(&*without_missing(text)));
     if let Some(outer) = outer {
-        context.templates = outer;
+        context.templates.restore(outer);
     }
-    let out = result.map_err(|error| {
+    result.map_err(|error| {
         CallError::nested(
             format!("error during tpl function execution for {}", quoted(source)),
             error,
         )
-    })?;
-    Ok(strip_missing(out))
+    })
 }
 
 /// A text without what Go prints for missing values: Helm takes it out of all that it renders.
 pub fn strip_missing(text: String) -> String {
+    match without_missing(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(stripped) => stripped,
+    }
+}
+
+fn without_missing(text: &str) -> Cow<'_, str> {
     const MISSING: &str = "<no value>";
-    if text.contains(MISSING) { text.replace(MISSING, "") } else { text }
+    if text.contains(MISSING) { text.replace(MISSING, "").into() } else { text.into() }
 }

@@ -2,8 +2,8 @@
 
 use super::State;
 use crate::{
-    Context, Map,
-    ast::{NodeRef, Statement},
+    Context, Map, Text,
+    ast::{Id, NodeRef, Statement},
     trace::Opened,
 };
 
@@ -19,8 +19,8 @@ impl<'t> State<'_, 't, '_> {
     pub(super) fn wrote(&mut self, statement: &'t Statement) {
         if let Some(trace) = &mut self.context.trace {
             let node = NodeRef::Statement(statement);
-            let printed = node.printed(&self.tree.source.text).to_string();
-            trace.wrote(self.tree, node.at(), printed, self.out.len());
+            let printed = node.printed(self.arena, &self.tree.source.text).to_string();
+            trace.wrote(self.tree, node.at(self.arena), printed, self.out.len());
         }
     }
 
@@ -28,9 +28,9 @@ impl<'t> State<'_, 't, '_> {
     pub(super) fn enter(&mut self, statement: &'t Statement) {
         if let Some(trace) = &mut self.context.trace {
             let node = NodeRef::Statement(statement);
-            let head = node.head(&self.tree.source.text).to_string();
+            let head = node.head(self.arena, &self.tree.source.text).to_string();
             let calls = matches!(statement, Statement::Template(_));
-            trace.enter(self.tree, node.at(), head, calls);
+            trace.enter(self.tree, node.at(self.arena), head, calls);
         }
     }
 
@@ -41,13 +41,13 @@ impl<'t> State<'_, 't, '_> {
         }
     }
 
-    pub(super) fn assigned(&mut self, variable: u32) {
+    pub(super) fn assigned(&mut self, variable: Id<Text>) {
         if let Some(trace) = &mut self.context.trace {
             trace.assigned(variable);
         }
     }
 
-    pub(super) fn used(&mut self, variable: u32) {
+    pub(super) fn used(&mut self, variable: Id<Text>) {
         if let Some(trace) = &mut self.context.trace {
             trace.used(variable);
         }
@@ -61,17 +61,19 @@ impl<'t> State<'_, 't, '_> {
 }
 
 impl Context<'_> {
-    /// Runs what writes a text of its own.
-    pub(crate) fn separately<E>(
+    /// Runs what writes a text of its own, and makes what is wanted of that text.
+    pub(crate) fn separately<T, E>(
         &mut self,
         run: impl FnOnce(&mut Self, &mut String) -> Result<(), E>,
-    ) -> Result<String, E> {
+        make: impl FnOnce(&str) -> T,
+    ) -> Result<T, E> {
         let opened: Option<Opened> = self.trace.as_mut().map(|trace| trace.open());
-        let mut out = String::new();
-        run(self, &mut out)?;
-        if let (Some(trace), Some(opened)) = (&mut self.trace, opened) {
-            trace.close(opened, &out);
-        }
-        Ok(out)
+        self.buffered(|context, out| {
+            run(context, out)?;
+            if let (Some(trace), Some(opened)) = (&mut context.trace, opened) {
+                trace.close(opened, out);
+            }
+            Ok(make(out))
+        })
     }
 }

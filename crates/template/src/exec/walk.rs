@@ -2,8 +2,8 @@
 
 use super::{Operand, State, deeper, run};
 use crate::{
-    Error, ErrorKind, Value,
-    ast::{Branch, ExpressionKind, Invocation, NodeRef, Pipeline, Statement, Variable},
+    Error, ErrorKind, Text, Value,
+    ast::{Branch, ExpressionKind, Id, Invocation, List, NodeRef, Pipeline, Statement},
     format::{self, TooLarge},
     quote::quoted,
 };
@@ -17,8 +17,8 @@ pub(super) enum Flow {
 }
 
 impl<'t> State<'_, 't, '_> {
-    pub(super) fn walk(&mut self, dot: &Operand, body: &'t [Statement]) -> Result<Flow, Error> {
-        for statement in body {
+    pub(super) fn walk(&mut self, dot: &Operand, body: List<Statement>) -> Result<Flow, Error> {
+        for statement in &self.arena.statements[body] {
             match self.statement(dot, statement)? {
                 Flow::Next => {}
                 flow => return Ok(flow),
@@ -38,15 +38,15 @@ impl<'t> State<'_, 't, '_> {
                     trace.text(self.tree, span.at, self.out.len());
                 }
             }
-            Statement::Action(pipeline) => self.action(dot, statement, pipeline)?,
+            Statement::Action(pipeline) => self.action(dot, statement, *pipeline)?,
             Statement::If(branch) => {
-                return deeper(|| self.condition(dot, statement, branch, false));
+                return deeper(|| self.condition(dot, statement, *branch, false));
             }
             Statement::With(branch) => {
-                return deeper(|| self.condition(dot, statement, branch, true));
+                return deeper(|| self.condition(dot, statement, *branch, true));
             }
-            Statement::Range(branch) => return deeper(|| self.range(dot, statement, branch)),
-            Statement::Template(invocation) => self.template(dot, statement, invocation)?,
+            Statement::Range(branch) => return deeper(|| self.range(dot, statement, *branch)),
+            Statement::Template(invocation) => self.template(dot, statement, *invocation)?,
             Statement::Break { .. } => return Ok(Flow::Break),
             Statement::Continue { .. } => return Ok(Flow::Continue),
         }
@@ -57,10 +57,11 @@ impl<'t> State<'_, 't, '_> {
         &mut self,
         dot: &Operand,
         statement: &'t Statement,
-        pipeline: &'t Pipeline,
+        pipeline: Id<Pipeline>,
     ) -> Result<(), Error> {
         self.begin();
         let value = self.pipeline(dot, pipeline)?;
+        let pipeline = &self.arena.pipelines[pipeline];
         if !pipeline.variables.is_empty() {
             self.wrote(statement);
             return Ok(());
@@ -69,7 +70,7 @@ impl<'t> State<'_, 't, '_> {
         let before = self.out.len();
         let own = match &value.value {
             // What a function returns has no address, and so no methods of one.
-            Value::Object(object) if !returns(pipeline) => object.printed(),
+            Value::Object(object) if !self.returns(pipeline) => object.printed(),
             _ if !value.is_valid() => Some("<no value>".to_owned()),
             _ => None,
         };
@@ -92,22 +93,23 @@ impl<'t> State<'_, 't, '_> {
         &mut self,
         dot: &Operand,
         statement: &'t Statement,
-        branch: &'t Branch,
+        branch: Id<Branch>,
         with: bool,
     ) -> Result<Flow, Error> {
-        let mark = self.variables.len();
+        let branch = &self.arena.branches[branch];
+        let mark = self.context.variables.len();
         self.begin();
-        let value = self.pipeline(dot, &branch.pipeline)?;
+        let value = self.pipeline(dot, branch.pipeline)?;
         self.enter(statement);
         let flow = if value.value.is_true() {
-            self.walk(if with { &value } else { dot }, &branch.body)?
-        } else if let Some(otherwise) = &branch.otherwise {
+            self.walk(if with { &value } else { dot }, branch.body)?
+        } else if let Some(otherwise) = branch.otherwise {
             self.walk(dot, otherwise)?
         } else {
             Flow::Next
         };
         self.leave();
-        self.variables.truncate(mark);
+        self.context.variables.truncate(mark);
         Ok(flow)
     }
 
@@ -115,28 +117,29 @@ impl<'t> State<'_, 't, '_> {
         &mut self,
         dot: &Operand,
         statement: &'t Statement,
-        branch: &'t Branch,
+        branch: Id<Branch>,
     ) -> Result<Flow, Error> {
+        let branch = &self.arena.branches[branch];
         self.look(NodeRef::Statement(statement));
-        let before = self.variables.len();
+        let before = self.context.variables.len();
         self.begin();
-        let over = self.pipeline(dot, &branch.pipeline)?;
+        let over = self.pipeline(dot, branch.pipeline)?;
         self.enter(statement);
-        let mark = self.variables.len();
+        let mark = self.context.variables.len();
         let ran = self.iterate(&over, branch, mark)?;
-        let flow = match (&branch.otherwise, ran) {
+        let flow = match (branch.otherwise, ran) {
             (Some(otherwise), false) => self.walk(dot, otherwise)?,
             _ => Flow::Next,
         };
         self.leave();
-        self.variables.truncate(before);
+        self.context.variables.truncate(before);
         Ok(flow)
     }
 
     /// Runs the body for each element; whether there was one.
     fn iterate(&mut self, over: &Operand, branch: &'t Branch, mark: usize) -> Result<bool, Error> {
         if let Value::Int(kind, end) = over.value {
-            if branch.pipeline.variables.len() > 1 {
+            if self.declared(branch).len() > 1 {
                 let value = over.text();
                 return Err(
                     self.fail(format!("can't use {value} to iterate over more than one variable"))
@@ -189,33 +192,37 @@ impl<'t> State<'_, 't, '_> {
         element: Operand,
     ) -> Result<bool, Error> {
         self.take(1, 0)?;
-        let pipeline = &branch.pipeline;
-        match (&pipeline.variables[..], pipeline.assigns) {
+        let assigns = self.arena.pipelines[branch.pipeline].assigns;
+        match (self.declared(branch), assigns) {
             ([], _) => {}
             ([only], true) => self.assign(*only, element.clone())?,
             ([first, second, ..], true) => {
                 self.assign(*first, index)?;
                 self.assign(*second, element.clone())?;
             }
-            ([_], false) => self.variables[mark - 1].1 = element.clone(),
+            ([_], false) => self.context.variables[mark - 1].1 = element.clone(),
             ([_, _, ..], false) => {
-                self.variables[mark - 1].1 = element.clone();
-                self.variables[mark - 2].1 = index;
+                self.context.variables[mark - 1].1 = element.clone();
+                self.context.variables[mark - 2].1 = index;
             }
         }
-        let flow = self.walk(&element, &branch.body)?;
-        self.variables.truncate(mark);
+        let flow = self.walk(&element, branch.body)?;
+        self.context.variables.truncate(mark);
         Ok(flow != Flow::Break)
     }
 
-    pub(super) fn assign(&mut self, variable: Variable, value: Operand) -> Result<(), Error> {
-        match self.variables.iter_mut().rev().find(|(known, _)| *known == variable.number) {
-            Some((_, variable)) => {
+    fn declared(&self, branch: &Branch) -> &'t [Id<Text>] {
+        &self.arena.declared[self.arena.pipelines[branch.pipeline].variables]
+    }
+
+    pub(super) fn assign(&mut self, name: Id<Text>, value: Operand) -> Result<(), Error> {
+        match self.variable_mut(name) {
+            Some(variable) => {
                 *variable = value;
                 Ok(())
             }
             None => {
-                let name = self.tree.source.of(variable.name);
+                let name = &self.arena.texts[name];
                 Err(self.fail(format!("undefined variable: {name}")))
             }
         }
@@ -225,10 +232,11 @@ impl<'t> State<'_, 't, '_> {
         &mut self,
         dot: &Operand,
         statement: &'t Statement,
-        invocation: &'t Invocation,
+        invocation: Id<Invocation>,
     ) -> Result<(), Error> {
-        let Invocation { name, pipeline, .. } = invocation;
-        let Some(tree) = self.context.templates.get(name) else {
+        let Invocation { name, pipeline, .. } = self.arena.invocations[invocation];
+        let name = &self.arena.texts[name];
+        let Some(template) = self.context.templates.get(name) else {
             return Err(self.fail(format!("template {} not defined", quoted(name))));
         };
         let deepest = self.context.options.limits.depth;
@@ -242,18 +250,20 @@ impl<'t> State<'_, 't, '_> {
             None => Operand::INVALID,
         };
         self.enter(statement);
-        let result = run(self.context, &tree, dot, self.out);
+        let result = run(self.context, &template, dot, self.out);
         self.leave();
         result
     }
-}
-
-/// Whether a function makes the value of a pipeline. Those of the language itself hand on what they
-/// are given.
-fn returns(pipeline: &Pipeline) -> bool {
-    let last = pipeline.commands.last().and_then(|command| command.words.first());
-    last.is_some_and(|word| match &word.kind {
-        ExpressionKind::Function(function) => !matches!(function.name(), "and" | "or" | "index"),
-        _ => false,
-    })
+    /// Whether a function makes the value of a pipeline. Those of the language itself hand on what they
+    /// are given.
+    fn returns(&self, pipeline: &Pipeline) -> bool {
+        let last = self.arena.commands[pipeline.commands].last();
+        let first = last.and_then(|command| self.arena.words[command.words].first());
+        first.is_some_and(|word| match &word.kind {
+            ExpressionKind::Function(function) => {
+                !matches!(function.name(), "and" | "or" | "index")
+            }
+            _ => false,
+        })
+    }
 }

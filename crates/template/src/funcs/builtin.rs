@@ -34,22 +34,20 @@ pub(crate) const BUILTIN: &[Function] = &[
     Function::reflect("gt", false, TWO, Action::Reflect(gt)),
     Function::reflect("ge", false, TWO, Action::Reflect(ge)),
     Function::variadic("print", ANY, |context, arguments| {
-        let mut out = String::new();
-        format::sprint(&mut out, arguments.all())?;
-        context.spend(0, out.len() as u64)?;
-        Ok(out.into())
+        let text = context.text(|_, out| format::sprint(out, arguments.all()))?;
+        context.spend(0, text.len() as u64)?;
+        Ok(text.into())
     }),
     Function::variadic("println", ANY, |context, arguments| {
-        let mut out = String::new();
-        format::sprintln(&mut out, arguments.all())?;
-        context.spend(0, out.len() as u64)?;
-        Ok(out.into())
+        let text = context.text(|_, out| format::sprintln(out, arguments.all()))?;
+        context.spend(0, text.len() as u64)?;
+        Ok(text.into())
     }),
     Function::variadic("printf", &[Type::String, Type::Any], |context, arguments| {
-        let mut out = String::new();
-        format::sprintf(&mut out, arguments.text(0), arguments.rest(1))?;
-        context.spend(0, out.len() as u64)?;
-        Ok(out.into())
+        let text =
+            context.text(|_, out| format::sprintf(out, arguments.text(0), arguments.rest(1)))?;
+        context.spend(0, text.len() as u64)?;
+        Ok(text.into())
     }),
     Function::variadic("html", ANY, |_, arguments| Ok(html(&joined(arguments)?).into())),
     Function::variadic("js", ANY, |_, arguments| Ok(js(&joined(arguments)?).into())),

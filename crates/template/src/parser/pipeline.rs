@@ -2,20 +2,30 @@
 
 use smallvec::SmallVec;
 
-use super::{DEEPEST, Parser, number, taken};
+use super::{DEEPEST, Parser, number};
 use crate::{
     Error, Text,
-    ast::{Command, Expression, ExpressionKind, NodeRef, Pipeline, Variable},
+    ast::{Command, Expression, ExpressionKind, Fields, Id, List, NodeRef, Pipeline, Span},
     quote::quoted,
     stack::deeper,
     token::{Token, TokenKind},
 };
 
-impl<'s> Parser<'s> {
+impl<'s> Parser<'s, '_> {
+    /// A pipeline as a node.
+    pub(super) fn numbered(
+        &mut self,
+        context: &str,
+        end: TokenKind,
+    ) -> Result<Id<Pipeline>, Error> {
+        let pipeline = self.pipeline(context, end)?;
+        Ok(self.arena.pipelines.add(pipeline))
+    }
+
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Result<Pipeline, Error> {
         let at = self.peek_non_space().1;
         let (variables, assigns) = self.declarations(context)?;
-        let start = self.commands.len();
+        let start = self.scratch.commands.len();
         loop {
             let token = self.next_non_space();
             match token.kind {
@@ -34,13 +44,13 @@ impl<'s> Parser<'s> {
                 | TokenKind::LeftParen => {
                     self.back(token);
                     let command = self.command()?;
-                    self.commands.push(command);
+                    self.scratch.commands.push(command);
                 }
                 _ => return Err(self.unexpected(&token, context)),
             }
         }
-        let commands = taken(&mut self.commands, start);
-        self.check(&commands, context)?;
+        let commands = self.arena.commands.take(&mut self.scratch.commands, start);
+        self.check(&self.arena.commands[commands], context)?;
         Ok(Pipeline { at, assigns, variables, commands })
     }
 
@@ -49,7 +59,7 @@ impl<'s> Parser<'s> {
             return Err(self.error(format!("missing value for {context}")));
         }
         for (number, command) in commands.iter().enumerate().skip(1) {
-            if is_constant(&command.words[0].kind) {
+            if is_constant(&self.arena.words[command.words][0].kind) {
                 return Err(
                     self.error(format!("non executable command in pipeline stage {}", number + 1))
                 );
@@ -59,8 +69,8 @@ impl<'s> Parser<'s> {
     }
 
     /// `$x :=`, `$x =`, and in a range `$i, $x :=`; and whether they are assigned to.
-    fn declarations(&mut self, context: &str) -> Result<(Box<[Variable]>, bool), Error> {
-        let mut variables = SmallVec::<[Variable; 2]>::new();
+    fn declarations(&mut self, context: &str) -> Result<(List<Id<Text>>, bool), Error> {
+        let mut variables = SmallVec::<[Id<Text>; 2]>::new();
         while self.peek_non_space().0 == TokenKind::Variable {
             let variable = self.next_non_space();
             let after = self.next();
@@ -73,7 +83,7 @@ impl<'s> Parser<'s> {
                 TokenKind::Assign | TokenKind::Declare => {
                     variables.push(self.declare(&variable));
                     let assigns = next.kind == TokenKind::Assign;
-                    return Ok((variables.into_boxed_slice(), assigns));
+                    return Ok((self.arena.declared.add_all(&variables), assigns));
                 }
                 TokenKind::Char if next.text == "," => {
                     variables.push(self.declare(&variable));
@@ -95,23 +105,22 @@ impl<'s> Parser<'s> {
                 }
             }
         }
-        Ok((variables.into_boxed_slice(), false))
+        Ok((self.arena.declared.add_all(&variables), false))
     }
 
-    fn declare(&mut self, token: &Token<'s>) -> Variable {
-        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-        let number = *self.numbers.entry(token.text).or_insert(next);
-        self.variables.declare(number);
-        Variable { number, name: token.span() }
+    fn declare(&mut self, token: &Token<'s>) -> Id<Text> {
+        let name = self.arena.texts.add(token.text);
+        self.scratch.variables.declare(name);
+        name
     }
 
     fn command(&mut self) -> Result<Command, Error> {
         let at = self.peek_non_space().1;
-        let start = self.words.len();
+        let start = self.scratch.words.len();
         loop {
             self.peek_non_space();
             if let Some(word) = self.operand()? {
-                self.words.push(word);
+                self.scratch.words.push(word);
             }
             let token = self.next();
             match token.kind {
@@ -122,41 +131,36 @@ impl<'s> Parser<'s> {
             }
             break;
         }
-        if self.words.len() == start {
+        if self.scratch.words.len() == start {
             return Err(self.error("empty command"));
         }
-        Ok(Command { at, words: taken(&mut self.words, start) })
+        Ok(Command { at, words: self.arena.words.take(&mut self.scratch.words, start) })
     }
 
     /// A term with the fields that are asked of it.
     fn operand(&mut self) -> Result<Option<Expression>, Error> {
-        let Some(mut term) = self.term()? else { return Ok(None) };
+        let Some(term) = self.term()? else { return Ok(None) };
         if self.peek() != TokenKind::Field {
             return Ok(Some(term));
         }
         let at = self.peek_non_space().1;
-        let start = self.fields.len();
-        if let ExpressionKind::Field(own) | ExpressionKind::Variable { fields: own, .. } =
-            &mut term.kind
-        {
-            self.fields.extend(std::mem::take(own));
-        }
+        let mut end = at;
         while self.peek() == TokenKind::Field {
-            let field = Text::from(&self.next().text[1..]);
-            self.fields.push(field);
+            let Span { at, length } = self.next().span();
+            end = at + length;
         }
-        let fields = taken(&mut self.fields, start);
+        let from = |start| Fields(Span { at: start, length: end - start });
         let kind = match term.kind {
-            ExpressionKind::Field(_) => ExpressionKind::Field(fields),
-            ExpressionKind::Variable { variable, .. } => {
-                ExpressionKind::Variable { variable, fields }
+            ExpressionKind::Field(Fields(first)) => ExpressionKind::Field(from(first.at)),
+            ExpressionKind::Variable { name, .. } => {
+                ExpressionKind::Variable { name, fields: from(at) }
             }
             ref kind if is_constant(kind) => {
-                let text = NodeRef::Expression(&term).printed(&self.source.text).to_string();
-                let text = quoted(&text);
+                let text = NodeRef::Expression(&term).printed(self.arena, &self.source.text);
+                let text = quoted(&text.to_string());
                 return Err(self.error(format!("unexpected . after term {text}")));
             }
-            _ => ExpressionKind::Chain { base: Box::new(term), fields },
+            _ => ExpressionKind::Chain { base: self.arena.words.add(term), fields: from(at) },
         };
         Ok(Some(Expression { at, kind }))
     }
@@ -174,23 +178,18 @@ impl<'s> Parser<'s> {
             TokenKind::Dot => ExpressionKind::Dot,
             TokenKind::Nil => ExpressionKind::Nil,
             TokenKind::Variable => {
-                let number = self.numbers.get(token.text).copied();
-                match number.filter(|number| self.variables.knows(*number)) {
-                    Some(number) => ExpressionKind::Variable {
-                        variable: Variable { number, name: token.span() },
-                        fields: Box::default(),
-                    },
-                    None => {
-                        let name = quoted(token.text);
-                        return Err(self.error(format!("undefined variable {name}")));
-                    }
-                }
+                let name = self.arena.texts.find(token.text);
+                let Some(name) = name.filter(|name| self.scratch.variables.knows(*name)) else {
+                    let name = quoted(token.text);
+                    return Err(self.error(format!("undefined variable {name}")));
+                };
+                ExpressionKind::Variable { name, fields: Fields::NONE }
             }
-            TokenKind::Field => ExpressionKind::Field(Box::new([Text::from(&token.text[1..])])),
+            TokenKind::Field => ExpressionKind::Field(Fields(token.span())),
             TokenKind::Bool => ExpressionKind::Bool(token.text == "true"),
             TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
-                let number = number::parse(&token);
-                ExpressionKind::Number(Box::new(number.map_err(|message| self.error(message))?))
+                let number = number::parse(&token).map_err(|message| self.error(message))?;
+                ExpressionKind::Number(self.arena.numbers.add(number))
             }
             TokenKind::LeftParen => {
                 if self.parens >= DEEPEST {
@@ -202,13 +201,12 @@ impl<'s> Parser<'s> {
                 self.parens -= 1;
                 // Go takes the place of the pipeline within the parentheses.
                 let at = pipeline.at;
-                return Ok(Some(Expression {
-                    at,
-                    kind: ExpressionKind::Pipeline(Box::new(pipeline)),
-                }));
+                let kind = ExpressionKind::Pipeline(self.arena.pipelines.add(pipeline));
+                return Ok(Some(Expression { at, kind }));
             }
             TokenKind::String | TokenKind::RawString => {
-                let text = Text::from(&*self.unquote(token.text)?);
+                let text = self.unquote(token.text)?;
+                let text = self.arena.texts.add(&text);
                 ExpressionKind::String { length: token.span().length, text }
             }
             _ => {

@@ -16,9 +16,9 @@ pub use written::{Origin, Written};
 #[non_exhaustive]
 pub struct Site {
     /// The file that holds it; `gotpl` for a text that was given to `tpl`.
-    pub template: Arc<str>,
+    pub template: Text,
     /// The file, or the `define` that ran.
-    pub executing: Arc<str>,
+    pub executing: Text,
     /// Its line, from 1.
     pub line: u32,
     /// Its column, from 1, in bytes.
@@ -39,7 +39,7 @@ impl fmt::Display for Site {
 #[derive(Debug)]
 struct Mark {
     source: Arc<Source>,
-    executing: Arc<str>,
+    executing: Text,
     at: u32,
     action: String,
     reads: Vec<Text>,
@@ -58,8 +58,8 @@ impl Mark {
         let at = self.at.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
         let (line, column) = self.source.position(at);
         Site {
-            template: Arc::clone(&self.source.name),
-            executing: Arc::clone(&self.executing),
+            template: self.source.name.clone(),
+            executing: self.executing.clone(),
             line,
             column: column + 1,
             action: self.action.clone(),

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{Buffer, Mark, Outer, Span, Written};
-use crate::{Map, Text, Value, ast::Tree};
+use crate::{
+    Map, Text, Value,
+    ast::{Id, Tree},
+};
 
 /// Watches one run.
 #[derive(Debug, Default)]
@@ -16,7 +19,7 @@ pub(crate) struct Recorder {
     pending: Vec<Pending>,
     outer: Option<Arc<Outer>>,
     /// The variables of the trees that run.
-    variables: Vec<HashMap<u32, Pending>>,
+    variables: Vec<HashMap<Id<Text>, Pending>>,
     written: Option<Buffer>,
 }
 
@@ -88,14 +91,14 @@ impl Recorder {
     }
 
     /// The pipeline was assigned to a variable.
-    pub(crate) fn assigned(&mut self, variable: u32) {
+    pub(crate) fn assigned(&mut self, variable: Id<Text>) {
         if let (Some(variables), Some(pending)) = (self.variables.last_mut(), self.pending.last()) {
             variables.insert(variable, pending.clone());
         }
     }
 
     /// A variable is read.
-    pub(crate) fn used(&mut self, variable: u32) {
+    pub(crate) fn used(&mut self, variable: Id<Text>) {
         let known = self.variables.last().and_then(|variables| variables.get(&variable));
         if let (Some(known), Some(pending)) = (known, self.pending.last_mut()) {
             pending.take_over(known);
@@ -168,7 +171,7 @@ impl Recorder {
 
     fn mark(&mut self, tree: &Tree, at: u32, action: String) -> Arc<Mark> {
         let Pending { reads, inner } = self.pending.pop().unwrap_or_default();
-        let (source, executing) = (Arc::clone(&tree.source), Arc::clone(&tree.name));
+        let (source, executing) = (Arc::clone(&tree.source), tree.name.clone());
         Arc::new(Mark { source, executing, at, action, reads, inner })
     }
 

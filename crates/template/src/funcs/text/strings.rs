@@ -236,17 +236,19 @@ fn each(
     text_of: fn(&Value) -> Cow<'_, str>,
     write: impl Fn(&mut String, &str),
 ) -> Outcome {
-    let mut out = String::new();
-    let shown = arguments.all().iter().filter(|value| !value.is_nil());
-    for (number, value) in shown.enumerate() {
-        if number > 0 {
-            out.push(' ');
+    let text = context.text(|context, out| {
+        let shown = arguments.all().iter().filter(|value| !value.is_nil());
+        for (number, value) in shown.enumerate() {
+            if number > 0 {
+                out.push(' ');
+            }
+            let text = text_of(value);
+            context.spend(0, text.len() as u64)?;
+            write(out, &text);
         }
-        let text = text_of(value);
-        context.spend(0, text.len() as u64)?;
-        write(&mut out, &text);
-    }
-    Ok(Value::from(out))
+        Ok::<_, CallError>(())
+    })?;
+    Ok(Value::Str(text))
 }
 
 fn quote(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
@@ -265,12 +267,8 @@ fn cat(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     each(context, arguments, verbatim, String::push_str)
 }
 
-/// Writes a text with spaces at the front of each line, also of empty ones.
-fn indented(
-    context: &mut Context<'_>,
-    arguments: Arguments<'_>,
-    mut out: String,
-) -> Result<String, CallError> {
+/// A text with spaces at the front of each line, also of empty ones, behind another.
+fn indented(context: &mut Context<'_>, arguments: Arguments<'_>, before: &str) -> Outcome {
     let text = arguments.text(1);
     let Ok(spaces) = usize::try_from(arguments.int(0)) else {
         return Err(CallError::new("strings: negative Repeat count"));
@@ -278,15 +276,19 @@ fn indented(
     let lines = text.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let length = lines.saturating_mul(spaces).saturating_add(text.len());
     context.spend(1, length as u64)?;
-    out.reserve(length);
-    for (number, line) in text.split('\n').enumerate() {
-        if number > 0 {
-            out.push('\n');
+    let indented = context.text(|_, out| {
+        out.reserve(before.len() + length);
+        out.push_str(before);
+        for (number, line) in text.split('\n').enumerate() {
+            if number > 0 {
+                out.push('\n');
+            }
+            pad(out, spaces);
+            out.push_str(line);
         }
-        pad(&mut out, spaces);
-        out.push_str(line);
-    }
-    Ok(out)
+        Ok::<_, CallError>(())
+    })?;
+    Ok(Value::Str(indented))
 }
 
 fn pad(out: &mut String, mut spaces: usize) {
@@ -299,11 +301,11 @@ fn pad(out: &mut String, mut spaces: usize) {
 }
 
 fn indent(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    indented(context, arguments, String::new()).map(Value::from)
+    indented(context, arguments, "")
 }
 
 fn nindent(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    indented(context, arguments, "\n".to_owned()).map(Value::from)
+    indented(context, arguments, "\n")
 }
 
 fn replace(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
