@@ -104,7 +104,7 @@ fn failures_name_their_cause_their_place_and_who_waits() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("✗ Kustomization/flux-system/bad  ReconciliationFailed"), "{text}");
     assert!(text.contains("Deployment/default/broken"), "{text}");
-    assert!(text.contains("at bad/b.yaml:5"), "{text}");
+    assert!(text.contains("at bad/b.yaml:8"), "{text}");
     let waiting =
         "waiting for it: Kustomization/flux-system/waits, Kustomization/flux-system/waits-too";
     assert!(text.contains(waiting), "{text}");
@@ -113,6 +113,32 @@ fn failures_name_their_cause_their_place_and_who_waits() {
     assert!(text.contains(&format!("─ {waits}")), "{text}");
     let report = report(&once(root, &["-o", "json"]));
     assert_eq!((&report["ready"], &report["settled"]), (&Value::Bool(false), &Value::Bool(true)));
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_shown_where_it_stands() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let all = [
+        SYNC.to_owned(),
+        kustomization("field", "./field", ""),
+        kustomization("syntax", "./syntax", ""),
+    ];
+    write(root, "cluster/sync.yaml", &all.concat());
+    let deployment =
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: many\n";
+    write(root, "field/web.yaml", deployment);
+    write(root, "syntax/kustomization.yaml", "namespace: x\nresources:\n- a.yaml\n");
+    write(root, "syntax/a.yaml", "kind: ConfigMap\nmetadata: [\n");
+    let output = once(root, &["--timeout", "60"]);
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("at field/web.yaml:5"), "{text}");
+    assert!(text.contains("      --> syntax/a.yaml:"), "{text}");
+    assert!(text.contains("      chain: syntax/kustomization.yaml:3"), "{text}");
+    let report = report(&once(root, &["-o", "json"]));
+    let page = report["failures"]["Kustomization/flux-system/syntax"].as_str().unwrap();
+    assert!(page.contains("--> syntax/a.yaml:"), "{page}");
 }
 
 #[test]

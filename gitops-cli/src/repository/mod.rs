@@ -1,5 +1,6 @@
 //! The repository on disk: what it says of its cluster, and what is served of it.
 
+mod field;
 mod places;
 mod remote;
 mod remote_url;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
+use gitops_api::meta::reason::BUILD_FAILED;
 
 use super::{
     End,
@@ -161,6 +162,7 @@ pub(crate) fn print_summary(end: &End) -> anyhow::Result<()> {
 pub(crate) fn print_report(end: &End, format: Format) -> anyhow::Result<()> {
     let mut report = end.model.to_json();
     report["unhealthy"] = serde_json::json!(end.unhealthy);
+    report["failures"] = serde_json::json!(end.failures);
     let text = match format {
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",
         Format::Yaml => gitops_yaml::to_yaml(&gitops_yaml::Node::from_json(report))?,
@@ -301,7 +303,9 @@ fn entry(item: &Item) -> String {
 fn explain(end: &End, cause: &Item) -> String {
     let (mark, style) = mark(cause.state);
     let mut text = format!("\n{style}{mark} {}{style:#}  {}", cause.id, cause.reason);
-    for line in shown(&cause.message).lines() {
+    // The page of a failed build holds its message, and names the place by itself.
+    let page = end.failures.get(&cause.id).filter(|_| cause.reason == BUILD_FAILED);
+    for line in shown(page.unwrap_or(&cause.message)).lines() {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n    {line}");
         for place in named_in(line, &end.places) {
@@ -328,7 +332,7 @@ fn named_in(message: &str, places: &Places) -> Vec<String> {
         .filter_map(|word| {
             let id = word.trim_end_matches([':', '.']);
             let is_kind = id.starts_with(|c: char| c.is_ascii_uppercase());
-            (is_kind && matches!(id.split('/').count(), 2 | 3)).then(|| places.find(id))?
+            (is_kind && matches!(id.split('/').count(), 2 | 3)).then(|| places.find(id, message))?
         })
         .collect();
     found.dedup();

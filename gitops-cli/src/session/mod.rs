@@ -82,6 +82,8 @@ pub(crate) struct End {
     pub(crate) unhealthy: BTreeMap<String, String>,
     /// Where objects are written.
     pub(crate) places: Places,
+    /// Why builds failed, by Kustomization: pages of several lines.
+    pub(crate) failures: BTreeMap<String, String>,
 }
 
 /// Which repositories the working tree stands for.
@@ -177,10 +179,11 @@ async fn conclude(
     let unhealthy = objects.health(&model).await;
     let mut places = Places::default();
     if !model.is_ready() {
-        places = Places::of(&*plan.tree.current().1);
+        places = Places::of(plan.tree.current().1);
         places.built = view.origins.places(&view.own_sources());
     }
-    Ok(End { model, unhealthy, places })
+    let failures = view.origins.failures();
+    Ok(End { model, unhealthy, places, failures })
 }
 
 /// What the watches know.

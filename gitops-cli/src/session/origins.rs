@@ -20,16 +20,30 @@ struct Build {
     places: BTreeMap<String, Place>,
     warnings: Vec<String>,
     is_told: bool,
+    /// Why the last build failed; where it did not, nothing.
+    failure: Option<String>,
 }
 
 impl Observer for Origins {
     fn happened(&self, what: Happening) {
-        let Happening::Built { object, source, places, warnings } = what else { return };
-        let places = places.into_iter().map(|(id, place)| (id.to_string(), place)).collect();
-        let mut builds = self.builds.lock();
-        let build = builds.entry(object.to_string()).or_default();
-        let is_told = build.warnings == warnings && (build.is_told || warnings.is_empty());
-        *build = Build { source: source.to_string(), places, warnings, is_told };
+        match what {
+            Happening::Built { object, source, places, warnings } => {
+                let places =
+                    places.into_iter().map(|(id, place)| (id.to_string(), place)).collect();
+                let mut builds = self.builds.lock();
+                let build = builds.entry(object.to_string()).or_default();
+                let is_told = build.warnings == warnings && (build.is_told || warnings.is_empty());
+                let source = source.to_string();
+                *build = Build { source, places, warnings, is_told, failure: None };
+            }
+            Happening::Unbuilt { object, source, page } => {
+                let mut builds = self.builds.lock();
+                let build = builds.entry(object.to_string()).or_default();
+                build.source = source.to_string();
+                build.failure = Some(page);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -43,6 +57,15 @@ impl Origins {
             build.warnings.iter().map(move |warning| format!("{object}: {warning}"))
         })
         .collect()
+    }
+
+    /// Why builds failed, by Kustomization.
+    pub(crate) fn failures(&self) -> BTreeMap<String, String> {
+        let builds = self.builds.lock();
+        let failed = builds.iter().filter_map(|(id, build)| {
+            build.failure.as_ref().map(|page| (id.clone(), page.clone()))
+        });
+        failed.collect()
     }
 
     /// Where the objects are written that were built from one of `sources`.

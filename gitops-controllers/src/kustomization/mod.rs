@@ -62,7 +62,7 @@ use std::{collections::BTreeSet, time::Duration};
 use gitops_apply::KubeconfigOptions;
 
 pub use reconcile::Kustomizations;
-pub use seams::{Build, Built};
+pub use seams::{Build, Built, Unbuilt};
 pub use wire::{Parts, controller};
 
 /// The controller's flags, as far as Kustomizations are concerned.

@@ -41,6 +41,23 @@ pub struct Built {
     pub warnings: Vec<String>,
 }
 
+/// Why a build failed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unbuilt {
+    /// Flux's words, for the status.
+    pub message: String,
+    /// The same for a person who can see the files: with the place, the line and the chain of
+    /// kustomizations, where these are known.
+    pub page: String,
+}
+
+impl From<String> for Unbuilt {
+    /// A failure of which no more is known than its message.
+    fn from(message: String) -> Self {
+        Self { page: message.clone(), message }
+    }
+}
+
 /// Builds overlays.
 pub trait Build: Debug + Send + Sync {
     /// Whether the directory of a Kustomization exists.
@@ -60,5 +77,5 @@ pub trait Build: Debug + Send + Sync {
         variables: Result<&BTreeMap<String, String>, &str>,
         options: &Options,
         scope: &Scope,
-    ) -> Result<Built, String>;
+    ) -> Result<Built, Unbuilt>;
 }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     Kustomizations, Options,
     pipeline::Pipeline,
-    seams::{Artifacts, Build, Built, FetchError},
+    seams::{Artifacts, Build, Built, FetchError, Unbuilt},
     triggers::Known,
 };
 use crate::runtime::{Caches, Context, Controller, Events, Metrics, NoObserver, Timing};
@@ -52,7 +52,7 @@ impl Build for Plain {
         variables: Result<&BTreeMap<String, String>, &str>,
         _: &Options,
         _: &Scope,
-    ) -> Result<Built, String> {
+    ) -> Result<Built, Unbuilt> {
         variables.map_err(str::to_owned)?;
         let mut objects = Vec::new();
         let mut text = String::new();

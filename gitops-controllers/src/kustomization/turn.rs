@@ -25,7 +25,7 @@ use super::{
     },
     pipeline::{Pipeline, kustomization_id},
     problem::{Problem, Retry},
-    seams::{Built, FetchError},
+    seams::{Built, FetchError, Unbuilt},
 };
 use crate::runtime::{Attempt, Happening, Notice, Place, Stop};
 
@@ -126,7 +126,14 @@ impl Turn<'_> {
         });
         match work.await {
             Ok(_) if scope.is_cancelled() => Err(failed(Class::Cancelled, "cancelled".to_owned())),
-            Ok(result) => result.map_err(|message| failed(class, message)),
+            Ok(result) => result.map_err(|Unbuilt { message, page }| {
+                self.pipeline.observer.happened(Happening::Unbuilt {
+                    object: self.id(),
+                    source: source::id(self.object),
+                    page,
+                });
+                failed(class, message)
+            }),
             Err(_) => {
                 let message = "recovered from kustomize build panic: the build crashed".to_owned();
                 Err(failed(Class::Internal, message))
@@ -147,13 +154,17 @@ impl Turn<'_> {
                 tracing::warn!("{warning}");
             }
         }
-        let key = (spec::namespace(self.object).to_owned(), spec::name(self.object).to_owned());
         self.pipeline.observer.happened(Happening::Built {
-            object: kustomization_id(&key),
+            object: self.id(),
             source: source::id(self.object),
             places,
             warnings,
         });
+    }
+
+    fn id(&self) -> ObjectId {
+        let key = (spec::namespace(self.object).to_owned(), spec::name(self.object).to_owned());
+        kustomization_id(&key)
     }
 
     async fn apply_and_prune(

@@ -15,7 +15,7 @@ use gitops_kustomize::{
 use gitops_yaml::Node;
 
 use crate::{
-    kustomization::{Build, Built, Options},
+    kustomization::{Build, Built, Options, Unbuilt},
     runtime::Place,
 };
 
@@ -39,18 +39,17 @@ impl Build for Kustomize {
         variables: Result<&BTreeMap<String, String>, &str>,
         options: &Options,
         scope: &Scope,
-    ) -> Result<Built, String> {
+    ) -> Result<Built, Unbuilt> {
         let tree = Arc::clone(tree);
         let rendered =
             flux::render(tree, path(object), &flux_options(object), &build_options(), scope);
-        let Rendered { mut manifests, mut warnings } =
-            rendered.map_err(|error| one_line(&error))?;
+        let Rendered { mut manifests, mut warnings } = rendered.map_err(|error| unbuilt(&error))?;
         if let Some(post_build) = &object.spec.post_build {
             let vars = match variables {
                 Ok(variables) => variables.clone(),
                 // Quirk: Flux reads the variables anew for every object, so the first one fails.
                 Err(error) => match manifests.iter().find(|manifest| is_substituted(manifest)) {
-                    Some(first) => return Err(post_build_failed(first, error)),
+                    Some(first) => return Err(post_build_failed(first, error).into()),
                     None => BTreeMap::new(),
                 },
             };
@@ -61,7 +60,7 @@ impl Build for Kustomize {
             let strict = options.strict_substitution;
             let substitution = Substitution { vars, strict, strategy, ..Default::default() };
             let more = flux::substitute(&mut manifests, &substitution);
-            warnings.extend(more.map_err(|error| one_line(&error))?);
+            warnings.extend(more.map_err(|error| unbuilt(&error))?);
         }
         let digest = Digest::sha256(manifests.to_yaml().as_bytes()).to_string();
         let objects = manifests.to_json().into_iter().flat_map(expand).collect();
@@ -74,6 +73,10 @@ impl Build for Kustomize {
         let warnings = warnings.iter().map(warning_text).collect();
         Ok(Built { digest, objects, places, warnings })
     }
+}
+
+fn unbuilt(error: &gitops_kustomize::Error) -> Unbuilt {
+    Unbuilt { message: one_line(error), page: format!("{error:#}") }
 }
 
 fn warning_text(warning: &Warning) -> String {
@@ -184,6 +187,7 @@ mod tests {
         build
             .build(&object, &tree, Ok(&variables), &Options::default(), &Scope::background())
             .map(|built| built.objects)
+            .map_err(|failure| failure.message)
     }
 
     const CM: &str =

@@ -30,6 +30,15 @@ pub enum Happening {
         /// What a person should know of the build.
         warnings: Vec<String>,
     },
+    /// A build failed.
+    Unbuilt {
+        /// Whose.
+        object: ObjectId,
+        /// From what.
+        source: ObjectId,
+        /// Why, on several lines: with the place in the source, where it is known.
+        page: String,
+    },
     /// An event was sent.
     Event {
         /// About what.
