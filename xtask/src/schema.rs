@@ -20,7 +20,7 @@ const TABLE: &str = "crates/yaml/src/schema/builtin.txt";
 
 const HEAD: &str = "\
 # Made by `cargo run -p xtask -- schema`: what Kubernetes 1.21.2 says of merging lists.
-# kind: group/version Kind scope type; type: its fields as name[:type][=merge keys]
+# kind: group/version Kind scope type, in the order of kinds; type: its fields as name[:type][=merge keys]
 ";
 
 /// Kinds without a namespace that Kubernetes 1.21 had and 1.36 no longer has.
@@ -89,14 +89,19 @@ fn write_kinds(
     numbers: &BTreeMap<&str, usize>,
     cluster: &BTreeSet<(&str, &str)>,
 ) -> anyhow::Result<()> {
+    let mut lines = BTreeMap::new();
     for ((group, version, kind), name) in kinds {
         let slash = if group.is_empty() { "" } else { "/" };
         let scope = if cluster.contains(&(*group, *kind)) { "c" } else { "n" };
         let number = numbers.get(name).map_or_else(|| "-".to_owned(), usize::to_string);
-        writeln!(table, "k {group}{slash}{version} {kind} {scope} {number}")?;
+        lines.insert((*kind, format!("{group}{slash}{version}")), format!("{scope} {number}"));
     }
     for (api_version, kind) in ADDED {
-        writeln!(table, "k {api_version} {kind} c -")?;
+        lines.insert((kind, (*api_version).to_owned()), "c -".to_owned());
+    }
+    // They are looked up by halves.
+    for ((kind, api_version), rest) in lines {
+        writeln!(table, "k {api_version} {kind} {rest}")?;
     }
     Ok(())
 }

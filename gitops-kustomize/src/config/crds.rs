@@ -4,7 +4,7 @@
 
 use gitops_yaml::{Mapping, Node};
 
-use super::{FieldSpec, NameReferences, TransformerConfig};
+use super::{FieldSpec, NameReferences, NameTable, TransformerConfig};
 use crate::{
     error::{Error, ErrorKind, Result},
     read::read_document,
@@ -66,13 +66,13 @@ fn add(
         let spec = |path: &[String]| FieldSpec::new(gvk.clone(), &path.join("/"), false);
         let text = |key: &str| property.get(key).and_then(Node::text);
         if text("x-kubernetes-annotation").is_some() {
-            super::merge_one(&mut config.common_annotations, &spec(path))?;
+            super::merge_one(config.common_annotations.make_own(), &spec(path))?;
         }
         if text("x-kubernetes-label-selector").is_some() {
-            super::merge_one(&mut config.common_labels, &spec(path))?;
+            super::merge_one(config.common_labels.make_own(), &spec(path))?;
         }
         if text("x-kubernetes-identity").is_some() {
-            super::merge_one(&mut config.name_prefix, &spec(path))?;
+            super::merge_one(config.name_prefix.make_own(), &spec(path))?;
         }
         if let (Some(version), Some(kind)) =
             (text("x-kubernetes-object-ref-api-version"), text("x-kubernetes-object-ref-kind"))
@@ -85,7 +85,7 @@ fn add(
             };
             path.pop();
             config.merge(&TransformerConfig {
-                name_reference: vec![reference],
+                name_reference: NameTable::Own(vec![reference]),
                 ..TransformerConfig::default()
             })?;
         }

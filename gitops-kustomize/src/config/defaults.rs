@@ -1,7 +1,9 @@
 //! The built-in field specifications of kustomize v5.8, written down once per shape instead of once
 //! per kind.
 
-use super::{FieldSpec, NameReferences, TransformerConfig};
+use std::sync::LazyLock;
+
+use super::{FieldSpec, NameReferences, NameTable, Specs, TransformerConfig};
 use crate::resource::Gvk;
 
 /// Workloads with a pod template at `spec/template`.
@@ -34,35 +36,61 @@ const SCHEDULED: [(&str, &str); 7] = [
     ("DaemonSet", TEMPLATE),
 ];
 
-pub(super) fn transformer_config() -> TransformerConfig {
-    let mut config = TransformerConfig {
-        name_prefix: vec![spec("", "", "", "metadata/name", false)],
-        name_suffix: vec![spec("", "", "", "metadata/name", false)],
-        namespace: vec![
-            spec("", "", "Namespace", "metadata/name", true),
-            spec("apiregistration.k8s.io", "", "APIService", "spec/service/namespace", true),
-            spec(
-                "apiextensions.k8s.io",
-                "",
-                "CustomResourceDefinition",
-                "spec/conversion/webhook/clientConfig/service/namespace",
-                false,
-            ),
-        ],
-        common_labels: common_labels(),
-        labels: Vec::new(),
-        template_labels: metadata_fields("labels"),
-        volume_claim_template_labels: vec![volume_claim_labels()],
-        common_annotations: metadata_fields("annotations"),
-        name_reference: name_references(),
-        var_reference: var_references(),
-        images: images(),
-        replicas: ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"]
-            .map(|kind| spec("", "", kind, "spec/replicas", true))
-            .into(),
+/// A table that is made, and put in order, when it is first looked at.
+macro_rules! tables {
+    ($($name:ident: $specs:expr,)*) => {
+        $(static $name: LazyLock<Vec<FieldSpec>> = LazyLock::new(|| sorted($specs));)*
     };
-    config.sort();
-    config
+}
+
+tables! {
+    NAMES: vec![spec("", "", "", "metadata/name", false)],
+    NAMESPACES: namespaces(),
+    COMMON_LABELS: common_labels(),
+    TEMPLATE_LABELS: metadata_fields("labels"),
+    CLAIM_LABELS: vec![volume_claim_labels()],
+    ANNOTATIONS: metadata_fields("annotations"),
+    VARIABLES: var_references(),
+    IMAGES: images(),
+    REPLICAS: ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"]
+        .map(|kind| spec("", "", kind, "spec/replicas", true))
+        .into(),
+}
+
+pub(super) fn transformer_config() -> TransformerConfig {
+    TransformerConfig {
+        name_prefix: Specs::Builtin(&NAMES),
+        name_suffix: Specs::Builtin(&NAMES),
+        namespace: Specs::Builtin(&NAMESPACES),
+        common_labels: Specs::Builtin(&COMMON_LABELS),
+        labels: Specs::default(),
+        template_labels: Specs::Builtin(&TEMPLATE_LABELS),
+        volume_claim_template_labels: Specs::Builtin(&CLAIM_LABELS),
+        common_annotations: Specs::Builtin(&ANNOTATIONS),
+        name_reference: NameTable::Builtin,
+        var_reference: Specs::Builtin(&VARIABLES),
+        images: Specs::Builtin(&IMAGES),
+        replicas: Specs::Builtin(&REPLICAS),
+    }
+}
+
+fn sorted(mut specs: Vec<FieldSpec>) -> Vec<FieldSpec> {
+    specs.sort_by_cached_key(|spec| spec.gvk.sort_key());
+    specs
+}
+
+fn namespaces() -> Vec<FieldSpec> {
+    vec![
+        spec("", "", "Namespace", "metadata/name", true),
+        spec("apiregistration.k8s.io", "", "APIService", "spec/service/namespace", true),
+        spec(
+            "apiextensions.k8s.io",
+            "",
+            "CustomResourceDefinition",
+            "spec/conversion/webhook/clientConfig/service/namespace",
+            false,
+        ),
+    ]
 }
 
 fn spec(group: &str, version: &str, kind: &str, path: &str, create: bool) -> FieldSpec {
@@ -181,168 +209,213 @@ fn var_references() -> Vec<FieldSpec> {
     specs
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn name_references() -> Vec<NameReferences> {
-    let references =
-        |group: &str, version: &str, kind: &str, referrers: Vec<FieldSpec>| NameReferences {
-            target: Gvk { group: group.into(), version: version.into(), kind: kind.into() },
-            referrers,
-        };
-    let of = |fields: &[(&str, &str, &str)]| -> Vec<FieldSpec> {
-        fields.iter().map(|(group, kind, path)| spec(group, "", kind, path, false)).collect()
-    };
-    let scheduled = |field: &str| -> Vec<FieldSpec> {
-        SCHEDULED
-            .iter()
-            .map(|(kind, at)| spec("", "", kind, &format!("{at}spec/{field}"), false))
-            .collect()
-    };
-    let mut all: Vec<NameReferences> =
-        ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"]
-            .into_iter()
-            .map(|kind| {
-                references(
-                    "",
-                    "",
-                    kind,
-                    of(&[("", "HorizontalPodAutoscaler", "spec/scaleTargetRef/name")]),
-                )
-            })
-            .collect();
-    all.push(references("", "v1", "ConfigMap", config_map_referrers()));
-    all.push(references("", "v1", "Secret", secret_referrers()));
-    all.push(references(
-        "",
-        "v1",
-        "Service",
-        of(&[
-            ("apps", "StatefulSet", "spec/serviceName"),
-            ("", "Ingress", "spec/rules/http/paths/backend/serviceName"),
-            ("", "Ingress", "spec/backend/serviceName"),
-            ("", "Ingress", "spec/rules/http/paths/backend/service/name"),
-            ("", "Ingress", "spec/defaultBackend/service/name"),
-            ("apiregistration.k8s.io", "APIService", "spec/service/name"),
-            (ADMISSION, "ValidatingWebhookConfiguration", "webhooks/clientConfig/service"),
-            (ADMISSION, "MutatingWebhookConfiguration", "webhooks/clientConfig/service"),
-        ]),
-    ));
-    all.push(references(RBAC, "", "Role", of(&[(RBAC, "RoleBinding", "roleRef/name")])));
-    all.push(references(
-        RBAC,
-        "",
-        "ClusterRole",
-        of(&[(RBAC, "RoleBinding", "roleRef/name"), (RBAC, "ClusterRoleBinding", "roleRef/name")]),
-    ));
-    let mut accounts =
-        of(&[(RBAC, "RoleBinding", "subjects"), (RBAC, "ClusterRoleBinding", "subjects")]);
-    accounts.extend(scheduled("serviceAccountName"));
-    all.push(references("", "v1", "ServiceAccount", accounts));
-    all.push(references(
-        "",
-        "v1",
-        "PersistentVolumeClaim",
-        scheduled("volumes/persistentVolumeClaim/claimName"),
-    ));
-    all.push(references(
-        "",
-        "v1",
-        "PersistentVolume",
-        of(&[
-            ("", "PersistentVolumeClaim", "spec/volumeName"),
-            ("", "ClusterRole", "rules/resourceNames"),
-        ]),
-    ));
-    all.push(references(
-        "storage.k8s.io",
-        "v1",
-        "StorageClass",
-        of(&[
-            ("", "PersistentVolume", "spec/storageClassName"),
-            ("", "PersistentVolumeClaim", "spec/storageClassName"),
-            ("", "StatefulSet", "spec/volumeClaimTemplates/spec/storageClassName"),
-        ]),
-    ));
-    all.push(references(
-        "scheduling.k8s.io",
-        "v1",
-        "PriorityClass",
-        scheduled("priorityClassName"),
-    ));
-    // Quirk: the group of the original's entry holds the version too, so that nothing matches it.
-    all.push(references(
-        "networking.k8s.io/v1",
-        "v1",
-        "IngressClass",
-        of(&[("", "Ingress", "spec/ingressClassName")]),
-    ));
-    all.push(references(
-        ADMISSION,
-        "",
-        "ValidatingAdmissionPolicy",
-        of(&[(ADMISSION, "ValidatingAdmissionPolicyBinding", "spec/policyName")]),
-    ));
-    all
+/// The fields that hold the names of objects of a kind.
+pub(super) struct Referred {
+    pub(super) target: Kind,
+    fields: &'static [Fields],
 }
 
-fn config_map_referrers() -> Vec<FieldSpec> {
-    let mut specs = pod_referrers(
-        &["volumes/configMap/name", "volumes/projected/sources/configMap/name"],
-        "configMap",
-    );
-    for (kind, path) in [
-        ("Node", "spec/configSource/configMap"),
-        ("Role", "rules/resourceNames"),
-        ("ClusterRole", "rules/resourceNames"),
-        ("Ingress", "metadata/annotations/nginx.ingress.kubernetes.io\\/fastcgi-params-configmap"),
-    ] {
-        specs.push(spec("", "", kind, path, false));
-    }
-    specs
+/// Group, version and kind, as far as they are told.
+#[derive(Clone, Copy)]
+pub(super) struct Kind(&'static str, &'static str, &'static str);
+
+enum Fields {
+    Of(&'static [(Kind, &'static str)]),
+    /// A field of the pods that are scheduled.
+    Scheduled(&'static str),
+    /// Fields of all pods.
+    Pods(&'static [&'static str]),
 }
 
-fn secret_referrers() -> Vec<FieldSpec> {
-    let volumes = [
-        "volumes/secret/secretName",
-        "imagePullSecrets/name",
-        "volumes/projected/sources/secret/name",
-    ];
-    let mut specs = pod_referrers(&volumes, "secret");
-    for (kind, path) in [
-        ("Ingress", "spec/tls/secretName"),
-        ("Ingress", "metadata/annotations/ingress.kubernetes.io\\/auth-secret"),
-        ("Ingress", "metadata/annotations/nginx.ingress.kubernetes.io\\/auth-secret"),
-        ("Ingress", "metadata/annotations/nginx.ingress.kubernetes.io\\/auth-tls-secret"),
-        ("ServiceAccount", "imagePullSecrets/name"),
-        ("StorageClass", "parameters/secretName"),
-        ("StorageClass", "parameters/adminSecretName"),
-        ("StorageClass", "parameters/userSecretName"),
-        ("StorageClass", "parameters/secretRef"),
-        ("Role", "rules/resourceNames"),
-        ("ClusterRole", "rules/resourceNames"),
-        ("PersistentVolume", "spec/azureFile/secretName"),
-    ] {
-        specs.push(spec("", "", kind, path, false));
+impl Kind {
+    /// Whether an object of that kind is meant.
+    pub(super) fn selects(self, gvk: &Gvk) -> bool {
+        let Self(group, version, kind) = self;
+        (group.is_empty() || gvk.group == group)
+            && (version.is_empty() || gvk.version == version)
+            && (kind.is_empty() || gvk.kind == kind)
     }
-    let knative = "spec/template/spec/containers/env/valueFrom/secretKeyRef/name";
-    specs.push(spec("serving.knative.dev", "v1", "Service", knative, false));
-    specs
+
+    pub(super) fn to_gvk(self) -> Gvk {
+        let Self(group, version, kind) = self;
+        Gvk { group: group.into(), version: version.into(), kind: kind.into() }
+    }
+
+    pub(super) fn spec(self, path: &str) -> FieldSpec {
+        FieldSpec::new(self.to_gvk(), path, false)
+    }
 }
 
-/// The fields of pods that name a ConfigMap or Secret.
-fn pod_referrers(volumes: &[&str], what: &str) -> Vec<FieldSpec> {
-    let mut fields: Vec<String> = volumes.iter().map(|&path| path.to_owned()).collect();
-    for containers in ["containers", "initContainers"] {
-        fields.push(format!("{containers}/env/valueFrom/{what}KeyRef/name"));
-        fields.push(format!("{containers}/envFrom/{what}Ref/name"));
+impl Referred {
+    /// Calls `visit` with the kinds and the paths, which are made when they are asked for.
+    pub(super) fn each(&self, mut visit: impl FnMut(Kind, &dyn Fn() -> String)) {
+        for fields in self.fields {
+            match fields {
+                Fields::Of(fields) => {
+                    for (kind, path) in *fields {
+                        visit(*kind, &|| (*path).to_owned());
+                    }
+                }
+                Fields::Scheduled(field) => {
+                    for (kind, at) in SCHEDULED {
+                        visit(Kind("", "", kind), &|| format!("{at}spec/{field}"));
+                    }
+                }
+                Fields::Pods(fields) => {
+                    for (version, kind, at) in PODS {
+                        for field in *fields {
+                            visit(Kind("", version, kind), &|| format!("{at}spec/{field}"));
+                        }
+                    }
+                }
+            }
+        }
     }
-    PODS.iter()
-        .flat_map(|(version, kind, at)| {
-            fields
-                .iter()
-                .map(move |field| spec("", version, kind, &format!("{at}spec/{field}"), false))
+}
+
+pub(super) fn name_references() -> Vec<NameReferences> {
+    NAME_REFERENCES
+        .iter()
+        .map(|references| {
+            let mut referrers = Vec::new();
+            references.each(|kind, path| referrers.push(kind.spec(&path())));
+            NameReferences { target: references.target.to_gvk(), referrers }
         })
         .collect()
 }
+
+const fn referred(target: Kind, fields: &'static [Fields]) -> Referred {
+    Referred { target, fields }
+}
+
+const SCALED: &[Fields] =
+    &[Fields::Of(&[(Kind("", "", "HorizontalPodAutoscaler"), "spec/scaleTargetRef/name")])];
+
+const ROLE_BINDING: Kind = Kind(RBAC, "", "RoleBinding");
+const CLUSTER_ROLE_BINDING: Kind = Kind(RBAC, "", "ClusterRoleBinding");
+const INGRESS: Kind = Kind("", "", "Ingress");
+const CLUSTER_ROLE: Kind = Kind("", "", "ClusterRole");
+const STORAGE_CLASS: Kind = Kind("", "", "StorageClass");
+
+/// In the order in which they are kept.
+pub(super) static NAME_REFERENCES: [Referred; 16] = [
+    referred(
+        Kind("storage.k8s.io", "v1", "StorageClass"),
+        &[Fields::Of(&[
+            (Kind("", "", "PersistentVolume"), "spec/storageClassName"),
+            (Kind("", "", "PersistentVolumeClaim"), "spec/storageClassName"),
+            (Kind("", "", "StatefulSet"), "spec/volumeClaimTemplates/spec/storageClassName"),
+        ])],
+    ),
+    referred(
+        Kind("", "v1", "ServiceAccount"),
+        &[
+            Fields::Of(&[(ROLE_BINDING, "subjects"), (CLUSTER_ROLE_BINDING, "subjects")]),
+            Fields::Scheduled("serviceAccountName"),
+        ],
+    ),
+    referred(Kind(RBAC, "", "Role"), &[Fields::Of(&[(ROLE_BINDING, "roleRef/name")])]),
+    referred(
+        Kind(RBAC, "", "ClusterRole"),
+        &[Fields::Of(&[(ROLE_BINDING, "roleRef/name"), (CLUSTER_ROLE_BINDING, "roleRef/name")])],
+    ),
+    referred(Kind("", "v1", "ConfigMap"), CONFIG_MAP_REFERRERS),
+    referred(Kind("", "v1", "Secret"), SECRET_REFERRERS),
+    referred(
+        Kind("", "v1", "Service"),
+        &[Fields::Of(&[
+            (Kind("apps", "", "StatefulSet"), "spec/serviceName"),
+            (INGRESS, "spec/rules/http/paths/backend/serviceName"),
+            (INGRESS, "spec/backend/serviceName"),
+            (INGRESS, "spec/rules/http/paths/backend/service/name"),
+            (INGRESS, "spec/defaultBackend/service/name"),
+            (Kind("apiregistration.k8s.io", "", "APIService"), "spec/service/name"),
+            (
+                Kind(ADMISSION, "", "ValidatingWebhookConfiguration"),
+                "webhooks/clientConfig/service",
+            ),
+            (Kind(ADMISSION, "", "MutatingWebhookConfiguration"), "webhooks/clientConfig/service"),
+        ])],
+    ),
+    referred(
+        Kind("scheduling.k8s.io", "v1", "PriorityClass"),
+        &[Fields::Scheduled("priorityClassName")],
+    ),
+    referred(
+        Kind("", "v1", "PersistentVolume"),
+        &[Fields::Of(&[
+            (Kind("", "", "PersistentVolumeClaim"), "spec/volumeName"),
+            (CLUSTER_ROLE, "rules/resourceNames"),
+        ])],
+    ),
+    referred(
+        Kind("", "v1", "PersistentVolumeClaim"),
+        &[Fields::Scheduled("volumes/persistentVolumeClaim/claimName")],
+    ),
+    referred(Kind("", "", "Deployment"), SCALED),
+    referred(Kind("", "", "StatefulSet"), SCALED),
+    referred(
+        Kind(ADMISSION, "", "ValidatingAdmissionPolicy"),
+        &[Fields::Of(&[(
+            Kind(ADMISSION, "", "ValidatingAdmissionPolicyBinding"),
+            "spec/policyName",
+        )])],
+    ),
+    // Quirk: the group of the original's entry holds the version too, so that nothing matches it.
+    referred(
+        Kind("networking.k8s.io/v1", "v1", "IngressClass"),
+        &[Fields::Of(&[(INGRESS, "spec/ingressClassName")])],
+    ),
+    referred(Kind("", "", "ReplicaSet"), SCALED),
+    referred(Kind("", "", "ReplicationController"), SCALED),
+];
+
+const CONFIG_MAP_REFERRERS: &[Fields] = &[
+    Fields::Pods(&[
+        "volumes/configMap/name",
+        "volumes/projected/sources/configMap/name",
+        "containers/env/valueFrom/configMapKeyRef/name",
+        "containers/envFrom/configMapRef/name",
+        "initContainers/env/valueFrom/configMapKeyRef/name",
+        "initContainers/envFrom/configMapRef/name",
+    ]),
+    Fields::Of(&[
+        (Kind("", "", "Node"), "spec/configSource/configMap"),
+        (Kind("", "", "Role"), "rules/resourceNames"),
+        (CLUSTER_ROLE, "rules/resourceNames"),
+        (INGRESS, "metadata/annotations/nginx.ingress.kubernetes.io\\/fastcgi-params-configmap"),
+    ]),
+];
+
+const SECRET_REFERRERS: &[Fields] = &[
+    Fields::Pods(&[
+        "volumes/secret/secretName",
+        "imagePullSecrets/name",
+        "volumes/projected/sources/secret/name",
+        "containers/env/valueFrom/secretKeyRef/name",
+        "containers/envFrom/secretRef/name",
+        "initContainers/env/valueFrom/secretKeyRef/name",
+        "initContainers/envFrom/secretRef/name",
+    ]),
+    Fields::Of(&[
+        (INGRESS, "spec/tls/secretName"),
+        (INGRESS, "metadata/annotations/ingress.kubernetes.io\\/auth-secret"),
+        (INGRESS, "metadata/annotations/nginx.ingress.kubernetes.io\\/auth-secret"),
+        (INGRESS, "metadata/annotations/nginx.ingress.kubernetes.io\\/auth-tls-secret"),
+        (Kind("", "", "ServiceAccount"), "imagePullSecrets/name"),
+        (STORAGE_CLASS, "parameters/secretName"),
+        (STORAGE_CLASS, "parameters/adminSecretName"),
+        (STORAGE_CLASS, "parameters/userSecretName"),
+        (STORAGE_CLASS, "parameters/secretRef"),
+        (Kind("", "", "Role"), "rules/resourceNames"),
+        (CLUSTER_ROLE, "rules/resourceNames"),
+        (Kind("", "", "PersistentVolume"), "spec/azureFile/secretName"),
+        (
+            Kind("serving.knative.dev", "v1", "Service"),
+            "spec/template/spec/containers/env/valueFrom/secretKeyRef/name",
+        ),
+    ]),
+];
 
 #[cfg(test)]
 mod tests {
@@ -353,9 +426,26 @@ mod tests {
         let config = transformer_config();
         assert_eq!(config.common_labels.len(), 32);
         assert_eq!(config.common_annotations.len(), 9);
-        assert_eq!(config.name_reference.len(), 16);
-        let config_maps =
-            config.name_reference.iter().find(|r| r.target.kind == "ConfigMap").unwrap();
-        assert_eq!(config_maps.referrers.len(), 8 * 6 + 4);
+        let references = config.name_reference.all();
+        assert!(references.is_sorted_by_key(|one| one.target.sort_key()));
+        let of = |kind: &str| references.iter().find(|one| one.target.kind == kind).unwrap();
+        assert_eq!(of("ConfigMap").referrers.len(), 8 * 6 + 4);
+        assert_eq!(of("Secret").referrers.len(), 8 * 7 + 13);
+    }
+
+    #[test]
+    fn fields_of_a_kind_are_those_of_the_whole_table() {
+        let all = NameTable::Own(name_references());
+        for (api_version, kind) in
+            [("apps/v1", "Deployment"), ("v1", "Pod"), ("serving.knative.dev/v1", "Service")]
+        {
+            let gvk = Gvk::new(api_version, kind);
+            let paths = |table: &NameTable| -> Vec<(String, Gvk)> {
+                let of = table.of(&gvk).into_iter();
+                of.map(|(spec, target)| (spec.path.to_string(), target)).collect()
+            };
+            assert_eq!(paths(&NameTable::Builtin), paths(&all));
+            assert!(!paths(&all).is_empty());
+        }
     }
 }

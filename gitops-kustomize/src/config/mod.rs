@@ -5,11 +5,13 @@
 mod crds;
 mod defaults;
 mod field_spec;
+mod specs;
 
 use std::sync::{Arc, LazyLock};
 
 pub(crate) use crds::read_crds;
 pub(crate) use field_spec::{Creates, FieldSpec, split};
+pub(crate) use specs::{NameTable, Specs};
 
 use gitops_yaml::Node;
 
@@ -23,18 +25,18 @@ use crate::{
 /// The fields that each transformer looks at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TransformerConfig {
-    pub(crate) name_prefix: Vec<FieldSpec>,
-    pub(crate) name_suffix: Vec<FieldSpec>,
-    pub(crate) namespace: Vec<FieldSpec>,
-    pub(crate) common_labels: Vec<FieldSpec>,
-    pub(crate) labels: Vec<FieldSpec>,
-    pub(crate) template_labels: Vec<FieldSpec>,
-    pub(crate) volume_claim_template_labels: Vec<FieldSpec>,
-    pub(crate) common_annotations: Vec<FieldSpec>,
-    pub(crate) name_reference: Vec<NameReferences>,
-    pub(crate) var_reference: Vec<FieldSpec>,
-    pub(crate) images: Vec<FieldSpec>,
-    pub(crate) replicas: Vec<FieldSpec>,
+    pub(crate) name_prefix: Specs,
+    pub(crate) name_suffix: Specs,
+    pub(crate) namespace: Specs,
+    pub(crate) common_labels: Specs,
+    pub(crate) labels: Specs,
+    pub(crate) template_labels: Specs,
+    pub(crate) volume_claim_template_labels: Specs,
+    pub(crate) common_annotations: Specs,
+    pub(crate) name_reference: NameTable,
+    pub(crate) var_reference: Specs,
+    pub(crate) images: Specs,
+    pub(crate) replicas: Specs,
 }
 
 /// The fields that hold the name of an object of a kind.
@@ -59,19 +61,20 @@ impl TransformerConfig {
     pub(crate) fn read(document: &Node) -> Result<Self> {
         let mut fields = Fields::new(document, "TransformerConfig", Dialect::Strict)?;
         let mut config = Self {
-            name_prefix: fields.list("namePrefix", read_field_spec)?,
-            name_suffix: fields.list("nameSuffix", read_field_spec)?,
-            namespace: fields.list("namespace", read_field_spec)?,
-            common_labels: fields.list("commonLabels", read_field_spec)?,
-            labels: fields.list("labels", read_field_spec)?,
-            template_labels: fields.list("templateLabels", read_field_spec)?,
+            name_prefix: fields.list("namePrefix", read_field_spec)?.into(),
+            name_suffix: fields.list("nameSuffix", read_field_spec)?.into(),
+            namespace: fields.list("namespace", read_field_spec)?.into(),
+            common_labels: fields.list("commonLabels", read_field_spec)?.into(),
+            labels: fields.list("labels", read_field_spec)?.into(),
+            template_labels: fields.list("templateLabels", read_field_spec)?.into(),
             volume_claim_template_labels: fields
-                .list("volumeClaimTemplateLabels", read_field_spec)?,
-            common_annotations: fields.list("commonAnnotations", read_field_spec)?,
-            name_reference: fields.list("nameReference", NameReferences::read)?,
-            var_reference: fields.list("varReference", read_field_spec)?,
-            images: fields.list("images", read_field_spec)?,
-            replicas: fields.list("replicas", read_field_spec)?,
+                .list("volumeClaimTemplateLabels", read_field_spec)?
+                .into(),
+            common_annotations: fields.list("commonAnnotations", read_field_spec)?.into(),
+            name_reference: NameTable::Own(fields.list("nameReference", NameReferences::read)?),
+            var_reference: fields.list("varReference", read_field_spec)?.into(),
+            images: fields.list("images", read_field_spec)?.into(),
+            replicas: fields.list("replicas", read_field_spec)?.into(),
         };
         fields.finish()?;
         config.sort();
@@ -80,9 +83,10 @@ impl TransformerConfig {
 
     /// Adds the specifications of another configuration that are not there yet.
     pub(crate) fn merge(&mut self, other: &Self) -> Result<()> {
-        let merge = |name: &str, own: &mut Vec<FieldSpec>, other: &[FieldSpec]| {
-            merge_all(own, other)
-                .map_err(|error| error.context(format!("failed to merge {name} fieldSpec")))
+        let failed =
+            |name: &str, error: Error| error.context(format!("failed to merge {name} fieldSpec"));
+        let merge = |name: &str, own: &mut Specs, other: &Specs| {
+            merge_specs(own, other).map_err(|error| failed(name, error))
         };
         merge("NamePrefix", &mut self.name_prefix, &other.name_prefix)?;
         merge("NameSuffix", &mut self.name_suffix, &other.name_suffix)?;
@@ -97,10 +101,12 @@ impl TransformerConfig {
             &other.volume_claim_template_labels,
         )?;
         merge("VarReference", &mut self.var_reference, &other.var_reference)?;
-        for reference in &other.name_reference {
-            match self.name_reference.iter_mut().find(|own| own.target == reference.target) {
-                Some(own) => merge("NameReference", &mut own.referrers, &reference.referrers)?,
-                None => self.name_reference.push(reference.clone()),
+        for reference in &*other.name_reference.all() {
+            let all = self.name_reference.make_own();
+            match all.iter_mut().find(|own| own.target == reference.target) {
+                Some(own) => merge_all(&mut own.referrers, &reference.referrers)
+                    .map_err(|error| failed("NameReference", error))?,
+                None => all.push(reference.clone()),
             }
         }
         merge("Images", &mut self.images, &other.images)?;
@@ -123,9 +129,11 @@ impl TransformerConfig {
             &mut self.images,
             &mut self.replicas,
         ] {
-            specs.sort_by_cached_key(|spec| spec.gvk.sort_key());
+            specs.sort();
         }
-        self.name_reference.sort_by_cached_key(|reference| reference.target.sort_key());
+        if let NameTable::Own(references) = &mut self.name_reference {
+            references.sort_by_cached_key(|reference| reference.target.sort_key());
+        }
     }
 }
 
@@ -139,6 +147,10 @@ impl NameReferences {
         fields.finish()?;
         Ok(references)
     }
+}
+
+fn merge_specs(own: &mut Specs, other: &Specs) -> Result<()> {
+    if other.is_empty() { Ok(()) } else { merge_all(own.make_own(), other) }
 }
 
 /// Adds specifications that are not there yet.

@@ -133,6 +133,10 @@ impl<'t> Loader<'t> {
     /// The content of a file that the kustomization names.
     pub(crate) fn read(&self, file: &str) -> Result<Bytes> {
         let content = self.read_uncounted(file)?;
+        self.counted(file, content)
+    }
+
+    fn counted(&self, file: &str, content: Bytes) -> Result<Bytes> {
         let Input { read, limit } = &*self.input;
         let before = read.fetch_add(content.len(), Ordering::Relaxed);
         if before.saturating_add(content.len()) > *limit {
@@ -146,10 +150,17 @@ impl<'t> Loader<'t> {
         if path::is_remote_file(file) {
             return self.remotes.file(file);
         }
-        let full =
-            if file.starts_with('/') { path::clean(file) } else { path::join(&self.root, file) };
+        let full = self.place_of(file);
         let tree = self.tree();
         if self.restriction == LoadRestriction::RootOnly {
+            match tree.read_found(Path::new(&full)) {
+                Ok((real, content)) if self.may_read(&real) => return Ok(content),
+                Err(error) if matches!(error.kind, TreeErrorKind::IsADirectory) => {
+                    return Err(self.not_a_file(&full));
+                }
+                // What is wrong is told below.
+                Ok(_) | Err(_) => {}
+            }
             let real = tree.resolve(Path::new(&full)).map_err(|error| {
                 let problem = self.open_error("lstat", &full, &error);
                 let shown = self.shown(&full);
@@ -157,9 +168,6 @@ impl<'t> Loader<'t> {
             })?;
             let real = real.to_string_lossy().into_owned();
             if !path::is_within(&real, &self.root) {
-                if tree.stat(Path::new(&real)).is_ok_and(|entry| entry.is_dir()) {
-                    return Err(self.not_a_file(&full));
-                }
                 let message = format!(
                     "security; file '{}' is not in or below '{}'",
                     self.shown(&real),
@@ -182,6 +190,12 @@ impl<'t> Loader<'t> {
         })
     }
 
+    /// Whether a file may be read, by the place where it really stands.
+    fn may_read(&self, real: &Path) -> bool {
+        self.restriction == LoadRestriction::None
+            || path::is_within(&real.to_string_lossy(), &self.root)
+    }
+
     #[cold]
     fn not_a_file(&self, full: &str) -> Error {
         let message = format!("'{}' must resolve to a file", self.shown(full));
@@ -191,10 +205,13 @@ impl<'t> Loader<'t> {
     /// The content of a file that the kustomization's own directory may have.
     pub(crate) fn read_if_there(&self, file: &str) -> Result<Option<Bytes>> {
         let full = path::join(&self.root, file);
-        if let Err(error) = self.tree().stat(Path::new(&full))
-            && kind_of_tree_error(&error) == ErrorKind::NotFound
-        {
-            return Ok(None);
+        match self.tree().read_found(Path::new(&full)) {
+            Ok((real, content)) if self.may_read(&real) => {
+                return self.counted(file, content).map(Some);
+            }
+            Err(error) if kind_of_tree_error(&error) == ErrorKind::NotFound => return Ok(None),
+            // What is wrong is told below.
+            Ok(_) | Err(_) => {}
         }
         match self.read(file) {
             Ok(content) => Ok(Some(content)),
@@ -316,28 +333,20 @@ impl<'t> Loader<'t> {
         let fail = |kind, message: String| {
             Err(Error::new(kind, format!("must build at directory: {message}")))
         };
-        let tree = self.tree();
-        let real = match tree.resolve(Path::new(directory)) {
-            Ok(real) => real,
+        match self.tree().find(Path::new(directory)) {
+            Ok((real, entry)) if entry.is_dir() => Ok(real.to_string_lossy().into_owned()),
+            Ok(_) => fail(
+                ErrorKind::NotFound,
+                format!("'{}': file is not directory", self.shown(directory)),
+            ),
             Err(error) => {
                 let problem = self.open_error("lstat", directory, &error);
                 let message = format!(
                     "not a valid directory: evalsymlink failure on '{}' : {problem}",
                     self.shown(directory),
                 );
-                return fail(kind_of_tree_error(&error), message);
+                fail(kind_of_tree_error(&error), message)
             }
-        };
-        match tree.stat(&real) {
-            Ok(entry) if entry.is_dir() => Ok(real.to_string_lossy().into_owned()),
-            Ok(_) => fail(
-                ErrorKind::NotFound,
-                format!("'{}': file is not directory", self.shown(directory)),
-            ),
-            Err(error) => fail(
-                kind_of_tree_error(&error),
-                self.open_error("lstat", directory, &error).to_string(),
-            ),
         }
     }
 

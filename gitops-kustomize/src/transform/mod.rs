@@ -106,12 +106,12 @@ pub(crate) fn steps(
             let specs = label_specs(label, config).map_err(|error| (error, entry))?;
             add("LabelTransformer", entry, Box::new(AddPairs::new(label.pairs.clone(), specs)));
         }
-        let step = AddPairs::new(file.common_labels.clone(), config.common_labels.clone());
+        let step = AddPairs::new(file.common_labels.clone(), config.common_labels.to_vec());
         add("LabelTransformer", Entry("commonLabels", None), Box::new(step));
     }
     if !file.common_annotations.is_empty() {
         let step =
-            AddPairs::new(file.common_annotations.clone(), config.common_annotations.clone());
+            AddPairs::new(file.common_annotations.clone(), config.common_annotations.to_vec());
         add("AnnotationsTransformer", Entry("commonAnnotations", None), Box::new(step));
     }
     for (index, patch) in file.patches_json6902.iter().enumerate() {
@@ -120,7 +120,7 @@ pub(crate) fn steps(
         add("PatchJson6902Transformer", entry, Box::new(step));
     }
     for (index, replica) in file.replicas.iter().enumerate() {
-        let step = Replicas::new(replica.clone(), config.replicas.clone());
+        let step = Replicas::new(replica.clone(), config.replicas.to_vec());
         add("ReplicaCountTransformer", Entry("replicas", Some(index)), Box::new(step));
     }
     if !apart && file.images.len() > 1 {
@@ -129,7 +129,7 @@ pub(crate) fn steps(
     }
     let singly = if apart || file.images.len() == 1 { &file.images[..] } else { &[] };
     for (index, image) in singly.iter().enumerate() {
-        let step = Images::new(image.clone(), config.images.clone());
+        let step = Images::new(image.clone(), config.images.to_vec());
         add("ImageTagTransformer", Entry("images", Some(index)), Box::new(step));
     }
     if !file.replacements.is_empty() {

@@ -33,26 +33,18 @@ pub(crate) fn fix(
             |resource| Links::of(resource).map(drop).map_err(|error| resource.locate(error)),
         );
     }
-    let mut plans: HashMap<Gvk, Vec<(&FieldSpec, &Gvk)>> = HashMap::new();
+    let mut plans: HashMap<Gvk, Vec<(FieldSpec, Gvk)>> = HashMap::new();
     for place in 0..set.len() {
         build.scope.check()?;
-        let plan = plans.entry(set.get(place).original_gvk()).or_insert_with_key(|original| {
-            let mut plan = Vec::new();
-            for references in &config.name_reference {
-                for spec in
-                    references.referrers.iter().filter(|spec| original.is_selected_by(&spec.gvk))
-                {
-                    // The object may have changed its kind since; the path counts for it all the same.
-                    plan.push((spec, &references.target));
-                }
-            }
-            plan
-        });
+        // The object may have changed its kind since; the path counts for it all the same.
+        let plan = plans
+            .entry(set.get(place).original_gvk())
+            .or_insert_with_key(|original| config.name_reference.of(original));
         if plan.is_empty() {
             continue;
         }
         let links = Links::of(set.get(place)).map_err(|error| set.get(place).locate(error))?;
-        for &mut (spec, target) in plan {
+        for (spec, target) in &*plan {
             let mut node = set.content_mut(place).take_node();
             let referrer = Referrer { resource: set.get(place), links: &links };
             let followed = build.options.trace.then(RefCell::default);

@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use rustix::{
+    buffer::spare_capacity,
     fd::{AsFd, OwnedFd},
     fs::{self, AtFlags, FileType, Mode, OFlags, Stat},
     io::Errno,
@@ -142,10 +143,10 @@ impl DiskTree {
     }
 }
 
-impl Tree for DiskTree {
-    fn read(&self, path: &Path) -> Result<Bytes, TreeError> {
-        let (file, stat, _) = self.walk(path)?;
-        let kind = match kind_of(&stat) {
+impl DiskTree {
+    /// The content of a file that was opened.
+    fn content(&self, path: &Path, file: OwnedFd, stat: &Stat) -> Result<Bytes, TreeError> {
+        let kind = match kind_of(stat) {
             EntryKind::File { .. } => None,
             EntryKind::Directory => Some(TreeErrorKind::IsADirectory),
             _ => Some(TreeErrorKind::Unreadable("is not a regular file".to_owned())),
@@ -157,18 +158,49 @@ impl Tree for DiskTree {
             let why = format!("file is larger than {} bytes", self.max_file);
             TreeError::new(path, TreeErrorKind::Limit(why))
         };
-        let size = size_of(&stat);
+        let size = size_of(stat);
         if size > self.max_file {
             return Err(too_large());
         }
-        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        // One byte more than allowed shows a file that grew after it was looked at.
-        let mut file = File::from(file).take(self.max_file.saturating_add(1));
+        // With room for a byte more, what is read falls short of it at the end of the file: one call
+        // reads nearly all files.
+        let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_add(1));
+        while content.len() < content.capacity() {
+            match rustix::io::read(&file, spare_capacity(&mut content)) {
+                Ok(0) => return Ok(content.into()),
+                Ok(_) if content.len() < content.capacity() && content.len() as u64 == size => {
+                    return Ok(content.into());
+                }
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(from_errno(path, errno)),
+            }
+        }
+        // It grew after it was looked at. One byte more than allowed shows that it grew too large.
+        let rest = self.max_file.saturating_add(1).saturating_sub(content.len() as u64);
+        let mut file = File::from(file).take(rest);
         file.read_to_end(&mut content).map_err(|error| from_io(path, error))?;
         if content.len() as u64 > self.max_file {
             return Err(too_large());
         }
         Ok(content.into())
+    }
+}
+
+impl Tree for DiskTree {
+    fn read(&self, path: &Path) -> Result<Bytes, TreeError> {
+        let (file, stat, _) = self.walk(path)?;
+        self.content(path, file, &stat)
+    }
+
+    fn read_found(&self, path: &Path) -> Result<(PathBuf, Bytes), TreeError> {
+        let (file, stat, real) = self.walk(path)?;
+        Ok((real, self.content(path, file, &stat)?))
+    }
+
+    fn find(&self, path: &Path) -> Result<(PathBuf, Entry), TreeError> {
+        let (_, stat, real) = self.walk(path)?;
+        let entry = entry_of(file_name(&real), &stat);
+        Ok((real, entry))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, TreeError> {

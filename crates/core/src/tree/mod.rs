@@ -53,6 +53,28 @@ pub trait Tree: Debug + Send + Sync {
         self.stat(path)?;
         clean_path(path)
     }
+
+    /// Where a path leads, links followed, and what stands there: [`Self::resolve`] and [`Self::stat`]
+    /// in one step.
+    ///
+    /// # Errors
+    /// As theirs.
+    fn find(&self, path: &Path) -> Result<(PathBuf, Entry), TreeError> {
+        let real = self.resolve(path)?;
+        let entry = self.stat(&real)?;
+        Ok((real, entry))
+    }
+
+    /// Where a path leads, links followed, and the content of the file there: [`Self::resolve`] and
+    /// [`Self::read`] in one step.
+    ///
+    /// # Errors
+    /// As theirs.
+    fn read_found(&self, path: &Path) -> Result<(PathBuf, Bytes), TreeError> {
+        let real = self.resolve(path)?;
+        let content = self.read(path)?;
+        Ok((real, content))
+    }
 }
 
 /// A file or directory in a tree.

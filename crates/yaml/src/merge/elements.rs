@@ -10,7 +10,7 @@ use super::strategic::{DIRECTIVE, Directive, Merger, directive_of, is_hollow, sa
 use crate::{
     error::Error,
     node::{Mapping, Node},
-    schema::{Field, TypeId},
+    schema::{Field, MergeKeys, TypeId},
 };
 
 /// What a list is merged with.
@@ -27,16 +27,18 @@ pub(super) enum Origin {
 pub(super) struct Elements<'m> {
     merger: Merger<'m>,
     keys: Vec<&'m str>,
-    element: Field,
+    element: Field<'m>,
 }
 
 /// The values of the keys; empty where an element lacks one.
 type Values = Vec<String>;
 
 impl<'m> Elements<'m> {
-    pub(super) fn new(merger: Merger<'m>, keys: &'m [Box<str>], of: Option<TypeId>) -> Self {
-        let keys =
-            if keys.is_empty() { vec![""] } else { keys.iter().map(AsRef::as_ref).collect() };
+    pub(super) fn new(merger: Merger<'m>, keys: MergeKeys<'m>, of: Option<TypeId>) -> Self {
+        let mut keys = keys.to_vec();
+        if keys.is_empty() {
+            keys.push("");
+        }
         Self { merger, keys, element: Field { of, merge: None } }
     }
 
@@ -100,7 +102,7 @@ impl<'m> Elements<'m> {
         let patch = match origin {
             Origin::Items(items) => items.as_slice(),
             Origin::Same => {
-                let merged = base.iter().map(|item| self.merger.unchanged(item, &self.element));
+                let merged = base.iter().map(|item| self.merger.unchanged(item, self.element));
                 return merged.filter_map(Result::transpose).filter(full).collect();
             }
             Origin::Nothing => &[],
@@ -122,7 +124,7 @@ impl<'m> Elements<'m> {
             let place = places.get(&values(item)).copied();
             let old = place.and_then(|place| rest[place].take());
             let new =
-                self.merger.merged(old, Some(item), &self.element)?.filter(|item| !is_hollow(item));
+                self.merger.merged(old, Some(item), self.element)?.filter(|item| !is_hollow(item));
             match (place, new) {
                 (Some(place), new) if keys.len() > 1 => {
                     rest[place] = new;
@@ -137,7 +139,7 @@ impl<'m> Elements<'m> {
             let item = if touched {
                 Some(item)
             } else {
-                self.merger.merged(Some(item), None, &self.element)?
+                self.merger.merged(Some(item), None, self.element)?
             };
             merged.extend(item.filter(|item| !is_hollow(item)));
         }
@@ -169,11 +171,11 @@ impl<'m> Elements<'m> {
             let in_patch = position(&patch, &wanted, &wanted_values);
             let value = match (in_base, in_patch) {
                 (Some(place), None) if same => {
-                    self.merger.unchanged(&base[place], &self.element)?
+                    self.merger.unchanged(&base[place], self.element)?
                 }
                 (in_base, in_patch) => {
                     let old = in_base.map(|place| base[place].clone());
-                    self.merger.merged(old, in_patch.map(|place| &patch[place]), &self.element)?
+                    self.merger.merged(old, in_patch.map(|place| &patch[place]), self.element)?
                 }
             };
             keys.clone_from(&valid);

@@ -24,7 +24,7 @@ pub fn merge_strategic(base: &mut Node, patch: &Node, schema: &Schema) -> Result
     }
     let old = std::mem::take(base);
     let merger = Merger { schema };
-    *base = merger.merged(Some(old), Some(patch), &Field::default())?.unwrap_or_default();
+    *base = merger.merged(Some(old), Some(patch), Field::default())?.unwrap_or_default();
     Ok(())
 }
 
@@ -42,13 +42,13 @@ pub(super) enum Directive {
     Delete,
 }
 
-impl Merger<'_> {
+impl<'s> Merger<'s> {
     /// The value that a base and a patch make.
     pub(super) fn merged(
         self,
         base: Option<Node>,
         patch: Option<&Node>,
-        field: &Field,
+        field: Field<'s>,
     ) -> Result<Option<Node>, Error> {
         let Some(patch) = patch else { return self.settled(base, field) };
         let base = base.filter(|base| !base.is_null());
@@ -68,7 +68,7 @@ impl Merger<'_> {
                 }
             }
             Content::Sequence(list) => {
-                let Some(keys) = &field.merge else { return Ok(Some(patch.clone())) };
+                let Some(keys) = field.merge else { return Ok(Some(patch.clone())) };
                 let list: &[Node] = list;
                 let (old, origin) = match base.and_then(into_items) {
                     // Quirk: a directive for the whole list counts only where there is a list.
@@ -153,7 +153,7 @@ impl Merger<'_> {
     }
 
     /// A value merged with itself: what becomes of a part of the patch that is taken as a whole.
-    pub(super) fn unchanged(self, node: &Node, field: &Field) -> Result<Option<Node>, Error> {
+    pub(super) fn unchanged(self, node: &Node, field: Field<'s>) -> Result<Option<Node>, Error> {
         match node.content() {
             Content::Scalar(_) => Ok(Some(node.clone()).filter(|node| !node.is_null())),
             Content::Mapping(mapping) => match directive_of(mapping)? {
@@ -161,7 +161,7 @@ impl Merger<'_> {
                 _ => self.fields_of_new(node, self.type_of(field, Some(node), None), true),
             },
             Content::Sequence(list) => {
-                let Some(keys) = &field.merge else { return Ok(Some(node.clone())) };
+                let Some(keys) = field.merge else { return Ok(Some(node.clone())) };
                 let (directive, rest) = list_directive(list)?;
                 if directive == Directive::Delete {
                     return Ok(None);
@@ -176,7 +176,7 @@ impl Merger<'_> {
     ///
     /// Quirk: a null that is only implied by an empty value vanishes, one that is written stays; of
     /// two elements of a merged list with the same keys the first vanishes.
-    fn settled(self, base: Option<Node>, field: &Field) -> Result<Option<Node>, Error> {
+    fn settled(self, base: Option<Node>, field: Field<'s>) -> Result<Option<Node>, Error> {
         let Some(mut node) = base else { return Ok(None) };
         if node.is_null() {
             return Ok(node.text().is_some_and(|text| !text.is_empty()).then_some(node));
@@ -186,7 +186,7 @@ impl Merger<'_> {
             if let Some(mapping) = node.as_mapping_mut() {
                 self.settle_fields(mapping, of, |_| false)?;
             }
-        } else if let (Content::Sequence(list), Some(keys)) = (node.content_mut(), &field.merge) {
+        } else if let (Content::Sequence(list), Some(keys)) = (node.content_mut(), field.merge) {
             let items = std::mem::take(list).into_vec();
             let merged = Elements::new(self, keys, field.of).merge(items, Origin::Nothing)?;
             *list = Sequence::from_items(merged.into_iter());
@@ -224,14 +224,13 @@ impl Merger<'_> {
         Ok(())
     }
 
-    fn field(&self, of: Option<TypeId>, name: &str) -> &Field {
-        static UNKNOWN: Field = Field { of: None, merge: None };
-        of.and_then(|of| self.schema.field(of, name)).unwrap_or(&UNKNOWN)
+    fn field(self, of: Option<TypeId>, name: &str) -> Field<'s> {
+        of.and_then(|of| self.schema.field(of, name)).unwrap_or_default()
     }
 
     /// The type of a mapping; one that the schema does not tell follows from the kind of the object
     /// that the mapping is, at the root and wherever one object holds another.
-    fn type_of(self, field: &Field, base: Option<&Node>, patch: Option<&Node>) -> Option<TypeId> {
+    fn type_of(self, field: Field<'s>, base: Option<&Node>, patch: Option<&Node>) -> Option<TypeId> {
         field.of.or_else(|| {
             [base, patch].into_iter().flatten().find_map(|node| {
                 self.schema.root(node.get("apiVersion")?.text()?, node.get("kind")?.text()?)

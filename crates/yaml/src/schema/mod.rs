@@ -1,6 +1,7 @@
 //! Which lists merge by which keys, and which kinds live in a namespace.
 
 mod openapi;
+mod table;
 
 use std::{
     collections::HashMap,
@@ -14,10 +15,23 @@ use crate::error::Error;
 pub struct Schema {
     /// By their names, the API versions that have them.
     kinds: HashMap<Box<str>, HashMap<Box<str>, Kind>>,
-    types: Vec<HashMap<Box<str>, Field>>,
+    types: Vec<HashMap<Box<str>, OwnField>>,
+    /// What holds besides, where `kinds` has nothing else.
+    builtin: Builtin,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// How much of the built-in schema is part of another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Builtin {
+    #[default]
+    Nothing,
+    /// Which kinds live in a namespace.
+    Scopes,
+    /// Everything.
+    All,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
 struct Kind {
     /// `None`: not known.
     namespaced: Option<bool>,
@@ -26,22 +40,42 @@ struct Kind {
 
 /// A type of a [`Schema`]; only of use with the schema that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TypeId(usize);
+pub(crate) enum TypeId {
+    /// One of the built-in schema.
+    Builtin(u16),
+    /// One of the schema's own.
+    Own(usize),
+}
 
 /// What a field is, as far as merging is concerned.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Field {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Field<'s> {
     /// The type of the value, or of the elements of a list.
     pub(crate) of: Option<TypeId>,
-    /// The keys by which a list merges; empty for a set of scalars; `None` where it is replaced.
-    pub(crate) merge: Option<Arc<[Box<str>]>>,
+    /// The keys by which a list merges; none of them for a set of scalars; `None` where it is replaced.
+    pub(crate) merge: Option<MergeKeys<'s>>,
+}
+
+/// The keys by which a list merges.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MergeKeys<'s> {
+    /// With commas between them.
+    Words(&'static str),
+    Texts(&'s [Box<str>]),
+}
+
+/// A field of a type that was read.
+#[derive(Clone, Debug, Default)]
+struct OwnField {
+    of: Option<TypeId>,
+    merge: Option<Arc<[Box<str>]>>,
 }
 
 impl Schema {
     /// The built-in schema of kustomize v5.8: Kubernetes 1.21.2.
     pub fn builtin() -> Arc<Self> {
         static BUILTIN: LazyLock<Arc<Schema>> =
-            LazyLock::new(|| Arc::new(Schema::from_table(include_str!("builtin.txt"))));
+            LazyLock::new(|| Arc::new(Schema { builtin: Builtin::All, ..Schema::default() }));
         Arc::clone(&BUILTIN)
     }
 
@@ -57,89 +91,90 @@ impl Schema {
 
     /// Whether objects of a kind live in a namespace; `None` for kinds that are not known.
     pub fn is_namespaced(&self, api_version: &str, kind: &str) -> Option<bool> {
-        self.kind(api_version, kind)?.namespaced
+        self.kind(api_version, kind).namespaced
     }
 
     /// This schema, with the kinds of another that it lacks.
     #[must_use]
     pub fn or_else(mut self, other: &Self) -> Self {
         let offset = self.types.len();
-        let moved = |of: Option<TypeId>| of.map(|TypeId(id)| TypeId(id + offset));
+        let moved = |of: Option<TypeId>| match of {
+            Some(TypeId::Own(id)) => Some(TypeId::Own(id + offset)),
+            builtin => builtin,
+        };
         for fields in &other.types {
             let fields = fields.iter().map(|(name, field)| {
-                let field = Field { of: moved(field.of), merge: field.merge.clone() };
+                let field = OwnField { of: moved(field.of), merge: field.merge.clone() };
                 (name.clone(), field)
             });
             self.types.push(fields.collect());
         }
-        for (api_version, name, kind) in other.each_kind() {
-            let own = self.kind_mut(api_version, name);
-            own.namespaced = own.namespaced.or(kind.namespaced);
-            own.root = own.root.or(moved(kind.root));
+        for (name, versions) in &other.kinds {
+            for (api_version, kind) in versions {
+                let known = self.kind(api_version, name);
+                *self.kind_mut(api_version, name) = Kind {
+                    namespaced: known.namespaced.or(kind.namespaced),
+                    root: known.root.or(moved(kind.root)),
+                };
+            }
         }
+        self.builtin = self.builtin.max(other.builtin);
         self
     }
 
     pub(crate) fn root(&self, api_version: &str, kind: &str) -> Option<TypeId> {
-        self.kind(api_version, kind)?.root
+        self.kind(api_version, kind).root
     }
 
-    pub(crate) fn field(&self, of: TypeId, name: &str) -> Option<&Field> {
-        self.types.get(of.0)?.get(name)
-    }
-
-    fn kind(&self, api_version: &str, kind: &str) -> Option<&Kind> {
-        self.kinds.get(kind)?.get(api_version)
-    }
-
-    /// The kind, of which nothing is known if it is new.
-    fn kind_mut(&mut self, api_version: &str, kind: &str) -> &mut Kind {
-        let versions = self.kinds.entry(kind.into()).or_default();
-        versions.entry(api_version.into()).or_insert(Kind { namespaced: None, root: None })
-    }
-
-    /// API version, name and what is known of each kind.
-    fn each_kind(&self) -> impl Iterator<Item = (&str, &str, &Kind)> {
-        self.kinds.iter().flat_map(|(name, versions)| {
-            versions.iter().map(move |(version, kind)| (&**version, &**name, kind))
-        })
-    }
-
-    /// Reads the format of `builtin.txt`, which says it itself.
-    fn from_table(table: &str) -> Self {
-        let mut schema = Self::default();
-        for line in table.lines() {
-            match line.split_at_checked(2) {
-                Some(("k ", rest)) => schema.add_kind(rest),
-                Some(("t ", rest)) => schema.types.push(rest.split(' ').map(field).collect()),
-                _ => {}
+    pub(crate) fn field(&self, of: TypeId, name: &str) -> Option<Field<'_>> {
+        match of {
+            TypeId::Builtin(of) => {
+                let (of, keys) = table::field(of, name)?;
+                Some(Field { of, merge: keys.map(MergeKeys::Words) })
+            }
+            TypeId::Own(of) => {
+                let OwnField { of, merge } = self.types.get(of)?.get(name)?;
+                Some(Field { of: *of, merge: merge.as_deref().map(MergeKeys::Texts) })
             }
         }
-        schema
     }
 
-    fn add_kind(&mut self, line: &str) {
-        let words: Vec<&str> = line.split(' ').collect();
-        if let [api_version, kind, scope, root] = words[..] {
-            let namespaced = Some(scope == "n");
-            let root = root.parse().ok().map(TypeId);
-            *self.kind_mut(api_version, kind) = Kind { namespaced, root };
+    fn kind(&self, api_version: &str, kind: &str) -> Kind {
+        let own = self.kinds.get(kind).and_then(|versions| versions.get(api_version));
+        let own = own.copied().unwrap_or_default();
+        if self.builtin == Builtin::Nothing || (own.namespaced.is_some() && own.root.is_some()) {
+            return own;
         }
+        let Some(builtin) = table::kind(api_version, kind) else { return own };
+        Kind {
+            namespaced: own.namespaced.or(builtin.namespaced),
+            root: own.root.or(builtin.root.filter(|_| self.builtin == Builtin::All)),
+        }
+    }
+
+    /// What the schema itself says of a kind: nothing, if it is new.
+    fn kind_mut(&mut self, api_version: &str, kind: &str) -> &mut Kind {
+        let versions = self.kinds.entry(kind.into()).or_default();
+        versions.entry(api_version.into()).or_default()
     }
 }
 
-/// `name[:type][=key,key]`
-fn field(text: &str) -> (Box<str>, Field) {
-    let (text, keys) = text.split_once('=').map_or((text, None), |(text, keys)| (text, Some(keys)));
-    let (name, of) = text.split_once(':').map_or((text, None), |(name, of)| (name, Some(of)));
-    let merge =
-        keys.map(|keys| keys.split(',').filter(|key| !key.is_empty()).map(Box::from).collect());
-    (name.into(), Field { of: of.and_then(|of| of.parse().ok()).map(TypeId), merge })
+impl<'s> MergeKeys<'s> {
+    pub(crate) fn to_vec(self) -> Vec<&'s str> {
+        match self {
+            Self::Words(words) => words.split(',').filter(|word| !word.is_empty()).collect(),
+            Self::Texts(texts) => texts.iter().map(AsRef::as_ref).collect(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn keys(field: Option<Field<'_>>) -> Vec<&str> {
+        field.unwrap().merge.unwrap().to_vec()
+    }
 
     #[test]
     fn schemas_add_up() {
@@ -148,13 +183,11 @@ mod tests {
             "x-kubernetes-group-version-kind": [{"group": "g", "version": "v1", "kind": "T"}]}}}"#;
         let both = Schema::from_openapi(custom).unwrap().or_else(&Schema::builtin());
         let own = both.root("g/v1", "T").unwrap();
-        assert_eq!(both.field(own, "l").unwrap().merge.as_deref(), Some(&["id".into()][..]));
+        assert_eq!(keys(both.field(own, "l")), ["id"]);
+        assert_eq!(both.is_namespaced("v1", "Node"), Some(false));
         let pod = both.root("v1", "Pod").unwrap();
         let spec = both.field(pod, "spec").unwrap().of.unwrap();
-        assert_eq!(
-            both.field(spec, "containers").unwrap().merge.as_deref(),
-            Some(&["name".into()][..])
-        );
+        assert_eq!(keys(both.field(spec, "containers")), ["name"]);
     }
 
     #[test]
@@ -168,9 +201,9 @@ mod tests {
             at = schema.field(at, name).unwrap().of.unwrap();
         }
         let containers = schema.field(at, "containers").unwrap();
-        assert_eq!(containers.merge.as_deref(), Some(&["name".into()][..]));
-        let ports = schema.field(containers.of.unwrap(), "ports").unwrap();
-        assert_eq!(ports.merge.as_deref().map(<[_]>::len), Some(2));
+        assert_eq!(keys(Some(containers)), ["name"]);
+        let ports = schema.field(containers.of.unwrap(), "ports");
+        assert_eq!(keys(ports), ["containerPort", "protocol"]);
         assert!(schema.field(at, "tolerations").is_none_or(|field| field.merge.is_none()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Field, Kind, Schema, TypeId};
+use super::{Builtin, OwnField, Schema, TypeId};
 use crate::{
     error::Error,
     node::{Mapping, Node},
@@ -12,15 +12,12 @@ use crate::{
 
 pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
     let document = ReadOptions::flavour(Flavour::V2).read_first(document)?;
-    let mut schema = Schema::default();
-    for (api_version, name, kind) in Schema::builtin().each_kind() {
-        *schema.kind_mut(api_version, name) = Kind { root: None, ..*kind };
-    }
+    let mut schema = Schema { builtin: Builtin::Scopes, ..Schema::default() };
     let Some(definitions) = document.get("definitions").and_then(Node::as_mapping) else {
         return Ok(schema);
     };
-    let ids: HashMap<&str, TypeId> =
-        definitions.keys().enumerate().map(|(index, name)| (name, TypeId(index))).collect();
+    let ids: HashMap<&str, usize> =
+        definitions.keys().enumerate().map(|(index, name)| (name, index)).collect();
     for (name, definition) in definitions.iter() {
         let fields = definition.get("properties").and_then(Node::as_mapping);
         let mut types = HashMap::new();
@@ -39,7 +36,7 @@ pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
                 "" => text("version").to_owned(),
                 group => format!("{group}/{}", text("version")),
             };
-            schema.kind_mut(&api_version, text("kind")).root = Some(ids[name]);
+            schema.kind_mut(&api_version, text("kind")).root = Some(TypeId::Own(ids[name]));
         }
     }
     read_scopes(&document, &mut schema);
@@ -51,10 +48,10 @@ const DEEPEST: usize = 64;
 
 fn read_field(
     property: &Node,
-    ids: &HashMap<&str, TypeId>,
+    ids: &HashMap<&str, usize>,
     schema: &mut Schema,
     depth: usize,
-) -> Field {
+) -> OwnField {
     let strategy =
         property.get("x-kubernetes-patch-strategy").and_then(Node::text).unwrap_or_default();
     let merge = strategy.split(',').any(|word| word == "merge").then(|| {
@@ -68,17 +65,17 @@ fn read_field(
     });
     let inner =
         property.get("items").or_else(|| property.get("additionalProperties")).unwrap_or(property);
-    Field { of: type_of(inner, ids, schema, depth), merge }
+    OwnField { of: type_of(inner, ids, schema, depth), merge }
 }
 
 fn type_of(
     node: &Node,
-    ids: &HashMap<&str, TypeId>,
+    ids: &HashMap<&str, usize>,
     schema: &mut Schema,
     depth: usize,
 ) -> Option<TypeId> {
     if let Some(reference) = node.get("$ref").and_then(Node::text) {
-        return ids.get(reference.rsplit('/').next()?).copied();
+        return ids.get(reference.rsplit('/').next()?).copied().map(TypeId::Own);
     }
     let properties =
         node.get("properties").and_then(Node::as_mapping).filter(|_| depth < DEEPEST)?;
@@ -87,16 +84,16 @@ fn type_of(
         fields.insert(Box::from(name), read_field(property, ids, schema, depth + 1));
     }
     // Behind the named types, whose places are given by their order.
-    let id = TypeId(schema.types.len().max(ids.len()));
+    let id = schema.types.len().max(ids.len());
     place(schema, id, fields);
-    Some(id)
+    Some(TypeId::Own(id))
 }
 
-fn place(schema: &mut Schema, id: TypeId, fields: HashMap<Box<str>, Field>) {
-    if schema.types.len() <= id.0 {
-        schema.types.resize_with(id.0 + 1, HashMap::new);
+fn place(schema: &mut Schema, id: usize, fields: HashMap<Box<str>, OwnField>) {
+    if schema.types.len() <= id {
+        schema.types.resize_with(id + 1, HashMap::new);
     }
-    schema.types[id.0] = fields;
+    schema.types[id] = fields;
 }
 
 /// A kind lives in a namespace if one of its paths has a namespace in it.
@@ -114,9 +111,9 @@ fn read_scopes(document: &Node, schema: &mut Schema) {
             "" => text("version").to_owned(),
             group => format!("{group}/{}", text("version")),
         };
-        let entry = schema.kind_mut(&api_version, text("kind"));
-        let namespaced = path.contains("namespaces/{namespace}");
-        entry.namespaced = Some(namespaced || entry.namespaced == Some(true));
+        let namespaced = path.contains("namespaces/{namespace}")
+            || schema.is_namespaced(&api_version, text("kind")) == Some(true);
+        schema.kind_mut(&api_version, text("kind")).namespaced = Some(namespaced);
     }
 }
 
@@ -138,7 +135,7 @@ mod tests {
         let root = schema.root("x.io/v1", "Thing").unwrap();
         let spec = schema.field(root, "spec").unwrap().of.unwrap();
         let parts = schema.field(spec, "parts").unwrap();
-        assert_eq!(parts.merge.as_deref(), Some(&["id".into()][..]));
+        assert_eq!(parts.merge.unwrap().to_vec(), ["id"]);
         assert!(schema.root("apps/v1", "Deployment").is_none(), "the built-in types are replaced");
         assert_eq!(schema.is_namespaced("v1", "Namespace"), Some(false), "the scopes stay");
     }
