@@ -59,8 +59,11 @@ fn read_documents(content: &[u8]) -> Result<Vec<Node>> {
             .at_line(1, 1)
             .with_hint("leave out directives such as `%YAML`"));
     }
-    gitops_yaml::read_all(content)
-        .map_err(|error| Error::from(error).reword(|text| format!("MalformedYAMLError: {text}")))
+    let mut documents = gitops_yaml::read_all(content).map_err(|error| {
+        Error::from(error).reword(|text| format!("MalformedYAMLError: {text}"))
+    })?;
+    gitops_yaml::heed_schema_comments(content, &mut documents);
+    Ok(documents)
 }
 
 fn begins_with_directive(content: &[u8]) -> bool {

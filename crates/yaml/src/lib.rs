@@ -13,8 +13,9 @@
 //!   bytes.
 //! * [`resolve`] and [`Flavour`]: what a plain scalar is, to yaml.v2 and to yaml.v3.
 //! * [`to_yaml`]: the bytes that kustomize and `sigs.k8s.io/yaml` print; [`to_yaml_pretty`]: those of
-//!   yaml.v3; [`to_json_text`]: those of Go's JSON. [`Emit`]: any other tree in the same bytes.
-//! * [`merge_strategic`], [`Schema`] and [`JsonPatch`]: patches as kustomize applies them.
+//!   yaml.v3; [`to_yaml_styled`]: in the styles that were read; [`to_json_text`]: those of Go's JSON. [`Emit`]: any other tree in the same bytes.
+//! * [`merge_strategic`], [`Schema`] and [`JsonPatch`]: patches as kustomize applies them;
+//!   [`heed_schema_comments`]: merge keys that stand in comments.
 //! * [`merge_json`], [`diff_json`] and [`three_way_patch`]: JSON merge patches.
 //! * [`FieldPath`]: `spec.containers[name=app].image`; [`Edits`]: a scalar changed in a text of which
 //!   nothing else changes.
@@ -37,7 +38,8 @@ mod stream;
 
 pub use edit::Edits;
 pub use emit::{
-    AsV2, Emit, Entries, View, check_yaml, to_json_text, to_yaml, to_yaml_pretty, write_yaml,
+    AsV2, Emit, Entries, View, check_yaml, to_json_pretty, to_json_text, to_yaml, to_yaml_pretty,
+    to_yaml_styled, write_yaml,
 };
 pub use error::{Error, ErrorKind};
 pub use json::to_json;
@@ -49,5 +51,5 @@ pub use node::{
 pub use path::{FieldPath, PathStep};
 pub use read::{Duplicates, ReadOptions, Spans, read, read_all, read_first};
 pub use resolve::{Flavour, Number, resolve};
-pub use schema::Schema;
+pub use schema::{Schema, heed_schema_comments};
 pub use stream::split_documents;

@@ -18,15 +18,42 @@ use crate::{error::Error, json::unsupported_float, node::Place, resolve::Number}
 /// For NaN, the infinities and keys that are no strings.
 pub fn to_json_text<'v>(value: impl Emit<'v>) -> Result<String, Error> {
     let mut text = String::new();
-    write_value(&mut text, &mut Entries::new(), value)?;
+    write_value(&mut text, &mut Entries::new(), value, None)?;
     Ok(text)
+}
+
+/// As [`to_json_text`], over several lines with an indentation of 2, as Go's `json.MarshalIndent` prints
+/// it.
+///
+/// ```
+/// let node = gitops_yaml::read("{b: [1], a: {}}")?;
+/// assert_eq!(gitops_yaml::to_json_pretty(&node)?, "{\n  \"a\": {},\n  \"b\": [\n    1\n  ]\n}");
+/// # Ok::<(), gitops_yaml::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`to_json_text`].
+pub fn to_json_pretty<'v>(value: impl Emit<'v>) -> Result<String, Error> {
+    let mut text = String::new();
+    write_value(&mut text, &mut Entries::new(), value, Some(0))?;
+    Ok(text)
+}
+
+/// A new line at so many levels, where lines are wanted.
+fn line(out: &mut String, level: Option<usize>) {
+    if let Some(level) = level {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", level));
+    }
 }
 
 fn write_value<'v, V: Emit<'v>>(
     out: &mut String,
     entries: &mut Entries<'v, V>,
     value: V,
+    level: Option<usize>,
 ) -> Result<(), Error> {
+    let inner = level.map(|level| level + 1);
     match value.view() {
         View::Null => out.push_str("null"),
         View::Bool(true) => out.push_str("true"),
@@ -40,7 +67,11 @@ fn write_value<'v, V: Emit<'v>>(
                 if index > 0 {
                     out.push(',');
                 }
-                write_value(out, entries, value.item(index))?;
+                line(out, inner);
+                write_value(out, entries, value.item(index), inner)?;
+            }
+            if length > 0 {
+                line(out, level);
             }
             out.push(']');
         }
@@ -61,9 +92,13 @@ fn write_value<'v, V: Emit<'v>>(
                     out.push(',');
                 }
                 first = false;
+                line(out, inner);
                 write_text(out, &key);
-                out.push(':');
-                write_value(out, entries, value)?;
+                out.push_str(if inner.is_some() { ": " } else { ":" });
+                write_value(out, entries, value, inner)?;
+            }
+            if !first {
+                line(out, level);
             }
             out.push('}');
             entries.list.truncate(from);

@@ -8,6 +8,7 @@ mod key_order;
 mod node;
 mod order;
 mod scalar;
+mod styled;
 mod through_json;
 mod writer;
 
@@ -19,9 +20,10 @@ use crate::{
     resolve::Number,
 };
 
-pub use json::to_json_text;
+pub use json::{to_json_pretty, to_json_text};
 pub use node::AsV2;
 use scalar::{Output, Style};
+pub use styled::to_yaml_styled;
 pub(crate) use writer::Profile;
 use writer::Writer;
 

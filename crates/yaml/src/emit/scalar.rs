@@ -17,6 +17,7 @@ pub(super) enum Style {
     SingleQuoted,
     DoubleQuoted,
     Literal,
+    Folded,
 }
 
 /// The text so far, and the column at which it ends.
@@ -86,12 +87,24 @@ impl<'o> Output<'o> {
                 Some(indent) => self.simple(text, indent),
             };
         }
+        self.scalar_within(text, wanted, indent, false);
+    }
+
+    /// As [`Self::scalar`]; in flow collections more characters mean something.
+    pub(super) fn scalar_within(
+        &mut self,
+        text: &str,
+        wanted: Style,
+        indent: Option<usize>,
+        in_flow: bool,
+    ) {
         let shape = Shape::of(text, self.profile);
-        match shape.style(wanted, indent.is_none()) {
+        match shape.style(wanted, indent.is_none(), in_flow) {
             Style::Plain => self.plain(text, indent),
             Style::SingleQuoted => self.single_quoted(text, indent),
             Style::DoubleQuoted => self.double_quoted(text, indent),
             Style::Literal => self.literal(text, indent.unwrap_or_default()),
+            Style::Folded => self.folded_block(text, indent.unwrap_or_default()),
         }
     }
 
@@ -247,17 +260,7 @@ impl<'o> Output<'o> {
 
     fn literal(&mut self, text: &str, indent: usize) {
         self.push_char('|');
-        if text.starts_with([' ', '\n', '\u{2028}', '\u{2029}']) {
-            self.push_char('2');
-        }
-        let body = text.strip_suffix(is_break);
-        match body {
-            None => self.push_char('-'),
-            Some(body) if body.is_empty() || body.ends_with(is_break) => self.push_char('+'),
-            Some(_) => {}
-        }
-        self.text.push('\n');
-        self.column = 0;
+        self.block_hints(text);
         // Other line breaks than this one are rare, and never ASCII or would have been escaped.
         let lines: &mut dyn Iterator<Item = &str> = if text.is_ascii() {
             &mut text.split_inclusive('\n')
@@ -276,6 +279,47 @@ impl<'o> Output<'o> {
         }
         self.column = 0;
     }
+
+    /// Quirk: a break is doubled also before lines that are indented further, and not at all in a text
+    /// that begins with a space.
+    fn folded_block(&mut self, text: &str, indent: usize) {
+        self.push_char('>');
+        self.block_hints(text);
+        let doubles = !text.trim_start_matches(is_break).starts_with(is_blank);
+        let mut indented = true;
+        for line in text.split_inclusive(is_break) {
+            let content = line.trim_end_matches(is_break);
+            if !content.is_empty() {
+                self.pad(indent);
+                indented = content.starts_with([' ', '\t']);
+                self.text.push_str(content);
+            }
+            if !content.is_empty() && !indented && line.ends_with('\n') && doubles {
+                self.text.push('\n');
+            }
+            self.text.push_str(&line[content.len()..]);
+            self.column = usize::from(!line.ends_with(is_break));
+        }
+        if self.column > 0 {
+            self.text.push('\n');
+        }
+        self.column = 0;
+    }
+
+    /// What stands behind `|` and `>`.
+    fn block_hints(&mut self, text: &str) {
+        if text.starts_with([' ', '\n', '\u{2028}', '\u{2029}']) {
+            self.push_char('2');
+        }
+        let body = text.strip_suffix(is_break);
+        match body {
+            None => self.push_char('-'),
+            Some(body) if body.is_empty() || body.ends_with(is_break) => self.push_char('+'),
+            Some(_) => {}
+        }
+        self.text.push('\n');
+        self.column = 0;
+    }
 }
 
 /// What a text allows.
@@ -285,6 +329,8 @@ struct Shape {
     empty: bool,
     multiline: bool,
     plain: bool,
+    /// Whether it may be plain in flow collections too.
+    flow_plain: bool,
     single_quoted: bool,
     literal: bool,
 }
@@ -296,6 +342,7 @@ impl Shape {
                 empty: true,
                 multiline: false,
                 plain: true,
+                flow_plain: false,
                 single_quoted: true,
                 literal: false,
             };
@@ -308,29 +355,33 @@ impl Shape {
             && !scan.special
             && (!scan.tab || profile == Profile::V3)
             && last != ' ';
+        let plain = clean
+            && !scan.indicators
+            && !scan.breaks
+            && !scan.break_space
+            && !outer(first)
+            && !outer(last);
         Self {
             empty: false,
             multiline: scan.breaks,
-            plain: clean
-                && !scan.indicators
-                && !scan.breaks
-                && !scan.break_space
-                && !outer(first)
-                && !outer(last),
+            plain,
+            flow_plain: plain && !text.contains([',', '?', '[', ']', '{', '}', ':']),
             single_quoted: clean && !scan.break_space,
             literal,
         }
     }
 
-    fn style(&self, wanted: Style, is_key: bool) -> Style {
+    fn style(&self, wanted: Style, is_key: bool, in_flow: bool) -> Style {
         let mut style = if is_key && self.multiline { Style::DoubleQuoted } else { wanted };
-        if style == Style::Plain && (!self.plain || (self.empty && is_key)) {
+        let plain = if in_flow { self.flow_plain } else { self.plain };
+        if style == Style::Plain && (!plain || (self.empty && is_key)) {
             style = Style::SingleQuoted;
         }
         if style == Style::SingleQuoted && !self.single_quoted {
             style = Style::DoubleQuoted;
         }
-        if style == Style::Literal && (!self.literal || is_key) {
+        let block = matches!(style, Style::Literal | Style::Folded);
+        if block && (!self.literal || is_key || in_flow) {
             style = Style::DoubleQuoted;
         }
         style

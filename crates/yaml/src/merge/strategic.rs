@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind},
     node::{Content, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence},
     resolve::{Flavour, resolve},
-    schema::{Field, Schema, TypeId},
+    schema::{Field, OwnField, Schema, TypeId},
 };
 
 /// Merges `patch` into `base`. What the patch deletes as a whole becomes `null`.
@@ -52,6 +52,8 @@ impl<'s> Merger<'s> {
     ) -> Result<Option<Node>, Error> {
         let Some(patch) = patch else { return self.settled(base, field) };
         let base = base.filter(|base| !base.is_null());
+        let own = base.as_ref().and_then(Node::schema).or_else(|| patch.schema()).cloned();
+        let field = own.as_ref().map_or(field, OwnField::view);
         if patch.is_null() {
             return Ok(None);
         }
@@ -80,7 +82,8 @@ impl<'s> Merger<'s> {
                     },
                 };
                 let merged = Elements::new(self, keys, field.of).merge(old, origin)?;
-                Ok(Some(patch.clone_empty().with_items(merged)))
+                let merged = patch.clone_empty().with_items(merged);
+                Ok(Some(if own.is_some() { merged.with_schema(own.clone()) } else { merged }))
             }
         }
     }
@@ -154,6 +157,7 @@ impl<'s> Merger<'s> {
 
     /// A value merged with itself: what becomes of a part of the patch that is taken as a whole.
     pub(super) fn unchanged(self, node: &Node, field: Field<'s>) -> Result<Option<Node>, Error> {
+        let field = node.schema().map_or(field, OwnField::view);
         match node.content() {
             Content::Scalar(_) => Ok(Some(node.clone()).filter(|node| !node.is_null())),
             Content::Mapping(mapping) => match directive_of(mapping)? {
@@ -178,6 +182,8 @@ impl<'s> Merger<'s> {
     /// two elements of a merged list with the same keys the first vanishes.
     fn settled(self, base: Option<Node>, field: Field<'s>) -> Result<Option<Node>, Error> {
         let Some(mut node) = base else { return Ok(None) };
+        let own = node.schema().cloned();
+        let field = own.as_ref().map_or(field, OwnField::view);
         if node.is_null() {
             return Ok(node.text().is_some_and(|text| !text.is_empty()).then_some(node));
         }

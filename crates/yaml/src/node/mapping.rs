@@ -214,6 +214,11 @@ impl Mapping {
         self.entries.iter_mut().map(|entry| &mut entry.value)
     }
 
+    /// The values, with the lines of their keys.
+    pub(crate) fn lines_mut(&mut self) -> impl Iterator<Item = (u32, &mut Node)> {
+        self.entries.iter_mut().map(|entry| (entry.key.place().line(), &mut entry.value))
+    }
+
     /// Puts the entries in the byte order of their keys.
     pub fn sort(&mut self) {
         self.entries.sort_by(|a, b| a.key.text().cmp(&b.key.text()));

@@ -10,7 +10,7 @@ pub use scalar::{Scalar, ScalarStyle, ScalarType};
 pub use sequence::Sequence;
 pub use text::Text;
 
-use crate::resolve::Number;
+use crate::{resolve::Number, schema::OwnField};
 
 /// A value of a document, with the place where it was read.
 ///
@@ -33,11 +33,12 @@ enum Inner {
     Tagged(Box<Tagged>),
 }
 
-/// A value with a tag, which is rare.
+/// A value with a tag or a schema of its own, which is rare.
 #[derive(Clone, Debug)]
 struct Tagged {
     content: Content,
-    tag: Box<str>,
+    tag: Option<Box<str>>,
+    schema: Option<OwnField>,
 }
 
 /// What a node holds.
@@ -194,7 +195,7 @@ impl Node {
             Content::Sequence(_) => Content::Sequence(Sequence::default()),
         };
         Self { line: self.line, column: self.column, ..Self::new(content) }
-            .with_tag(self.tag().map(Into::into))
+            .with(self.tag().map(Into::into), self.schema().cloned())
     }
 
     pub(crate) fn with_items(mut self, items: Vec<Self>) -> Self {
@@ -207,16 +208,35 @@ impl Node {
     pub fn tag(&self) -> Option<&str> {
         match &self.inner {
             Inner::Plain(_) => None,
-            Inner::Tagged(tagged) => Some(&tagged.tag),
+            Inner::Tagged(tagged) => tagged.tag.as_deref(),
         }
     }
 
     pub(crate) fn with_tag(self, tag: Option<Box<str>>) -> Self {
+        let schema = self.schema().cloned();
+        self.with(tag, schema)
+    }
+
+    /// What a comment says of how the value merges.
+    #[inline]
+    pub(crate) fn schema(&self) -> Option<&OwnField> {
+        match &self.inner {
+            Inner::Plain(_) => None,
+            Inner::Tagged(tagged) => tagged.schema.as_ref(),
+        }
+    }
+
+    pub(crate) fn with_schema(self, schema: Option<OwnField>) -> Self {
+        let tag = self.tag().map(Into::into);
+        self.with(tag, schema)
+    }
+
+    fn with(self, tag: Option<Box<str>>, schema: Option<OwnField>) -> Self {
         let (line, column) = (self.line, self.column);
         let content = self.into_content();
-        let inner = match tag {
-            Some(tag) => Inner::Tagged(Box::new(Tagged { content, tag })),
-            None => Inner::Plain(content),
+        let inner = match (tag, schema) {
+            (None, None) => Inner::Plain(content),
+            (tag, schema) => Inner::Tagged(Box::new(Tagged { content, tag, schema })),
         };
         Self { inner, line, column }
     }

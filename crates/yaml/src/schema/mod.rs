@@ -1,5 +1,6 @@
 //! Which lists merge by which keys, and which kinds live in a namespace.
 
+mod comments;
 mod openapi;
 mod table;
 
@@ -9,6 +10,7 @@ use std::{
 };
 
 use crate::error::Error;
+pub use comments::heed_schema_comments;
 
 /// What is known of kinds and their fields. An immutable value: builds share it without a lock.
 #[derive(Debug, Default)]
@@ -66,9 +68,15 @@ pub(crate) enum MergeKeys<'s> {
 
 /// A field of a type that was read.
 #[derive(Clone, Debug, Default)]
-struct OwnField {
+pub(crate) struct OwnField {
     of: Option<TypeId>,
     merge: Option<Arc<[Box<str>]>>,
+}
+
+impl OwnField {
+    pub(crate) fn view(&self) -> Field<'_> {
+        Field { of: self.of, merge: self.merge.as_deref().map(MergeKeys::Texts) }
+    }
 }
 
 impl Schema {
@@ -133,8 +141,7 @@ impl Schema {
                 Some(Field { of, merge: keys.map(MergeKeys::Words) })
             }
             TypeId::Own(of) => {
-                let OwnField { of, merge } = self.types.get(of)?.get(name)?;
-                Some(Field { of: *of, merge: merge.as_deref().map(MergeKeys::Texts) })
+                self.types.get(of)?.get(name).map(OwnField::view)
             }
         }
     }

@@ -52,9 +52,16 @@ fn read_field(
     schema: &mut Schema,
     depth: usize,
 ) -> OwnField {
+    let inner =
+        property.get("items").or_else(|| property.get("additionalProperties")).unwrap_or(property);
+    OwnField { of: type_of(inner, ids, schema, depth), merge: merge_keys(property) }
+}
+
+/// The keys by which a list merges; `None` where it is replaced.
+pub(super) fn merge_keys(property: &Node) -> Option<Arc<[Box<str>]>> {
     let strategy =
         property.get("x-kubernetes-patch-strategy").and_then(Node::text).unwrap_or_default();
-    let merge = strategy.split(',').any(|word| word == "merge").then(|| {
+    strategy.split(',').any(|word| word == "merge").then(|| {
         let list = property.get("x-kubernetes-list-map-keys").and_then(Node::as_sequence);
         let one = property.get("x-kubernetes-patch-merge-key").and_then(Node::text);
         let keys: Vec<Box<str>> = match list {
@@ -62,10 +69,7 @@ fn read_field(
             None => one.into_iter().map(Box::from).collect(),
         };
         Arc::from(keys)
-    });
-    let inner =
-        property.get("items").or_else(|| property.get("additionalProperties")).unwrap_or(property);
-    OwnField { of: type_of(inner, ids, schema, depth), merge }
+    })
 }
 
 fn type_of(

@@ -76,18 +76,7 @@ pub(super) fn copy_to(
 }
 
 fn set_value(field: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result<()> {
-    let mut text = value.text().map(str::to_owned);
-    if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
-        let Some(old) = field.text() else { return Err(scalar_only()) };
-        let new = text.as_deref().unwrap_or_default();
-        let mut parts: Vec<&str> = old.split(&options.delimiter).collect();
-        match usize::try_from(options.index) {
-            Err(_) => parts.insert(0, new),
-            Ok(index) if index >= parts.len() => parts.push(new),
-            Ok(index) => parts[index] = new,
-        }
-        text = Some(parts.join(&options.delimiter));
-    }
+    let text = part_replaced(field, value, options)?;
     match (field.as_scalar().is_some(), text) {
         (true, Some(text)) => set_keeping_type(field, &text),
         // Quirk: a mapping or list over a scalar leaves an empty text.
@@ -103,6 +92,27 @@ fn set_value(field: &mut Node, value: &Node, options: Option<&FieldOptions>) -> 
             Ok(())
         }
     }
+}
+
+/// The text of the value, in the place of the part of the field's text that the options name.
+fn part_replaced(
+    field: &Node,
+    value: &Node,
+    options: Option<&FieldOptions>,
+) -> Result<Option<String>> {
+    let mut text = value.text().map(str::to_owned);
+    if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
+        let Some(old) = field.text() else { return Err(scalar_only()) };
+        let new = text.as_deref().unwrap_or_default();
+        let mut parts: Vec<&str> = old.split(&options.delimiter).collect();
+        match usize::try_from(options.index) {
+            Err(_) => parts.insert(0, new),
+            Ok(index) if index >= parts.len() => parts.push(new),
+            Ok(index) => parts[index] = new,
+        }
+        text = Some(parts.join(&options.delimiter));
+    }
+    Ok(text)
 }
 
 /// Writes a text over a scalar. A string stays a string, whatever the text looks like; a number or
@@ -149,60 +159,64 @@ fn copy_into_structured_text(
     value: &Node,
     options: Option<&FieldOptions>,
 ) -> bool {
-    let holder = (1..parts.len()).find(|end| {
-        matches!(look_up(object, &parts[..*end]), Ok(Some(node)) if node.as_scalar().is_some() && !node.is_null())
+    let holder = (1..parts.len()).find_map(|end| {
+        let text = look_up(object, &parts[..end]).ok()??.as_scalar()?;
+        if text.kind() == ScalarType::Null {
+            return None;
+        }
+        Some((end, gitops_yaml::read(text.text()).ok()?))
     });
-    let Some(end) = holder else { return false };
-    let Ok(Some(text)) =
-        look_up(object, &parts[..end]).map(|node| node.and_then(Node::text).map(str::to_owned))
-    else {
-        return false;
-    };
-    let Ok(mut document) = gitops_yaml::read(&text) else { return false };
+    let Some((end, mut document)) = holder else { return false };
     let create = options.is_some_and(|options| options.create).then_some(value);
     let mut found = false;
     let written = visit(&mut document, &parts[end..], create, &mut |node| {
         found = true;
-        set_value(node, value, options)
+        set_in_text(node, value, options)
     });
     if written.is_err() || !found {
         return false;
     }
-    let Some(text) = print_like(&document, &text) else { return false };
     visit(object, &parts[..end], None, &mut |node| {
-        *node.content_mut() = match node.as_scalar() {
-            Some(scalar) => {
-                Content::Scalar(Scalar::new(text.as_str(), ScalarType::Str, scalar.style()))
-            }
-            None => return Ok(()),
-        };
+        let Some(scalar) = node.as_scalar() else { return Ok(()) };
+        let text = print_like(&document, scalar.text())?;
+        *node.content_mut() =
+            Content::Scalar(Scalar::new(text, ScalarType::Str, scalar.style()));
         Ok(())
     })
     .is_ok()
 }
 
-/// The document in the form that its text had: JSON, with or without indentation, or YAML.
-fn print_like(document: &Node, text: &str) -> Option<String> {
-    if !text.trim_start().starts_with(['{', '[']) {
-        return gitops_yaml::to_yaml(document).ok().map(|text| text.trim().to_owned());
-    }
-    let json = sorted(gitops_yaml::to_json(document).ok()?);
-    if text.contains('\n') && text.contains("  ") {
-        serde_json::to_string_pretty(&json).ok()
+/// Sets a value in a document that is a text: a scalar keeps its type and its quotes, whatever the
+/// value is.
+fn set_in_text(field: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result<()> {
+    let text = part_replaced(field, value, options)?;
+    let Some(scalar) = field.as_scalar() else {
+        *field = value.clone();
+        return Ok(());
+    };
+    let text = text.unwrap_or_default();
+    if scalar.kind() == ScalarType::Null && scalar.style() == UNTYPED {
+        let kind = resolve(&text, Flavour::V3);
+        *field = Node::from(Scalar::new(text, kind, ScalarStyle::Plain));
+        field.mark_untyped();
     } else {
-        Some(json.to_string())
+        *field.content_mut() = Content::Scalar(Scalar::new(text, scalar.kind(), scalar.style()));
     }
+    Ok(())
 }
 
-fn sorted(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value;
-    match value {
-        Value::Object(fields) => {
-            let fields: std::collections::BTreeMap<_, _> =
-                fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            Value::Object(fields.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        leaf => leaf,
+/// The document in the form that its text had: JSON, with or without indentation, or YAML with its
+/// styles.
+fn print_like(document: &Node, text: &str) -> Result<String> {
+    let yaml = gitops_yaml::to_yaml_styled(document);
+    if !text.trim_start().starts_with(['{', '[']) {
+        return Ok(yaml.trim().to_owned());
     }
+    // What the printer wrote decides what a value is.
+    let document = gitops_yaml::read(&yaml)?;
+    Ok(if text.contains('\n') && text.contains("  ") {
+        gitops_yaml::to_json_pretty(&document)?
+    } else {
+        gitops_yaml::to_json_text(&document)?
+    })
 }
