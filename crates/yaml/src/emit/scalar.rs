@@ -155,7 +155,9 @@ impl<'o> Output<'o> {
     /// A single space after the last column becomes a line break.
     fn folded(&mut self, text: &str, indent: Option<usize>, quoted: bool) {
         let fits = self.column.saturating_add(text.len()) <= self.width;
-        if (fits || indent.is_none()) && !text.contains(['\'', '\u{2028}', '\u{2029}']) {
+        if (fits || indent.is_none())
+            && !text.contains(['\'', '\n', '\u{2028}', '\u{2029}'])
+        {
             return self.push(text);
         }
         let indent = indent.unwrap_or(usize::MAX);
@@ -174,6 +176,9 @@ impl<'o> Output<'o> {
                 continue;
             }
             if is_break(c) {
+                if !after_break && c == '\n' {
+                    self.text.push(c);
+                }
                 self.text.push(c);
                 self.column = 0;
                 after_break = true;

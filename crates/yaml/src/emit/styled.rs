@@ -66,8 +66,7 @@ impl Printer<'_> {
                 self.out.push_ascii("? ");
                 self.element(&entry.key, indent);
                 self.out.line(indent);
-                self.out.push_ascii(":");
-                self.out.push_ascii(" ");
+                self.out.push_ascii(if is_nothing(&entry.value) { ":" } else { ": " });
                 self.element(&entry.value, indent);
                 continue;
             }
@@ -259,6 +258,7 @@ mod tests {
             ("? a\n: b\n", "a: b\n"),
             ("- a: 1\n  b:\n  - c\n-\n- d\n", "- a: 1\n  b:\n  - c\n-\n- d\n"),
             ("text", "text\n"),
+            ("a: 'b\n\n\n  c'\n", "a: 'b\n\n\n  c'\n"),
             ("a: !x 5\n", "a: !x 5\n"),
         ] {
             let node = crate::read(text).unwrap();
