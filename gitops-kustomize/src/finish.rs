@@ -218,6 +218,10 @@ fn has_folds(node: &Node) -> bool {
 /// scalars (`>`) as they are read: a line break more before lines that are indented further and at the
 /// end of what keeps its breaks (`+`), one less where the text begins with a space.
 pub(crate) fn widen_folds(node: &mut Node) {
+    if node.is_flow() {
+        // Within braces the printer uses quotes.
+        return;
+    }
     match node.content_mut() {
         Content::Mapping(mapping) => mapping.values_mut().for_each(widen_folds),
         Content::Sequence(_) => node.as_sequence_mut().into_iter().flatten().for_each(widen_folds),

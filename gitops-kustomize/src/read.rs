@@ -4,7 +4,9 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use gitops_yaml::{Duplicates, Flavour, Mapping, Node, ReadOptions, Schema};
+use gitops_yaml::{
+    Duplicates, Entry, Flavour, Mapping, Node, ReadOptions, Scalar, ScalarType, Schema,
+};
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -13,7 +15,23 @@ use crate::{
 
 /// The objects of a file, lists replaced by their items. `file` is what places are told of.
 pub(crate) fn read_resources(content: &[u8], file: &str, schema: &Schema) -> Result<Vec<Resource>> {
-    let documents = read_documents(content)?;
+    resources_of(read_documents(content, Duplicates::Refuse)?, file, schema)
+}
+
+/// The strategic merge patches of a file.
+///
+/// Quirk: of keys that stand twice the original sees the first one, and what has no name is no field.
+pub(crate) fn read_patches(content: &[u8], file: &str, schema: &Schema) -> Result<Vec<Resource>> {
+    let mut documents = read_documents(content, Duplicates::First)?;
+    for document in documents.iter_mut().filter_map(Node::as_mapping_mut) {
+        if document.entries().iter().any(|entry| entry.key.is_null()) {
+            document.retain(|entry| !entry.key.is_null());
+        }
+    }
+    resources_of(documents, file, schema)
+}
+
+fn resources_of(documents: Vec<Node>, file: &str, schema: &Schema) -> Result<Vec<Resource>> {
     let name: Arc<str> = file.into();
     let mut resources = Vec::with_capacity(documents.len());
     let mut queue: VecDeque<Node> = VecDeque::from(documents);
@@ -49,8 +67,13 @@ pub(crate) fn read_document(content: &[u8]) -> Result<Node, gitops_yaml::Error> 
     options.read_first(content)
 }
 
+/// As [`read_document`], of a file in which no key may stand twice.
+pub(crate) fn read_strict_document(content: &[u8]) -> Result<Node, gitops_yaml::Error> {
+    ReadOptions::flavour(Flavour::V2).read_first(content)
+}
+
 /// The documents of a stream, in the words of kustomize where it is no YAML.
-fn read_documents(content: &[u8]) -> Result<Vec<Node>> {
+fn read_documents(content: &[u8], duplicates: Duplicates) -> Result<Vec<Node>> {
     // The original cuts the stream at its separators, and what stands before the first one must be a
     // document.
     if begins_with_directive(content) {
@@ -59,11 +82,33 @@ fn read_documents(content: &[u8]) -> Result<Vec<Node>> {
             .at_line(1, 1)
             .with_hint("leave out directives such as `%YAML`"));
     }
-    let mut documents = gitops_yaml::read_all(content).map_err(|error| {
+    let options = ReadOptions { duplicates, ..ReadOptions::default() };
+    let mut documents = options.read_all(content).map_err(|error| {
         Error::from(error).reword(|text| format!("MalformedYAMLError: {text}"))
     })?;
     gitops_yaml::heed_schema_comments(content, &mut documents);
+    documents.iter_mut().for_each(name_fields);
     Ok(documents)
+}
+
+/// Quirk: numbers and truth values that name fields of the object itself are texts to the original;
+/// further down they are an error.
+fn name_fields(document: &mut Node) {
+    let is_value = |entry: &Entry| {
+        let kind = entry.key.as_scalar().map(Scalar::kind);
+        kind.is_some_and(|kind| {
+            !matches!(kind, ScalarType::Str | ScalarType::Null | ScalarType::Merge)
+        })
+    };
+    let Some(fields) = document.as_mapping_mut() else { return };
+    if !fields.entries().iter().any(is_value) {
+        return;
+    }
+    let named = std::mem::take(fields).into_iter().map(|entry| {
+        let text = entry.key.text().filter(|_| is_value(&entry)).map(Node::string);
+        (text.unwrap_or(entry.key), entry.value)
+    });
+    named.for_each(|(key, value)| fields.push(key, value));
 }
 
 fn begins_with_directive(content: &[u8]) -> bool {

@@ -10,7 +10,7 @@ use crate::{
     build::Build,
     config::{TransformerConfig, read_crds},
     error::{Entry, Error, ErrorKind, Result},
-    read::read_document,
+    read::read_strict_document,
 };
 
 impl Target<'_> {
@@ -107,7 +107,7 @@ impl Target<'_> {
 
     fn read_configuration(&self, file: &str) -> Result<TransformerConfig> {
         let content = self.loader.read(file).map_err(|error| self.loader.suggest(error, file))?;
-        read_document(&content)
+        read_strict_document(&content)
             .map_err(Error::from)
             .and_then(|document| TransformerConfig::read(&document))
             .map_err(|error| error.in_file(self.loader.name_of(file)))

@@ -67,6 +67,11 @@ impl FieldSpec {
         Self { gvk, path: path.into(), create, segments }
     }
 
+    /// Whether the way to this field leads through another one, or is the same.
+    pub(crate) fn leads_through(&self, other: &Self) -> bool {
+        self.segments.starts_with(&other.segments)
+    }
+
     /// Calls `visit` on each field of the object that the path leads to, if the object is of the
     /// specification's kind. Lists on the way are entered without a part of their own.
     pub(crate) fn apply(
@@ -78,7 +83,10 @@ impl FieldSpec {
         if !resource.id().gvk.is_selected_by(&self.gvk) {
             return Ok(());
         }
-        let creates = if self.create { creates } else { Creates::Nothing };
+        // Quirk: the original keeps its books in annotations, so that these are there.
+        let there = || self.path.as_str() == "metadata/annotations" && resource.has_books();
+        let create = self.create || creates == Creates::Mapping && there();
+        let creates = if create { creates } else { Creates::Nothing };
         walk(resource.node_mut(), &self.segments, creates, visit)
             .map_err(|error| self.failed(resource, error))
     }

@@ -101,11 +101,11 @@ impl Resource {
     pub(crate) fn new(node: Node, schema: &Schema) -> Self {
         let id = id_of(&node, schema);
         Self {
+            former: claimed_names(&node),
+            prefixes: claimed(&node, "prefixes").map(Text::from).collect(),
+            suffixes: claimed(&node, "suffixes").map(Text::from).collect(),
             node,
             id,
-            former: ThinVec::new(),
-            prefixes: ThinVec::new(),
-            suffixes: ThinVec::new(),
             needs_hash: false,
             behavior: Behavior::Unspecified,
             is_generated: false,
@@ -326,6 +326,24 @@ impl Resource {
         self.variables.clone_from(&other.variables);
         self.behavior = other.behavior;
     }
+}
+
+/// The elements of one of the original's books, for objects that come with them.
+fn claimed<'n>(node: &'n Node, book: &str) -> impl Iterator<Item = &'n str> {
+    let annotations = node.at(["metadata", "annotations"]).and_then(Node::as_mapping);
+    let book = annotations.and_then(|annotations| {
+        let name = |key: &str| key.strip_prefix("internal.config.kubernetes.io/") == Some(book);
+        annotations.iter().find(|(key, _)| name(key)).and_then(|(_, value)| value.text())
+    });
+    book.into_iter().flat_map(|text| text.split(','))
+}
+
+fn claimed_names(node: &Node) -> ThinVec<Former> {
+    let kinds = claimed(node, "previousKinds").map(Text::from);
+    let names = claimed(node, "previousNames").map(Text::from);
+    let namespaces = claimed(node, "previousNamespaces").map(Text::from);
+    let all = kinds.zip(names).zip(namespaces);
+    all.map(|((kind, name), namespace)| Former { kind, name, namespace }).collect()
 }
 
 /// Appends to a list that hardly ever gets more than one or two elements.

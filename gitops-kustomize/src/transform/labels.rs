@@ -19,6 +19,9 @@ use crate::{
 pub(crate) struct AddPairs {
     pairs: Vec<Pair>,
     specs: Vec<FieldSpec>,
+    /// Whether the pairs go one by one through all fields, as in the original: it shows where a field
+    /// that is not to be made is made all the same, by what comes after it.
+    one_by_one: bool,
 }
 
 /// A pair as it is added; what is added shares the texts.
@@ -34,7 +37,12 @@ impl AddPairs {
             key: made_key(key),
             value: made_string(value),
         };
-        Self { pairs: pairs.iter().map(pair).collect(), specs }
+        let made_later = |(at, spec): (usize, &FieldSpec)| {
+            !spec.create
+                && specs[at + 1..].iter().any(|later| later.create && later.leads_through(spec))
+        };
+        let one_by_one = pairs.len() > 1 && specs.iter().enumerate().any(made_later);
+        Self { pairs: pairs.iter().map(pair).collect(), specs, one_by_one }
     }
 }
 
@@ -56,8 +64,11 @@ impl AddPairs {
         let first = resource.new_bonds(self.pairs.len());
         let mut added: Vec<(u32, u32, &Node)> =
             (first..).zip(&self.pairs).map(|(bond, pair)| (bond, 0, &pair.value)).collect();
-        for spec in &self.specs {
-            spec.apply(resource, Creates::Mapping, &mut |node| self.add_to(node, &mut added))?;
+        let step = if self.one_by_one { 1 } else { self.pairs.len() };
+        for (pairs, added) in self.pairs.chunks(step).zip(added.chunks_mut(step)) {
+            for spec in &self.specs {
+                spec.apply(resource, Creates::Mapping, &mut |node| add_to(node, pairs, added))?;
+            }
         }
         for (bond, count, value) in added {
             if count > 1
@@ -69,33 +80,33 @@ impl AddPairs {
         resource.sync_bonds();
         Ok(())
     }
+}
 
-    /// Adds the pairs to a mapping; `added` counts how often each was new.
-    fn add_to(&self, node: &mut Node, added: &mut [(u32, u32, &Node)]) -> Result<()> {
-        if node.is_null() {
-            return Ok(());
-        }
-        let Some(mapping) = node.as_mapping_mut() else {
-            return Err(Error::new(ErrorKind::Field, "wrong node kind: expected MappingNode"));
-        };
-        let is_new = |pair: &&Pair| pair.key.text().is_some_and(|key| !mapping.contains_key(key));
-        let new = self.pairs.iter().filter(is_new).count();
-        mapping.reserve(new);
-        for (Pair { key, value }, (bond, count, _)) in self.pairs.iter().zip(added) {
-            let (Some(name), Some(text)) = (key.text(), value.as_scalar()) else { continue };
-            match mapping.get_mut(name).filter(|node| !node.is_null()) {
-                Some(node) => set_string(node, text.to_text()),
-                None => {
-                    let mut node = value.clone();
-                    node.bind(*bond);
-                    *count += 1;
-                    mapping.remove(name);
-                    mapping.push(key.clone(), node);
-                }
+/// Adds the pairs to a mapping; `added` counts how often each was new.
+fn add_to(node: &mut Node, pairs: &[Pair], added: &mut [(u32, u32, &Node)]) -> Result<()> {
+    if node.is_null() {
+        return Ok(());
+    }
+    let Some(mapping) = node.as_mapping_mut() else {
+        return Err(Error::new(ErrorKind::Field, "wrong node kind: expected MappingNode"));
+    };
+    let is_new = |pair: &&Pair| pair.key.text().is_some_and(|key| !mapping.contains_key(key));
+    let new = pairs.iter().filter(is_new).count();
+    mapping.reserve(new);
+    for (Pair { key, value }, (bond, count, _)) in pairs.iter().zip(added) {
+        let (Some(name), Some(text)) = (key.text(), value.as_scalar()) else { continue };
+        match mapping.get_mut(name).filter(|node| !node.is_null()) {
+            Some(node) => set_string(node, text.to_text()),
+            None => {
+                let mut node = value.clone();
+                node.bind(*bond);
+                *count += 1;
+                mapping.remove(name);
+                mapping.push(key.clone(), node);
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// The fields that an entry of `labels` is written to.

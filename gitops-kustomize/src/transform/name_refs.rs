@@ -27,8 +27,8 @@ pub(crate) fn fix(
     build: &Build<'_>,
 ) -> Result<()> {
     let index = Index::new(set);
-    if index.by_name.is_empty() {
-        // Nothing was renamed; what is wrong with role bindings is told all the same.
+    if index.by_name.is_empty() && config.is_default() {
+        // Nothing was renamed, and the fields are those that objects have; what is wrong with role bindings is told all the same.
         return set.iter().filter(|resource| resource.id().gvk.kind == "RoleBinding").try_for_each(
             |resource| Links::of(resource).map(drop).map_err(|error| resource.locate(error)),
         );

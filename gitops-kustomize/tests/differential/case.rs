@@ -16,13 +16,21 @@ pub(crate) struct Case {
     pub(crate) top: String,
     pub(crate) kustomizations: BTreeMap<String, Vec<Field>>,
     pub(crate) files: BTreeMap<String, Vec<String>>,
+    /// Files that are no text.
+    pub(crate) binary: BTreeMap<String, Vec<u8>>,
     /// Flags of `kustomize build`.
     pub(crate) unrestricted: bool,
 }
 
 impl Case {
     /// The content of all files.
-    pub(crate) fn render(&self) -> BTreeMap<String, String> {
+    pub(crate) fn render(&self) -> BTreeMap<String, Vec<u8>> {
+        let texts = self.texts().into_iter().map(|(path, text)| (path, text.into_bytes()));
+        self.binary.clone().into_iter().chain(texts).collect()
+    }
+
+    /// The content of all files that are texts.
+    pub(crate) fn texts(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         for (path, fields) in &self.kustomizations {
             let mut text = String::new();
@@ -40,7 +48,7 @@ impl Case {
 
     /// Whether some file has this text in it.
     pub(crate) fn holds(&self, text: &str) -> bool {
-        self.render().values().any(|content| content.contains(text))
+        self.texts().values().any(|content| content.contains(text))
     }
 
     /// Every case that has one part less.

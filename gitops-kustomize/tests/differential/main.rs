@@ -3,13 +3,15 @@
 //!
 //! The original is looked for in `$GITOPS_PEERS` and in `<workspace>/target/peers`, where
 //! `cargo run -p xtask -- peers` puts it. `$GITOPS_SEEDS` chooses the seeds: a number of them, or a range
-//! as `100..200`. A case that differs is made as small as it gets and printed.
+//! as `100..200`, `$GITOPS_KIND` one of the kinds of cases. A case that differs is made as small as it gets and printed.
 
 #![allow(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect, reason = "tests")]
 
 mod case;
 mod features;
 mod fields;
+mod mutants;
+
 mod objects;
 mod overlays;
 mod patches;
@@ -160,7 +162,7 @@ fn shrink(case: Case, peer: &Path) -> Case {
 
 fn report(seed: u64, case: &Case, peer: &Path) -> String {
     let mut text = format!("==== seed {seed}, build: {}\n", case.top);
-    for (path, content) in case.render() {
+    for (path, content) in case.texts() {
         if !content.is_empty() {
             text.push_str(&format!("-- {path} --\n{content}"));
         }
@@ -184,6 +186,7 @@ fn random_overlays_build_as_with_the_original() {
     };
     let seeds = seeds();
     let verbose = environment("GITOPS_VERBOSE").is_some();
+    let kind: Option<u64> = environment("GITOPS_KIND").map(|kind| kind.parse().unwrap());
     let next = AtomicU64::new(seeds.start);
     let found = Mutex::new(Vec::new());
     let built = AtomicU64::new(0);
@@ -194,6 +197,9 @@ fn random_overlays_build_as_with_the_original() {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= seeds.end || found.lock().unwrap().len() >= 12 {
                         break;
+                    }
+                    if kind.is_some_and(|kind| seed % overlays::KINDS != kind) {
+                        continue;
                     }
                     let case = overlays::case(seed);
                     let (ours, theirs) = (ours(&case), theirs(&case, &peer));

@@ -2,19 +2,23 @@
 
 use crate::{
     case::{Case, Field},
-    fields,
+    fields, mutants,
     objects::{Object, object},
     rng::Rng,
     wide,
 };
 
+/// How many kinds of cases there are.
+pub(crate) const KINDS: u64 = 4;
+
 /// The case of a seed.
 pub(crate) fn case(seed: u64) -> Case {
     let mut r = Rng::new(seed);
-    match seed % 3 {
+    match seed % KINDS {
         0 => overlay(r),
         1 => wide::focused(&mut r),
-        _ => wide::styled(&mut r),
+        2 => wide::styled(&mut r),
+        _ => mutants::mutant(&mut r).unwrap_or_else(|| overlay(r)),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     file::{Patch, Selector},
     load::Loader,
-    read::read_resources,
+    read::read_patches,
     resource::{Resource, ResourceId, rewrite_pairs},
     set::ResourceSet,
 };
@@ -118,7 +118,7 @@ impl PatchStep {
             ),
             _ => return fail("patch and path can't be set at the same time"),
         };
-        let strategic = read_resources(&text, &file, schema);
+        let strategic = read_patches(&text, &file, schema);
         let json = read_json_patch(&text);
         let content = match (strategic, json) {
             (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
@@ -189,7 +189,11 @@ impl PatchStep {
                 })?;
                 merge_into(set, index, patch.node(), self.allowed, build)
                     .map_err(|error| self.place(locate(error, patch)))?;
-                self.trace(set, index, build);
+                if set.get(index).node().is_empty() {
+                    drop_empty(set);
+                } else {
+                    self.trace(set, index, build);
+                }
             }
             return Ok(());
         };

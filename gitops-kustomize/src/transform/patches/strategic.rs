@@ -7,7 +7,7 @@ use crate::{
     build::Build,
     error::{Error, ErrorKind, Result},
     load::Loader,
-    read::read_resources,
+    read::read_patches,
     resource::{Resource, rewrite_pairs, set_field},
     set::ResourceSet,
 };
@@ -44,14 +44,14 @@ impl StrategicMerge {
     ) -> Result<Self> {
         let mut step = Self { patches: Vec::new(), entries: Vec::new() };
         for (index, entry) in entries.iter().enumerate() {
-            if let Ok(read) = read_resources(entry.as_bytes(), "", schema) {
+            if let Ok(read) = read_patches(entry.as_bytes(), "", schema) {
                 step.patches.extend(read);
             } else {
                 let content = loader
                     .read(entry)
                     .map_err(|error| loader.suggest(error, entry).at_index(index))?;
                 let name = loader.name_of(entry);
-                step.patches.extend(read_resources(&content, &name, schema).map_err(|error| {
+                step.patches.extend(read_patches(&content, &name, schema).map_err(|error| {
                     let malformed = error.to_string().starts_with("MalformedYAMLError");
                     let error = error.in_file(name.as_str());
                     if malformed {
@@ -87,12 +87,15 @@ impl Transform for StrategicMerge {
                     Ok(index)
                 })
                 .map_err(|error| locate(error, patch).at_index(*entry))?;
+            if set.get(index).node().is_empty() {
+                drop_empty(set);
+                continue;
+            }
             if let Some(step) = &build.step {
                 let file = patch.read_at.as_ref().map_or("", |read_at| &read_at.file);
                 set.content_mut(index).trace(|| step.cause_of_patch(file, 0, Some(*entry)));
             }
         }
-        drop_empty(set);
         Ok(())
     }
 }
