@@ -2,6 +2,7 @@
 
 mod args;
 mod artifact;
+mod charts;
 mod command;
 mod deferred;
 mod fetch;
@@ -17,7 +18,11 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match args::Cli::try_parse() {
+    let words = match command::helm::arranged(std::env::args_os().collect()) {
+        Ok(words) => words,
+        Err(code) => return code,
+    };
+    let cli = match args::Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             let refused = artifact::refused(&error).or_else(|| command::kustomize::refused(&error));

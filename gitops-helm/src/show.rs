@@ -82,20 +82,28 @@ fn line(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'\n');
 }
 
-/// A table as Helm prints it: columns as wide as their widest cell, divided by tabs, cut at 80.
-#[derive(Debug, Default)]
+/// A table as Helm prints it: columns as wide as their widest cell, divided by tabs, cut at a width
+/// unless that is 0.
+///
+/// Follows gosuri/uitable v0.0.4.
+#[derive(Debug)]
 pub(crate) struct Table {
+    width: usize,
     rows: Vec<Vec<String>>,
 }
 
-const COLUMN: usize = 80;
-
 impl Table {
+    pub(crate) fn new(width: u64) -> Self {
+        let width = usize::try_from(width).unwrap_or(usize::MAX);
+        Self { width: if width == 0 { usize::MAX } else { width }, rows: Vec::new() }
+    }
+
     pub(crate) fn row(&mut self, cells: &[&str]) {
-        let cut = |cell: &&str| match cell.char_indices().nth(COLUMN) {
+        let cut = |cell: &&str| match cell.char_indices().nth(self.width) {
             None => (*cell).to_owned(),
             Some(_) => {
-                let kept: String = cell.chars().take(COLUMN - 3).collect();
+                // One letter stays in the narrowest column, which gets wider by that.
+                let kept: String = cell.chars().take(self.width.saturating_sub(3).max(1)).collect();
                 format!("{kept}...")
             }
         };
@@ -108,7 +116,7 @@ impl fmt::Display for Table {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            cells.map(|cell| cell.chars().count().min(self.width)).max().unwrap_or(0)
         };
         let widths: Vec<_> = (0..columns).map(width).collect();
         for (index, row) in self.rows.iter().enumerate() {

@@ -60,7 +60,7 @@ fn build(means: &Means) -> Result<Client, SourceError> {
         .connect_timeout(Duration::from_secs(30))
         // What is fetched is compressed already, and its digest is that of the bytes as they are.
         .no_gzip();
-    if means.unverified {
+    if means.unverified || means.tls.unverified {
         builder = builder.tls_danger_accept_invalid_certs(true);
     }
     if let Some(pem) = &means.tls.authorities {

@@ -243,13 +243,20 @@ async fn certificates_of_both_sides() {
         async move { registries.open(&name, &options).await.map(drop) }
     };
     let authorities = Some(authority.into_bytes());
-    let good = Tls { authorities: authorities.clone(), identity: Some(identity.clone()) };
+    let good = Tls {
+        authorities: authorities.clone(),
+        identity: Some(identity.clone()),
+        ..Tls::default()
+    };
     open(good, false).await.unwrap();
-    let error = open(Tls { authorities, identity: None }, false).await.unwrap_err();
+    let error =
+        open(Tls { authorities, identity: None, ..Tls::default() }, false).await.unwrap_err();
     assert!(one_line(&error).contains("certificate"), "{}", one_line(&error));
-    let error = open(Tls { authorities: None, identity: Some(identity) }, false).await.unwrap_err();
+    let error = open(Tls { authorities: None, identity: Some(identity), ..Tls::default() }, false)
+        .await
+        .unwrap_err();
     assert!(one_line(&error).contains("signed by unknown authority"), "{}", one_line(&error));
-    let broken = Tls { authorities: Some(b"x".to_vec()), identity: None };
+    let broken = Tls { authorities: Some(b"x".to_vec()), identity: None, ..Tls::default() };
     // Without a certificate in it, a file of authorities adds none.
     assert!(open(broken, false).await.is_err());
 }

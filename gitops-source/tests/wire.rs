@@ -156,7 +156,11 @@ async fn private_authorities_and_client_certificates() {
     let strict = tls_before(world.address(), strict);
 
     let (client, client_key) = authority.issue("client");
-    let trusting = Tls { authorities: Some(authority.pem.clone().into_bytes()), identity: None };
+    let trusting = Tls {
+        authorities: Some(authority.pem.clone().into_bytes()),
+        identity: None,
+        ..Tls::default()
+    };
     let identity = (client.pem().into_bytes(), Secret::from(client_key.serialize_pem()));
     let known = Tls { identity: Some(identity), ..trusting.clone() };
     let transports = GitTransports::default();
@@ -178,7 +182,11 @@ async fn private_authorities_and_client_certificates() {
         }
     }
     assert!(!format!("{known:?}").contains("PRIVATE KEY"));
-    let bad = Tls { authorities: None, identity: Some((b"x".to_vec(), Secret::from("y"))) };
+    let bad = Tls {
+        authorities: None,
+        identity: Some((b"x".to_vec(), Secret::from("y"))),
+        ..Tls::default()
+    };
     assert!(GitTransport::new(&"https://localhost/".parse().unwrap(), &bad, None).is_err());
 }
 

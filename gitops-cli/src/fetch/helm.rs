@@ -1,24 +1,16 @@
 //! `gitops fetch helm`
 
-use std::{fs, io::Write as _, sync::Arc, time::Duration};
+use std::{fs, io::Write as _};
 
 use anyhow::{Context as _, bail};
 use gitops_core::{Digest, Limits, Scope, Stage, unpack};
-use gitops_source::{
-    BasicCredentials, ChartRepository, GitCredentials, HelmRepositories, HelmRepository,
-    IndexedCharts, OciCharts, OciRepositoryName, Registries, Tls,
-};
-use url::Url;
+use gitops_source::{ChartRepository, OciRepositoryName};
 
 use super::{args::Helm, output};
 use crate::{
     artifact::{say, write},
-    repository::take_credentials,
+    charts::{self, Access},
 };
-
-/// As large as source-controller allows.
-const INDEX_MAX: u64 = 50 << 20;
-const CHART_MAX: u64 = 10 << 20;
 
 pub(super) async fn run(args: Helm, scope: &Scope) -> anyhow::Result<()> {
     output::check(&args.common)?;
@@ -29,7 +21,7 @@ pub(super) async fn run(args: Helm, scope: &Scope) -> anyhow::Result<()> {
     scope.enter(Stage::Fetch, format_args!("{}", args.chart));
     let repository = repository(&args).await?;
     let work = async {
-        let range = args.version.as_deref().unwrap_or("*");
+        let range = charts::range(args.version.as_deref().unwrap_or_default(), false);
         let version = repository.find(&args.chart, range, scope).await?;
         let package = repository.download(&version, scope).await?;
         anyhow::Ok((version, package))
@@ -53,24 +45,11 @@ pub(super) async fn run(args: Helm, scope: &Scope) -> anyhow::Result<()> {
 }
 
 async fn repository(args: &Helm) -> anyhow::Result<Box<dyn ChartRepository>> {
-    // The text may hold a password, so it is not repeated.
-    let mut url = Url::parse(&args.url).context("the URL is malformed")?;
-    if url.scheme() == "oci" {
+    let mut access = Access { timeout: Some(args.access.timeout), ..Access::default() };
+    if args.url.starts_with("oci://") {
         let name = format!("{}/{}", args.url.trim_end_matches('/'), args.chart);
         let name = OciRepositoryName::parse(&name)?;
-        let options = args.access.options(&name, args.insecure_registry).await?;
-        let charts = OciCharts::new(&args.url, Registries::new(), options);
-        return Ok(Box::new(charts.with_timeout(args.access.timeout).with_limit(CHART_MAX)));
+        access.registry = args.access.options(&name, args.insecure_registry).await?;
     }
-    let credentials = match take_credentials(&mut url)? {
-        GitCredentials::Basic { username, password } => {
-            Some(BasicCredentials { username, password })
-        }
-        _ => None,
-    };
-    let repository = HelmRepository::new(url, Tls::default())
-        .with_credentials(credentials)
-        .with_timeout(args.access.timeout.min(Duration::from_mins(10)));
-    let repositories = Arc::new(HelmRepositories::new(INDEX_MAX, CHART_MAX));
-    Ok(Box::new(IndexedCharts::new(repositories, repository)))
+    access.open(&args.url, &args.chart)
 }

@@ -222,6 +222,7 @@ fn authentication(url: &Url, data: Option<&Data>) -> Result<Option<(GitCredentia
         identity: value("tls.crt")
             .zip(value("tls.key"))
             .map(|(chain, key)| (chain.clone(), Secret::new(key.clone()))),
+        ..Tls::default()
     };
     let credentials = match token {
         Some(_) if !username.is_empty() => {

@@ -47,7 +47,7 @@ pub(super) fn tls(data: &Data, place: &str) -> Result<Option<Tls>, String> {
         }
     };
     let any = authorities.is_some() || identity.is_some();
-    Ok(any.then_some(Tls { authorities, identity }))
+    Ok(any.then_some(Tls { authorities, identity, ..Tls::default() }))
 }
 
 /// [`tls`] of a Secret that is there for nothing else.

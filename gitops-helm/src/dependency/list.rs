@@ -12,12 +12,14 @@ use crate::{
 };
 
 /// The dependencies of a chart, and what of them lies in `charts/`. `shown` is the path of the
-/// chart as it was given, `path` its place in the tree.
+/// chart as it was given, `path` its place in the tree. No
+/// column is wider than `width`, if that is not 0.
 pub fn list_dependencies(
     tree: &dyn Tree,
     path: &Path,
     shown: &str,
     chart: &Chart,
+    width: u64,
     options: &LoadOptions,
 ) -> String {
     let folder = format!("{}/charts", shown.trim_end_matches('/'));
@@ -34,7 +36,7 @@ pub fn list_dependencies(
             Some((entry.name, is_dir))
         })
         .collect();
-    let mut table = Table::default();
+    let mut table = Table::new(width);
     table.row(&["NAME", "VERSION", "REPOSITORY", "STATUS"]);
     for dependency in &chart.metadata.dependencies {
         let status = status(tree, &charts, &names, dependency, chart, options);

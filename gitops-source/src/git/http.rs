@@ -45,6 +45,8 @@ pub struct Tls {
     pub authorities: Option<Vec<u8>>,
     /// The client's certificate chain and key, in PEM.
     pub identity: Option<(Vec<u8>, Secret)>,
+    /// Whether any certificate of the other side will do.
+    pub unverified: bool,
 }
 
 /// The way to a Git server. Cheap to clone; clones share their connections.

@@ -21,6 +21,9 @@ use crate::{
 const CHART_LAYERS: [&str; 2] =
     ["application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip"];
 
+/// The media type of a layer that says who signed it.
+const PROVENANCE_LAYER: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
+
 /// The charts of a repository with an index.
 #[derive(Clone)]
 pub struct IndexedCharts {
@@ -103,6 +106,17 @@ impl ChartRepository for IndexedCharts {
 
     async fn download(&self, version: &ChartVersion, scope: &Scope) -> Result<Bytes, SourceError> {
         self.repositories.download(&self.repository, version, scope).await
+    }
+
+    async fn provenance(
+        &self,
+        version: &ChartVersion,
+        scope: &Scope,
+    ) -> Result<Bytes, SourceError> {
+        let beside = version.urls.iter().take(1).map(|url| format!("{url}.prov")).collect();
+        // The digest is that of the package.
+        let version = ChartVersion { urls: beside, digest: String::new(), ..version.clone() };
+        self.repositories.download(&self.repository, &version, scope).await
     }
 }
 
@@ -221,7 +235,7 @@ impl OciCharts {
         Ok((name, version.version.replace('+', "_")))
     }
 
-    async fn pull(&self, version: &ChartVersion, scope: &Scope) -> Result<Bytes, SourceError> {
+    async fn pull(&self, version: &ChartVersion, kinds: &[&str]) -> Result<Bytes, SourceError> {
         let (name, tag) = self.place(version)?;
         let verified = self.verified.lock().clone();
         let registry = self.registries.open(&name, &self.options).await?;
@@ -230,15 +244,14 @@ impl OciCharts {
         let layer = manifest
             .layers
             .iter()
-            .find(|layer| CHART_LAYERS.contains(&layer.media_type.as_str()))
+            .find(|layer| kinds.contains(&layer.media_type.as_str()))
             .ok_or_else(|| {
-                let wanted = CHART_LAYERS[0];
+                let wanted = kinds[0];
                 SourceError::content(format!(
                     "manifest does not contain a layer with mediatype {wanted}"
                 ))
             })?;
         let digest = layer.parsed_digest()?;
-        let _ = scope;
         registry.small_blob(&digest, self.limit).await.map(Bytes::from)
     }
 }
@@ -301,7 +314,15 @@ impl ChartRepository for OciCharts {
 
     async fn download(&self, version: &ChartVersion, scope: &Scope) -> Result<Bytes, SourceError> {
         let doing = format!("failed to get '{}/{}:{}'", self.url, version.name, version.version);
-        let pulled = self.bounded(scope, self.pull(version, scope)).await;
+        let pulled = self.bounded(scope, self.pull(version, &CHART_LAYERS)).await;
         pulled.map_err(|error| error.during(doing))
+    }
+
+    async fn provenance(
+        &self,
+        version: &ChartVersion,
+        scope: &Scope,
+    ) -> Result<Bytes, SourceError> {
+        self.bounded(scope, self.pull(version, &[PROVENANCE_LAYER])).await
     }
 }

@@ -11,10 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use gitops_helm::Compat;
 
-use super::{
-    locate::{AccessArgs, ChartArgs},
-    settings::Settings,
-};
+use super::place::{AccessArgs, ChartArgs, Settings, VerifyArgs};
 use crate::command::report::{ErrorFormat, ExplainFormat};
 use crate::deferred::Deferred;
 
@@ -27,6 +24,12 @@ pub(crate) struct Helm {
     /// How a failure is told on stderr
     #[arg(long, global = true, value_name = "FORMAT", default_value = "auto")]
     pub(super) error_format: ErrorFormat,
+    /// The namespace of releases
+    #[arg(short, long, global = true, default_value = "default", env = "HELM_NAMESPACE")]
+    pub(super) namespace: String,
+    /// Print what was rendered although it is no YAML
+    #[arg(long, global = true)]
+    pub(super) debug: bool,
     #[command(flatten)]
     pub(super) settings: Settings,
     #[command(subcommand)]
@@ -84,7 +87,7 @@ const TEMPLATE_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 pub(super) struct ValuesArgs {
     /// A file of values, its http or https URL, or - for standard input; can be given several times
-    #[arg(short = 'f', long = "values", value_name = "FILE", value_delimiter = ',')]
+    #[arg(short = 'f', long = "values", value_name = "FILE")]
     pub(super) files: Vec<String>,
 
     /// Set values from JSON: key=JSON,key=JSON, or one object
@@ -123,16 +126,12 @@ pub(super) struct Template {
     #[command(flatten)]
     pub(super) values: ValuesArgs,
 
-    /// The namespace of the release
-    #[arg(short, long, default_value = "default")]
-    pub(super) namespace: String,
-
     /// The version of Kubernetes that templates see
     #[arg(long, value_name = "VERSION")]
     pub(super) kube_version: Option<String>,
 
     /// More API versions that templates see: apps/v1, apps/v1/Deployment
-    #[arg(short, long, value_name = "VERSION", value_delimiter = ',')]
+    #[arg(short, long, value_name = "VERSION")]
     pub(super) api_versions: Vec<String>,
 
     /// Only what these templates give: paths below the chart, also with * and ?
@@ -172,16 +171,12 @@ pub(super) struct Template {
     pub(super) release_name: bool,
 
     /// A Go template for the name of the release
-    #[arg(long, value_name = "TEMPLATE", conflicts_with = "generate_name")]
+    #[arg(long, value_name = "TEMPLATE")]
     pub(super) name_template: Option<String>,
 
     /// Make up the name of the release
     #[arg(short, long)]
     pub(super) generate_name: bool,
-
-    /// Print what was rendered although it is no YAML
-    #[arg(long)]
-    pub(super) debug: bool,
 
     /// Instead of the manifests, print where lines come from: the action of a template, what called
     /// it, the values that it read, and who set those. Kind/name.field or Kind/namespace/name.field of
@@ -205,9 +200,17 @@ pub(super) struct Template {
     #[arg(long)]
     pub(super) enable_dns: bool,
 
+    /// Fetch the dependencies to charts/ if some are missing there
+    #[arg(long)]
+    pub(super) dependency_update: bool,
+
     /// Without a cluster, which is the default and the only way here
-    #[arg(long, value_name = "client", num_args = 0..=1, default_missing_value = "client", hide = true)]
+    #[arg(long, value_name = "client", hide = true)]
     pub(super) dry_run: Option<String>,
+
+    /// As --dry-run=server, which there is not
+    #[arg(long, hide = true)]
+    pub(super) validate: bool,
 }
 
 /// Arguments of `gitops helm lint`.
@@ -232,9 +235,6 @@ pub(super) struct Lint {
     /// The version of Kubernetes that templates see and that tells what is deprecated
     #[arg(long, value_name = "VERSION")]
     pub(super) kube_version: Option<String>,
-    /// The namespace that templates see
-    #[arg(short, long, default_value = "default")]
-    pub(super) namespace: String,
     #[command(flatten)]
     pub(super) values: ValuesArgs,
 }
@@ -247,7 +247,7 @@ pub(super) enum Show {
     /// Chart.yaml
     Chart(ShowChart),
     /// values.yaml
-    Values(ShowChart),
+    Values(ShowValues),
     /// The readme
     Readme(ShowChart),
     /// The custom resource definitions
@@ -262,6 +262,16 @@ pub(super) struct ShowChart {
     pub(super) chart: String,
     #[command(flatten)]
     pub(super) place: ChartArgs,
+}
+
+/// Arguments of `gitops helm show values`.
+#[derive(Debug, Args)]
+pub(super) struct ShowValues {
+    #[command(flatten)]
+    pub(super) of: ShowChart,
+    /// What of the values to print, as a JSONPath of Kubernetes: {.image.tag}
+    #[arg(long, value_name = "PATH")]
+    pub(super) jsonpath: Option<String>,
 }
 
 /// Arguments of `gitops helm package`.
@@ -297,6 +307,8 @@ pub(super) struct Package {
     /// The time of the files in the package, in seconds since 1970
     #[arg(long, env = "SOURCE_DATE_EPOCH", hide = true)]
     pub(super) source_date_epoch: Option<u64>,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
 }
 
 /// Commands of `gitops helm dependency`.
@@ -307,6 +319,9 @@ pub(super) enum Dependency {
     List {
         /// A directory or a .tgz file
         chart: Option<String>,
+        /// How wide a column may be
+        #[arg(long, value_name = "COUNT", default_value_t = 80)]
+        max_col_width: u64,
     },
     /// Fetch the newest versions that Chart.yaml allows to charts/, and write Chart.lock
     #[command(visible_alias = "up")]
@@ -326,4 +341,6 @@ pub(super) struct Dependencies {
     pub(super) skip_refresh: bool,
     #[command(flatten)]
     pub(super) access: AccessArgs,
+    #[command(flatten)]
+    pub(super) verify: VerifyArgs,
 }

@@ -14,14 +14,16 @@ use gitops_helm::{
     check_archive, lint,
 };
 
-use super::{absolute, args::Lint, reason, values};
+use super::{
+    absolute,
+    args::{Helm, Lint},
+    reason, values,
+};
 
-pub(super) fn run(args: &Lint, compat: Compat) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Lint, helm: &Helm, compat: Compat) -> anyhow::Result<ExitCode> {
     let mut paths = args.charts.clone();
     if paths.is_empty() {
-        if compat == Compat::Helm4 {
-            bail!("\"helm lint\" requires at least 1 argument\n\nUsage:  helm lint PATH [flags]");
-        }
+        // For Helm 4 one is needed, and `flags` asks for it.
         paths.push(".".to_owned());
     }
     let mut options = LintOptions::new(compat);
@@ -32,7 +34,7 @@ pub(super) fn run(args: &Lint, compat: Compat) -> anyhow::Result<ExitCode> {
         }
     }
     options.skip_schema_validation = args.skip_schema_validation;
-    options.namespace.clone_from(&args.namespace);
+    options.namespace.clone_from(&helm.namespace);
     if args.with_subcharts {
         for path in paths.clone() {
             add_subcharts(&Path::new(&path).join("charts"), &mut paths);

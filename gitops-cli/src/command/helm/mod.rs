@@ -1,19 +1,15 @@
 //! `gitops helm`: what Helm does without a cluster, with Helm's flags, texts and exit codes.
 
 mod args;
-mod dependencies;
 mod dependency;
 mod failure;
+mod flags;
 mod lint;
-mod locate;
 mod package;
-mod post_renderer;
-mod release_name;
-mod settings;
+mod place;
 mod show;
 mod template;
 mod values;
-mod world;
 
 use std::{
     path::{Path, PathBuf},
@@ -28,25 +24,27 @@ use crate::deferred::Deferred;
 
 pub(crate) use args::Helm;
 use args::{Dependency, HelmCommand};
-use dependencies::Wanted;
-pub(crate) use release_name::expand as expand_name;
-pub(crate) use world::World;
+use dependency::Wanted;
+pub(crate) use flags::arranged;
+pub(crate) use template::{World, expand_name};
 
 /// Does what was asked. Errors are told in Helm's manner, on one line each.
 pub(crate) fn run(helm: &Helm) -> ExitCode {
     let compat = helm.helm_compat.into();
     let done = match &helm.command {
-        HelmCommand::Template(Deferred(args)) => template::run(args, &helm.settings, compat),
-        HelmCommand::Lint(Deferred(args)) => lint::run(args, compat),
+        HelmCommand::Template(Deferred(args)) => template::run(args, helm, compat),
+        HelmCommand::Lint(Deferred(args)) => lint::run(args, helm, compat),
         HelmCommand::Show(Deferred(show)) => show::run(show, &helm.settings, compat),
         HelmCommand::Package(Deferred(args)) => package::run(args, &helm.settings, compat),
         HelmCommand::Dependency(Deferred(command)) => match command {
-            Dependency::List { chart } => dependency::list(chart.as_deref().unwrap_or("."), compat),
+            Dependency::List { chart, max_col_width } => {
+                dependency::list(chart.as_deref().unwrap_or("."), *max_col_width, compat)
+            }
             Dependency::Update(args) => {
-                dependencies::run(args, Wanted::Newest, &helm.settings, compat)
+                dependency::run(args, Wanted::Newest, &helm.settings, compat)
             }
             Dependency::Build(args) => {
-                dependencies::run(args, Wanted::Locked, &helm.settings, compat)
+                dependency::run(args, Wanted::Locked, &helm.settings, compat)
             }
         },
     };
@@ -59,18 +57,14 @@ pub(crate) fn run(helm: &Helm) -> ExitCode {
     }
 }
 
-/// The chart at a path, or why there is none. Helm 4 names archives by their full path.
+/// The chart at a path, or why there is none. Archives are named by their full path.
 fn load_chart(path: &str, options: &LoadOptions) -> anyhow::Result<Chart> {
     let (tree, full) = open(path)?;
     let chart = if full.is_dir() {
         Chart::load_directory(&tree, &full, options)?
     } else {
         let archive = std::fs::read(&full)?;
-        let shown = match options.compat {
-            Compat::Helm4 => full.display().to_string(),
-            Compat::Helm3 => path.to_owned(),
-        };
-        check_archive(&shown, &archive)?;
+        check_archive(&full.display().to_string(), &archive)?;
         Chart::from_archive(&archive, options)?
     };
     warn_of(&chart, options.compat);

@@ -9,10 +9,9 @@ use gitops_helm::{Chart, ChartSigner, Compat, LoadOptions, PackageOptions};
 use super::{
     absolute,
     args::Package,
-    dependencies::{self, Wanted},
-    locate::AccessArgs,
+    dependency::{self, Means, Wanted},
+    place::{Settings, VerifyArgs},
     reason,
-    settings::Settings,
 };
 
 pub(super) fn run(args: &Package, settings: &Settings, compat: Compat) -> anyhow::Result<ExitCode> {
@@ -32,7 +31,9 @@ pub(super) fn run(args: &Package, settings: &Settings, compat: Compat) -> anyhow
             Ok(_) => {}
         }
         if args.dependency_update {
-            dependencies::fetch(path, Wanted::Newest, &AccessArgs::default(), settings, compat)?;
+            let verify = &VerifyArgs::default();
+            let means = Means { access: &args.access, verify, settings };
+            dependency::fetch(path, Wanted::Newest, means, compat)?;
         }
         let tree = DiskTree::open("/")?;
         let chart = Chart::load_directory(&tree, &full, &LoadOptions::new(compat))?;

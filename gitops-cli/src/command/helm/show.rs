@@ -4,7 +4,10 @@ use std::{io::Write as _, process::ExitCode};
 
 use gitops_helm::{Compat, LoadOptions, Show};
 
-use super::{args, locate, settings::Settings};
+use super::{
+    args,
+    place::{self, Settings},
+};
 
 pub(super) fn run(
     show: &args::Show,
@@ -14,13 +17,14 @@ pub(super) fn run(
     let (what, chart) = match show {
         args::Show::All(args) => (Show::All, args),
         args::Show::Chart(args) => (Show::Chart, args),
-        args::Show::Values(args) => (Show::Values, args),
+        args::Show::Values(args) => (Show::Values, &args.of),
         args::Show::Readme(args) => (Show::Readme, args),
         args::Show::Crds(args) => (Show::Crds, args),
     };
+    chart.place.access.check(compat)?;
     let mut options = LoadOptions::new(compat);
     options.any_version = true;
-    let chart = locate::chart(chart.chart.trim(), &chart.place, settings, &options)?;
+    let chart = place::locate(&chart.chart, &chart.place, settings, compat)?.load(&options)?;
     let text = chart.show(what, compat)?;
     std::io::stdout().write_all(&text)?;
     Ok(ExitCode::SUCCESS)

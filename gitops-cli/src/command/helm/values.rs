@@ -1,6 +1,9 @@
 //! Values of the command line.
 
-use std::{fs, io::Read};
+use std::{
+    fs,
+    io::{ErrorKind, Read as _},
+};
 
 use anyhow::{Context as _, anyhow};
 use gitops_core::one_line;
@@ -9,7 +12,7 @@ use gitops_helm::{
 };
 use url::Url;
 
-use super::{args::ValuesArgs, locate};
+use super::{args::ValuesArgs, place};
 
 /// What was given besides the chart.
 pub(super) struct Collected {
@@ -97,10 +100,11 @@ fn read(path: &str) -> anyhow::Result<Vec<u8>> {
     }
     if path.starts_with("http://") || path.starts_with("https://") {
         let url = Url::parse(path).context("the address of the values is malformed")?;
-        return locate::values_file(&url);
+        return place::values_file(&url);
     }
-    fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => anyhow!("open {path}: no such file or directory"),
-        _ => anyhow!("open {path}: {error}"),
+    fs::read(path).map_err(|error| {
+        // A directory can be opened, and then not be read.
+        let doing = if error.kind() == ErrorKind::IsADirectory { "read" } else { "open" };
+        anyhow!("{doing} {path}: {}", super::reason(&error))
     })
 }

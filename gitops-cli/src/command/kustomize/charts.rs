@@ -1,6 +1,6 @@
 //! `helmCharts`: charts of the tree, rendered in this process as Helm 4 does.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use gitops_core::{Limits, Scope, Tree, one_line, unpack};
 use gitops_helm::{
@@ -8,26 +8,13 @@ use gitops_helm::{
     Values, merge, read_values, render,
 };
 use gitops_kustomize::{ChartReference, Error, HelmCharts, HelmRelease, Remote};
-use gitops_source::{
-    BasicCredentials, ChartRepository, GitCredentials, HelmRepositories, HelmRepository,
-    IndexedCharts, OciCharts, OciRepositoryName, Registries, RegistryOptions, Tls,
-};
-use tokio::runtime::Builder;
-use url::Url;
 
 use crate::{
+    charts::{self, Access},
     command::helm::{World, expand_name},
-    repository::take_credentials,
 };
 
 const COMPAT: Compat = Compat::Helm4;
-
-/// As large as source-controller allows.
-const INDEX_MAX: u64 = 50 << 20;
-const CHART_MAX: u64 = 10 << 20;
-
-/// How long a chart may take to be fetched.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Renders charts; those that are not there are fetched from their repositories.
 #[derive(Debug)]
@@ -44,15 +31,9 @@ impl HelmCharts for Charts {
                 chart.name
             )));
         }
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Error::remote(format!("cannot connect: {error}")))?;
-        let package = runtime
-            .block_on(async { tokio::time::timeout(PATIENCE, fetch(chart, scope)).await })
-            .map_err(|_| Error::remote(format!("fetching chart '{}' took too long", chart.name)))?
-            .map_err(|error| {
-                Error::remote(format!("cannot fetch chart '{}': {error:#}", chart.name))
-            })?;
+        let package = charts::fetched(async { fetch(chart, scope).await }).map_err(|error| {
+            Error::remote(format!("cannot fetch chart '{}': {error:#}", chart.name))
+        })?;
         let tree = unpack(&package[..], &Limits::default()).map_err(|error| {
             Error::remote(format!("chart '{}': {}", chart.name, one_line(&error)))
         })?;
@@ -118,31 +99,8 @@ fn capabilities(release: &HelmRelease) -> Result<Capabilities, Error> {
 }
 
 async fn fetch(chart: &ChartReference, scope: &Scope) -> anyhow::Result<Vec<u8>> {
-    // The address may hold a password, so it is not repeated.
-    let mut url = Url::parse(&chart.repository)
-        .map_err(|_| anyhow::anyhow!("the address of the repository is malformed"))?;
-    let range = match (chart.version.as_str(), chart.devel) {
-        ("", false) => "*",
-        ("", true) => ">0.0.0-0",
-        (version, _) => version,
-    };
-    let repository: Box<dyn ChartRepository> = if url.scheme() == "oci" {
-        let name = format!("{}/{}", chart.repository.trim_end_matches('/'), chart.name);
-        OciRepositoryName::parse(&name)?;
-        let charts =
-            OciCharts::new(&chart.repository, Registries::new(), RegistryOptions::default());
-        Box::new(charts.with_limit(CHART_MAX))
-    } else {
-        let credentials = match take_credentials(&mut url)? {
-            GitCredentials::Basic { username, password } => {
-                Some(BasicCredentials { username, password })
-            }
-            _ => None,
-        };
-        let repository = HelmRepository::new(url, Tls::default()).with_credentials(credentials);
-        let repositories = Arc::new(HelmRepositories::new(INDEX_MAX, CHART_MAX));
-        Box::new(IndexedCharts::new(repositories, repository))
-    };
+    let repository = Access::default().open(&chart.repository, &chart.name)?;
+    let range = charts::range(&chart.version, chart.devel);
     let version = repository.find(&chart.name, range, scope).await?;
     Ok(repository.download(&version, scope).await?.to_vec())
 }

@@ -34,6 +34,13 @@ pub trait ChartRepository: Send + Sync {
     /// # Errors
     /// When it cannot be had.
     async fn download(&self, version: &ChartVersion, scope: &Scope) -> Result<Bytes, SourceError>;
+
+    /// Downloads what says who signed that package: its `.prov` file.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    async fn provenance(&self, version: &ChartVersion, scope: &Scope)
+    -> Result<Bytes, SourceError>;
 }
 
 /// Why a chart was not found.

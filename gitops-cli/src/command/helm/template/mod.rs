@@ -1,5 +1,9 @@
 //! `gitops helm template`
 
+mod post_renderer;
+mod release_name;
+mod world;
+
 use std::{
     collections::HashSet,
     fmt, fs,
@@ -17,27 +21,26 @@ use gitops_helm::{
 use gitops_template::bytes::to_bytes;
 
 use super::{
-    args::Template,
+    args::{Helm, Template},
+    dependency::{self, Means, Wanted},
     failure::NotRendered,
-    locate, post_renderer, release_name,
-    settings::Settings,
+    place::{self, Located, VerifyArgs},
     values::{self, Collected},
-    world::World,
 };
 use crate::command::report::ExplainFormat;
+pub(crate) use release_name::expand as expand_name;
+pub(crate) use world::World;
 
-pub(super) fn run(
-    args: &Template,
-    settings: &Settings,
-    compat: Compat,
-) -> anyhow::Result<ExitCode> {
-    let text = output(args, settings, compat)?;
+pub(super) fn run(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<ExitCode> {
+    let text = output(args, helm, compat)?;
     std::io::stdout().write_all(&to_bytes(&text))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn output(args: &Template, settings: &Settings, compat: Compat) -> anyhow::Result<String> {
-    let post_renderer = match &args.post_renderer[..] {
+fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String> {
+    let settings = &helm.settings;
+    let named: Vec<&String> = args.post_renderer.iter().filter(|name| !name.is_empty()).collect();
+    let post_renderer = match &named[..] {
         [] => None,
         [name] => Some(post_renderer::find(name, &args.post_renderer_args, settings, compat)?),
         [.., name] => bail!(
@@ -47,17 +50,28 @@ fn output(args: &Template, settings: &Settings, compat: Compat) -> anyhow::Resul
         ),
     };
     let capabilities = capabilities(args, compat)?;
+    args.place.access.check(compat)?;
+    dry_run(args, compat)?;
     let (name, place) = release_name::name_and_chart(args)?;
+    // Helm 3 looks at the flag when it has the name; `--dry-run` alone is `client`.
+    if compat == Compat::Helm3
+        && !args.dry_run.as_deref().is_none_or(|mode| DRY_RUNS_OF_HELM3.contains(&mode))
+    {
+        bail!(
+            "Invalid dry-run flag. Flag must one of the following: false, true, none, client, server"
+        );
+    }
+    let place = place::locate(place, &args.place, settings, compat)?;
     let tracing = args.explain.is_some();
     let Collected { values, given } = values::collect(&args.values, compat, tracing)?;
-    let chart = load(place.trim(), args, settings, compat)?;
+    let chart = load(&place, args, helm, compat)?;
     release_name::check(&name).with_context(|| match compat {
         Compat::Helm4 => format!("release name check failed: release name {name:?}"),
         Compat::Helm3 => format!("release name {name:?}"),
     })?;
     let release = ReleaseInfo {
         name: name.clone(),
-        namespace: args.namespace.clone(),
+        namespace: helm.namespace.clone(),
         revision: 1,
         is_upgrade: args.is_upgrade,
     };
@@ -68,7 +82,7 @@ fn output(args: &Template, settings: &Settings, compat: Compat) -> anyhow::Resul
     options.post_renderer = post_renderer;
     let world = World { dns: args.enable_dns };
     let rendered = render(chart, &values, &release, &options, &world, &Scope::background())
-        .map_err(|error| described(error, args.debug))?;
+        .map_err(|error| described(error, helm.debug))?;
     for warning in &rendered.warnings {
         anstream::eprintln!("{}", warning.log_line(compat));
     }
@@ -108,20 +122,81 @@ fn capabilities(args: &Template, compat: Compat) -> anyhow::Result<Capabilities>
     Ok(capabilities)
 }
 
-fn load(
-    place: &str,
-    args: &Template,
-    settings: &Settings,
-    compat: Compat,
-) -> anyhow::Result<Chart> {
-    let chart = locate::chart(place, &args.place, settings, &LoadOptions::new(compat))?;
+const DRY_RUNS_OF_HELM3: &[&str] = &["", "false", "true", "none", "client", "server"];
+
+/// Refuses what is no mode of a dry run, and those that need a cluster.
+fn dry_run(args: &Template, compat: Compat) -> anyhow::Result<()> {
+    let mode = args.dry_run.as_deref();
+    if compat == Compat::Helm4
+        && let Some(mode) = mode
+    {
+        let known = match mode {
+            "unset" => {
+                anstream::eprintln!(
+                    "level=WARN msg=\"--dry-run is deprecated and should be replaced with \
+                     '--dry-run=client'\""
+                );
+                true
+            }
+            "client" | "server" => true,
+            "none" | "0" | "f" | "F" | "false" | "FALSE" | "False" => {
+                bail!("invalid dry-run value ({mode:?}). Must be \"server\" or \"client\"")
+            }
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => {
+                anstream::eprintln!(
+                    "level=WARN msg=\"boolean '--dry-run={mode}' flag is deprecated and must be \
+                     replaced with '--dry-run=client'\""
+                );
+                true
+            }
+            _ => false,
+        };
+        if !known {
+            bail!("invalid dry-run value ({mode:?}). Must be \"none\", \"server\", or \"client\"");
+        }
+    }
+    if mode == Some("server") || args.validate {
+        bail!("a dry run on a server needs a cluster; there is --dry-run=client only");
+    }
+    Ok(())
+}
+
+fn load(place: &Located, args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<Chart> {
+    let options = LoadOptions::new(compat);
+    let chart = place.load(&options)?;
+    installable(&chart, compat)?;
+    let Err(missing) = complete(&chart, compat) else { return Ok(chart) };
+    match place.path() {
+        Some(path) if args.dependency_update => {
+            let (access, verify) = (&args.place.access, &VerifyArgs::default());
+            let means = Means { access, verify, settings: &helm.settings };
+            let told = dependency::fetch(path, Wanted::Newest, means, compat)?;
+            io::stdout().write_all(told.as_bytes())?;
+            place.load(&options)
+        }
+        _ => Err(missing),
+    }
+}
+
+fn installable(chart: &Chart, compat: Compat) -> anyhow::Result<()> {
     match chart.metadata.kind.as_str() {
         "" | "application" => {}
         kind => bail!("{kind} charts are not installable"),
     }
     if chart.metadata.deprecated {
-        anstream::eprintln!("WARNING: This chart is deprecated");
+        anstream::eprintln!(
+            "{}",
+            match compat {
+                Compat::Helm4 => "level=WARN msg=\"this chart is deprecated\"",
+                Compat::Helm3 => "WARNING: This chart is deprecated",
+            }
+        );
     }
+    Ok(())
+}
+
+/// Whether all that a chart depends on is there.
+fn complete(chart: &Chart, compat: Compat) -> anyhow::Result<()> {
     let hint = match compat {
         Compat::Helm4 => {
             "an error occurred while checking for chart dependencies. You may need to run 'helm \
@@ -136,14 +211,14 @@ fn load(
     if compat == Compat::Helm4 && chart.metadata.api_version == "v3" {
         bail!("{hint}: unsupported chart dependency type");
     }
-    let missing = missing_dependencies(&chart);
+    let missing = missing_dependencies(chart);
     if !missing.is_empty() {
         bail!(
             "{hint}: found in Chart.yaml, but missing in charts/ directory: {}",
             missing.join(", ")
         );
     }
-    Ok(chart)
+    Ok(())
 }
 
 /// Helm tells how to see what is wrong with what was rendered.

@@ -16,7 +16,7 @@ use gitops_core::quoted;
 use gitops_helm::{Compat, PostRenderer};
 use gitops_yaml::Node;
 
-use super::settings::Settings;
+use super::super::place::Settings;
 
 /// The post-renderer of a name.
 pub(super) fn find(

@@ -4,7 +4,7 @@ use anyhow::{anyhow, bail};
 use gitops_core::Scope;
 use gitops_template::{Functions, Options, Templates, Value};
 
-use super::{args::Template, world::World};
+use super::{super::args::Template, World};
 
 /// Helm's pattern of a name.
 const PATTERN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
@@ -14,18 +14,19 @@ const LONGEST: usize = 53;
 
 /// The name of the release and the chart, from the words of the command line.
 pub(super) fn name_and_chart(args: &Template) -> anyhow::Result<(String, &str)> {
+    let template = args.name_template.as_ref().filter(|template| !template.is_empty());
     match &args.words[..] {
         [name, chart] => {
             if args.generate_name {
                 bail!("cannot set --generate-name and also specify a name");
             }
-            if args.name_template.is_some() {
+            if template.is_some() {
                 bail!("cannot set --name-template and also specify a name");
             }
             Ok((name.clone(), chart))
         }
         [chart] => {
-            let name = match &args.name_template {
+            let name = match template {
                 Some(template) => expand(template)?,
                 None => "release-name".to_owned(),
             };

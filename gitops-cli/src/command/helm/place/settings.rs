@@ -9,7 +9,7 @@ use gitops_yaml::Node;
 
 /// Helm's files on this machine.
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Settings {
+pub(in super::super) struct Settings {
     /// The file with the names and addresses of repositories
     #[arg(long, global = true, env = "HELM_REPOSITORY_CONFIG", value_name = "FILE", hide = true)]
     repository_config: Option<PathBuf>,
@@ -28,25 +28,28 @@ pub(super) struct Settings {
     data_home: Option<PathBuf>,
     #[arg(long, global = true, env = "HOME", hide = true)]
     user_home: Option<PathBuf>,
+    #[arg(long, global = true, env = "GNUPGHOME", hide = true)]
+    gnupg_home: Option<PathBuf>,
 }
 
 /// A repository that has a name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct NamedRepository {
-    pub(super) name: String,
-    pub(super) url: String,
-    pub(super) username: String,
-    pub(super) password: String,
-    pub(super) authorities: String,
-    pub(super) certificate: String,
-    pub(super) key: String,
-    pub(super) pass_credentials: bool,
+pub(in super::super) struct NamedRepository {
+    pub(in super::super) name: String,
+    pub(in super::super) url: String,
+    pub(in super::super) username: String,
+    pub(in super::super) password: String,
+    pub(in super::super) authorities: String,
+    pub(in super::super) certificate: String,
+    pub(in super::super) key: String,
+    pub(in super::super) pass_credentials: bool,
+    pub(in super::super) unverified: bool,
 }
 
 impl NamedRepository {
     fn read(entry: &Node) -> Self {
         let text = |key: &str| entry.get(key).and_then(Node::text).unwrap_or_default().to_owned();
-        let passes = entry.get("pass_credentials_all").and_then(Node::as_bool);
+        let is_on = |key: &str| entry.get(key).and_then(Node::as_bool) == Some(true);
         Self {
             name: text("name"),
             url: text("url"),
@@ -55,7 +58,8 @@ impl NamedRepository {
             authorities: text("caFile"),
             certificate: text("certFile"),
             key: text("keyFile"),
-            pass_credentials: passes == Some(true),
+            pass_credentials: is_on("pass_credentials_all"),
+            unverified: is_on("insecure_skip_tls_verify"),
         }
     }
 }
@@ -68,7 +72,7 @@ impl Settings {
     }
 
     /// The directories in which plugins stand.
-    pub(super) fn plugins(&self) -> Vec<PathBuf> {
+    pub(in super::super) fn plugins(&self) -> Vec<PathBuf> {
         if let Some(list) = self.plugins.as_ref().filter(|list| !list.is_empty()) {
             return std::env::split_paths(list).collect();
         }
@@ -79,16 +83,32 @@ impl Settings {
     }
 
     /// The repository of a name.
-    pub(super) fn repository(&self, name: &str) -> anyhow::Result<NamedRepository> {
+    pub(in super::super) fn repository(&self, name: &str) -> anyhow::Result<NamedRepository> {
         let found = self.repositories()?.into_iter().find(|found| found.name == name);
         found.ok_or_else(|| anyhow!("repo {name} not found"))
     }
 
     /// The repository at an address, if it has a name.
-    pub(super) fn repository_at(&self, url: &str) -> Option<NamedRepository> {
+    pub(in super::super) fn repository_at(&self, url: &str) -> Option<NamedRepository> {
         let same =
             |found: &NamedRepository| found.url.trim_end_matches('/') == url.trim_end_matches('/');
         self.repositories().ok()?.into_iter().find(same)
+    }
+
+    /// The repository below whose address a URL is, if it has a name.
+    pub(in super::super) fn repository_of(&self, url: &str) -> Option<NamedRepository> {
+        let holds = |found: &NamedRepository| {
+            let parent = found.url.trim_end_matches('/');
+            !parent.is_empty() && url.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.repositories().ok()?.into_iter().find(holds)
+    }
+
+    /// The file with the keys of those whom GnuPG trusts.
+    pub(in super::super) fn keyring(&self) -> String {
+        let own = || Some(self.user_home.as_ref()?.join(".gnupg"));
+        let directory = self.gnupg_home.clone().or_else(own).unwrap_or_default();
+        directory.join("pubring.gpg").display().to_string()
     }
 
     fn repositories(&self) -> anyhow::Result<Vec<NamedRepository>> {
@@ -103,7 +123,7 @@ impl Settings {
     }
 
     /// The logins at registries: Helm's own, and those of Docker.
-    pub(super) fn logins(&self) -> DockerConfig {
+    pub(in super::super) fn logins(&self) -> DockerConfig {
         let own = || Some(self.config()?.join("registry/config.json"));
         let docker = self.user_home.as_ref().map(|home| home.join(".docker/config.json"));
         let files = [docker, self.registry_config.clone().or_else(own)];

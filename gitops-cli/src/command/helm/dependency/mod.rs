@@ -3,6 +3,8 @@
 //! Follows helm pkg/downloader/manager.go; differs in: nothing is written before all charts are there,
 //! and the index of a repository is asked for once, not taken from a cache.
 
+mod list;
+
 use std::{
     collections::HashMap,
     fmt::Write as _,
@@ -22,10 +24,12 @@ use gitops_yaml::Node;
 
 use super::{
     args::Dependencies,
-    locate::{self, AccessArgs},
-    package, reason,
-    settings::Settings,
+    package,
+    place::{self, AccessArgs, Settings, VerifyArgs},
+    reason,
 };
+use crate::charts::fetched;
+pub(super) use list::list;
 
 /// Which versions are fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +46,18 @@ pub(super) fn run(
     settings: &Settings,
     compat: Compat,
 ) -> anyhow::Result<ExitCode> {
-    let told = fetch(&args.chart, wanted, &args.access, settings, compat)?;
+    let means = Means { access: &args.access, verify: &args.verify, settings };
+    let told = fetch(&args.chart, wanted, means, compat)?;
     std::io::stdout().write_all(told.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How repositories are asked.
+#[derive(Clone, Copy)]
+pub(super) struct Means<'a> {
+    pub(super) access: &'a AccessArgs,
+    pub(super) verify: &'a VerifyArgs,
+    pub(super) settings: &'a Settings,
 }
 
 /// A dependency with what was found of it.
@@ -61,12 +74,12 @@ enum Found {
 pub(super) fn fetch(
     path: &str,
     wanted: Wanted,
-    access: &AccessArgs,
-    settings: &Settings,
+    means: Means<'_>,
     compat: Compat,
 ) -> anyhow::Result<String> {
+    means.access.check(compat)?;
     let chart = load(path, compat)?;
-    let declared = named(&chart.metadata.dependencies, settings)?;
+    let declared = named(&chart.metadata.dependencies, means.settings)?;
     if declared.is_empty() {
         return Ok(String::new());
     }
@@ -90,7 +103,7 @@ pub(super) fn fetch(
     }
     let sought = locked.map_or(&declared, |lock| &lock.dependencies);
     let mut told = String::new();
-    let mut found = find(path, sought, access, settings, &mut told)?;
+    let mut found = find(path, sought, means, &mut told)?;
     let now = SystemClock.now().to_string();
     let mut versions = |dependency: &Dependency| {
         Ok(match found.get(&key(dependency)) {
@@ -100,7 +113,7 @@ pub(super) fn fetch(
         })
     };
     let lock = resolve_dependencies(sought, &now, &mut versions)?;
-    let archives = archives(path, &lock, sought, &mut found, access, settings, &mut told)?;
+    let archives = archives(path, &lock, sought, &mut found, means, &mut told)?;
     place(path, &archives, &lock, &mut told)?;
     // What was locked is there now; and the same answer needs no new lock.
     if locked.is_none() && old.is_none_or(|old| old.digest != lock.digest) {
@@ -144,8 +157,7 @@ fn named(dependencies: &[Dependency], settings: &Settings) -> anyhow::Result<Vec
 fn find(
     path: &str,
     dependencies: &[Dependency],
-    access: &AccessArgs,
-    settings: &Settings,
+    means: Means<'_>,
     told: &mut String,
 ) -> anyhow::Result<HashMap<(String, String, String), Found>> {
     let mut found = HashMap::new();
@@ -162,8 +174,8 @@ fn find(
             found.insert(key(dependency), Found::Local(Box::new(chart)));
             continue;
         }
-        let version = locate::fetched(async {
-            let charts = locate::repository(repository, name, access, settings)?;
+        let version = fetched(async {
+            let charts = place::repository(repository, name, means.access, means.settings)?;
             match charts.find(name, version, &Scope::background()).await {
                 Ok(version) => Ok(Some(version)),
                 // It is named together with all others that are missing.
@@ -177,7 +189,7 @@ fn find(
         if !repository.starts_with("oci://") && !asked.contains(repository) {
             asked.push(repository.clone());
             // Writing to a String cannot fail.
-            let _ = match settings.repository_at(repository) {
+            let _ = match means.settings.repository_at(repository) {
                 Some(known) => writeln!(
                     named_told,
                     "...Successfully got an update from the \"{}\" chart repository",
@@ -209,8 +221,7 @@ fn archives(
     lock: &Lock,
     sought: &[Dependency],
     found: &mut HashMap<(String, String, String), Found>,
-    access: &AccessArgs,
-    settings: &Settings,
+    means: Means<'_>,
     told: &mut String,
 ) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let _ = writeln!(told, "Saving {} charts", lock.dependencies.len());
@@ -229,9 +240,10 @@ fn archives(
                     continue;
                 }
                 let _ = writeln!(told, "Downloading {name} from repo {repository}");
-                let archive = locate::fetched(async {
-                    let charts = locate::repository(repository, name, access, settings)?;
-                    locate::checked(&*charts, version, access, &Scope::background()).await
+                let archive = fetched(async {
+                    let charts = place::repository(repository, name, means.access, means.settings)?;
+                    let Means { verify, settings, .. } = means;
+                    place::checked(&*charts, version, verify, settings, &Scope::background()).await
                 })
                 .map_err(|error| anyhow!("could not download {name}: {error:#}"))?;
                 archives.push((file, archive));
