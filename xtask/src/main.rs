@@ -26,7 +26,8 @@ Commands:
               [options of rig up]
   scale    1000 Kustomizations from one source, beside a bare client
               [options of rig up] [-- --count N --flag KUSTOMIZE_CONTROLLER_FLAG]
-  rig      recorded scenarios on a real kube-apiserver           [options of rig run]
+  rig      recorded scenarios on a real kube-apiserver, or on the embedded server in its place
+              [--embedded] [options of rig run]
 ";
 
 fn main() -> anyhow::Result<ExitCode> {

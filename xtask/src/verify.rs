@@ -13,10 +13,15 @@ use anyhow::Context;
 const SCENARIOS: &str = "git-*,ks-*,oci-*,bucket-*,helmrepo-*,helmchart-*,artifactgenerator";
 const NOT_YET: &[&str] = &["git-include", "ks-decrypt"];
 
+/// Recorded scenarios on a real kube-apiserver, or with `--embedded` on ours in its place.
 pub(crate) fn rig(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let Some(shared) = shared(root) else {
         return Ok(ExitCode::SUCCESS);
     };
+    let (embedded, arguments): (Vec<&String>, Vec<&String>) =
+        arguments.iter().partition(|argument| *argument == "--embedded");
+    let real = root.join("target/rig");
+    let work = if embedded.is_empty() { real } else { embedded_work(root, &shared, &real)? };
     let wanted = scenarios(&shared)?;
     println!("rig: {} scenarios; not yet: {}", wanted.len(), NOT_YET.join(", "));
     let run = |more: &[&str]| {
@@ -25,8 +30,8 @@ pub(crate) fn rig(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode>
             .arg(root.join("target/release"))
             .args(["--only", &wanted.join(",")])
             .args(more)
-            .args(arguments)
-            .env("RIG_WORK", root.join("target/rig"))
+            .args(&arguments)
+            .env("RIG_WORK", &work)
             .status()
             .context("the rig did not start")
     };
@@ -35,6 +40,29 @@ pub(crate) fn rig(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode>
     }
     println!("rig: once more with more time, since scenarios wait for a loaded machine");
     Ok(exit(run(&["--timeout-factor", "2", "--jobs", "4"])?.success()))
+}
+
+/// A work directory of the rig whose kube-apiserver is the embedded server. So it is started with
+/// kube-apiserver's own flags, and scenarios get its certificate authority, which the rig hands out
+/// of servers that it started and of no others.
+fn embedded_work(root: &Path, shared: &Path, real: &Path) -> anyhow::Result<PathBuf> {
+    let build = |program: &mut Command| {
+        let status = program.status().context("a build did not start")?;
+        anyhow::ensure!(status.success(), "{program:?} failed");
+        anyhow::Ok(())
+    };
+    build(Command::new(shared.join("rig/rig")).arg("build").env("RIG_WORK", real))?;
+    let cargo = ["build", "-q", "--release", "-p", "gitops-apiserver", "--example", "serve"];
+    build(Command::new("cargo").args(cargo).current_dir(root))?;
+    let work = root.join("target/rig-embedded");
+    let bin = work.join("bin");
+    std::fs::create_dir_all(&bin)?;
+    for server in ["etcd", "infra"] {
+        std::fs::copy(real.join("bin").join(server), bin.join(server))?;
+    }
+    let serve = root.join("target/release/examples/serve");
+    std::fs::copy(serve, bin.join("kube-apiserver"))?;
+    Ok(work)
 }
 
 pub(crate) fn corpus(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
