@@ -20,7 +20,8 @@ pub(crate) fn read_resources(content: &[u8], file: &str, schema: &Schema) -> Res
 
 /// The strategic merge patches of a file.
 ///
-/// Quirk: of keys that stand twice the original sees the first one, and what has no name is no field.
+/// Quirk: of keys that stand twice the original sees the first one, unless it takes the mapping as a
+/// whole; and what has no name is no field.
 pub(crate) fn read_patches(content: &[u8], file: &str, schema: &Schema) -> Result<Vec<Resource>> {
     let mut documents = read_documents(content, Duplicates::First)?;
     for document in documents.iter_mut().filter_map(Node::as_mapping_mut) {

@@ -174,6 +174,27 @@ pub(crate) fn json_key<'n>(
     }
 }
 
+/// The text that `sigs.k8s.io/yaml` makes of a scalar where Go wants a string: numbers and truth values
+/// in their usual form.
+///
+/// ```
+/// let node = gitops_yaml::read_first("[1.50, 0x1F, yes, \"1.50\"]", gitops_yaml::Flavour::V2)?;
+/// let texts: Vec<_> = node.as_sequence().unwrap().iter().filter_map(gitops_yaml::wanted_text).collect();
+/// assert_eq!(texts, ["1.5", "31", "true", "1.50"]);
+/// # Ok::<(), gitops_yaml::Error>(())
+/// ```
+pub fn wanted_text(node: &Node) -> Option<Cow<'_, str>> {
+    let scalar = node.as_scalar()?;
+    Some(match (scalar.kind, scalar.as_number()) {
+        (ScalarType::Bool, _) => {
+            Cow::Borrowed(if scalar.as_bool() == Some(true) { "true" } else { "false" })
+        }
+        (_, Some(Number::Float(value))) => Cow::Owned(float_key(value)),
+        (_, Some(number)) => Cow::Owned(number.to_string()),
+        _ => Cow::Borrowed(scalar.text()),
+    })
+}
+
 fn unsupported_key(key: &Node, value: &Node, kind: &str) -> Error {
     let message = format!(
         "unsupported map key of type: {kind}, key: {}, value: {}",

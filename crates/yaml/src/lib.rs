@@ -42,7 +42,7 @@ pub use emit::{
     to_yaml_styled, write_yaml,
 };
 pub use error::{Error, ErrorKind};
-pub use json::to_json;
+pub use json::{to_json, wanted_text};
 pub use merge::{JsonPatch, diff_json, merge_json, merge_strategic, three_way_patch};
 pub use node::{
     Content, Entry, IntoEntries, Mapping, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence,

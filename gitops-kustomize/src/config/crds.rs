@@ -7,6 +7,7 @@ use gitops_yaml::{Mapping, Node};
 use super::{FieldSpec, NameReferences, NameTable, TransformerConfig};
 use crate::{
     error::{Error, ErrorKind, Result},
+    file::decode::{at, json_kind},
     read::read_document,
     resource::Gvk,
 };
@@ -20,7 +21,29 @@ pub(crate) fn read_crds(content: &[u8], file: &str) -> Result<TransformerConfig>
         Error::from(error).context(format!("unable to parse open API definition from '{file}'"))
     })?;
     let mut config = TransformerConfig::default();
-    let Some(types) = document.as_mapping() else { return Ok(config) };
+    let wrong = |node: &Node, wanted: &str| {
+        let decoder = if content.starts_with(b"{") {
+            ""
+        } else {
+            "error unmarshaling JSON: while decoding JSON: "
+        };
+        let kind = json_kind(node);
+        let message = format!(
+            "unable to parse open API definition from '{file}': {decoder}json: cannot unmarshal {kind} into Go value of type accumulator.{wanted}"
+        );
+        Err(at(node, message)
+            .expecting("names of types, each with its `Schema`")
+            .with_hint("CustomResourceDefinitions are no such definitions; name them under `resources`"))
+    };
+    let Some(types) = document.as_mapping() else {
+        if document.is_null() {
+            return Ok(config);
+        }
+        return wrong(&document, "nameToApiMap");
+    };
+    if let Some(other) = types.values().find(|value| !value.is_mapping() && !value.is_null()) {
+        return wrong(other, "OpenAPIDefinition");
+    }
     for (name, definition) in types.iter() {
         let is_object = properties(definition).is_some_and(|fields| {
             ["kind", "apiVersion", "metadata"].iter().all(|field| fields.contains_key(field))

@@ -28,6 +28,8 @@ pub(crate) struct Segment {
     name: Text,
     /// Written with `[]`: the field is a list, and is never made.
     list: bool,
+    /// An element of a list by its number, `-` or `[key=value]`; lists are entered without such.
+    element: bool,
 }
 
 /// What stands at the end of a path that is made.
@@ -55,9 +57,13 @@ type Visit<'v> = &'v mut dyn FnMut(&mut Node) -> Result<()>;
 
 impl FieldSpec {
     pub(crate) fn new(gvk: Gvk, path: &str, create: bool) -> Self {
-        let segment = |part: &str| match part.strip_suffix("[]") {
-            Some(name) => Segment { name: name.into(), list: true },
-            None => Segment { name: part.into(), list: false },
+        let segment = |part: &str| {
+            let (name, list) = part.strip_suffix("[]").map_or((part, false), |name| (name, true));
+            let element = name == "-"
+                || name == "*"
+                || name.starts_with('[') && name.ends_with(']')
+                || name.parse::<u64>().is_ok();
+            Segment { name: name.into(), list, element }
         };
         let segments = if path.contains('\\') {
             split(path, '/').iter().map(|part| segment(part)).collect()
@@ -127,6 +133,14 @@ fn walk(node: &mut Node, path: &[Segment], creates: Creates, visit: Visit<'_>) -
                     "cannot set or create an empty field name",
                 )
                 .expecting("a path such as spec/template/metadata/labels"));
+            }
+            if segment.element {
+                let name = &segment.name;
+                return Err(Error::new(
+                    ErrorKind::Field,
+                    format!("fieldName: {name}: wrong node kind: expected SequenceNode but got MappingNode"),
+                )
+                .expecting("the name of a field; the elements of a list need no part of their own"));
             }
             let made = if creates == Creates::Nothing || segment.list {
                 None

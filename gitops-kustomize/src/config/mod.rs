@@ -57,14 +57,9 @@ impl TransformerConfig {
         Arc::clone(&DEFAULTS)
     }
 
-    /// Whether it is the built-in tables themselves.
-    pub(crate) fn is_default(&self) -> bool {
-        std::ptr::eq(self, &raw const **DEFAULTS)
-    }
-
     /// Reads a file of `configurations`.
     pub(crate) fn read(document: &Node) -> Result<Self> {
-        let mut fields = Fields::new(document, "TransformerConfig", Dialect::Strict)?;
+        let mut fields = Fields::new(document, "TransformerConfig", Dialect::Converting)?;
         let mut config = Self {
             name_prefix: fields.list("namePrefix", read_field_spec)?.into(),
             name_suffix: fields.list("nameSuffix", read_field_spec)?.into(),

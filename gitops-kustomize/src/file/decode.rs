@@ -1,11 +1,12 @@
 //! Typed reading of documents: field by field, in the words of Go's JSON decoder.
 //!
-//! Field names match in any case, as Go's decoder has it. Two dialects exist: kustomization files
-//! are strict about unknown fields and types, plugin configurations are lenient about both.
+//! Field names match in any case, as Go's decoder has it. Three dialects exist: kustomization files
+//! are strict about unknown fields and types, plugin configurations are lenient about both, and files of
+//! `configurations` about types only.
 
 use std::collections::BTreeMap;
 
-use gitops_yaml::{Content, Entry, Node, ScalarType};
+use gitops_yaml::{Content, Entry, Node, ScalarType, wanted_text};
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -17,6 +18,8 @@ use crate::{
 pub(crate) enum Dialect {
     /// Unknown fields fail, and so does a number where a string must stand.
     Strict,
+    /// Unknown fields fail, scalars become strings where a string must stand.
+    Converting,
     /// Unknown fields are skipped, scalars become strings where a string must stand.
     Lenient,
 }
@@ -108,14 +111,15 @@ impl<'n> Fields<'n> {
             return Err(self.mismatch(node, name, "map[string]string"));
         };
         mapping
+            .entries()
             .iter()
-            .map(|(key, value)| {
+            .map(|Entry { key, value }| {
                 let text = if value.is_null() {
                     String::new()
                 } else {
                     self.text_of(value, name, "string")?
                 };
-                Ok((key.to_owned(), text))
+                Ok((wanted_text(key).unwrap_or_default().into_owned(), text))
             })
             .collect()
     }
@@ -187,15 +191,15 @@ impl<'n> Fields<'n> {
     }
 
     fn text_of(&self, node: &Node, name: &str, wanted: &str) -> Result<String> {
-        match (node.text(), self.dialect) {
-            (Some(text), Dialect::Lenient) => Ok(text.to_owned()),
-            (Some(text), Dialect::Strict)
-                if matches!(
-                    node.as_scalar().map(gitops_yaml::Scalar::kind),
-                    Some(ScalarType::Str | ScalarType::Timestamp)
-                ) =>
+        // The original looks for a string to convert to in the outermost of embedded structs only.
+        let converts =
+            self.dialect != Dialect::Strict && embedded(self.type_name, name).is_empty();
+        let kind = node.as_scalar().map(gitops_yaml::Scalar::kind);
+        match wanted_text(node) {
+            Some(text)
+                if converts || matches!(kind, Some(ScalarType::Str | ScalarType::Timestamp | ScalarType::Merge)) =>
             {
-                Ok(text.to_owned())
+                Ok(text.into_owned())
             }
             _ => Err(self.mismatch(node, name, wanted)),
         }
@@ -270,7 +274,7 @@ pub(crate) fn at(node: &Node, message: String) -> Error {
     Error::new(ErrorKind::Field, message).at_line(place.line(), place.column())
 }
 
-fn json_kind(node: &Node) -> &'static str {
+pub(crate) fn json_kind(node: &Node) -> &'static str {
     match node.content() {
         Content::Mapping(_) => "object",
         Content::Sequence(_) => "array",

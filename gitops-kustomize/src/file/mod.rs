@@ -136,7 +136,7 @@ impl Kustomization {
             validators: fields.strings("validators")?,
             build_metadata: fields.strings("buildMetadata")?,
         };
-        fields.object("metadata", |_, _| Ok(()))?;
+        fields.object("metadata", check_object_meta)?;
         // Older spellings.
         file.resources.extend(fields.strings("bases")?);
         file.images.extend(fields.list("imageTags", Image::read)?);
@@ -221,4 +221,14 @@ fn warn_about_old_fields(fields: &mut Fields<'_>, warn: &mut dyn FnMut(Warning))
             warn(Warning::new(WarningKind::Deprecated, message).at(place));
         }
     }
+}
+
+/// Nothing is done with the metadata of a kustomization, but they must be some.
+fn check_object_meta(node: &Node, dialect: Dialect) -> Result<()> {
+    let mut fields = Fields::new(node, "ObjectMeta", dialect)?;
+    fields.optional_string("name")?;
+    fields.optional_string("namespace")?;
+    fields.string_map("labels")?;
+    fields.string_map("annotations")?;
+    fields.finish()
 }

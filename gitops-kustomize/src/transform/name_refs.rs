@@ -27,12 +27,6 @@ pub(crate) fn fix(
     build: &Build<'_>,
 ) -> Result<()> {
     let index = Index::new(set);
-    if index.by_name.is_empty() && config.is_default() {
-        // Nothing was renamed, and the fields are those that objects have; what is wrong with role bindings is told all the same.
-        return set.iter().filter(|resource| resource.id().gvk.kind == "RoleBinding").try_for_each(
-            |resource| Links::of(resource).map(drop).map_err(|error| resource.locate(error)),
-        );
-    }
     let mut plans: HashMap<Gvk, Vec<(FieldSpec, Gvk)>> = HashMap::new();
     for place in 0..set.len() {
         build.scope.check()?;
@@ -40,9 +34,6 @@ pub(crate) fn fix(
         let plan = plans
             .entry(set.get(place).original_gvk())
             .or_insert_with_key(|original| config.name_reference.of(original));
-        if plan.is_empty() {
-            continue;
-        }
         let links = Links::of(set.get(place)).map_err(|error| set.get(place).locate(error))?;
         for (spec, target) in &*plan {
             let mut node = set.content_mut(place).take_node();

@@ -33,12 +33,20 @@ enum Inner {
     Tagged(Box<Tagged>),
 }
 
-/// A value with a tag or a schema of its own, which is rare.
+/// A value of which more is known, which is rare.
 #[derive(Clone, Debug)]
 struct Tagged {
     content: Content,
+    notes: Notes,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Notes {
     tag: Option<Box<str>>,
+    /// How it merges.
     schema: Option<OwnField>,
+    /// What is wrong with its keys.
+    doubled: Option<Box<str>>,
 }
 
 /// What a node holds.
@@ -195,7 +203,7 @@ impl Node {
             Content::Sequence(_) => Content::Sequence(Sequence::default()),
         };
         Self { line: self.line, column: self.column, ..Self::new(content) }
-            .with(self.tag().map(Into::into), self.schema().cloned())
+            .with(self.notes())
     }
 
     pub(crate) fn with_items(mut self, items: Vec<Self>) -> Self {
@@ -208,13 +216,13 @@ impl Node {
     pub fn tag(&self) -> Option<&str> {
         match &self.inner {
             Inner::Plain(_) => None,
-            Inner::Tagged(tagged) => tagged.tag.as_deref(),
+            Inner::Tagged(tagged) => tagged.notes.tag.as_deref(),
         }
     }
 
     pub(crate) fn with_tag(self, tag: Option<Box<str>>) -> Self {
-        let schema = self.schema().cloned();
-        self.with(tag, schema)
+        let notes = Notes { tag, ..self.notes() };
+        self.with(notes)
     }
 
     /// What a comment says of how the value merges.
@@ -222,21 +230,48 @@ impl Node {
     pub(crate) fn schema(&self) -> Option<&OwnField> {
         match &self.inner {
             Inner::Plain(_) => None,
-            Inner::Tagged(tagged) => tagged.schema.as_ref(),
+            Inner::Tagged(tagged) => tagged.notes.schema.as_ref(),
         }
     }
 
     pub(crate) fn with_schema(self, schema: Option<OwnField>) -> Self {
-        let tag = self.tag().map(Into::into);
-        self.with(tag, schema)
+        let notes = Notes { schema, ..self.notes() };
+        self.with(notes)
     }
 
-    fn with(self, tag: Option<Box<str>>, schema: Option<OwnField>) -> Self {
+    /// The complaint about the first mapping, from here on, that was read with a key twice while
+    /// [`Duplicates::First`](crate::Duplicates::First) let it pass.
+    pub fn doubled(&self) -> Option<&str> {
+        if let Inner::Tagged(tagged) = &self.inner
+            && let Some(complaint) = &tagged.notes.doubled
+        {
+            return Some(complaint);
+        }
+        match self.content() {
+            Content::Scalar(_) => None,
+            Content::Mapping(mapping) => mapping.values().find_map(Self::doubled),
+            Content::Sequence(items) => items.iter().find_map(Self::doubled),
+        }
+    }
+
+    pub(crate) fn with_doubled(self, doubled: Option<Box<str>>) -> Self {
+        let notes = Notes { doubled, ..self.notes() };
+        self.with(notes)
+    }
+
+    fn notes(&self) -> Notes {
+        match &self.inner {
+            Inner::Plain(_) => Notes::default(),
+            Inner::Tagged(tagged) => tagged.notes.clone(),
+        }
+    }
+
+    fn with(self, notes: Notes) -> Self {
         let (line, column) = (self.line, self.column);
         let content = self.into_content();
-        let inner = match (tag, schema) {
-            (None, None) => Inner::Plain(content),
-            (tag, schema) => Inner::Tagged(Box::new(Tagged { content, tag, schema })),
+        let inner = match notes {
+            Notes { tag: None, schema: None, doubled: None } => Inner::Plain(content),
+            notes => Inner::Tagged(Box::new(Tagged { content, notes })),
         };
         Self { inner, line, column }
     }

@@ -247,15 +247,20 @@ impl<'s> Composer<'s> {
 
     fn close(&mut self, frame: Frame<'s>, end: Place) -> (Node, Weight) {
         let place = frame.start.place();
+        let mut doubled = None;
         let (content, flow) = match frame.body {
             Body::Sequence { items, flow } => {
                 (Content::Sequence(Sequence::from_items(items.into_iter())), flow)
             }
             Body::Mapping { read, flow, .. } => {
+                doubled = self.doubled(&read.entries);
                 (Content::Mapping(self.mapping(read, (place, end), frame.complaints)), flow)
             }
         };
-        let node = Node::from(content).at_place(place).in_flow(flow).with_tag(frame.tag);
+        let mut node = Node::from(content).at_place(place).in_flow(flow).with_tag(frame.tag);
+        if doubled.is_some() {
+            node = node.with_doubled(doubled);
+        }
         let complaints = frame.complaints..self.faults.count();
         self.remember(frame.anchor, &node, frame.weight, complaints);
         (node, frame.weight)

@@ -175,26 +175,40 @@ impl Composer<'_> {
     }
 
     /// One complaint for each pair of equal keys.
+    /// The complaint about the first key that stands twice, where such keys are let pass.
+    pub(super) fn doubled(&self, entries: &[Entry]) -> Option<Box<str>> {
+        if self.options.duplicates != Duplicates::First || are_distinct(entries) {
+            return None;
+        }
+        let twin = |entry: &Entry| {
+            let first = entries.iter().find(|first| first.key.text() == entry.key.text())?;
+            (first.key.place() < entry.key.place()).then(|| complaint(&first.key, &entry.key))
+        };
+        entries.iter().filter(|entry| entry.key.text().is_some()).find_map(twin).map(Into::into)
+    }
+
     fn complain_v3(&mut self, entries: &[Entry], place: Place) {
-        let mut places: HashMap<&str, Vec<Place>> = HashMap::new();
+        let mut keys: HashMap<&str, Vec<&Node>> = HashMap::new();
         for entry in entries {
             if let Some(text) = entry.key.text() {
-                places.entry(text).or_default().push(entry.key.place());
+                keys.entry(text).or_default().push(&entry.key);
             }
         }
-        for entry in entries {
-            let Some(text) = entry.key.text() else { continue };
-            let own = entry.key.place();
-            let later = places[text].iter().filter(|place| **place > own);
+        for Entry { key, .. } in entries {
+            let Some(text) = key.text() else { continue };
+            let later = keys[text].iter().filter(|later| later.place() > key.place());
             for second in later.take(100) {
-                let key = gitops_core::quoted(text);
-                let (line, first) = (second.line(), own.line());
-                let text =
-                    format!("line {line}: mapping key {key} already defined at line {first}");
-                self.faults.complain(Complaint { at: place, place: *second, text });
+                let text = complaint(key, second);
+                self.faults.complain(Complaint { at: place, place: second.place(), text });
             }
         }
     }
+}
+
+fn complaint(first: &Node, second: &Node) -> String {
+    let key = gitops_core::quoted(second.text().unwrap_or_default());
+    let (line, first) = (second.place().line(), first.place().line());
+    format!("line {line}: mapping key {key} already defined at line {first}")
 }
 
 fn is_merge(entry: &Entry) -> bool {

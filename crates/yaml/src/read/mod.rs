@@ -45,7 +45,7 @@ pub enum Duplicates {
     /// It is an error that names both lines.
     #[default]
     Refuse,
-    /// The first one counts.
+    /// The first one counts; [`Node::doubled`] tells of it.
     First,
     /// The last one counts, at the place of the first.
     Last,

@@ -135,6 +135,12 @@ pub(super) fn merge_into(
     if resource.node().is_empty() {
         return Ok(false);
     }
+    if patch.doubled().is_some()
+        && let Some(complaint) = resource.node().doubled()
+    {
+        let message = format!("yaml: unmarshal errors:\n  {complaint}");
+        return Err(Error::new(ErrorKind::Syntax, message).about(resource.id().to_object_id()));
+    }
     let object = resource.node_mut().make_mapping();
     if !allowed.kind
         && let Some(kind) = kind
