@@ -167,7 +167,7 @@ async fn credentials_by_flag_and_by_file() {
     let push = ["push", "artifact", &url, "-f", "app", "--source=x", "--revision=y", "-o", "json"];
     let (code, _, err) = place.told(&push).await;
     assert_eq!(code, 1);
-    assert!(err.contains("UNAUTHORIZED"), "{err}");
+    assert!(err.contains("401 Unauthorized"), "{err}");
     let (code, _, err) = place.told(&[&push[..], &["--creds=flux:c4nary"]].concat()).await;
     assert_eq!(code, 1);
     assert!(!err.contains("c4nary"), "{err}");

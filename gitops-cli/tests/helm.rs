@@ -337,3 +337,34 @@ fn wrong_command_lines_have_the_exit_code_of_helm() {
     let not_there = told(&["package", "web/values.yaml"]);
     assert!(not_there.ends_with("/web/values.yaml/Chart.yaml: not a directory\n"), "{not_there}");
 }
+
+/// Row 34 of the list of attacks (CVE-2025-53547): a chart of somebody else's, whose lock file is a link.
+#[test]
+fn a_lock_file_that_is_a_link_is_not_written_through() {
+    let directory = charts();
+    let root = directory.path();
+    fs::write(root.join("precious"), "mine: true").unwrap();
+    for (api, file, declared) in
+        [("v2", "Chart.lock", "Chart.yaml"), ("v1", "requirements.lock", "requirements.yaml")]
+    {
+        let chart = root.join(format!("evil-{api}"));
+        fs::create_dir_all(&chart).unwrap();
+        let own = format!("apiVersion: {api}\nname: evil\nversion: 0.1.0\n");
+        fs::write(chart.join("Chart.yaml"), &own).unwrap();
+        let dependencies =
+            "dependencies:\n- {name: web, version: 1.x, repository: 'file://../web'}\n";
+        let text = if api == "v2" { own + dependencies } else { dependencies.to_owned() };
+        fs::write(chart.join(declared), text).unwrap();
+        for target in ["../precious", "../absent"] {
+            let link = chart.join(file);
+            let _ = fs::remove_file(&link);
+            std::os::unix::fs::symlink(target, &link).unwrap();
+            let name = chart.file_name().unwrap().to_str().unwrap();
+            let told = stderr(&helm(root, &["dependency", "update", name]));
+            let expected = format!("the {file} file is a symlink to \"{target}\"");
+            assert!(target == "../absent" || told.contains(&expected), "{told}");
+            assert_eq!(fs::read_to_string(root.join("precious")).unwrap(), "mine: true");
+            assert!(!root.join("absent").exists() && link.is_symlink(), "{target}");
+        }
+    }
+}

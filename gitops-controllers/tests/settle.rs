@@ -103,7 +103,7 @@ fn failures_are_tried_again_as_the_profile_says() {
             "Reconciling=True/ProgressingWithRetry: building artifact",
         ]
     );
-    assert_eq!(settled.requeue, Requeue::Backoff);
+    assert_eq!(settled.requeue, Requeue::Backoff { at_least: Duration::ZERO });
     assert!(!settled.observe_generation);
     assert_eq!(settled.events, [Notice::error("GitOperationFailed", "boom")]);
 
@@ -111,6 +111,30 @@ fn failures_are_tried_again_as_the_profile_says() {
         settle(&KUSTOMIZATION, before(&[], None), &[], &failed(Stage::Build, Class::Invalid));
     assert_eq!(shown(&settled), ["Ready=False/BuildFailed: boom"]);
     assert_eq!(settled.requeue, Requeue::After(RETRY));
+}
+
+/// Row 72 of the list of attacks: who is asked to come later comes later.
+#[test]
+fn an_overloaded_peer_is_left_alone_for_as_long_as_it_asks() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("too many requests")]
+    struct Overloaded(u64);
+    impl gitops_core::Classify for Overloaded {
+        fn class(&self) -> Class {
+            Class::Transient
+        }
+        fn retry_after(&self) -> Option<Duration> {
+            Some(Duration::from_secs(self.0))
+        }
+    }
+    let turn = |seconds| Err(Failure::new(Stage::Fetch, Overloaded(seconds)).into());
+    let settled = settle(&GIT_REPOSITORY, before(&[], None), &[], &turn(90));
+    assert_eq!(settled.requeue, Requeue::Backoff { at_least: Duration::from_secs(90) });
+    // Where an interval says when to try again, the longer of the two holds.
+    for (asked, expected) in [(RETRY.as_secs() + 30, RETRY + Duration::from_secs(30)), (5, RETRY)] {
+        let settled = settle(&KUSTOMIZATION, before(&[], None), &[], &turn(asked));
+        assert_eq!(settled.requeue, Requeue::After(expected));
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Why a source could not be had.
 
+use std::time::Duration;
+
 use gitops_core::{Cancelled, Class, Classify, TreeError};
 
 /// A failure to resolve or fetch a source. Messages read as Flux's, since people search for them.
@@ -9,6 +11,14 @@ pub enum SourceError {
     /// The peer could not be reached, broke off, or answered with something else than asked for.
     #[error("{0}")]
     Network(Box<str>),
+    /// The peer has too much to do, and says for how long it wants to be left alone.
+    #[error("{message}")]
+    Overloaded {
+        /// What it answered.
+        message: Box<str>,
+        /// For how long; at most an hour.
+        pause: Duration,
+    },
     /// Asked in vain: no such repository, reference or version.
     #[error("{0}")]
     NotFound(Box<str>),
@@ -94,9 +104,11 @@ impl From<TreeError> for SourceError {
 impl Classify for SourceError {
     fn class(&self) -> Class {
         match self {
-            Self::Network(_) | Self::Empty | Self::Moved { .. } | Self::Disk { .. } => {
-                Class::Transient
-            }
+            Self::Network(_)
+            | Self::Overloaded { .. }
+            | Self::Empty
+            | Self::Moved { .. }
+            | Self::Disk { .. } => Class::Transient,
             Self::NotFound(_) => Class::NotFound,
             Self::Denied(_) => Class::Denied,
             Self::Invalid(_) | Self::Content(_) | Self::Index(_) | Self::Encrypted => {
@@ -107,6 +119,16 @@ impl Classify for SourceError {
             }
             Self::Tree(error) => error.class(),
             Self::Cancelled(error) => error.class(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { pause, .. } => Some(*pause),
+            Self::Step { source, .. } | Self::Choice(source) | Self::Layer(source) => {
+                source.retry_after()
+            }
+            _ => None,
         }
     }
 }

@@ -26,6 +26,7 @@ mod http_client;
 mod http_file;
 mod ignore;
 mod oci;
+mod overload;
 mod serve;
 mod source;
 #[cfg(feature = "testing")]

@@ -134,6 +134,26 @@ impl Registry {
         digest
     }
 
+    /// The manifest under a tag.
+    pub fn manifest(&self, repository: &str, tag: &str) -> Option<Bytes> {
+        let state = self.state.lock();
+        let digest = state.tags.get(&(repository.to_owned(), tag.to_owned()))?;
+        let (_, bytes) = state.manifests.get(&(repository.to_owned(), digest.clone()))?;
+        Some(bytes.clone())
+    }
+
+    /// A blob.
+    pub fn blob(&self, digest: &Digest) -> Option<Bytes> {
+        self.state.lock().blobs.get(digest).cloned()
+    }
+
+    /// The tags of a repository, in the order of the alphabet.
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        let state = self.state.lock();
+        let own = state.tags.keys().filter(|(own, _)| own == repository);
+        own.map(|(_, tag)| tag.clone()).collect()
+    }
+
     /// Puts other bytes in the place of a manifest.
     pub fn tamper_manifest(&self, repository: &str, digest: &Digest, bytes: impl Into<Bytes>) {
         let kind = "application/vnd.oci.image.manifest.v1+json".to_owned();

@@ -2,14 +2,13 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use gitops_auth::{
     CloudContext, Environment, HttpClient, HttpOptions, RegistryCloud, registry_login,
 };
 use gitops_core::SystemClock;
 use gitops_source::{
-    DockerConfig, OciName, OciRepositoryName, Registries, Registry, RegistryCredential,
-    RegistryOptions,
+    DockerConfig, OciName, OciRepositoryName, RegistryCredential, RegistryOptions,
 };
 
 use super::{
@@ -23,7 +22,10 @@ pub(super) fn name(url: Option<&str>) -> anyhow::Result<OciName> {
     if !url.starts_with("oci://") {
         bail!("URL must be in format 'oci://<domain>/<org>/<repo>'");
     }
-    Ok(url.parse()?)
+    url.parse().map_err(|_| {
+        let named = url.trim_start_matches("oci://");
+        anyhow!("'{url}' invalid URL: could not parse reference: {named}")
+    })
 }
 
 /// Who this machine or person is for a cloud becomes a login at its registry.
@@ -71,16 +73,6 @@ impl Access {
             (None, Provider::Generic) => self.docker_config()?,
         };
         Ok(RegistryOptions { credentials, insecure, ..RegistryOptions::default() })
-    }
-
-    /// Greets the registry of a repository.
-    pub(super) async fn open(
-        &self,
-        repository: &OciRepositoryName,
-        insecure: bool,
-    ) -> anyhow::Result<Registry> {
-        let options = self.options(repository, insecure).await?;
-        Ok(Registries::new().open(repository, &options).await?)
     }
 
     fn docker_config(&self) -> anyhow::Result<DockerConfig> {

@@ -9,9 +9,9 @@
     reason = "the comments are the texts of --help"
 )]
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Subcommand};
 use gitops_api::meta::Duration;
 
 /// The commands below `gitops push`.
@@ -67,7 +67,7 @@ pub(crate) struct Access {
     pub(crate) creds: Option<String>,
 
     /// Who issues the credentials
-    #[arg(long, value_name = "PROVIDER", default_value = "generic")]
+    #[arg(long, value_name = "generic|aws|azure|gcp", default_value = "generic")]
     pub(crate) provider: Provider,
 
     /// How long it may take
@@ -87,16 +87,48 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 }
 
 /// `--provider`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Provider {
-    /// Nobody in particular
     Generic,
-    /// AWS
     Aws,
-    /// Azure
     Azure,
-    /// Google Cloud
     Gcp,
+}
+
+impl FromStr for Provider {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "generic" => Ok(Self::Generic),
+            "aws" => Ok(Self::Aws),
+            "azure" => Ok(Self::Azure),
+            "gcp" => Ok(Self::Gcp),
+            text if text.trim().is_empty() => {
+                Err("no source OCI provider given, please specify the OCI provider name".to_owned())
+            }
+            text => Err(format!(
+                "source OCI provider '{text}' is not supported, must be one of: generic, aws, \
+                 azure, gcp"
+            )),
+        }
+    }
+}
+
+/// Arguments beyond those that mean something: ignored, as Flux does.
+#[derive(Debug, Args)]
+pub(crate) struct Surplus {
+    #[arg(hide = true, value_name = "MORE")]
+    pub(crate) surplus: Vec<String>,
+}
+
+/// A flag that may say `=false`.
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        text => Err(format!("strconv.ParseBool: parsing {text:?}: invalid syntax")),
+    }
 }
 
 /// What stays out of an artifact.
@@ -140,24 +172,25 @@ pub(crate) struct Push {
     #[arg(short, long, value_name = "KEY=VALUE")]
     pub(crate) annotations: Vec<String>,
 
-    /// For machines: print what was pushed
-    #[arg(short, long, value_name = "FORMAT")]
-    pub(crate) output: Option<crate::args::Format>,
+    /// For machines: print what was pushed as `json` or `yaml`
+    // Anything else is quiet until the end, as in Flux.
+    #[arg(short, long, value_name = "FORMAT", default_value = "")]
+    pub(crate) output: String,
 
     /// Equal files give equal digests: the time of creation is 1970-01-01
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch, hide_default_value = true)]
     pub(crate) reproducible: bool,
 
     /// Push without TLS, or whatever the certificate
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch, hide_default_value = true)]
     pub(crate) insecure_registry: bool,
 
     /// Put what links lead to in their places
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch, hide_default_value = true)]
     pub(crate) resolve_symlinks: bool,
 
     /// Accepted for Flux's sake
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch)]
     pub(crate) debug: bool,
 
     #[command(flatten)]
@@ -165,6 +198,9 @@ pub(crate) struct Push {
 
     #[command(flatten)]
     pub(crate) access: Access,
+
+    #[command(flatten)]
+    pub(crate) surplus: Surplus,
 }
 
 /// Arguments of `gitops pull artifact`.
@@ -179,11 +215,14 @@ pub(crate) struct Pull {
     pub(crate) output: Option<PathBuf>,
 
     /// Pull without TLS, or whatever the certificate
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch, hide_default_value = true)]
     pub(crate) insecure_registry: bool,
 
     #[command(flatten)]
     pub(crate) access: Access,
+
+    #[command(flatten)]
+    pub(crate) surplus: Surplus,
 }
 
 /// Arguments of `gitops tag artifact`.
@@ -199,6 +238,9 @@ pub(crate) struct Tag {
 
     #[command(flatten)]
     pub(crate) access: Access,
+
+    #[command(flatten)]
+    pub(crate) surplus: Surplus,
 }
 
 /// Arguments of `gitops list artifacts`.
@@ -217,11 +259,14 @@ pub(crate) struct List {
     pub(crate) filter_regex: Option<String>,
 
     /// List without TLS, or whatever the certificate
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch, hide_default_value = true)]
     pub(crate) insecure_registry: bool,
 
     #[command(flatten)]
     pub(crate) access: Access,
+
+    #[command(flatten)]
+    pub(crate) surplus: Surplus,
 }
 
 /// Arguments of `gitops diff artifact`.
@@ -236,7 +281,7 @@ pub(crate) struct Diff {
     pub(crate) path: String,
 
     /// Pull without TLS, or whatever the certificate
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = switch, hide_default_value = true)]
     pub(crate) insecure_registry: bool,
 
     #[command(flatten)]
@@ -244,4 +289,7 @@ pub(crate) struct Diff {
 
     #[command(flatten)]
     pub(crate) access: Access,
+
+    #[command(flatten)]
+    pub(crate) surplus: Surplus,
 }

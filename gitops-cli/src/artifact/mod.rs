@@ -5,11 +5,13 @@ mod access;
 pub(crate) mod args;
 mod commands;
 mod content;
+mod refused;
 
 use std::process::ExitCode;
 
 pub(crate) use args::{DiffCommand, ListCommand, PullCommand, PushCommand, TagCommand};
 pub(crate) use content::write;
+pub(crate) use refused::refused;
 
 /// A line about what is done, or was.
 pub(crate) fn say(mark: char, text: &str) {
@@ -60,20 +62,4 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
-}
-
-/// A wrong command line, told as Flux does; `None` for other commands and other errors.
-pub(crate) fn refused(error: &clap::Error) -> Option<ExitCode> {
-    use clap::error::{ContextKind, ContextValue, ErrorKind};
-    let mut arguments = std::env::args().skip(1);
-    let verb = arguments.next()?;
-    let noun = arguments.next()?;
-    let ours = ["push", "pull", "tag", "list", "diff"].contains(&verb.as_str())
-        && ["artifact", "artifacts"].contains(&noun.as_str());
-    if !ours || error.kind() != ErrorKind::UnknownArgument {
-        return None;
-    }
-    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
-    say('✗', &format!("unknown flag: {flag}"));
-    Some(ExitCode::FAILURE)
 }

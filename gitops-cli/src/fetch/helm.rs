@@ -35,7 +35,7 @@ pub(super) async fn run(args: Helm, scope: &Scope) -> anyhow::Result<()> {
                 .with_context(|| format!("cannot write '{}'", output.display()))?;
         } else {
             fs::create_dir_all(output)?;
-            write(&unpack(&package[..], &Limits::default())?, output)?;
+            write(&unpack(&package[..], &Limits::default())?, output, &|_| None)?;
         }
     }
     let mut out = std::io::stdout();

@@ -42,7 +42,7 @@ pub(super) fn finish(common: &Common, fetched: &Fetched, scope: &Scope) -> anyho
             // From the archive, so that what is left out there is left out here.
             let packed = File::open(archive.path())?;
             let tree = unpack(std::io::BufReader::new(packed), &gitops_core::Limits::default())?;
-            write(&tree, output)?;
+            write(&tree, output, &|_| None)?;
         }
     }
     let mut out = std::io::stdout();

@@ -156,7 +156,7 @@ impl<R: Reconcile> Controller<R> {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(error = %gitops_core::one_line(&error), "Reconciler error");
-                (Next::Backoff, TurnResult::Error)
+                (Next::BACKOFF, TurnResult::Error)
             }
         }
     }
@@ -397,7 +397,7 @@ impl<R: Reconcile> Controller<R> {
         }
         self.tell(object, &settled, attempt.metadata(), started.elapsed());
         // What must be cleaned up is tried again whatever the profile says.
-        Ok((Next::Backoff, TurnResult::Error))
+        Ok((Next::BACKOFF, TurnResult::Error))
     }
 
     /// Tells about an object that does not fit its type, and leaves it until it changes.
@@ -448,11 +448,14 @@ impl<R: Reconcile> Controller<R> {
             Requeue::Now => Next::Now,
             // A retry at once, for ever, would keep a worker from everybody else; no interval means,
             // as in Flux, no turn before something changes.
-            Requeue::After(Duration::ZERO) => Next::Backoff,
+            Requeue::After(Duration::ZERO) => Next::BACKOFF,
             Requeue::Jittered(Duration::ZERO) => Next::Rest,
             Requeue::After(delay) => Next::After(delay),
             Requeue::Jittered(interval) => Next::After(self.context.timing.jittered(interval)),
-            Requeue::Backoff => Next::Backoff,
+            // A server that is overloaded asks all of its clients, who shall not come at once.
+            Requeue::Backoff { at_least } => {
+                Next::Backoff { at_least: at_least.mul_f64(1.0 + 0.1 * rand::random::<f64>()) }
+            }
         }
     }
 }

@@ -153,6 +153,10 @@ impl Classify for BucketFailure {
     fn reason(&self) -> Option<&'static str> {
         Some(reason::BUCKET_OPERATION_FAILED)
     }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        self.0.retry_after()
+    }
 }
 
 fn failure(error: SourceError) -> Failure {

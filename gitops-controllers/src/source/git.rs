@@ -11,7 +11,7 @@
 //! # Guarantees
 //! The artifact of the last good turn stays advertised and served while later turns fail.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gitops_api::{
     meta::{Condition, ConditionStatus, condition_type, reason},
@@ -281,6 +281,10 @@ impl Classify for GitFailure {
 
     fn reason(&self) -> Option<&'static str> {
         matches!(self.0, SourceError::Empty).then_some(reason::EMPTY_GIT_REPOSITORY)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after()
     }
 }
 

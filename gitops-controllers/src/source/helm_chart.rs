@@ -10,7 +10,7 @@
 //! # Guarantees
 //! The chart of the last good turn stays advertised and served while later turns fail.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gitops_api::{
     meta::{ConditionStatus, condition_type, reason},
@@ -350,6 +350,10 @@ impl Classify for BuildFailure {
 
     fn reason(&self) -> Option<&'static str> {
         Some(self.0.reason())
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after()
     }
 }
 

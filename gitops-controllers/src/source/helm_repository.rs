@@ -8,7 +8,7 @@
 //!
 //! Objects of type `oci` only tell where a registry is: they are never reconciled.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gitops_api::{
     meta::{ConditionStatus, condition_type, reason},
@@ -272,6 +272,13 @@ impl Classify for IndexFailure {
             Self::Content(_) => reason::INDEXATION_FAILED,
             Self::Other(_) => reason::FAILED,
         })
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Content(_) => None,
+            Self::Other(error) => error.retry_after(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 //! What is to be verified is verified by its digest before any of it is pulled, and again whenever
 //! the digest or the spec changes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use gitops_api::{
     meta::{Condition, ConditionStatus, condition_type, reason},
@@ -365,6 +365,10 @@ impl Classify for OciFailure {
             SourceError::Layer(_) => reason::OCI_ARTIFACT_LAYER_OPERATION_FAILED,
             _ => reason::OCI_ARTIFACT_PULL_FAILED,
         })
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after()
     }
 }
 

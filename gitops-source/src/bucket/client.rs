@@ -12,6 +12,7 @@ use url::Url;
 use crate::{
     SourceError, Tls, go,
     http_client::{HttpClients, Means},
+    overload::AskedPause,
 };
 
 /// The largest answer that is no object, in bytes.
@@ -263,6 +264,7 @@ pub(super) async fn save(
 /// status.
 pub(super) async fn refused(response: Response) -> SourceError {
     let status = response.status();
+    let pause = AskedPause::of(&response);
     let body = document(response).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&body);
     let said = text.split_once("<Message>").and_then(|(_, rest)| rest.split_once("</Message>"));
@@ -274,7 +276,7 @@ pub(super) async fn refused(response: Response) -> SourceError {
     match status.as_u16() {
         401 | 403 => SourceError::Denied(why.into()),
         404 => SourceError::NotFound(why.into()),
-        _ => SourceError::Network(why.into()),
+        _ => pause.error(why),
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::session::Service;
-use crate::{SourceError, go};
+use crate::{SourceError, go, overload::AskedPause};
 
 const MAX_REDIRECTS: usize = 10;
 /// What an error page may add to a message.
@@ -352,6 +352,7 @@ async fn accepted(target: &Url, response: Response) -> Result<Response, SourceEr
     if status.is_success() {
         return Ok(response);
     }
+    let pause = AskedPause::of(&response);
     let reason = beginning(response).await;
     Err(match status {
         StatusCode::UNAUTHORIZED => {
@@ -365,7 +366,7 @@ async fn accepted(target: &Url, response: Response) -> Result<Response, SourceEr
         }
         status => {
             let target = go::quoted(&go::masked(target));
-            SourceError::network(format!(
+            pause.error(format!(
                 "unexpected client error: unexpected requesting {target} status code: {}",
                 status.as_u16()
             ))

@@ -26,6 +26,7 @@ use super::{entry::ChartVersion, index};
 use crate::{
     SourceError, Tls, go,
     http_client::{HttpClients, Means},
+    overload::AskedPause,
 };
 
 /// The largest package of a chart, in bytes, unless told otherwise.
@@ -442,7 +443,7 @@ fn accepted(url: &Url, response: Response) -> Result<Response, SourceError> {
     Err(match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SourceError::Denied(why),
         StatusCode::NOT_FOUND => SourceError::NotFound(why),
-        _ => SourceError::Network(why),
+        _ => AskedPause::of(&response).error(why),
     })
 }
 

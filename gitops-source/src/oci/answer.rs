@@ -11,7 +11,7 @@ use reqwest::{
 use serde::Deserialize;
 use url::Url;
 
-use crate::{SourceError, go};
+use crate::{SourceError, go, overload::AskedPause};
 
 const MAX_ERROR: u64 = 4 << 10;
 const MAX_REDIRECTS: usize = 10;
@@ -108,6 +108,7 @@ pub(super) async fn accepted(
     if status.is_success() {
         return Ok(response);
     }
+    let pause = AskedPause::of(&response);
     let body = limited(response, MAX_ERROR).await.unwrap_or_default();
     let why = match serde_json::from_slice::<Errors>(&body) {
         Ok(errors) if !errors.errors.is_empty() => {
@@ -125,7 +126,7 @@ pub(super) async fn accepted(
     Err(match status {
         StatusCode::NOT_FOUND => SourceError::NotFound(text),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SourceError::Denied(text),
-        _ => SourceError::Network(text),
+        _ => pause.error(text),
     })
 }
 

@@ -35,7 +35,7 @@ pub struct OciArtifact {
 }
 
 impl OciArtifact {
-    /// Sends the artifact and names it by a tag. Returns its digest.
+    /// Sends the artifact and names it by a tag, unless that is so already. Returns its digest.
     ///
     /// # Errors
     /// When the registry refuses a part of it; then the tag is as it was.
@@ -45,10 +45,15 @@ impl OciArtifact {
         tag: &str,
         scope: &Scope,
     ) -> Result<Digest, SourceError> {
-        let layer = registry.push_blob(self.layer, &self.media_type, scope).await?;
-        let config = Bytes::from_static(CONFIG);
-        let config = registry.push_blob(config, CONFIG_MEDIA_TYPE, scope).await?;
+        let layer = OciDescriptor::of(&self.media_type, &self.layer);
+        let config = OciDescriptor::of(CONFIG_MEDIA_TYPE, CONFIG);
         let manifest = Self::manifest(config, layer, self.annotations)?;
+        let digest = Digest::sha256(&manifest);
+        if registry.names(tag).await? == Some(digest.clone()) {
+            return Ok(digest);
+        }
+        registry.push_blob(self.layer, &self.media_type, scope).await?;
+        registry.push_blob(Bytes::from_static(CONFIG), CONFIG_MEDIA_TYPE, scope).await?;
         registry.push_manifest(Some(tag), manifest, MANIFEST).await
     }
 

@@ -172,7 +172,7 @@ impl Registries {
             proxy: key.proxy,
         })?;
         let plain = key.insecure || repository.is_local();
-        let mut first_error = None;
+        let mut failures: Vec<String> = Vec::new();
         for scheme in ["https", "http"].into_iter().take(if plain { 2 } else { 1 }) {
             let base: Url = format!("{scheme}://{}/v2/", key.host)
                 .parse()
@@ -197,12 +197,11 @@ impl Registries {
                         opened_at: Instant::now(),
                     });
                 }
-                Err(error) => {
-                    first_error.get_or_insert(error);
-                }
+                Err(SourceError::Network(text)) => failures.push(text.into()),
+                Err(error) => return Err(error),
             }
         }
-        Err(first_error.unwrap_or_else(|| SourceError::network("no registry")))
+        Err(SourceError::network(failures.join("; ")))
     }
 }
 
@@ -240,6 +239,29 @@ impl Registry {
         }
         // Some registries do not answer HEAD, and the answer to GET says what is wrong.
         Ok(self.manifest(tag).await?.digest)
+    }
+
+    /// What a tag names now, as far as the registry tells one who is about to push.
+    pub(super) async fn names(&self, tag: &str) -> Result<Option<Digest>, SourceError> {
+        if !super::reference::is_tag(tag) {
+            return Err(SourceError::Invalid(format!("invalid tag '{tag}'").into()));
+        }
+        let url = self.url(&format!("manifests/{tag}"));
+        let request = self.request(Method::HEAD, &url).header(ACCEPT, MANIFESTS);
+        let (response, _) = self.send(request).await?;
+        let status = response.status();
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(SourceError::Denied(
+                format!(
+                    "HEAD {url}: unexpected status code {status} (HEAD responses have no body, use \
+                     GET for details)"
+                )
+                .into(),
+            ));
+        }
+        let digest =
+            response.headers().get("docker-content-digest").filter(|_| status.is_success());
+        Ok(digest.and_then(|digest| digest.to_str().ok()?.parse().ok()))
     }
 
     /// The manifest that a tag or digest names. With a digest, the bytes are those of the digest.

@@ -81,4 +81,11 @@ impl Classify for VerifyError {
             Self::Cancelled(error) => error.class(),
         }
     }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::Source(error) => error.retry_after(),
+            _ => None,
+        }
+    }
 }

@@ -34,6 +34,11 @@ pub trait Classify: Error + Send + Sync + 'static {
         None
     }
 
+    /// How long a peer asked to be left alone: no sooner may it be tried again.
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        None
+    }
+
     /// What an event says, where that is more than what the condition says: Flux does so for some
     /// errors.
     fn notice(&self) -> Option<String> {

@@ -30,7 +30,7 @@ impl<R: Reconcile> Controller<R> {
             next: match settled.requeue {
                 Requeue::After(delay) | Requeue::Jittered(delay) => Some(delay),
                 Requeue::Now => Some(Duration::ZERO),
-                Requeue::Never | Requeue::Backoff => None,
+                Requeue::Never | Requeue::Backoff { .. } => None,
             },
         });
     }

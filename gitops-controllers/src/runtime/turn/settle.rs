@@ -66,8 +66,11 @@ pub enum Requeue {
     After(Duration),
     /// After a time, moved by the interval jitter.
     Jittered(Duration),
-    /// After the object's back-off, which grows.
-    Backoff,
+    /// After the object's back-off, which grows, and no sooner than the peer asked for.
+    Backoff {
+        /// What the peer asked for.
+        at_least: Duration,
+    },
 }
 
 /// The `result` label of `controller_runtime_reconcile_total`.
@@ -290,9 +293,10 @@ impl<'a> Draft<'a> {
             return (observed, Requeue::Never, TurnResult::Success);
         }
         self.retry();
+        let at_least = failure.error.retry_after().unwrap_or_default();
         let requeue = match self.profile.retry {
-            Retry::Backoff => Requeue::Backoff,
-            Retry::Interval => Requeue::After(self.before.retry_interval),
+            Retry::Backoff => Requeue::Backoff { at_least },
+            Retry::Interval => Requeue::After(self.before.retry_interval.max(at_least)),
         };
         (false, requeue, TurnResult::Error)
     }

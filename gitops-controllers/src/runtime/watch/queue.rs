@@ -78,7 +78,15 @@ pub enum Next {
     /// The next turn after a time; failures are forgotten.
     After(Duration),
     /// The next turn after a back-off that grows.
-    Backoff,
+    Backoff {
+        /// It is no shorter than this.
+        at_least: Duration,
+    },
+}
+
+impl Next {
+    /// The next turn after a back-off that grows.
+    pub const BACKOFF: Self = Self::Backoff { at_least: Duration::ZERO };
 }
 
 impl Queue {
@@ -164,10 +172,10 @@ impl Queue {
         };
         entry.running = None;
         let delay = match next {
-            Next::Backoff => {
+            Next::Backoff { at_least } => {
                 entry.failures = entry.failures.saturating_add(1);
                 state.counters.retries += 1;
-                Some(self.backoff.delay(entry.failures))
+                Some(self.backoff.delay(entry.failures).max(at_least))
             }
             Next::Rest => {
                 entry.failures = 0;
@@ -307,7 +315,7 @@ mod tests {
         for expected in [750, 1500, 3000] {
             let job = queue.next().await;
             let start = Instant::now();
-            queue.done(&job.key, Next::Backoff);
+            queue.done(&job.key, Next::BACKOFF);
             let job = queue.next().await;
             assert_eq!(start.elapsed().as_millis(), expected);
             queue.add(&job.key, None);
@@ -316,6 +324,21 @@ mod tests {
         let job = queue.next().await;
         queue.done(&job.key, Next::Rest);
         assert_eq!(queue.failures(&key("a")), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_is_overloaded_lengthens_the_back_off() {
+        let queue = Queue::new(Backoff::FLUX);
+        queue.add(&key("a"), None);
+        for (asked, expected) in [(7000, 7000), (0, 1500), (2000, 3000), (60_000, 60_000)] {
+            let job = queue.next().await;
+            let start = Instant::now();
+            queue.done(&job.key, Next::Backoff { at_least: Duration::from_millis(asked) });
+            let job = queue.next().await;
+            assert_eq!(start.elapsed().as_millis(), expected);
+            queue.add(&job.key, None);
+            queue.done(&job.key, Next::Now);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,8 +1,10 @@
 //! Why a chart could not be built.
 
+use std::{error::Error, time::Duration};
+
 use gitops_core::{Class, Classify};
 
-use super::Cause;
+use super::{Cause, repositories::FindChartError};
 use crate::SourceError;
 
 /// Why a chart could not be built. The chain of causes, joined by `: `, is Flux's text.
@@ -59,6 +61,21 @@ impl Classify for ChartBuildError {
             Self::Verification(_) => Class::Denied,
             Self::Cancelled(error) => error.class(),
         }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        let mut cause = Error::source(self);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<SourceError>() {
+                return error.retry_after();
+            }
+            // Transparent: its own cause is that of the failure in it.
+            if let Some(FindChartError::Source(error)) = error.downcast_ref() {
+                return error.retry_after();
+            }
+            cause = error.source();
+        }
+        None
     }
 }
 

@@ -3,18 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod notary;
-#[allow(dead_code, reason = "other tests use the rest")]
-mod pki;
-
+use crate::pki;
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
+use crate::notary::{Image, REPOSITORY, statement};
+use crate::pki::{About, ExtendedKeyUsageKind as Usage, Holder};
 use axum::{Router, body::Bytes, extract::State, response::IntoResponse};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gitops_core::{Clock as _, SystemClock, one_line};
-use notary::{Image, REPOSITORY, statement};
-use pki::{About, ExtendedKeyUsageKind as Usage, Holder};
 use serde_json::json;
 
 /// When the certificates of the signers have ended.

@@ -119,7 +119,7 @@ async fn a_full_disk_keeps_what_was_there() {
     let store = disk(root.path());
     let old = put(&store, 1, "old").await;
     let exe = std::env::current_exe().unwrap();
-    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact writer --nocapture";
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact life::writer --nocapture";
     let output = Command::new("bash")
         .args(["-c", script])
         .arg(exe)
@@ -160,7 +160,7 @@ async fn killed_at_any_point_leaves_nothing_half_made() {
     let exe = std::env::current_exe().unwrap();
     for round in 0..12_u64 {
         let mut child = Command::new(&exe)
-            .args(["--exact", "writer", "--nocapture"])
+            .args(["--exact", "life::writer", "--nocapture"])
             .env("GITOPS_STORE", root.path())
             .stdout(Stdio::null())
             .spawn()

@@ -3,13 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod pki;
-#[allow(dead_code, reason = "other tests use the rest")]
-mod sigstore;
-
+use crate::{pki, sigstore};
 use std::sync::Arc;
 
+use crate::pki::{About, ExtendedKeyUsageKind as Usage, Holder};
+use crate::sigstore::{BUNDLE, Installation, REPOSITORY, Signer, base64, push_bundle};
 use gitops_core::{Digest, Scope, one_line};
 use gitops_source::{
     CosignTrust, CosignVerifier, IdentityMatch, Keyless, OciReference, OciRepositoryName,
@@ -17,13 +15,11 @@ use gitops_source::{
     VerifyError,
 };
 use gitops_testenv::{Registry, RegistryHabits};
-use pki::{About, ExtendedKeyUsageKind as Usage, Holder};
 use ring::{
     digest::{SHA256, digest},
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use serde_json::{Value, json};
-use sigstore::{BUNDLE, Installation, REPOSITORY, Signer, base64, push_bundle};
 
 const ISSUER: &str = "https://issuer.example.com";
 const SUBJECT: &str = "https://git.example.com/o/r/.ci/release.yaml@refs/tags/v1";

@@ -3,21 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod sigstore;
-
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use crate::sigstore::{Installation, Key};
 use axum::{Router, extract::State, http::StatusCode, http::Uri};
 use gitops_core::{Clock as _, FixedClock, one_line};
 use gitops_source::{FirstRoot, TrustedRootRepository};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use sigstore::{Installation, Key};
 
 const NOW: &str = "2026-02-01T00:00:00Z";
 const LATER: &str = "2026-03-01T00:00:00Z";

@@ -3,24 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod notary;
-#[allow(dead_code, reason = "other tests use the rest")]
-mod pki;
-
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
 };
 
+use crate::notary::{Image, JWS, statement};
+use crate::pki::{About, ExtendedKeyUsageKind as Usage, Holder};
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, http::Uri};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use gitops_core::{Digest, one_line};
-use notary::{Image, JWS, statement};
-use pki::{About, ExtendedKeyUsageKind as Usage, Holder};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 

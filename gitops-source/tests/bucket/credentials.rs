@@ -20,7 +20,7 @@ use gitops_source::{
 };
 
 const CANARY: &str = "c4nary";
-const KEY: &str = include_str!("../../crates/auth/tests/data/app-pkcs8.pem");
+const KEY: &str = include_str!("../../../crates/auth/tests/data/app-pkcs8.pem");
 
 /// What was asked: method, path, headers and body.
 type Seen = Arc<Mutex<Vec<String>>>;

@@ -4,11 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod pki;
-
 use std::{collections::BTreeMap, fs, net::SocketAddr, path::PathBuf, process::Stdio, sync::Arc};
 
+use crate::pki::{About, ExtendedKeyUsageKind, Holder};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gitops_core::{Scope, SystemClock, one_line};
 use gitops_source::{
@@ -16,7 +14,6 @@ use gitops_source::{
     OciReference, OciRepositoryName, OciSource, PublicKey, Registries, RegistryCredential,
     RegistryOptions, Source as _, TrustPolicy, Verifier as _,
 };
-use pki::{About, ExtendedKeyUsageKind, Holder};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod tokens;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use gitops_api::{
@@ -18,20 +20,21 @@ use gitops_source::{ArtifactStore, MemoryStore, Retention};
 use gitops_testenv::{Access, Fault, GitRepo, GitServer, SshServer};
 use jiff::Timestamp;
 use kube::client::Body;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
 /// The objects that the API knows, by path.
 type Objects = BTreeMap<String, Value>;
 
-fn client(objects: Objects) -> kube::Client {
-    let objects = Arc::new(objects);
+fn client(objects: Arc<Mutex<Objects>>) -> kube::Client {
     let service = tower::service_fn(move |request: http::Request<Body>| {
         let objects = Arc::clone(&objects);
         async move {
             let path = request.uri().path().to_owned();
-            let (status, body) = match objects.get(&path) {
-                Some(object) => (200, object.clone()),
+            let found = objects.lock().get(&path).cloned();
+            let (status, body) = match found {
+                Some(object) => (200, object),
                 None => {
                     let name = path.rsplit('/').next().unwrap_or_default();
                     let plural = path.rsplit('/').nth(1).unwrap_or_default();
@@ -74,6 +77,11 @@ impl World {
     }
 
     fn reconciler(&self, objects: Objects) -> GitRepositoryReconciler {
+        self.reconciler_over(Arc::new(Mutex::new(objects)))
+    }
+
+    /// With objects that change.
+    fn reconciler_over(&self, objects: Arc<Mutex<Objects>>) -> GitRepositoryReconciler {
         let store = Arc::clone(&self.store) as Arc<dyn ArtifactStore>;
         let storage = Storage::new(store, "source.example".into(), Retention::default());
         GitRepositoryReconciler::new(client(objects), storage)
@@ -321,7 +329,7 @@ async fn includes_are_laid_over() {
 }
 
 /// The key of no app.
-const TEST_KEY: &str = include_str!("../../crates/auth/tests/data/app-pkcs1.pem");
+const TEST_KEY: &str = include_str!("../../../crates/auth/tests/data/app-pkcs1.pem");
 
 /// A value of a Secret that is found nowhere but there.
 const CANARY: &str = "c4nary";

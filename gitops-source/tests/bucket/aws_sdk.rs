@@ -122,7 +122,7 @@ async fn chains_of_the_sdk() {
         ),
     ] {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--nocapture"])
+            .args(["--exact", "aws_sdk::child", "--nocapture"])
             .env_clear()
             .env("HOME", directory.path())
             .env("GITOPS_TEST_CLOUD", &url)

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
-mod sigstore;
-
+use crate::sigstore;
 use std::sync::Arc;
 
+use crate::sigstore::{Installation, Key, REPOSITORY, Signer, base64, push_bundle, push_simple};
 use gitops_core::{Digest, Scope, one_line};
 use gitops_source::{
     CosignTrust, CosignVerifier, IdentityMatch, Keyless, OciReference, OciRepositoryName,
@@ -15,7 +15,6 @@ use gitops_source::{
 };
 use gitops_testenv::{Registry, RegistryHabits};
 use serde_json::{Value, json};
-use sigstore::{Installation, Key, REPOSITORY, Signer, base64, push_bundle, push_simple};
 
 const ISSUER: &str = "https://issuer.example.com";
 const SUBJECT: &str = "https://git.example.com/o/r/.ci/release.yaml@refs/tags/v1";

@@ -1,0 +1,4 @@
+//! Artifacts, whatever they are made of.
+
+mod life;
+mod properties;

@@ -1,0 +1,4 @@
+//! Chart repositories and charts.
+
+mod chart;
+mod repository;

@@ -1,0 +1,5 @@
+//! Registries and the artifacts in them.
+
+mod hostile;
+mod registry;
+mod source;
