@@ -9,7 +9,7 @@ use crate::{
     ast::Id,
     engine::{Options, Parsed},
     exec::Operand,
-    funcs::Patterns,
+    funcs::{Patterns, encoding::Plain},
     trace::{Recorder, Written},
 };
 
@@ -31,6 +31,8 @@ pub struct Context<'r> {
     pub(crate) patterns: Patterns,
     /// The variables of the templates that run, those of the innermost last.
     pub(crate) variables: Vec<(Id<Text>, Operand)>,
+    /// The room for copies of values that are printed.
+    pub(crate) plain: Plain,
     /// Buffers that nobody writes to.
     buffers: Vec<String>,
     /// What is told who wrote what; none in a run that is not traced.
@@ -64,6 +66,7 @@ impl<'r> Context<'r> {
             expanded: HashMap::new(),
             patterns: Patterns::default(),
             variables: Vec::new(),
+            plain: Plain::default(),
             buffers: Vec::new(),
             trace: None,
         }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use gitops_yaml::{
-    AsV2, Duplicates, Emit as _, Entries, Flavour, Number, ReadOptions, View, to_yaml,
-    to_yaml_pretty,
+    AsV2, Duplicates, Emit as _, Entries, Flavour, Number, ReadOptions, View, to_yaml_pretty,
+    write_yaml,
 };
 
 mod base32;
@@ -18,7 +18,8 @@ mod toml;
 pub(super) use plain::DEEPEST;
 
 use json::{Layout, Target};
-use plain::{Plain, Refusal, Shape};
+pub(crate) use plain::Plain;
+use plain::{Refusal, Shape, with_copy};
 
 use crate::{
     Arguments, CallError, Context, Function,
@@ -60,17 +61,17 @@ pub(super) const HELM_ENCODING: &[Function] = &[
 type Outcome = Result<Value, CallError>;
 
 /// What Go's function gives when it swallows an error.
-fn lenient(result: Result<String, Refusal>) -> Outcome {
+fn lenient(result: Result<impl Into<Value>, Refusal>) -> Outcome {
     match result {
-        Ok(text) => Ok(Value::from(text)),
+        Ok(text) => Ok(text.into()),
         Err(Refusal::Unsupported(_)) => Ok(Value::from("")),
         Err(Refusal::Stop(error)) => Err(error),
     }
 }
 
-fn strict(result: Result<String, Refusal>) -> Outcome {
+fn strict(result: Result<impl Into<Value>, Refusal>) -> Outcome {
     match result {
-        Ok(text) => Ok(Value::from(text)),
+        Ok(text) => Ok(text.into()),
         Err(Refusal::Unsupported(message)) => Err(CallError::new(message)),
         Err(Refusal::Stop(error)) => Err(error),
     }
@@ -78,24 +79,30 @@ fn strict(result: Result<String, Refusal>) -> Outcome {
 
 /// The text of Helm's `toYaml`, with its last line break.
 pub fn yaml_text(value: &Value) -> Result<String, CallError> {
-    match yaml_of(value, None) {
-        Ok(text) => Ok(text + "\n"),
+    let mut out = String::new();
+    match write_yaml_of(value, None, &mut out) {
+        Ok(()) => Ok(out + "\n"),
         Err(Refusal::Unsupported(message)) => Err(CallError::new(message)),
         Err(Refusal::Stop(error)) => Err(error),
     }
 }
 
-fn yaml_of(value: &Value, context: Option<&mut Context<'_>>) -> Result<String, Refusal> {
-    let unsupported =
-        |message| Refusal::Unsupported(format!("error marshaling into JSON: {message}"));
-    let plain = Plain::of(value, Shape::Json, context).map_err(|refusal| match refusal {
-        Refusal::Unsupported(message) => unsupported(message),
+/// Writes a value to a text that is empty.
+fn write_yaml_of(
+    value: &Value,
+    context: Option<&mut Context<'_>>,
+    out: &mut String,
+) -> Result<(), Refusal> {
+    let printed = with_copy(value, Shape::Json, context, |copy| write_yaml(out, copy));
+    let printed = printed.map_err(|refusal| match refusal {
+        Refusal::Unsupported(message) => {
+            Refusal::Unsupported(format!("error marshaling into JSON: {message}"))
+        }
         stop @ Refusal::Stop(_) => stop,
     })?;
-    let mut text =
-        to_yaml(&plain).map_err(|error| Refusal::Unsupported(error.message().to_owned()))?;
-    cut_line_break(&mut text);
-    Ok(text)
+    printed.map_err(|error| Refusal::Unsupported(error.message().to_owned()))?;
+    cut_line_break(out);
+    Ok(())
 }
 
 fn cut_line_break(text: &mut String) {
@@ -104,18 +111,23 @@ fn cut_line_break(text: &mut String) {
     }
 }
 
+fn yaml_of(context: &mut Context<'_>, arguments: Arguments<'_>) -> Result<Text, Refusal> {
+    context.text(|context, out| write_yaml_of(arguments.any(0), Some(context), out))
+}
+
 fn to_yaml_text(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    lenient(yaml_of(arguments.any(0), Some(context)))
+    lenient(yaml_of(context, arguments))
 }
 
 fn must_to_yaml(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    strict(yaml_of(arguments.any(0), Some(context)))
+    strict(yaml_of(context, arguments))
 }
 
 fn to_yaml_pretty_text(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    lenient(Plain::of(arguments.any(0), Shape::V3, Some(context)).and_then(|plain| {
-        let text = to_yaml_pretty(&plain);
-        let mut text = text.map_err(|error| Refusal::Unsupported(error.message().to_owned()))?;
+    let printed =
+        with_copy(arguments.any(0), Shape::V3, Some(context), |copy| to_yaml_pretty(copy));
+    lenient(printed.and_then(|printed| {
+        let mut text = printed.map_err(|error| Refusal::Unsupported(error.message().to_owned()))?;
         cut_line_break(&mut text);
         Ok(text)
     }))
@@ -191,25 +203,33 @@ fn number_of(number: Number) -> Result<Value, String> {
     }
 }
 
+fn json_of(
+    context: &mut Context<'_>,
+    arguments: Arguments<'_>,
+    layout: Layout,
+) -> Result<Text, Refusal> {
+    context.text(|context, out| json::write(arguments.any(0), layout, context, out))
+}
+
 fn to_json(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    lenient(json::write(arguments.any(0), Layout::Compact, context))
+    lenient(json_of(context, arguments, Layout::Compact))
 }
 
 fn must_to_json(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    strict(json::write(arguments.any(0), Layout::Compact, context))
+    strict(json_of(context, arguments, Layout::Compact))
 }
 
 fn to_pretty_json(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    lenient(json::write(arguments.any(0), Layout::Pretty, context))
+    lenient(json_of(context, arguments, Layout::Pretty))
 }
 
 fn must_to_pretty_json(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    strict(json::write(arguments.any(0), Layout::Pretty, context))
+    strict(json_of(context, arguments, Layout::Pretty))
 }
 
 /// `toRawJson` as well: it panics with what `mustToRawJson` returns.
 fn must_to_raw_json(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    strict(json::write(arguments.any(0), Layout::Raw, context))
+    strict(json_of(context, arguments, Layout::Raw))
 }
 
 fn lenient_from_json(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {

@@ -24,21 +24,20 @@ pub(in crate::funcs) enum Layout {
     Raw,
 }
 
-/// The JSON text of a value.
+/// Writes the JSON text of a value.
 pub(in crate::funcs) fn write(
     value: &Value,
     layout: Layout,
     context: &mut Context<'_>,
-) -> Result<String, Refusal> {
-    let mut writer = Writer { out: String::new(), layout, context };
-    writer.value(value, 0)?;
-    Ok(writer.out)
+    out: &mut String,
+) -> Result<(), Refusal> {
+    Writer { out, layout, context }.value(value, 0)
 }
 
-struct Writer<'c, 'r> {
-    out: String,
+struct Writer<'w, 'r> {
+    out: &'w mut String,
     layout: Layout,
-    context: &'c mut Context<'r>,
+    context: &'w mut Context<'r>,
 }
 
 impl Writer<'_, '_> {
