@@ -129,6 +129,8 @@ pub(crate) enum ExpressionKind {
         length: u32,
         text: Id<Text>,
     },
+    /// A literal whose text stands between its quotes.
+    Raw(Span),
     Field(Fields),
     Variable {
         /// With the dollar sign.

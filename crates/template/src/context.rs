@@ -9,7 +9,7 @@ use crate::{
     ast::Id,
     engine::{Options, Parsed},
     exec::Operand,
-    funcs::{Patterns, encoding::Plain},
+    funcs::{Patterns, encoding::Plain, semver::Comparisons},
     trace::{Recorder, Written},
 };
 
@@ -29,6 +29,7 @@ pub struct Context<'r> {
     /// What `tpl` parsed, by its text.
     expanded: HashMap<Text, Arc<Parsed>>,
     pub(crate) patterns: Patterns,
+    pub(crate) comparisons: Comparisons,
     /// The variables of the templates that run, those of the innermost last.
     pub(crate) variables: Vec<(Id<Text>, Operand)>,
     /// The room for copies of values that are printed.
@@ -65,6 +66,7 @@ impl<'r> Context<'r> {
             included: HashMap::new(),
             expanded: HashMap::new(),
             patterns: Patterns::default(),
+            comparisons: Comparisons::default(),
             variables: Vec::new(),
             plain: Plain::default(),
             buffers: Vec::new(),

@@ -67,25 +67,10 @@ impl Layer {
         }
     }
 
-    /// Parses a text into this layer, and gives its trees, which are not yet known by name.
-    fn parse(
-        &mut self,
-        source: Source,
-        functions: &Functions,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Tree>, Error> {
-        let mut trees = Vec::new();
-        parser::parse(&Arc::new(source), functions, scratch, &mut self.arena, &mut trees)?;
-        Ok(trees)
-    }
-
-    /// Makes trees known. A blank one takes nobody's place.
-    fn insert(&mut self, trees: Vec<Tree>) {
-        for tree in trees {
-            let blank = tree.is_blank(&self.arena);
-            if !(blank && self.contains(&tree.name)) {
-                self.own.insert(tree.name.clone(), tree);
-            }
+    /// Makes a tree known by its name. A blank one takes nobody's place.
+    fn insert(&mut self, tree: Tree) {
+        if !(tree.is_blank(&self.arena) && self.contains(&tree.name)) {
+            self.own.insert(tree.name.clone(), tree);
         }
     }
 
@@ -122,14 +107,14 @@ impl Templates {
     /// # Errors
     /// If it cannot be parsed; then nothing is added.
     pub fn add(&mut self, name: impl Into<Text>, text: impl Into<ByteString>) -> Result<(), Error> {
-        let source = Source { name: name.into(), text: text.into() };
+        let source = Arc::new(Source { name: name.into(), text: text.into() });
         if Arc::get_mut(&mut self.layer).is_none() {
             // Others hold the templates as they were.
             self.layer = Arc::new(Layer::over(&self.layer));
         }
         let layer = Arc::get_mut(&mut self.layer).expect("nobody else has the layer");
-        let trees = layer.parse(source, &self.functions, &mut self.scratch)?;
-        layer.insert(trees);
+        let trees = parser::parse(&source, &self.functions, &mut self.scratch, &mut layer.arena)?;
+        trees.for_each(|tree| layer.insert(tree));
         Ok(())
     }
 
@@ -171,11 +156,17 @@ impl Templates {
     /// Parses a text that is no template of the set.
     pub(crate) fn parse(&mut self, name: &str, text: &str) -> Result<Parsed, Error> {
         let mut layer = Layer::over(&self.layer);
-        let source = Source { name: name.into(), text: text.into() };
-        let mut trees = layer.parse(source, &self.functions, &mut self.scratch)?;
-        let main = trees.iter().position(|tree| *tree.name == *name);
-        let tree = trees.swap_remove(main.expect("a source holds itself"));
-        layer.insert(trees);
+        let source = Arc::new(Source { name: name.into(), text: text.into() });
+        let trees = parser::parse(&source, &self.functions, &mut self.scratch, &mut layer.arena)?;
+        let mut main = None;
+        for tree in trees {
+            if *tree.name == *name {
+                main = Some(tree);
+            } else {
+                layer.insert(tree);
+            }
+        }
+        let tree = main.expect("a source holds itself");
         let defines = !layer.own.is_empty();
         Ok(Parsed { main: Runnable { layer: Arc::new(layer), tree }, defines })
     }

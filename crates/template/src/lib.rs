@@ -52,6 +52,6 @@ pub use host::{Host, Sealed};
 pub use limits::Limits;
 pub use trace::{Origin, Site, Written};
 pub use value::{
-    Field, IntKind, Kind, List, ListKind, Map, MapKind, Method, Object, Record, Text, Type, Value,
-    bytes,
+    Entries, Field, IntKind, Kind, List, ListKind, Map, MapKind, Method, Object, Record, Text,
+    Type, Value, bytes,
 };

@@ -5,7 +5,7 @@ mod number;
 mod pipeline;
 mod variables;
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, vec::Drain};
 
 use smallvec::SmallVec;
 
@@ -34,29 +34,31 @@ pub(crate) struct Scratch {
     statements: Vec<Statement>,
     commands: Vec<Command>,
     words: Vec<Expression>,
-    /// Where in the trees of the text a name stands.
+    /// The file and what it defines, as far as it was read.
+    trees: Vec<Tree>,
+    /// Where in the trees a name stands.
     places: HashMap<Text, usize>,
 }
 
 impl Scratch {
     fn clear(&mut self) {
-        let Self { variables, statements, commands, words, places } = self;
+        let Self { variables, statements, commands, words, trees, places } = self;
         variables.clear();
         statements.clear();
         commands.clear();
         words.clear();
+        trees.clear();
         places.clear();
     }
 }
 
-/// Puts the file and the `define`s of a source into `trees`, and their nodes into the arena.
-pub(crate) fn parse(
+/// The file and the `define`s of a source, whose nodes are put into the arena.
+pub(crate) fn parse<'a>(
     source: &Arc<Source>,
     functions: &Functions,
-    scratch: &mut Scratch,
+    scratch: &'a mut Scratch,
     arena: &mut Arena,
-    trees: &mut Vec<Tree>,
-) -> Result<(), Error> {
+) -> Result<Drain<'a, Tree>, Error> {
     let words = Keywords {
         break_ok: functions.get("break").is_none(),
         continue_ok: functions.get("continue").is_none(),
@@ -74,10 +76,10 @@ pub(crate) fn parse(
         loops: 0,
         parens: 0,
         blocks: 0,
-        trees,
     };
     let body = parser.file()?;
-    parser.add(source.name.clone(), body)
+    parser.add(source.name.clone(), body)?;
+    Ok(scratch.trees.drain(..))
 }
 
 struct Parser<'s, 'a> {
@@ -95,7 +97,6 @@ struct Parser<'s, 'a> {
     loops: u32,
     parens: u32,
     blocks: u32,
-    trees: &'a mut Vec<Tree>,
 }
 
 /// How a list of statements ended.
@@ -235,13 +236,13 @@ impl<'s> Parser<'s, '_> {
     /// A second definition replaces one that is blank, and is dropped if it is blank itself.
     fn add(&mut self, name: Text, body: List<Statement>) -> Result<(), Error> {
         let tree = Tree { name, source: Arc::clone(self.source), body };
-        let places = &mut self.scratch.places;
+        let Scratch { trees, places, .. } = &mut *self.scratch;
         let Some(&place) = places.get(&tree.name) else {
-            places.insert(tree.name.clone(), self.trees.len());
-            self.trees.push(tree);
+            places.insert(tree.name.clone(), trees.len());
+            trees.push(tree);
             return Ok(());
         };
-        let old = &mut self.trees[place];
+        let old = &mut trees[place];
         if old.is_blank(self.arena) {
             *old = tree;
         } else if !tree.is_blank(self.arena) {

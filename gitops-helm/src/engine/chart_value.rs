@@ -2,7 +2,9 @@
 
 use std::any::Any;
 
-use gitops_template::{Field, Kind, List, ListKind, Map, MapKind, Object, Record, Text, Value};
+use gitops_template::{
+    Entries, Field, Kind, List, ListKind, Map, MapKind, Object, Record, Text, Value,
+};
 
 use super::convert;
 use crate::{Compat, Dependency, Maintainer, Metadata};
@@ -31,7 +33,7 @@ fn fields(metadata: &Metadata, compat: Compat) -> Vec<Field> {
         .annotations
         .iter()
         .map(|(key, value)| (Text::from(key), Value::string(value)))
-        .collect::<std::collections::BTreeMap<_, _>>();
+        .collect::<Entries>();
     let annotations = if annotations.is_empty() {
         Map::nil(MapKind::String)
     } else {

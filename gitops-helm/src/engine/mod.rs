@@ -119,7 +119,7 @@ pub(crate) fn parse(renderables: &[Renderable], compat: Compat) -> Result<Templa
 /// Parses one more template.
 pub(crate) fn add(
     templates: &mut Templates,
-    path: &str,
+    path: impl Into<Text>,
     text: ByteString,
     source: impl Fn(&str) -> Option<String>,
 ) -> Result<(), EngineError> {
@@ -201,7 +201,7 @@ fn functions(compat: Compat) -> Functions {
 }
 
 fn template_value(path: &Text, base_path: &Text, compat: Compat) -> Value {
-    let entries = [("Name", path), ("BasePath", base_path)];
+    let entries = [("BasePath", base_path), ("Name", path)];
     let entries = entries.map(|(key, text)| (Text::from(key), Value::Str(text.clone())));
     Value::Map(Map::of(values_kind(compat), entries.into_iter().collect()))
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use bytestring::ByteString;
-use gitops_template::{Map, Text, Value, bytes::from_bytes};
+use gitops_template::{Entries, Map, Text, Value, bytes::from_bytes};
 
 use super::{ReleaseInfo, Seen, chart_value, convert, files::Files, values_kind};
 use crate::{Chart, Compat};
@@ -37,7 +37,7 @@ pub(super) fn of_text(
     Renderable {
         path: path.into(),
         text: text.into(),
-        base_path: join(chart.name(), "templates").into(),
+        base_path: join(chart.name(), "templates"),
         values: scope.as_map().map_or_else(Map::new, |scope| scope.with_kind(kind)),
     }
 }
@@ -99,18 +99,18 @@ impl Shared {
             let kind = values_kind(self.compat);
             let of_child = match values.as_map().and_then(|values| values.get(child.name())) {
                 Some(Value::Map(map)) => map.with_kind(kind),
-                _ => Map::of(kind, BTreeMap::new()),
+                _ => Map::of(kind, Entries::new()),
             };
             let seen = self.visit(child, Some(&below), Value::Map(of_child), found);
             subcharts.insert(child.name(), seen);
         }
-        let base_path = Text::from(join(&path, "templates"));
+        let base_path = join(&path, "templates");
         for file in &chart.templates {
             let name = file.name.rsplit('/').next().unwrap_or(&file.name);
             if chart.metadata.kind.eq_ignore_ascii_case("library") && !name.starts_with('_') {
                 continue;
             }
-            let path = Text::from(join(&path, &file.name));
+            let path = join(&path, &file.name);
             // A text that Go takes as it is shares the memory of the file.
             let text = ByteString::try_from(file.data.clone())
                 .unwrap_or_else(|_| from_bytes(&file.data).into_owned().into());
@@ -127,9 +127,13 @@ impl Shared {
 }
 
 /// Go's `path.Join` of two.
-fn join(base: &str, name: &str) -> String {
+fn join(base: &str, name: &str) -> Text {
+    let all = base.split('/').chain(name.split('/'));
+    if !all.clone().any(|part| matches!(part, "" | "." | "..")) {
+        return Text::concat(&[base, "/", name]);
+    }
     let mut parts: Vec<&str> = Vec::new();
-    for part in base.split('/').chain(name.split('/')) {
+    for part in all {
         match part {
             "" | "." => {}
             ".." => {
@@ -138,7 +142,7 @@ fn join(base: &str, name: &str) -> String {
             _ => parts.push(part),
         }
     }
-    parts.join("/")
+    parts.join("/").into()
 }
 
 fn release_value(release: &ReleaseInfo) -> Value {

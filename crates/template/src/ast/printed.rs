@@ -151,6 +151,9 @@ impl Printer<'_, '_> {
             ExpressionKind::String { length, .. } => {
                 self.span(Span { at: expression.at, length: *length })
             }
+            ExpressionKind::Raw(text) => {
+                self.span(Span { at: text.at - 1, length: text.length + 2 })
+            }
             ExpressionKind::Field(fields) => self.span(fields.0),
             ExpressionKind::Variable { name, fields } => {
                 self.text(&self.arena.texts[*name])?;

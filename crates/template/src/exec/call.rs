@@ -233,7 +233,7 @@ impl<'t> State<'_, 't, '_> {
         let expected = match (of, &word.kind) {
             (Type::Any | Type::Reflect, _) => return self.constant(dot, word),
             (Type::Bool, ExpressionKind::Bool(_))
-            | (Type::String, ExpressionKind::String { .. }) => {
+            | (Type::String, ExpressionKind::String { .. } | ExpressionKind::Raw(_)) => {
                 return self.constant(dot, word);
             }
             (Type::Bool, _) => "bool",

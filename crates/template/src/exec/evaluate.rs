@@ -2,7 +2,7 @@
 
 use super::{Operand, State, deeper};
 use crate::{
-    Error, Map, Value,
+    Error, Map, Text, Value,
     ast::{Command, Expression, ExpressionKind, Fields, Id, NodeRef, Number, Pipeline},
     engine::MissingKey,
     quote::quoted,
@@ -101,6 +101,9 @@ impl<'t> State<'_, 't, '_> {
             ExpressionKind::Bool(value) => Operand::plain(Value::Bool(*value)),
             ExpressionKind::String { text, .. } => {
                 Operand::plain(Value::Str(self.arena.texts[*text].clone()))
+            }
+            ExpressionKind::Raw(text) => {
+                Operand::plain(Value::Str(Text::from(self.tree.source.of(*text))))
             }
             ExpressionKind::Number(number) => {
                 self.look(NodeRef::Expression(word));

@@ -12,7 +12,7 @@ pub(crate) mod encoding;
 mod flow;
 mod numbers;
 mod reflection;
-mod semver;
+pub(crate) mod semver;
 mod text;
 
 pub(crate) use text::Patterns;

@@ -19,10 +19,10 @@ pub(super) const REFLECTION: &[Function] = &[
 type Outcome = Result<Value, CallError>;
 
 /// Go's `%T`.
-pub(super) fn type_name(value: &Value) -> String {
+pub(super) fn type_name(value: &Value) -> &'static str {
     match value {
-        Value::Nil => "<nil>".to_owned(),
-        value => value.type_of().to_string(),
+        Value::Nil => "<nil>",
+        value => value.type_of().name(),
     }
 }
 
@@ -40,11 +40,11 @@ fn type_is_like(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 }
 
 fn kind_of(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    Ok(Value::from(arguments.any(0).kind().to_string()))
+    Ok(Value::from(arguments.any(0).kind().name()))
 }
 
 fn kind_is(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    Ok(Value::Bool(arguments.any(1).kind().to_string() == arguments.text(0)))
+    Ok(Value::Bool(arguments.any(1).kind().name() == arguments.text(0)))
 }
 
 fn deep_equal(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {

@@ -2,13 +2,13 @@
 //!
 //! Follows Masterminds/semver v3.5.
 
-use std::{any::Any, fmt};
+use std::{any::Any, collections::HashMap, fmt};
 
 use gitops_core::{Version, VersionRange, VersionRangeError};
 
 use crate::{
     Arguments, CallError, Context, Function, Method, Object,
-    value::{Field, IntKind, Kind, Type, Value},
+    value::{Field, IntKind, Kind, Text, Type, Value},
 };
 
 const POINTER: &str = "*semver.Version";
@@ -26,8 +26,30 @@ fn semver(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     Ok(Value::object(version))
 }
 
-fn semver_compare(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    let range: VersionRange = arguments.text(0).parse().map_err(|error| {
+/// What versions are in what ranges: charts ask the same of many templates.
+#[derive(Debug, Default)]
+pub(crate) struct Comparisons(HashMap<(Text, Text), bool>);
+
+/// Comparisons that are kept in a run.
+const MOST_COMPARISONS: usize = 256;
+
+fn semver_compare(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
+    let (Value::Str(range), Value::Str(version)) = (arguments.any(0), arguments.any(1)) else {
+        unreachable!("the parameters are strings")
+    };
+    let asked = (range.clone(), version.clone());
+    if let Some(contains) = context.comparisons.0.get(&asked) {
+        return Ok(Value::Bool(*contains));
+    }
+    let contains = compare(range, version)?;
+    if context.comparisons.0.len() < MOST_COMPARISONS {
+        context.comparisons.0.insert(asked, contains);
+    }
+    Ok(Value::Bool(contains))
+}
+
+fn compare(range: &str, version: &str) -> Result<bool, CallError> {
+    let range: VersionRange = range.parse().map_err(|error| {
         CallError::new(match error {
             VersionRangeError::Improper(text) => {
                 format!("improper constraint: {}", crate::quote::quoted(&text))
@@ -35,8 +57,8 @@ fn semver_compare(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
             other => other.to_string(),
         })
     })?;
-    let version = SemVer::parse(arguments.text(1), POINTER).map_err(CallError::new)?;
-    Ok(Value::Bool(range.contains(&version.version)))
+    let version = SemVer::parse(version, POINTER).map_err(CallError::new)?;
+    Ok(range.contains(&version.version))
 }
 
 /// A version with the parts that templates ask for.

@@ -1,5 +1,7 @@
 //! Number literals.
 
+use std::borrow::Cow;
+
 use crate::{
     ast::Number,
     quote::{Unit, quoted, unquote_char},
@@ -140,7 +142,7 @@ pub(crate) fn parse_uint(text: &str) -> Option<u64> {
     if digits.ends_with('_') || digits.contains("__") || (!prefixed && digits.starts_with('_')) {
         return None;
     }
-    let digits = digits.replace('_', "");
+    let digits = without_underscores(digits);
     if digits.is_empty() || digits.starts_with(['+', '-']) {
         return None;
     }
@@ -168,7 +170,11 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
     if !unsigned.match_indices('_').all(between) {
         return None;
     }
-    text.replace('_', "").parse().ok().filter(|value: &f64| value.is_finite())
+    without_underscores(text).parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+fn without_underscores(digits: &str) -> Cow<'_, str> {
+    if digits.contains('_') { digits.replace('_', "").into() } else { digits.into() }
 }
 
 fn hexadecimal_float(text: &str) -> Option<f64> {

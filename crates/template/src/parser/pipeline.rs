@@ -204,6 +204,11 @@ impl<'s> Parser<'s, '_> {
                 let kind = ExpressionKind::Pipeline(self.arena.pipelines.add(pipeline));
                 return Ok(Some(Expression { at, kind }));
             }
+            // Charts print long texts so, which are used once.
+            TokenKind::RawString if !token.text.contains('\r') => {
+                let Span { at, length } = token.span();
+                ExpressionKind::Raw(Span { at: at + 1, length: length - 2 })
+            }
             TokenKind::String | TokenKind::RawString => {
                 let text = self.unquote(token.text)?;
                 let text = self.arena.texts.add(&text);
@@ -226,5 +231,6 @@ fn is_constant(kind: &ExpressionKind) -> bool {
             | ExpressionKind::Nil
             | ExpressionKind::Number(_)
             | ExpressionKind::String { .. }
+            | ExpressionKind::Raw(_)
     )
 }

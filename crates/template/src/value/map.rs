@@ -2,12 +2,11 @@
 
 use std::{
     cell::{Ref, RefCell, RefMut},
-    collections::BTreeMap,
     fmt,
     rc::Rc,
 };
 
-use super::{Text, Type, Value};
+use super::{Entries, Text, Type, Value};
 
 /// What a map is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +52,7 @@ impl MapKind {
 #[derive(Clone)]
 pub struct Map {
     kind: MapKind,
-    entries: Option<Rc<RefCell<BTreeMap<Text, Value>>>>,
+    entries: Option<Rc<RefCell<Entries>>>,
 }
 
 impl Default for Map {
@@ -65,11 +64,11 @@ impl Default for Map {
 impl Map {
     /// An empty `map[string]interface {}`.
     pub fn new() -> Self {
-        Self::of(MapKind::Any, BTreeMap::new())
+        Self::of(MapKind::Any, Entries::new())
     }
 
     /// A map of the given kind.
-    pub fn of(kind: MapKind, entries: BTreeMap<Text, Value>) -> Self {
+    pub fn of(kind: MapKind, entries: Entries) -> Self {
         Self { kind, entries: Some(Rc::new(RefCell::new(entries))) }
     }
 
@@ -141,12 +140,12 @@ impl Map {
     }
 
     /// The entries for reading; no template may run while they are held. `None` of a nil map.
-    pub fn borrow(&self) -> Option<Ref<'_, BTreeMap<Text, Value>>> {
+    pub fn borrow(&self) -> Option<Ref<'_, Entries>> {
         self.entries.as_ref().map(|entries| entries.borrow())
     }
 
     /// The entries for writing; nothing else may look at the map meanwhile. `None` of a nil map.
-    pub fn borrow_mut(&self) -> Option<RefMut<'_, BTreeMap<Text, Value>>> {
+    pub fn borrow_mut(&self) -> Option<RefMut<'_, Entries>> {
         self.entries.as_ref().map(|entries| entries.borrow_mut())
     }
 

@@ -1,6 +1,7 @@
 //! Values as Go's templates see them: typed, with maps that are shared and can change.
 
 pub mod bytes;
+mod entries;
 mod list;
 mod map;
 pub(crate) mod named;
@@ -8,6 +9,7 @@ mod object;
 mod record;
 mod types;
 
+pub use entries::Entries;
 pub use list::{List, ListKind};
 pub use map::{Map, MapKind};
 pub use object::{Method, Object};

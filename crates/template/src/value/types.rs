@@ -60,9 +60,10 @@ pub enum Kind {
     Func,
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Kind {
+    /// Go's name.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Invalid => "invalid",
             Self::Bool => "bool",
             Self::Int(kind) => kind.name(),
@@ -74,7 +75,13 @@ impl fmt::Display for Kind {
             Self::Struct => "struct",
             Self::Pointer => "ptr",
             Self::Func => "func",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -148,7 +155,14 @@ impl Type {
 
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.write_str(self.name())
+    }
+}
+
+impl Type {
+    /// Go's name.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Any => "interface {}",
             Self::Reflect => "reflect.Value",
             Self::Bool => "bool",
@@ -159,6 +173,6 @@ impl fmt::Display for Type {
             Self::List(kind) => kind.name(),
             Self::Map(kind) => kind.name(),
             Self::Named(name) => name,
-        })
+        }
     }
 }

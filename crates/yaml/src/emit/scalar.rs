@@ -3,7 +3,7 @@
 //! Follows libyaml's emitter as go-yaml carries it: characters beyond the basic plane count as not
 //! printable. To yaml.v2 lines fold after column 80, and a tab is not printable either.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::Profile;
 
@@ -27,6 +27,14 @@ pub(super) struct Output<'o> {
     column: usize,
     width: usize,
     profile: Profile,
+}
+
+/// Takes ASCII without line breaks.
+impl fmt::Write for Output<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push_ascii(text);
+        Ok(())
+    }
 }
 
 impl<'o> Output<'o> {

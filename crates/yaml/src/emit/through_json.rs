@@ -53,6 +53,13 @@ fn fold(text: &mut String, breaks: usize) {
     }
 }
 
+/// A whole float that is an integer of 53 bits, which prints as one.
+pub(super) fn whole(value: f64) -> Option<i64> {
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and in range")]
+    (value.fract() == 0.0 && value.abs() < LARGEST).then_some(value as i64)
+}
+
 /// JSON writes a whole float below 1e21 without a fraction, and what reads it back takes it for an
 /// integer where that fits 64 bits.
 pub(super) fn float(value: f64) -> String {

@@ -165,9 +165,7 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
     }
 
     fn integer(&mut self, value: impl std::fmt::Display) {
-        let mut text = String::with_capacity(20);
-        let _ = write!(text, "{value}");
-        self.out.push_ascii(&text);
+        let _ = write!(self.out, "{value}");
     }
 
     fn float(&mut self, value: f64, place: Place) -> Result<(), Error> {
@@ -175,7 +173,10 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
             if !value.is_finite() {
                 return Err(unsupported_float(place, value));
             }
-            self.out.push_ascii(&through_json::float(value));
+            match through_json::whole(value) {
+                Some(whole) => self.integer(whole),
+                None => self.out.push_ascii(&through_json::float(value)),
+            }
             return Ok(());
         }
         let mut text = String::new();

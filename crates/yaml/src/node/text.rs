@@ -10,6 +10,14 @@ use ecow::EcoString;
 pub struct Text(EcoString);
 
 impl Text {
+    /// A text of several parts, in memory of its length.
+    #[must_use]
+    pub fn concat(parts: &[&str]) -> Self {
+        let mut text = EcoString::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| text.push_str(part));
+        Self(text)
+    }
+
     /// The characters.
     #[inline]
     pub fn as_str(&self) -> &str {

@@ -2,12 +2,12 @@
 //!
 //! Follows mitchellh/copystructure and Go's `reflect.DeepEqual`.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use crate::{
     CallError, Context,
     funcs::{coerce::NO_TYPE, encoding::DEEPEST},
-    value::{List, Map, Text, Value},
+    value::{Entries, List, Map, Value},
 };
 
 /// A value that shares no map with the given one.
@@ -33,7 +33,7 @@ fn copy(value: &Value, depth: u32, context: &mut Context<'_>) -> Result<Value, C
         }
         Value::Map(map) => {
             let Some(entries) = map.borrow() else { return Ok(value.clone()) };
-            let mut copies: BTreeMap<Text, Value> = BTreeMap::new();
+            let mut copies = Entries::with_capacity(entries.len());
             for (key, value) in entries.iter() {
                 copies.insert(key.clone(), copy(value, depth + 1, context)?);
             }

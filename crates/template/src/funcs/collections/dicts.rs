@@ -2,13 +2,11 @@
 //!
 //! Follows sprig's `dict.go`. Keys come in the order of their bytes where Go's order is random.
 
-use std::collections::BTreeMap;
-
 use super::{copy::deep_copy, merge};
 use crate::{
     Arguments, CallError, Context, Function,
     funcs::coerce::to_text,
-    value::{List, ListKind, Map, MapKind, Text, Type, Value},
+    value::{Entries, List, ListKind, Map, MapKind, Text, Type, Value},
 };
 
 pub(in crate::funcs) const DICTS: &[Function] = &[
@@ -34,7 +32,7 @@ pub(in crate::funcs) const DICTS: &[Function] = &[
 type Outcome = Result<Value, CallError>;
 
 fn dict(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    let mut entries: BTreeMap<Text, Value> = BTreeMap::new();
+    let mut entries = Entries::with_capacity(arguments.all().len().div_ceil(2));
     for pair in arguments.all().chunks(2) {
         let value = pair.get(1).cloned().unwrap_or_else(|| Value::from(""));
         entries.insert(to_text(&pair[0]), value);

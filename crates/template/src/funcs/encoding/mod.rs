@@ -2,8 +2,6 @@
 //!
 //! Follows sprig's `strings.go` and `defaults.go`, and Helm's `pkg/engine/funcs.go`.
 
-use std::collections::BTreeMap;
-
 use gitops_yaml::{
     AsV2, Duplicates, Emit as _, Entries, Flavour, Number, ReadOptions, View, to_yaml_pretty,
     write_yaml,
@@ -24,7 +22,7 @@ use plain::{Refusal, Shape, with_copy};
 use crate::{
     Arguments, CallError, Context, Function,
     funcs::coerce,
-    value::{List, ListKind, Map, MapKind, Text, Type, Value, bytes::to_bytes},
+    value::{self, List, ListKind, Map, MapKind, Text, Type, Value, bytes::to_bytes},
 };
 
 pub(super) const ENCODING: &[Function] = &[
@@ -181,10 +179,10 @@ fn value_of(node: AsV2<'_>) -> Result<Value, String> {
             let items = (0..length).map(|index| value_of(node.item(index)));
             Value::List(List::new(ListKind::Any, items.collect::<Result<_, _>>()?))
         }
-        View::Mapping(_) => {
+        View::Mapping(length) => {
             let mut entries = Entries::new();
             node.entries(&mut entries).map_err(|error| error.to_string())?;
-            let mut map: BTreeMap<Text, Value> = BTreeMap::new();
+            let mut map = value::Entries::with_capacity(length);
             for (key, value) in entries {
                 map.insert((&*key).into(), value_of(value)?);
             }

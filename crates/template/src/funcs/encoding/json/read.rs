@@ -1,8 +1,6 @@
 //! JSON to values: every number is a `float64`.
 
-use std::collections::BTreeMap;
-
-use crate::value::{List, ListKind, Map, MapKind, Text, Value, bytes::escaped_byte};
+use crate::value::{Entries, List, ListKind, Map, MapKind, Value, bytes::escaped_byte};
 
 /// Go allows 10 000 levels; no document in use comes near ours.
 const DEEPEST: u32 = 1000;
@@ -132,7 +130,7 @@ impl Reader<'_> {
     }
 
     fn object(&mut self, depth: u32) -> Result<Value, String> {
-        let mut entries: BTreeMap<Text, Value> = BTreeMap::new();
+        let mut entries = Entries::new();
         self.at += 1;
         if self.peek()? == b'}' {
             self.at += 1;
