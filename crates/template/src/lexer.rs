@@ -7,17 +7,22 @@ use crate::{
     token::{Token, TokenKind},
 };
 
-const LEFT: &str = "{{";
-const RIGHT: &str = "}}";
+const LEFT: &[u8] = b"{{";
+const RIGHT: &[u8] = b"}}";
 const LEFT_COMMENT: &str = "/*";
 const RIGHT_COMMENT: &str = "*/";
 
 /// What `{{-` and `-}}` take away.
 const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
 
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
 #[derive(Debug)]
 pub(crate) struct Lexer<'s> {
     source: &'s str,
+    left: memmem::Finder<'static>,
     at: usize,
     /// What is wrong where the token of an error is.
     message: String,
@@ -38,6 +43,7 @@ impl<'s> Lexer<'s> {
     pub(crate) fn new(source: &'s str, words: Keywords) -> Self {
         Self {
             source,
+            left: memmem::Finder::new(LEFT),
             at: 0,
             message: String::new(),
             inside: false,
@@ -48,7 +54,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// The next token; after an error or the end, the end again and again.
-    pub(crate) fn next(&mut self) -> Token<'s> {
+    pub(crate) fn next(&mut self) -> Token {
         loop {
             if self.ended {
                 return self.token(TokenKind::End, self.at, self.at);
@@ -61,19 +67,19 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn rest(&self) -> &'s str {
-        &self.source[self.at..]
+    fn rest(&self) -> &'s [u8] {
+        &self.source.as_bytes()[self.at..]
     }
 
     /// The token between two places, which moves the lexer to its end.
-    fn token(&mut self, kind: TokenKind, from: usize, to: usize) -> Token<'s> {
+    fn token(&mut self, kind: TokenKind, from: usize, to: usize) -> Token {
         self.at = to;
-        Token { kind, at: offset(from), text: &self.source[from..to] }
+        Token { kind, at: offset(from), end: offset(to) }
     }
 
-    fn error(&mut self, from: usize, message: impl Into<String>) -> Token<'s> {
+    fn error(&mut self, from: usize, message: impl Into<String>) -> Token {
         self.message = message.into();
-        Token { kind: TokenKind::Error, at: offset(from), text: "" }
+        Token { kind: TokenKind::Error, at: offset(from), end: offset(from) }
     }
 
     /// What the token of an error is about.
@@ -82,8 +88,8 @@ impl<'s> Lexer<'s> {
     }
 
     /// Text up to a left delimiter, or the delimiter itself. `None` if there is nothing to tell.
-    fn text(&mut self) -> Option<Token<'s>> {
-        let Some(length) = memmem::find(self.rest().as_bytes(), LEFT.as_bytes()) else {
+    fn text(&mut self) -> Option<Token> {
+        let Some(length) = self.left.find(self.rest()) else {
             let kind = if self.rest().is_empty() { TokenKind::End } else { TokenKind::Text };
             return Some(self.token(kind, self.at, self.source.len()));
         };
@@ -92,7 +98,7 @@ impl<'s> Lexer<'s> {
         }
         let delimiter = self.at + length;
         let text = &self.source[self.at..delimiter];
-        let kept = if starts_trim(&self.source[delimiter + LEFT.len()..]) {
+        let kept = if starts_trim(&self.source.as_bytes()[delimiter + LEFT.len()..]) {
             text.trim_end_matches(SPACES).len()
         } else {
             length
@@ -102,10 +108,10 @@ impl<'s> Lexer<'s> {
         token
     }
 
-    fn left_delimiter(&mut self) -> Option<Token<'s>> {
+    fn left_delimiter(&mut self) -> Option<Token> {
         let start = self.at;
         let mut inner = start + LEFT.len();
-        let trims = starts_trim(&self.source[inner..]);
+        let trims = starts_trim(&self.source.as_bytes()[inner..]);
         // A marker is a minus with the space that follows it.
         let after_marker = if trims { inner + 2 } else { inner };
         if self.source[after_marker..].starts_with(LEFT_COMMENT) {
@@ -121,13 +127,13 @@ impl<'s> Lexer<'s> {
         Some(token)
     }
 
-    fn comment(&mut self, start: usize, from: usize) -> Option<Token<'s>> {
+    fn comment(&mut self, start: usize, from: usize) -> Option<Token> {
         let from = from + LEFT_COMMENT.len();
         let Some(length) = self.source[from..].find(RIGHT_COMMENT) else {
             return Some(self.error(start, "unclosed comment"));
         };
         let after = from + length + RIGHT_COMMENT.len();
-        match right_delimiter(&self.source[after..]) {
+        match right_delimiter(&self.source.as_bytes()[after..]) {
             Some((length, trims)) => {
                 self.at = after + length;
                 if trims {
@@ -140,13 +146,11 @@ impl<'s> Lexer<'s> {
     }
 
     fn skip_spaces(&mut self) {
-        let rest = self.rest();
-        let length = rest.len() - rest.trim_start_matches(SPACES).len();
-        self.at += length;
+        self.at += self.rest().iter().take_while(|byte| is_space(**byte)).count();
     }
 
     /// One token within `{{` and `}}`.
-    fn action(&mut self) -> Token<'s> {
+    fn action(&mut self) -> Token {
         let start = self.at;
         if let Some((length, trims)) = right_delimiter(self.rest()) {
             if self.parens > 0 {
@@ -160,48 +164,53 @@ impl<'s> Lexer<'s> {
             self.inside = false;
             return token;
         }
-        let Some(first) = self.rest().chars().next() else {
+        let Some((&first, after)) = self.rest().split_first() else {
             return self.error(start, "unclosed action");
         };
-        let second = self.source.as_bytes().get(start + first.len_utf8()).copied();
+        let second = after.first().copied();
         match first {
-            ' ' | '\t' | '\r' | '\n' => self.space(),
-            '=' => self.token(TokenKind::Assign, start, start + 1),
-            ':' if second == Some(b'=') => self.token(TokenKind::Declare, start, start + 2),
-            ':' => self.error(start, "expected :="),
-            '|' => self.token(TokenKind::Pipe, start, start + 1),
-            '"' => self.quoted('"', TokenKind::String, "unterminated quoted string"),
-            '\'' => self.quoted('\'', TokenKind::CharConstant, "unterminated character constant"),
-            '`' => self.raw_string(),
-            '$' => self.name(TokenKind::Variable, start + 1),
+            b' ' | b'\t' | b'\r' | b'\n' => self.space(),
+            b'=' => self.token(TokenKind::Assign, start, start + 1),
+            b':' if second == Some(b'=') => self.token(TokenKind::Declare, start, start + 2),
+            b':' => self.error(start, "expected :="),
+            b'|' => self.token(TokenKind::Pipe, start, start + 1),
+            b'"' => self.quoted(b'"', TokenKind::String, "unterminated quoted string"),
+            b'\'' => self.quoted(b'\'', TokenKind::CharConstant, "unterminated character constant"),
+            b'`' => self.raw_string(),
+            b'$' => self.name(TokenKind::Variable, start + 1),
             // Quirk: at the end of the text it is a number that lacks its digits.
-            '.' if second.is_some_and(|byte| !byte.is_ascii_digit()) => {
+            b'.' if second.is_some_and(|byte| !byte.is_ascii_digit()) => {
                 self.name(TokenKind::Field, start + 1)
             }
-            '.' | '+' | '-' | '0'..='9' => self.number(),
-            '(' => {
+            b'.' | b'+' | b'-' | b'0'..=b'9' => self.number(),
+            b'(' => {
                 self.parens += 1;
                 self.token(TokenKind::LeftParen, start, start + 1)
             }
-            ')' => match self.parens.checked_sub(1) {
+            b')' => match self.parens.checked_sub(1) {
                 Some(parens) => {
                     self.parens = parens;
                     self.token(TokenKind::RightParen, start, start + 1)
                 }
                 None => self.error(start, "unexpected right paren"),
             },
-            _ if is_alphanumeric(first) => self.name(TokenKind::Identifier, start),
-            '!'..='~' => self.token(TokenKind::Char, start, start + 1),
-            _ => self
-                .error(start, format!("unrecognized character in action: {}", unicode_name(first))),
+            b'_' | b'a'..=b'z' | b'A'..=b'Z' => self.name(TokenKind::Identifier, start),
+            b'!'..=b'~' => self.token(TokenKind::Char, start, start + 1),
+            _ => match self.source[start..].chars().next() {
+                Some(first) if is_alphanumeric(first) => self.name(TokenKind::Identifier, start),
+                first => {
+                    let name = first.map_or_else(String::new, unicode_name);
+                    self.error(start, format!("unrecognized character in action: {name}"))
+                }
+            },
         }
     }
 
     /// A run of spaces. The last one belongs to a trim marker that follows.
-    fn space(&mut self) -> Token<'s> {
+    fn space(&mut self) -> Token {
         let rest = self.rest();
-        let mut length = rest.len() - rest.trim_start_matches(SPACES).len();
-        if rest[length..].starts_with('-') && rest[length + 1..].starts_with(RIGHT) {
+        let mut length = rest.iter().take_while(|byte| is_space(**byte)).count();
+        if rest[length..].starts_with(b"-}}") {
             length -= 1;
             if length == 0 {
                 // `right_delimiter` saw it already, or it would not be one space.
@@ -211,22 +220,22 @@ impl<'s> Lexer<'s> {
         self.token(TokenKind::Space, self.at, self.at + length)
     }
 
-    fn quoted(&mut self, quote: char, kind: TokenKind, unterminated: &str) -> Token<'s> {
+    fn quoted(&mut self, quote: u8, kind: TokenKind, unterminated: &str) -> Token {
         let start = self.at;
         let mut escaped = false;
-        for (index, char) in self.source[start + 1..].char_indices() {
-            match char {
-                '\n' => break,
+        for (index, byte) in self.rest()[1..].iter().enumerate() {
+            match byte {
+                b'\n' => break,
                 _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                _ if char == quote => return self.token(kind, start, start + index + 2),
+                b'\\' => escaped = true,
+                _ if *byte == quote => return self.token(kind, start, start + index + 2),
                 _ => {}
             }
         }
         self.error(start, unterminated)
     }
 
-    fn raw_string(&mut self) -> Token<'s> {
+    fn raw_string(&mut self) -> Token {
         let start = self.at;
         match self.source[start + 1..].find('`') {
             Some(length) => self.token(TokenKind::RawString, start, start + length + 2),
@@ -235,7 +244,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// An identifier, a keyword, `.`, `.field`, `$` or `$variable`, whose letters start at `from`.
-    fn name(&mut self, kind: TokenKind, from: usize) -> Token<'s> {
+    fn name(&mut self, kind: TokenKind, from: usize) -> Token {
         let start = self.at;
         let letters = &self.source[from..];
         let length = name_length(letters);
@@ -274,16 +283,16 @@ impl<'s> Lexer<'s> {
 
     /// Whether what stands at `end` may follow a name.
     fn terminates(&self, end: usize) -> bool {
-        let rest = &self.source[end..];
+        let rest = &self.source.as_bytes()[end..];
         matches!(
-            rest.bytes().next(),
+            rest.first(),
             None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(')
         ) || rest.starts_with(RIGHT)
     }
 
-    fn number(&mut self) -> Token<'s> {
+    fn number(&mut self) -> Token {
         let start = self.at;
-        let (first, ok) = scan_number(self.rest());
+        let (first, ok) = scan_number(&self.source[self.at..]);
         let mut end = start + first;
         let mut kind = TokenKind::Number;
         let mut fine = ok;
@@ -302,18 +311,17 @@ impl<'s> Lexer<'s> {
 }
 
 /// Whether the text after `{{` is a minus and a space.
-fn starts_trim(after: &str) -> bool {
-    after.starts_with('-') && after[1..].starts_with(SPACES)
+fn starts_trim(after: &[u8]) -> bool {
+    matches!(after, [b'-', space, ..] if is_space(*space))
 }
 
 /// The length of a right delimiter with its trim marker, and whether it has one.
-fn right_delimiter(rest: &str) -> Option<(usize, bool)> {
-    if rest.starts_with(RIGHT) {
-        return Some((RIGHT.len(), false));
+fn right_delimiter(rest: &[u8]) -> Option<(usize, bool)> {
+    match rest {
+        [b'}', b'}', ..] => Some((RIGHT.len(), false)),
+        [space, b'-', b'}', b'}', ..] if is_space(*space) => Some((2 + RIGHT.len(), true)),
+        _ => None,
     }
-    let trims =
-        rest.starts_with(SPACES) && rest[1..].starts_with('-') && rest[2..].starts_with(RIGHT);
-    trims.then_some((2 + RIGHT.len(), true))
 }
 
 /// How many bytes of a text are letters and digits from its start on.

@@ -87,7 +87,7 @@ struct Parser<'s, 'a> {
     functions: &'s Functions,
     lexer: Lexer<'s>,
     /// Tokens that were handed back, the next one last.
-    waiting: SmallVec<[Token<'s>; 3]>,
+    waiting: SmallVec<[Token; 3]>,
     /// The start of the token that was read last, whose line errors name.
     last: u32,
     /// Where the current action started; none outside of actions.
@@ -120,7 +120,7 @@ impl<'s> Parser<'s, '_> {
         self.source.position(at).0
     }
 
-    fn next(&mut self) -> Token<'s> {
+    fn next(&mut self) -> Token {
         self.waiting.pop().unwrap_or_else(|| {
             let token = self.lexer.next();
             self.last = token.at;
@@ -128,11 +128,11 @@ impl<'s> Parser<'s, '_> {
         })
     }
 
-    fn back(&mut self, token: Token<'s>) {
+    fn back(&mut self, token: Token) {
         self.waiting.push(token);
     }
 
-    fn next_non_space(&mut self) -> Token<'s> {
+    fn next_non_space(&mut self) -> Token {
         loop {
             let token = self.next();
             if token.kind != TokenKind::Space {
@@ -141,28 +141,44 @@ impl<'s> Parser<'s, '_> {
         }
     }
 
-    fn peek(&mut self) -> TokenKind {
+    /// The next token, which is left where it is.
+    fn look(&mut self) -> Token {
+        if let Some(token) = self.waiting.last() {
+            return *token;
+        }
         let token = self.next();
-        let kind = token.kind;
         self.back(token);
-        kind
+        token
+    }
+
+    fn peek(&mut self) -> TokenKind {
+        self.look().kind
     }
 
     fn peek_non_space(&mut self) -> (TokenKind, u32) {
-        let token = self.next_non_space();
-        let seen = (token.kind, token.at);
-        self.back(token);
-        seen
+        loop {
+            let token = self.look();
+            if token.kind != TokenKind::Space {
+                return (token.kind, token.at);
+            }
+            self.waiting.pop();
+        }
     }
 
-    fn expect(&mut self, kind: TokenKind, context: &str) -> Result<Token<'s>, Error> {
-        let token = self.next_non_space();
-        if token.kind == kind { Ok(token) } else { Err(self.unexpected(&token, context)) }
+    /// The text of a token.
+    fn text(&self, token: Token) -> &'s str {
+        token.span().of(&self.source.text)
     }
 
-    fn unexpected(&self, token: &Token<'_>, context: &str) -> Error {
+    fn expect(&mut self, kind: TokenKind, context: &str) -> Result<Token, Error> {
+        let token = self.next_non_space();
+        if token.kind == kind { Ok(token) } else { Err(self.unexpected(token, context)) }
+    }
+
+    fn unexpected(&self, token: Token, context: &str) -> Error {
         if token.kind != TokenKind::Error {
-            return self.error(format!("unexpected {token} in {context}"));
+            return self
+                .error(format!("unexpected {} in {context}", token.shown(&self.source.text)));
         }
         let mut message = self.lexer.message().to_owned();
         let started = self.action.map(|action| self.line(action));
@@ -211,7 +227,7 @@ impl<'s> Parser<'s, '_> {
     fn definition(&mut self) -> Result<(), Error> {
         const CONTEXT: &str = "define clause";
         let token = self.next_non_space();
-        let name = self.name(&token, CONTEXT)?;
+        let name = self.name(token, CONTEXT)?;
         self.expect(TokenKind::RightDelim, CONTEXT)?;
         let body = self.own_body(CONTEXT, None)?;
         self.add(self.arena.texts[name].clone(), body)
@@ -280,7 +296,7 @@ impl<'s> Parser<'s, '_> {
                 self.action = None;
                 Ok(item)
             }
-            _ => Err(self.unexpected(&token, "input")),
+            _ => Err(self.unexpected(token, "input")),
         }
     }
 
@@ -325,7 +341,7 @@ impl<'s> Parser<'s, '_> {
         let context = format!("{{{{{word}}}}}");
         let token = self.next_non_space();
         if token.kind != TokenKind::RightDelim {
-            return Err(self.unexpected(&token, &context));
+            return Err(self.unexpected(token, &context));
         }
         if self.loops == 0 {
             return Err(self.error(format!("{context} outside {{{{range}}}}")));
@@ -376,7 +392,7 @@ impl<'s> Parser<'s, '_> {
     fn block(&mut self) -> Result<Statement, Error> {
         const CONTEXT: &str = "block clause";
         let token = self.next_non_space();
-        let name = self.name(&token, CONTEXT)?;
+        let name = self.name(token, CONTEXT)?;
         let pipeline = self.numbered(CONTEXT, TokenKind::RightDelim)?;
         let clause = self.last;
         let body = self.own_body(CONTEXT, Some(clause))?;
@@ -387,7 +403,7 @@ impl<'s> Parser<'s, '_> {
     fn template(&mut self) -> Result<Statement, Error> {
         const CONTEXT: &str = "template clause";
         let token = self.next_non_space();
-        let name = self.name(&token, CONTEXT)?;
+        let name = self.name(token, CONTEXT)?;
         let after = self.next_non_space();
         let pipeline = if after.kind == TokenKind::RightDelim {
             None
@@ -402,10 +418,10 @@ impl<'s> Parser<'s, '_> {
         Statement::Template(self.arena.invocations.add(Invocation { at, name, pipeline }))
     }
 
-    fn name(&mut self, token: &Token<'_>, context: &str) -> Result<Id<Text>, Error> {
+    fn name(&mut self, token: Token, context: &str) -> Result<Id<Text>, Error> {
         match token.kind {
             TokenKind::String | TokenKind::RawString => {
-                let name = self.unquote(token.text)?;
+                let name = self.unquote(self.text(token))?;
                 Ok(self.arena.texts.add(&name))
             }
             _ => Err(self.unexpected(token, context)),

@@ -43,32 +43,33 @@ pub(crate) enum TokenKind {
     With,
 }
 
+/// A token fits two registers: it is handed on thousands of times.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Token<'s> {
+pub(crate) struct Token {
     pub(crate) kind: TokenKind,
     /// The byte at which it starts.
     pub(crate) at: u32,
-    /// The text as it stands in the template; of an error, whose message the lexer holds, none.
-    pub(crate) text: &'s str,
+    /// The byte behind it; of an error, whose message the lexer holds, its start.
+    pub(crate) end: u32,
 }
 
-impl Token<'_> {
+impl Token {
     /// Where it stands.
-    pub(crate) fn span(&self) -> Span {
-        Span { at: self.at, length: u32::try_from(self.text.len()).unwrap_or(u32::MAX) }
+    pub(crate) fn span(self) -> Span {
+        Span { at: self.at, length: self.end - self.at }
     }
-}
 
-impl fmt::Display for Token<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
+    /// The token in an error.
+    pub(crate) fn shown(self, source: &str) -> impl fmt::Display {
+        let text = self.span().of(source);
+        fmt::from_fn(move |f| match self.kind {
             TokenKind::End => f.write_str("EOF"),
-            kind if kind >= TokenKind::Block => write!(f, "<{}>", self.text),
-            _ if self.text.len() > 10 => {
-                let cut: String = self.text.chars().take(10).collect();
+            kind if kind >= TokenKind::Block => write!(f, "<{text}>"),
+            _ if text.len() > 10 => {
+                let cut: String = text.chars().take(10).collect();
                 write!(f, "{}...", crate::quote::quoted(&cut))
             }
-            _ => f.write_str(&crate::quote::quoted(self.text)),
-        }
+            _ => f.write_str(&crate::quote::quoted(text)),
+        })
     }
 }

@@ -9,8 +9,7 @@ use crate::{
 };
 
 /// All that a literal can be. The error is Go's text.
-pub(super) fn parse(token: &Token<'_>) -> Result<Number, String> {
-    let literal = token.text;
+pub(super) fn parse(token: Token, literal: &str) -> Result<Number, String> {
     let mut number =
         Number { literal: token.span(), int: None, uint: None, float: None, complex: None };
     match token.kind {

@@ -46,7 +46,7 @@ impl<'s> Parser<'s, '_> {
                     let command = self.command()?;
                     self.scratch.commands.push(command);
                 }
-                _ => return Err(self.unexpected(&token, context)),
+                _ => return Err(self.unexpected(token, context)),
             }
         }
         let commands = self.arena.commands.take(&mut self.scratch.commands, start);
@@ -81,12 +81,12 @@ impl<'s> Parser<'s, '_> {
             };
             match next.kind {
                 TokenKind::Assign | TokenKind::Declare => {
-                    variables.push(self.declare(&variable));
+                    variables.push(self.declare(variable));
                     let assigns = next.kind == TokenKind::Assign;
                     return Ok((self.arena.declared.add_all(&variables), assigns));
                 }
-                TokenKind::Char if next.text == "," => {
-                    variables.push(self.declare(&variable));
+                TokenKind::Char if self.text(next) == "," => {
+                    variables.push(self.declare(variable));
                     if context != "range" || variables.len() >= 2 {
                         return Err(self.error(format!("too many declarations in {context}")));
                     }
@@ -108,8 +108,8 @@ impl<'s> Parser<'s, '_> {
         Ok((self.arena.declared.add_all(&variables), false))
     }
 
-    fn declare(&mut self, token: &Token<'s>) -> Id<Text> {
-        let name = self.arena.texts.add(token.text);
+    fn declare(&mut self, token: Token) -> Id<Text> {
+        let name = self.arena.texts.add(self.text(token));
         self.scratch.variables.declare(name);
         name
     }
@@ -127,7 +127,7 @@ impl<'s> Parser<'s, '_> {
                 TokenKind::Space => continue,
                 TokenKind::RightDelim | TokenKind::RightParen => self.back(token),
                 TokenKind::Pipe => {}
-                _ => return Err(self.unexpected(&token, "operand")),
+                _ => return Err(self.unexpected(token, "operand")),
             }
             break;
         }
@@ -169,8 +169,8 @@ impl<'s> Parser<'s, '_> {
         let token = self.next_non_space();
         let kind = match token.kind {
             TokenKind::Identifier => {
-                let Some(function) = self.functions.get(token.text) else {
-                    let name = quoted(token.text);
+                let Some(function) = self.functions.get(self.text(token)) else {
+                    let name = quoted(self.text(token));
                     return Err(self.error(format!("function {name} not defined")));
                 };
                 ExpressionKind::Function(function)
@@ -178,17 +178,18 @@ impl<'s> Parser<'s, '_> {
             TokenKind::Dot => ExpressionKind::Dot,
             TokenKind::Nil => ExpressionKind::Nil,
             TokenKind::Variable => {
-                let name = self.arena.texts.find(token.text);
+                let name = self.arena.texts.find(self.text(token));
                 let Some(name) = name.filter(|name| self.scratch.variables.knows(*name)) else {
-                    let name = quoted(token.text);
+                    let name = quoted(self.text(token));
                     return Err(self.error(format!("undefined variable {name}")));
                 };
                 ExpressionKind::Variable { name, fields: Fields::NONE }
             }
             TokenKind::Field => ExpressionKind::Field(Fields(token.span())),
-            TokenKind::Bool => ExpressionKind::Bool(token.text == "true"),
+            TokenKind::Bool => ExpressionKind::Bool(self.text(token) == "true"),
             TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
-                let number = number::parse(&token).map_err(|message| self.error(message))?;
+                let number = number::parse(token, self.text(token))
+                    .map_err(|message| self.error(message))?;
                 ExpressionKind::Number(self.arena.numbers.add(number))
             }
             TokenKind::LeftParen => {
@@ -205,12 +206,12 @@ impl<'s> Parser<'s, '_> {
                 return Ok(Some(Expression { at, kind }));
             }
             // Charts print long texts so, which are used once.
-            TokenKind::RawString if !token.text.contains('\r') => {
+            TokenKind::RawString if !self.text(token).contains('\r') => {
                 let Span { at, length } = token.span();
                 ExpressionKind::Raw(Span { at: at + 1, length: length - 2 })
             }
             TokenKind::String | TokenKind::RawString => {
-                let text = self.unquote(token.text)?;
+                let text = self.unquote(self.text(token))?;
                 let text = self.arena.texts.add(&text);
                 ExpressionKind::String { length: token.span().length, text }
             }
