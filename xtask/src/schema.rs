@@ -20,7 +20,7 @@ const TABLE: &str = "crates/yaml/src/schema/builtin.txt";
 
 const HEAD: &str = "\
 # Made by `cargo run -p xtask -- schema`: what Kubernetes 1.21.2 says of merging lists.
-# kind: group/version Kind scope type, in the order of kinds; type: its fields as name[:type][=merge keys]
+# kind: group/version Kind scope type, in the order of kinds; type: its fields as name[:type][=merge keys]; name of each type
 ";
 
 /// Kinds without a namespace that Kubernetes 1.21 had and 1.36 no longer has.
@@ -77,6 +77,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
             })
             .collect();
         writeln!(table, "t {}", row.join(" "))?;
+    }
+    for name in &reached {
+        writeln!(table, "n {name}")?;
     }
     fs::write(root.join(TABLE), &table)?;
     println!("schema: {} kinds, {} types in {TABLE}", kinds.len(), reached.len());

@@ -42,13 +42,14 @@ impl Target<'_> {
             )
             .expecting("either `path` or `version`")),
             (Some(content), None) => {
-                let schema = Schema::from_openapi(&content).map_err(|error| {
+                // Quirk: a schema that was read before stays under the one of the field.
+                let adds = build.options.openapi_adds || build.schema_in_use.get();
+                let read = if adds { Schema::beside_builtin } else { Schema::from_openapi };
+                let schema = read(&content).map_err(|error| {
                     Error::from(error)
                         .in_file(self.loader.name_of(custom.map_or("", String::as_str)))
                         .expecting("an OpenAPI document in JSON or YAML, with `definitions`")
                 })?;
-                // Quirk: a schema that was read before stays under the one of the field.
-                let adds = build.options.openapi_adds || build.schema_in_use.get();
                 build.schema = Arc::new(if adds { schema.or_else(&build.schema) } else { schema });
                 build.schema_is_set = true;
                 Ok(())

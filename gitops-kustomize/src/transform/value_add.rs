@@ -63,6 +63,12 @@ impl AddTarget {
                     format!("wrong node kind at '{}'", self.field_path),
                 ));
             };
+            if part.parse::<u64>().is_ok() {
+                return Err(Error::new(
+                    ErrorKind::Field,
+                    "wrong node kind: expected SequenceNode but got MappingNode",
+                ));
+            }
             let last = at + 1 == parts.len();
             node = mapping.get_or_insert_with(part, || {
                 if last { Node::string("") } else { Node::from(gitops_yaml::Mapping::new()) }

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect, reason = "tests")]
 
 mod case;
+mod deep;
 mod features;
 mod fields;
 mod mutants;

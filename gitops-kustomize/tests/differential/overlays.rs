@@ -2,14 +2,14 @@
 
 use crate::{
     case::{Case, Field},
-    fields, mutants,
+    deep, fields, mutants,
     objects::{Object, object},
     rng::Rng,
     wide,
 };
 
 /// How many kinds of cases there are.
-pub(crate) const KINDS: u64 = 4;
+pub(crate) const KINDS: u64 = 5;
 
 /// The case of a seed.
 pub(crate) fn case(seed: u64) -> Case {
@@ -18,6 +18,7 @@ pub(crate) fn case(seed: u64) -> Case {
         0 => overlay(r),
         1 => wide::focused(&mut r),
         2 => wide::styled(&mut r),
+        3 => deep::deep(&mut r),
         _ => mutants::mutant(&mut r).unwrap_or_else(|| overlay(r)),
     }
 }

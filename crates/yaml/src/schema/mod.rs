@@ -94,7 +94,16 @@ impl Schema {
     /// # Errors
     /// When the document cannot be read.
     pub fn from_openapi(document: &[u8]) -> Result<Self, Error> {
-        openapi::read(document)
+        openapi::read(document, false)
+    }
+
+    /// As [`Self::from_openapi`], of a document that adds to the built-in schema and may refer to its
+    /// types, as kustomize reads it once the built-in one was in use.
+    ///
+    /// # Errors
+    /// When the document cannot be read.
+    pub fn beside_builtin(document: &[u8]) -> Result<Self, Error> {
+        openapi::read(document, true).map(|schema| schema.or_else(&Self::builtin()))
     }
 
     /// Whether objects of a kind live in a namespace; `None` for kinds that are not known.

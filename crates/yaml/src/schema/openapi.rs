@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Builtin, OwnField, Schema, TypeId};
+use super::{Builtin, OwnField, Schema, TypeId, table};
 use crate::{
     error::Error,
     node::{Mapping, Node},
@@ -10,21 +10,28 @@ use crate::{
     resolve::Flavour,
 };
 
-pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
+/// Reads a document; one that adds to the built-in schema may refer to its types.
+pub(super) fn read(document: &[u8], adds: bool) -> Result<Schema, Error> {
     let document = ReadOptions::flavour(Flavour::V2).read_first(document)?;
     let mut schema = Schema { builtin: Builtin::Scopes, ..Schema::default() };
     let Some(definitions) = document.get("definitions").and_then(Node::as_mapping) else {
         return Ok(schema);
     };
-    let ids: HashMap<&str, usize> =
-        definitions.keys().enumerate().map(|(index, name)| (name, index)).collect();
-    for (name, definition) in definitions.iter() {
+    let mut ids = Ids { own: definitions.len(), by_name: HashMap::new() };
+    if adds {
+        for (name, id) in table::names() {
+            ids.by_name.insert(name, id);
+        }
+    }
+    let own = definitions.keys().enumerate().map(|(index, name)| (name, TypeId::Own(index)));
+    ids.by_name.extend(own);
+    for (id, (name, definition)) in definitions.iter().enumerate() {
         let fields = definition.get("properties").and_then(Node::as_mapping);
         let mut types = HashMap::new();
         for (field, property) in fields.into_iter().flat_map(Mapping::iter) {
             types.insert(Box::from(field), read_field(property, &ids, &mut schema, 0));
         }
-        place(&mut schema, ids[name], types);
+        place(&mut schema, id, types);
         for kind in definition
             .get("x-kubernetes-group-version-kind")
             .and_then(Node::as_sequence)
@@ -36,11 +43,18 @@ pub(super) fn read(document: &[u8]) -> Result<Schema, Error> {
                 "" => text("version").to_owned(),
                 group => format!("{group}/{}", text("version")),
             };
-            schema.kind_mut(&api_version, text("kind")).root = Some(TypeId::Own(ids[name]));
+            schema.kind_mut(&api_version, text("kind")).root = ids.by_name.get(name).copied();
         }
     }
     read_scopes(&document, &mut schema);
     Ok(schema)
+}
+
+/// The types that a document can refer to.
+struct Ids<'d> {
+    by_name: HashMap<&'d str, TypeId>,
+    /// How many are its own.
+    own: usize,
 }
 
 /// Inline types nest; this bounds how deep they are followed.
@@ -48,7 +62,7 @@ const DEEPEST: usize = 64;
 
 fn read_field(
     property: &Node,
-    ids: &HashMap<&str, usize>,
+    ids: &Ids<'_>,
     schema: &mut Schema,
     depth: usize,
 ) -> OwnField {
@@ -74,12 +88,12 @@ pub(super) fn merge_keys(property: &Node) -> Option<Arc<[Box<str>]>> {
 
 fn type_of(
     node: &Node,
-    ids: &HashMap<&str, usize>,
+    ids: &Ids<'_>,
     schema: &mut Schema,
     depth: usize,
 ) -> Option<TypeId> {
     if let Some(reference) = node.get("$ref").and_then(Node::text) {
-        return ids.get(reference.rsplit('/').next()?).copied().map(TypeId::Own);
+        return ids.by_name.get(reference.rsplit('/').next()?).copied();
     }
     let properties =
         node.get("properties").and_then(Node::as_mapping).filter(|_| depth < DEEPEST)?;
@@ -88,7 +102,7 @@ fn type_of(
         fields.insert(Box::from(name), read_field(property, ids, schema, depth + 1));
     }
     // Behind the named types, whose places are given by their order.
-    let id = schema.types.len().max(ids.len());
+    let id = schema.types.len().max(ids.own);
     place(schema, id, fields);
     Some(TypeId::Own(id))
 }
@@ -134,6 +148,7 @@ mod tests {
                     "x-kubernetes-patch-merge-key": "id", "items": {"$ref": "#/definitions/Part"}}}}},
                 "x-kubernetes-group-version-kind": [{"group": "x.io", "version": "v1", "kind": "Thing"}]},
                 "Part": {"properties": {"id": {"type": "string"}}}}}"##,
+            false,
         )
         .unwrap();
         let root = schema.root("x.io/v1", "Thing").unwrap();

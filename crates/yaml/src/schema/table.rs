@@ -33,6 +33,12 @@ pub(super) fn field(of: u16, name: &str) -> Option<(Option<TypeId>, Option<&'sta
     })
 }
 
+/// The types that have names, in the order of their numbers. Only documents that add to the built-in
+/// schema ask for them.
+pub(super) fn names() -> impl Iterator<Item = (&'static str, TypeId)> {
+    TEXT.lines().filter_map(|line| line.strip_prefix("n ")).zip((0..).map(TypeId::Builtin))
+}
+
 /// How many lines there are of one sort.
 const fn count(sort: u8) -> usize {
     let (mut rest, mut count) = (TEXT, 0);
