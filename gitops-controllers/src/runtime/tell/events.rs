@@ -33,6 +33,11 @@ const REFILL: Duration = Duration::from_secs(300);
 /// How fast Events are written to the cluster: what Flux's client is limited to. A crowd of turns
 /// does not share the API server with what it tells; a queue that fills up is not held back.
 const PACE: RateLimit = RateLimit { per_second: 50.0, burst: 300 };
+/// Events that come one after the other wait for a pause of this length: they tell what was done, and
+/// must not keep a crowd of turns from doing it.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often one goes all the same while there is none.
+const TRICKLE: Duration = Duration::from_millis(500);
 /// Posts in flight at a time.
 const POSTS: usize = 8;
 const POST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -172,6 +177,7 @@ impl Recorder {
 
     async fn run(mut self, mut waiting: mpsc::Receiver<Told>, scope: Scope) {
         let mut pace = Bucket::new(PACE);
+        let mut is_calm = false;
         loop {
             let told = tokio::select! {
                 biased;
@@ -179,8 +185,11 @@ impl Recorder {
                 () = scope.cancelled() => None,
             };
             let Some(told) = told else { return };
+            // When the process ends, what waits goes at once.
+            if !is_calm {
+                is_calm = scope.run(pause(&waiting)).await.unwrap_or(true);
+            }
             if waiting.len() < WAITING / 2 {
-                // When the process ends, what waits goes at once.
                 let _ = scope.run(tokio::time::sleep(pace.take())).await;
             }
             let result = match self.write(&told).await {
@@ -192,6 +201,7 @@ impl Recorder {
                 }
             };
             self.metrics.event("cluster", result);
+            is_calm &= !waiting.is_empty();
         }
     }
 
@@ -276,6 +286,23 @@ impl Recorder {
         *budget -= 1.0;
         true
     }
+}
+
+/// Waits for a pause between events, at most as long as one of a crowd waits; tells whether there was
+/// one. When so many wait that some would be dropped soon, it does not matter any more.
+async fn pause(waiting: &mpsc::Receiver<Told>) -> bool {
+    let deadline = tokio::time::Instant::now() + TRICKLE;
+    while waiting.len() < WAITING / 2 {
+        let had = waiting.len();
+        tokio::time::sleep(PAUSE).await;
+        if had == waiting.len() {
+            return true;
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return false;
+        }
+    }
+    true
 }
 
 fn fingerprint(told: &Told, warning: bool) -> Fingerprint {
@@ -376,4 +403,47 @@ fn body(told: &Told, targets: &EventTargets) -> Value {
         body["metadata"] = json!(told.metadata);
     }
     body
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn told() -> Told {
+        Told {
+            involved: Involved::default(),
+            notice: Notice::info("Progressing", "done"),
+            metadata: BTreeMap::new(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_event_hardly_waits_and_a_crowd_is_waited_for() {
+        let (sender, mut waiting) = mpsc::channel(WAITING);
+        let start = Instant::now();
+        assert!(pause(&waiting).await);
+        assert_eq!(start.elapsed(), PAUSE);
+
+        let crowd = tokio::spawn(async move {
+            for _ in 0..100 {
+                sender.send(told()).await.unwrap();
+                tokio::time::sleep(PAUSE / 3).await;
+            }
+            sender
+        });
+        let start = Instant::now();
+        let mut sent = 0;
+        while !pause(&waiting).await {
+            waiting.recv().await.unwrap();
+            sent += 1;
+        }
+        let took = start.elapsed();
+        assert!((PAUSE * 33..PAUSE * 36).contains(&took), "it ended when the crowd did: {took:?}");
+        assert_eq!(sent, 6, "a few went meanwhile");
+        drop(crowd.await);
+        assert!(pause(&waiting).await, "what is left has nothing to wait for");
+    }
 }
