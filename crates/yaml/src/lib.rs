@@ -24,6 +24,7 @@
 //! Invariant: no process state; the same bytes give the same nodes, and the same nodes the same
 //! bytes.
 
+mod bytes;
 mod edit;
 mod emit;
 mod error;

@@ -5,22 +5,32 @@ use super::RepositoryUrl;
 /// `directory/relative` without `.`, `..` and doubled slashes; empty for the root. A path that climbs
 /// above the directory in which `directory` itself is relative keeps its `..`.
 pub(crate) fn join(directory: &str, relative: &str) -> String {
-    clean(&format!("{directory}/{relative}"))
+    let mut path = String::with_capacity(directory.len() + relative.len() + 1);
+    directory.split('/').chain(relative.split('/')).for_each(|part| go_on(&mut path, part));
+    path
 }
 
 /// The path without `.`, doubled slashes, and `..` as far as they can be resolved.
 pub(crate) fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            part => parts.push(part),
+    let mut clean = String::with_capacity(path.len());
+    path.split('/').for_each(|part| go_on(&mut clean, part));
+    clean
+}
+
+/// Goes on along a part of a path.
+fn go_on(path: &mut String, part: &str) {
+    match part {
+        "" | "." => return,
+        ".." if !path.is_empty() && base_name(path) != ".." => {
+            let above = path.rfind('/').unwrap_or(0);
+            return path.truncate(above);
         }
+        _ => {}
     }
-    parts.join("/")
+    if !path.is_empty() {
+        path.push('/');
+    }
+    path.push_str(part);
 }
 
 /// Whether `path` is `directory` or stands in it. Both are clean.

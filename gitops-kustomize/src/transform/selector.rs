@@ -1,6 +1,8 @@
 //! Which resources a patch or replacement is for: patterns for identity, selectors for labels and
 //! annotations.
 
+use std::str::Chars;
+
 use gitops_yaml::{Mapping, Node};
 use regex::{Regex, RegexBuilder};
 
@@ -92,6 +94,8 @@ fn pairs<'r>(resource: &'r Resource, field: &str) -> Option<&'r Mapping> {
 enum Pattern {
     Anything,
     Exactly(String),
+    /// Words with `.` and `.*` between them, as API groups have.
+    Dotted(String),
     Regex(Regex),
 }
 
@@ -101,16 +105,23 @@ const PATTERN_SIZE: usize = 1 << 20;
 /// Longer patterns are refused before they are looked at, which takes many times their size.
 pub(super) const LONGEST_PATTERN: usize = 64 << 10;
 
+/// Matching without a compiled pattern may take as many steps as pattern times text has characters.
+const LONGEST_DOTTED: usize = 256;
+
 impl Pattern {
     fn new(pattern: &str, field: &'static str) -> Result<Self> {
         if pattern.is_empty() {
             return Ok(Self::Anything);
         }
-        if pattern
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b':'))
-        {
+        let is_plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b':');
+        if pattern.bytes().all(is_plain) {
             return Ok(Self::Exactly(pattern.to_owned()));
+        }
+        if pattern.len() <= LONGEST_DOTTED
+            && pattern.replace(".*", ".").bytes().all(|byte| is_plain(byte) || byte == b'.')
+        {
+            return Ok(Self::Dotted(pattern.to_owned()));
         }
         if pattern.len() > LONGEST_PATTERN {
             let message = format!("error parsing regexp: longer than {LONGEST_PATTERN} bytes");
@@ -135,7 +146,37 @@ impl Pattern {
         match self {
             Self::Anything => true,
             Self::Exactly(word) => word == text,
+            Self::Dotted(pattern) => matches_dotted(pattern, text),
             Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+/// Whether a text is what a pattern of plain characters, `.` and `.*` says.
+fn matches_dotted(pattern: &str, text: &str) -> bool {
+    let (mut pattern, mut text) = (pattern, text.chars());
+    // What follows the last `.*`, and the text that it has not taken.
+    let mut last: Option<(&str, Chars<'_>)> = None;
+    loop {
+        if let Some(behind) = pattern.strip_prefix(".*") {
+            pattern = behind;
+            last = Some((behind, text.clone()));
+            continue;
+        }
+        let mut rest = text.clone();
+        match (pattern.chars().next(), rest.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(c)) if wanted == c || (wanted == '.' && c != '\n') => {
+                pattern = &pattern[1..];
+                text = rest;
+            }
+            _ => {
+                let Some((behind, left)) = &mut last else { return false };
+                if left.next().is_none_or(|c| c == '\n') {
+                    return false;
+                }
+                (pattern, text) = (*behind, left.clone());
+            }
         }
     }
 }
@@ -268,6 +309,24 @@ fn parse_requirement(part: &str) -> Option<Requirement> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dotted_patterns_match_as_regular_expressions() {
+        let texts = [
+            "", "a", "aa", "ab", "b.a", "a.b", "ä", "aäb", "a\nb", "\n", "ba", "abab", "aab",
+            "bäa.",
+        ];
+        let parts = ["a", "b", ".", ".*"];
+        for number in 0..parts.len().pow(4) {
+            let pattern: String = (0..4).map(|place| parts[number >> (2 * place) & 3]).collect();
+            let regex = Regex::new(&format!("^(?:{pattern})$")).unwrap();
+            let own = Pattern::new(&pattern, "name").unwrap();
+            assert!(!matches!(own, Pattern::Regex(_)), "{pattern}");
+            for text in texts {
+                assert_eq!(own.matches(text), regex.is_match(text), "{pattern:?} {text:?}");
+            }
+        }
+    }
 
     #[test]
     fn selectors_of_pairs() {

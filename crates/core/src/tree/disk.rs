@@ -74,7 +74,6 @@ impl DiskTree {
     /// does not tell.
     #[cfg(target_os = "linux")]
     fn open_straight(&self, path: &Path) -> Option<Result<(OwnedFd, Stat, PathBuf), TreeError>> {
-        let real = clean_path(path).ok()?;
         let relative = path.strip_prefix("/").unwrap_or(path);
         let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -83,7 +82,7 @@ impl DiskTree {
         match fs::openat2(&*self.root, relative, flags, Mode::empty(), resolve) {
             Ok(file) => {
                 let stat = fs::fstat(&file).ok()?;
-                Some(Ok((file, stat, real)))
+                Some(Ok((file, stat, clean_path(path).ok()?)))
             }
             Err(Errno::NOENT) => Some(Err(from_errno(path, Errno::NOENT))),
             // A link on the way, a rename meanwhile, a kernel or a sandbox that does not know the call.

@@ -136,7 +136,7 @@ impl<'o> Output<'o> {
         loop {
             // The first byte that may stand behind the last column.
             let behind = at.max(written + (self.width + 1).saturating_sub(self.column));
-            let space = bytes.get(behind..).and_then(|rest| memchr::memchr(b' ', rest));
+            let space = bytes.get(behind..).and_then(|rest| crate::bytes::find(b' ', rest));
             let Some(space) = space.map(|more| behind + more) else {
                 return self.push_ascii(&text[written..]);
             };

@@ -14,7 +14,7 @@ pub(super) struct Refused;
 pub(super) fn text(text: &str) -> Result<Cow<'_, str>, Refused> {
     const NEXT_LINE: char = '\u{85}';
     // Control characters of ASCII are escaped in JSON, but for the last one.
-    if text.is_ascii() && memchr::memchr(0x7f, text.as_bytes()).is_none() {
+    if text.is_ascii() && crate::bytes::find(0x7f, text.as_bytes()).is_none() {
         return Ok(text.into());
     }
     let refused =

@@ -197,7 +197,7 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
 
     /// A string is quoted where its plain form would be read as something else.
     fn style_of(&self, text: &str) -> Style {
-        if memchr::memchr(b'\n', text.as_bytes()).is_some() {
+        if crate::bytes::find(b'\n', text.as_bytes()).is_some() {
             return Style::Literal;
         }
         self.line_style(text)

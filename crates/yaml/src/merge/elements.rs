@@ -170,9 +170,7 @@ impl<'m> Elements<'m> {
             let in_base = position(&base, &wanted, &wanted_values);
             let in_patch = position(&patch, &wanted, &wanted_values);
             let value = match (in_base, in_patch) {
-                (Some(place), None) if same => {
-                    self.merger.unchanged(&base[place], self.element)?
-                }
+                (Some(place), None) if same => self.merger.unchanged(&base[place], self.element)?,
                 (in_base, in_patch) => {
                     let old = in_base.map(|place| base[place].clone());
                     self.merger.merged(old, in_patch.map(|place| &patch[place]), self.element)?

@@ -236,7 +236,12 @@ impl<'s> Merger<'s> {
 
     /// The type of a mapping; one that the schema does not tell follows from the kind of the object
     /// that the mapping is, at the root and wherever one object holds another.
-    fn type_of(self, field: Field<'s>, base: Option<&Node>, patch: Option<&Node>) -> Option<TypeId> {
+    fn type_of(
+        self,
+        field: Field<'s>,
+        base: Option<&Node>,
+        patch: Option<&Node>,
+    ) -> Option<TypeId> {
         field.of.or_else(|| {
             [base, patch].into_iter().flatten().find_map(|node| {
                 self.schema.root(node.get("apiVersion")?.text()?, node.get("kind")?.text()?)

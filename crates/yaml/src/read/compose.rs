@@ -102,7 +102,7 @@ enum Body {
 impl<'s> Composer<'s> {
     pub(super) fn new(text: &'s str, options: &'s ReadOptions) -> Self {
         // The short way knows one line break.
-        let other_breaks = memchr::memchr(b'\r', text.as_bytes()).is_some()
+        let other_breaks = crate::bytes::find(b'\r', text.as_bytes()).is_some()
             || (!text.is_ascii() && text.contains(['\u{85}', '\u{2028}', '\u{2029}']));
         Self {
             short_way: (!other_breaks).then(Mark::default),

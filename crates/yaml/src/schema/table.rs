@@ -11,7 +11,8 @@ static TYPES: [&str; count(b't')] = types();
 
 /// What is known of a kind.
 pub(super) fn kind(api_version: &str, kind: &str) -> Option<Kind> {
-    let at = KINDS.binary_search_by(|(name, version, _)| (*name, *version).cmp(&(kind, api_version)));
+    let at =
+        KINDS.binary_search_by(|(name, version, _)| (*name, *version).cmp(&(kind, api_version)));
     at.ok().map(|at| KINDS[at].2)
 }
 

@@ -124,12 +124,16 @@ fn render<T>(
             BuildOptions { load_restriction: LoadRestriction::RootOnly, ..options.clone() };
         return build(&*tree, &path, &options, &scope);
     }
-    // What is not there is left to the build, which says so in kustomize's words.
-    let place = directory.canonicalize().or_else(|_| std::path::absolute(directory));
-    let place =
-        place.map_err(|error| Error::remote(format!("{}: {error}", directory.display())))?;
     // Bases may stand anywhere on this machine; what may be loaded is the restrictor's to say.
     let tree = DiskTree::open("/").map_err(|error| Error::remote(one_line(&error)))?;
+    let place = std::path::absolute(directory)
+        .map_err(|error| Error::remote(format!("{}: {error}", directory.display())))?;
+    // The tree does not follow a link with an absolute target. What is not there is left to the build,
+    // which says so in kustomize's words.
+    let place = match tree.resolve(&place) {
+        Ok(real) => Path::new("/").join(real),
+        Err(_) => directory.canonicalize().unwrap_or(place),
+    };
     build(&tree, &place, options, &scope)
 }
 

@@ -16,6 +16,7 @@ use super::{
     scan::{Mark, Scanner},
 };
 use crate::{
+    bytes,
     node::{Content, Entry, Mapping, Node, Scalar, ScalarStyle, ScalarType, Sequence},
     resolve::Flavour,
 };
@@ -288,8 +289,7 @@ impl Reader<'_, '_> {
     }
 
     fn line_end(&self) -> usize {
-        memchr::memchr(b'\n', &self.bytes[self.at..])
-            .map_or(self.bytes.len(), |more| self.at + more)
+        bytes::find(b'\n', &self.bytes[self.at..]).map_or(self.bytes.len(), |more| self.at + more)
     }
 
     fn skip_spaces(&mut self) {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{GiveUp, Quick, Reader, Scanner, small};
 use crate::{
+    bytes::{find, find_any},
     node::{Node, Place, Scalar, ScalarStyle, ScalarType, Text},
     read::scan::TokenKind,
     resolve::resolve,
@@ -67,7 +68,10 @@ impl Reader<'_, '_> {
         }
         let line = &self.bytes[from..self.line_end()];
         let mut end = line.len();
-        for at in memchr::memchr3_iter(b':', b'#', b'\t', line) {
+        let mut next = 0;
+        while let Some(more) = find_any([b':', b'#', b'\t'], &line[next..]) {
+            let at = next + more;
+            next = at + 1;
             match line[at] {
                 b'#' if at > 0 && line[at - 1] == b' ' => {
                     end = at;
@@ -106,9 +110,9 @@ impl Reader<'_, '_> {
         let from = self.at + 1;
         let rest = &self.bytes[from..];
         let found = if quote == b'"' {
-            memchr::memchr3(b'"', b'\\', b'\n', rest)
+            find_any([b'"', b'\\', b'\n'], rest)
         } else {
-            memchr::memchr2(b'\'', b'\n', rest)
+            find_any([b'\'', b'\n'], rest)
         };
         let end = from + found?;
         let doubled = quote == b'\'' && self.bytes.get(end + 1) == Some(&quote);
@@ -187,7 +191,8 @@ impl Reader<'_, '_> {
         let TokenKind::Scalar(text, style) = token.kind else { return Err(GiveUp) };
         self.at = after.at as usize;
         self.line = after.line;
-        self.line_start = memchr::memrchr(b'\n', &self.bytes[..self.at]).map_or(0, |at| at + 1);
+        self.line_start =
+            self.bytes[..self.at].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let kind = match style {
             ScalarStyle::Plain => resolve(&text, self.flavour),
             _ => ScalarType::Str,
@@ -230,7 +235,7 @@ impl Reader<'_, '_> {
     fn literal_size(&self, indent: usize) -> usize {
         let mut at = self.at;
         let mut size = 0;
-        while let Some(more) = memchr::memchr(b'\n', &self.bytes[at..]) {
+        while let Some(more) = find(b'\n', &self.bytes[at..]) {
             let line = &self.bytes[at..at + more];
             if !line.iter().take(indent).all(|&byte| byte == b' ') {
                 return size;
