@@ -84,9 +84,9 @@ fn read_documents(content: &[u8], duplicates: Duplicates) -> Result<Vec<Node>> {
             .with_hint("leave out directives such as `%YAML`"));
     }
     let options = ReadOptions { duplicates, ..ReadOptions::default() };
-    let mut documents = options.read_all(content).map_err(|error| {
-        Error::from(error).reword(|text| format!("MalformedYAMLError: {text}"))
-    })?;
+    let mut documents = options
+        .read_all(content)
+        .map_err(|error| Error::from(error).reword(|text| format!("MalformedYAMLError: {text}")))?;
     gitops_yaml::heed_schema_comments(content, &mut documents);
     documents.iter_mut().for_each(name_fields);
     Ok(documents)

@@ -13,6 +13,16 @@ pub(crate) fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
     find_any([wanted], bytes)
 }
 
+/// The places of the bytes that are `wanted`.
+pub(crate) fn find_all(wanted: u8, bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let at = next + find(wanted, &bytes[next..])?;
+        next = at + 1;
+        Some(at)
+    })
+}
+
 /// The place of the first byte that is one of `wanted`.
 #[inline]
 pub(crate) fn find_any<const N: usize>(wanted: [u8; N], bytes: &[u8]) -> Option<usize> {
@@ -53,6 +63,8 @@ mod tests {
                 let plain = |wanted: &[u8]| rest.iter().position(|byte| wanted.contains(byte));
                 assert_eq!(find(b':', rest), plain(b":"));
                 assert_eq!(find(0, rest), plain(&[0]));
+                let all = (0..rest.len()).filter(|&at| rest[at] == 0xba);
+                assert!(find_all(0xba, rest).eq(all));
                 assert_eq!(find(b'\n', rest), None);
                 assert_eq!(find_any([b';', 1, 0xff], rest), plain(&[b';', 1, 0xff]));
             }

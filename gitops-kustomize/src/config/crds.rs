@@ -31,9 +31,9 @@ pub(crate) fn read_crds(content: &[u8], file: &str) -> Result<TransformerConfig>
         let message = format!(
             "unable to parse open API definition from '{file}': {decoder}json: cannot unmarshal {kind} into Go value of type accumulator.{wanted}"
         );
-        Err(at(node, message)
-            .expecting("names of types, each with its `Schema`")
-            .with_hint("CustomResourceDefinitions are no such definitions; name them under `resources`"))
+        Err(at(node, message).expecting("names of types, each with its `Schema`").with_hint(
+            "CustomResourceDefinitions are no such definitions; name them under `resources`",
+        ))
     };
     let Some(types) = document.as_mapping() else {
         if document.is_null() {

@@ -192,12 +192,15 @@ impl<'n> Fields<'n> {
 
     fn text_of(&self, node: &Node, name: &str, wanted: &str) -> Result<String> {
         // The original looks for a string to convert to in the outermost of embedded structs only.
-        let converts =
-            self.dialect != Dialect::Strict && embedded(self.type_name, name).is_empty();
+        let converts = self.dialect != Dialect::Strict && embedded(self.type_name, name).is_empty();
         let kind = node.as_scalar().map(gitops_yaml::Scalar::kind);
         match wanted_text(node) {
             Some(text)
-                if converts || matches!(kind, Some(ScalarType::Str | ScalarType::Timestamp | ScalarType::Merge)) =>
+                if converts
+                    || matches!(
+                        kind,
+                        Some(ScalarType::Str | ScalarType::Timestamp | ScalarType::Merge)
+                    ) =>
             {
                 Ok(text.into_owned())
             }

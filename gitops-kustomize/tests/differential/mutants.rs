@@ -27,9 +27,12 @@ const MOST_BYTES: u64 = 60_000;
 
 static ORIGINS: LazyLock<Vec<Origin>> = LazyLock::new(|| {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let roots = [environment("GITOPS_CORPUS").map(PathBuf::from), Some(workspace.join("target/corpus"))];
+    let roots =
+        [environment("GITOPS_CORPUS").map(PathBuf::from), Some(workspace.join("target/corpus"))];
     let mut all = Vec::new();
-    if let Some(root) = roots.into_iter().flatten().map(|root| root.join("kustomize")).find(|root| root.is_dir()) {
+    if let Some(root) =
+        roots.into_iter().flatten().map(|root| root.join("kustomize")).find(|root| root.is_dir())
+    {
         for set in ["dev", "quirks"] {
             for case in children(&root.join(set)) {
                 single(&case, &mut all);
@@ -40,7 +43,8 @@ static ORIGINS: LazyLock<Vec<Origin>> = LazyLock::new(|| {
         }
     }
     all.retain(|origin: &Origin| {
-        let sizes = origin.files.iter().map(|file| fs::metadata(file).map_or(u64::MAX, |data| data.len()));
+        let sizes =
+            origin.files.iter().map(|file| fs::metadata(file).map_or(u64::MAX, |data| data.len()));
         origin.files.len() <= MOST_FILES && sizes.fold(0, u64::saturating_add) <= MOST_BYTES
     });
     all
@@ -94,7 +98,8 @@ fn several(directory: &Path, all: &mut Vec<Origin>) {
 /// A damaged case; `None` without corpora.
 pub(crate) fn mutant(r: &mut Rng) -> Option<Case> {
     let origin = ORIGINS.get(r.below(ORIGINS.len().max(1)))?;
-    let mut case = Case { top: origin.top.clone(), unrestricted: origin.unrestricted, ..Case::default() };
+    let mut case =
+        Case { top: origin.top.clone(), unrestricted: origin.unrestricted, ..Case::default() };
     for file in &origin.files {
         let path = file.strip_prefix(&origin.root).ok()?.to_str()?.to_owned();
         match String::from_utf8(fs::read(file).ok()?) {
@@ -126,7 +131,12 @@ pub(crate) fn mutant(r: &mut Rng) -> Option<Case> {
 
 /// The lines of all files, to put them elsewhere.
 fn words(files: &BTreeMap<String, Vec<String>>) -> Vec<String> {
-    files.values().flatten().flat_map(|text| text.split_inclusive('\n')).map(str::to_owned).collect()
+    files
+        .values()
+        .flatten()
+        .flat_map(|text| text.split_inclusive('\n'))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn indent(line: &str) -> usize {
@@ -200,35 +210,108 @@ fn change(r: &mut Rng, lines: &mut Vec<String>, donor: &[String], is_kustomizati
         }
         12 => {
             // Another value that the files know.
-            let value = donor[r.below(donor.len())].split_once(": ").map(|(_, value)| value.to_owned());
+            let value =
+                donor[r.below(donor.len())].split_once(": ").map(|(_, value)| value.to_owned());
             if let (Some((key, _)), Some(value)) = (lines[at].clone().split_once(": "), value) {
                 lines[at] = format!("{key}: {value}");
             }
         }
         _ => {
-            let line = r.pick(&["# a comment\n", "\n", "---\n", "  # {\"x\": 1}\n", "null: x\n", "1: x\n", "\t\n", "  $patch: delete\n", "$patch: replace\n", "...\n"]);
+            let line = r.pick(&[
+                "# a comment\n",
+                "\n",
+                "---\n",
+                "  # {\"x\": 1}\n",
+                "null: x\n",
+                "1: x\n",
+                "\t\n",
+                "  $patch: delete\n",
+                "$patch: replace\n",
+                "...\n",
+            ]);
             lines.insert(at, line.to_owned());
         }
     }
 }
 
 const VALUES: &[&str] = &[
-    "null", "~", "\"\"", "''", "[]", "{}", "x", "\"x\"", "1", "\"1\"", "1.5", "0x1F", "010", "true", "\"true\"", "yes", "off", "[x]", "[a, b]", "{a: b}",
-    "{name: x}", "[{name: x}]", "2020-01-01", "1e3", ".inf", "a: b", "'a: b'", "-1", "*", "\".*\"", "$(X)", "a/b", "a.b", "\"a\\nb\"", "v1", "apps/v1",
-    "ConfigMap", "Deployment", "Service", "Namespace", "default", "12345678901234567890", "\"\\u00e9\\u2028\"", "!x y", "|\n", "{$patch: delete}", "<<", "=",
+    "null",
+    "~",
+    "\"\"",
+    "''",
+    "[]",
+    "{}",
+    "x",
+    "\"x\"",
+    "1",
+    "\"1\"",
+    "1.5",
+    "0x1F",
+    "010",
+    "true",
+    "\"true\"",
+    "yes",
+    "off",
+    "[x]",
+    "[a, b]",
+    "{a: b}",
+    "{name: x}",
+    "[{name: x}]",
+    "2020-01-01",
+    "1e3",
+    ".inf",
+    "a: b",
+    "'a: b'",
+    "-1",
+    "*",
+    "\".*\"",
+    "$(X)",
+    "a/b",
+    "a.b",
+    "\"a\\nb\"",
+    "v1",
+    "apps/v1",
+    "ConfigMap",
+    "Deployment",
+    "Service",
+    "Namespace",
+    "default",
+    "12345678901234567890",
+    "\"\\u00e9\\u2028\"",
+    "!x y",
+    "|\n",
+    "{$patch: delete}",
+    "<<",
+    "=",
 ];
 
 /// Fields for kustomizations that lack them.
 const FIELDS: &[&str] = &[
-    "namePrefix: p-\n", "nameSuffix: -s\n", "namespace: ns\n", "namespace: default\n", "commonLabels: {x: y}\n", "commonAnnotations: {x: 'y'}\n",
-    "commonLabels: {app: null}\n", "commonAnnotations: {a: 1}\n", "labels: [{pairs: {x: y}, includeSelectors: true}]\n", "labels: [{pairs: {x: y}, includeTemplates: true}]\n",
+    "namePrefix: p-\n",
+    "nameSuffix: -s\n",
+    "namespace: ns\n",
+    "namespace: default\n",
+    "commonLabels: {x: y}\n",
+    "commonAnnotations: {x: 'y'}\n",
+    "commonLabels: {app: null}\n",
+    "commonAnnotations: {a: 1}\n",
+    "labels: [{pairs: {x: y}, includeSelectors: true}]\n",
+    "labels: [{pairs: {x: y}, includeTemplates: true}]\n",
     "labels:\n- pairs: {x: y}\n  fields:\n  - path: spec/labels\n    create: true\n",
-    "images: [{name: nginx, newTag: v9}]\n", "images: [{name: nginx, newName: a/b, digest: 'sha256:1'}]\n", "images: [{name: '.*', newTag: x}]\n",
-    "replicas: [{name: web, count: 3}]\n", "sortOptions: {order: legacy}\n", "sortOptions: {order: fifo}\n",
+    "images: [{name: nginx, newTag: v9}]\n",
+    "images: [{name: nginx, newName: a/b, digest: 'sha256:1'}]\n",
+    "images: [{name: '.*', newTag: x}]\n",
+    "replicas: [{name: web, count: 3}]\n",
+    "sortOptions: {order: legacy}\n",
+    "sortOptions: {order: fifo}\n",
     "sortOptions:\n  order: legacy\n  legacySortOptions:\n    orderFirst: [Service, Deployment]\n    orderLast: [ConfigMap]\n",
-    "buildMetadata: [originAnnotations]\n", "buildMetadata: [transformerAnnotations, managedByLabel]\n", "buildMetadata: [originAnnotations, transformerAnnotations]\n",
-    "generatorOptions: {disableNameSuffixHash: true}\n", "generatorOptions: {labels: {g: h}, annotations: {i: j}, immutable: true}\n",
-    "configMapGenerator: [{name: gen, literals: [a=b]}]\n", "secretGenerator: [{name: gen, literals: [a=b], type: x/y}]\n",
+    "buildMetadata: [originAnnotations]\n",
+    "buildMetadata: [transformerAnnotations, managedByLabel]\n",
+    "buildMetadata: [originAnnotations, transformerAnnotations]\n",
+    "generatorOptions: {disableNameSuffixHash: true}\n",
+    "generatorOptions: {labels: {g: h}, annotations: {i: j}, immutable: true}\n",
+    "configMapGenerator: [{name: gen, literals: [a=b]}]\n",
+    "secretGenerator: [{name: gen, literals: [a=b], type: x/y}]\n",
     "configMapGenerator:\n- name: gen\n  files: [kustomization.yaml]\n",
     "patches:\n- patch: |-\n    - op: add\n      path: /metadata/annotations\n      value: {p: q}\n  target: {kind: '.*'}\n",
     "patches:\n- patch: '[{\"op\": \"replace\", \"path\": \"/metadata/name\", \"value\": \"n\"}]'\n  target: {kind: Deployment}\n",
@@ -239,8 +322,16 @@ const FIELDS: &[&str] = &[
     "replacements:\n- sourceValue: v\n  targets:\n  - select: {kind: Deployment}\n    fieldPaths: [metadata.labels.v]\n    options: {create: true}\n",
     "replacements:\n- source: {kind: Service, fieldPath: metadata.name}\n  targets:\n  - select: {kind: Deployment}\n    fieldPaths: ['spec.template.spec.containers.*.image']\n    options: {delimiter: ':', index: 1}\n",
     "vars:\n- name: V\n  objref: {apiVersion: v1, kind: Service, name: web}\n",
-    "resources: []\n", "components: []\n", "crds: []\n", "apiVersion: kustomize.config.k8s.io/v1beta1\n", "kind: Component\n", "kind: Kustomization\n",
-    "metadata: {name: x, annotations: {a: b}}\n", "unknown: field\n", "transformers: []\n", "openapi: {version: v1.21.2}\n",
+    "resources: []\n",
+    "components: []\n",
+    "crds: []\n",
+    "apiVersion: kustomize.config.k8s.io/v1beta1\n",
+    "kind: Component\n",
+    "kind: Kustomization\n",
+    "metadata: {name: x, annotations: {a: b}}\n",
+    "unknown: field\n",
+    "transformers: []\n",
+    "openapi: {version: v1.21.2}\n",
     "transformers:\n- |-\n  apiVersion: builtin\n  kind: NamespaceTransformer\n  metadata: {name: x, namespace: moved}\n  unsetOnly: true\n",
     "transformers:\n- |-\n  apiVersion: builtin\n  kind: PrefixTransformer\n  metadata: {name: x}\n  prefix: q-\n  fieldSpecs: [{path: metadata/name}]\n",
     "transformers:\n- |-\n  apiVersion: builtin\n  kind: LabelTransformer\n  metadata: {name: x}\n  labels: {t: u}\n  fieldSpecs: [{path: metadata/labels, create: true}, {path: 'spec/template/metadata/labels'}]\n",

@@ -163,9 +163,7 @@ impl<'o> Output<'o> {
     /// A single space after the last column becomes a line break.
     fn folded(&mut self, text: &str, indent: Option<usize>, quoted: bool) {
         let fits = self.column.saturating_add(text.len()) <= self.width;
-        if (fits || indent.is_none())
-            && !text.contains(['\'', '\n', '\u{2028}', '\u{2029}'])
-        {
+        if (fits || indent.is_none()) && !text.contains(['\'', '\n', '\u{2028}', '\u{2029}']) {
             return self.push(text);
         }
         let indent = indent.unwrap_or(usize::MAX);

@@ -197,7 +197,7 @@ impl Printer<'_> {
     fn scalar(&mut self, node: &Node, scalar: &Scalar, indent: Option<usize>, in_flow: bool) {
         let text = scalar.text();
         let mut style = match scalar.style() {
-            ScalarStyle::Plain if memchr::memchr(b'\n', text.as_bytes()).is_some() => {
+            ScalarStyle::Plain if crate::bytes::find(b'\n', text.as_bytes()).is_some() => {
                 Style::Literal
             }
             ScalarStyle::Plain => Style::Plain,

@@ -202,8 +202,7 @@ impl Node {
             Content::Mapping(_) => Content::Mapping(Mapping::new()),
             Content::Sequence(_) => Content::Sequence(Sequence::default()),
         };
-        Self { line: self.line, column: self.column, ..Self::new(content) }
-            .with(self.notes())
+        Self { line: self.line, column: self.column, ..Self::new(content) }.with(self.notes())
     }
 
     pub(crate) fn with_items(mut self, items: Vec<Self>) -> Self {

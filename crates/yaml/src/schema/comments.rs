@@ -5,7 +5,10 @@
 use std::collections::HashMap;
 
 use super::{OwnField, openapi::merge_keys};
-use crate::node::{Content, Node};
+use crate::{
+    bytes,
+    node::{Content, Node},
+};
 
 /// Gives the fields of some documents the schemas that comments in their text have for them, so that
 /// lists merge by them:
@@ -33,14 +36,14 @@ pub fn heed_schema_comments(text: &[u8], documents: &mut [Node]) {
 /// The schemas, by the lines of the keys for which they stand.
 fn comments(text: &[u8]) -> HashMap<u32, OwnField> {
     let mut fields = HashMap::new();
-    if !memchr::memchr_iter(b'#', text).any(|at| behind_marks(&text[at..]).starts_with(b"{")) {
+    if !bytes::find_all(b'#', text).any(|at| behind_marks(&text[at..]).starts_with(b"{")) {
         return fields;
     }
     let mut above = None;
     let mut follows_comment = false;
     for (line, number) in text.split(|byte| *byte == b'\n').zip(1..) {
-        let comment = memchr::memchr_iter(b'#', line)
-            .find(|at| *at == 0 || matches!(line[at - 1], b' ' | b'\t'));
+        let comment =
+            bytes::find_all(b'#', line).find(|at| *at == 0 || matches!(line[at - 1], b' ' | b'\t'));
         let field = comment.and_then(|at| field(behind_marks(&line[at..])));
         let alone = comment.is_some_and(|at| line[..at].trim_ascii().is_empty());
         if alone {

@@ -149,9 +149,7 @@ impl Schema {
                 let (of, keys) = table::field(of, name)?;
                 Some(Field { of, merge: keys.map(MergeKeys::Words) })
             }
-            TypeId::Own(of) => {
-                self.types.get(of)?.get(name).map(OwnField::view)
-            }
+            TypeId::Own(of) => self.types.get(of)?.get(name).map(OwnField::view),
         }
     }
 

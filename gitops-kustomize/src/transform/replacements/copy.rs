@@ -179,8 +179,7 @@ fn copy_into_structured_text(
     visit(object, &parts[..end], None, &mut |node| {
         let Some(scalar) = node.as_scalar() else { return Ok(()) };
         let text = print_like(&document, scalar.text())?;
-        *node.content_mut() =
-            Content::Scalar(Scalar::new(text, ScalarType::Str, scalar.style()));
+        *node.content_mut() = Content::Scalar(Scalar::new(text, ScalarType::Str, scalar.style()));
         Ok(())
     })
     .is_ok()
