@@ -1,6 +1,7 @@
 //! Reconcilers, and the controllers that run them.
 
 pub mod args;
+mod cluster_config;
 pub mod embed;
 pub mod generator;
 pub mod http;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use gitops_core::{Backoff, Clock, Scope, SystemClock};
 use gitops_source::{Ambient, ArtifactStore, artifact_router};
-use kube::{Client, Config};
+use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -13,6 +13,7 @@ use crate::{
         CommonArgs, FeatureGates, KustomizeArgs, LogEncoding, LogLevel, SOURCE_GATES, SourceArgs,
         WatcherArgs,
     },
+    cluster_config,
     http::{health_router, listen, metrics_router, serve},
     kustomization::Build,
     runtime::{
@@ -191,7 +192,7 @@ impl Process {
     ) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::new());
-        let config = Config::infer().await.map_err(|error| StartError::Cluster(error.into()))?;
+        let config = cluster_config::infer().await.map_err(StartError::Cluster)?;
         let namespace = match args.runtime_namespace.as_str() {
             "" => config.default_namespace.clone(),
             namespace => namespace.to_owned(),
