@@ -111,7 +111,11 @@ impl Plugin {
 
     fn step(&self, loader: &Loader<'_>, build: &Build<'_>) -> Result<Box<dyn Transform>> {
         let node = self.config.node();
-        let mut fields = Fields::new(node, "Plugin", Dialect::Lenient)?;
+        let dialect = match self.kind() {
+            "PrefixTransformer" | "SuffixTransformer" => Dialect::Exact,
+            _ => Dialect::Lenient,
+        };
+        let mut fields = Fields::new(node, "Plugin", dialect)?;
         Ok(match self.kind() {
             "NamespaceTransformer" => {
                 let mut step = Namespace::new(&self.config.id().namespace, &specs(&mut fields)?);

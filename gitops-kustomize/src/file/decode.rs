@@ -1,12 +1,12 @@
 //! Typed reading of documents: field by field, in the words of Go's JSON decoder.
 //!
-//! Field names match in any case, as Go's decoder has it. Three dialects exist: kustomization files
-//! are strict about unknown fields and types, plugin configurations are lenient about both, and files of
-//! `configurations` about types only.
+//! Field names match in any case, as Go's decoder has it. Four dialects exist: kustomization files
+//! are strict about unknown fields and types, plugin configurations are lenient about both, but for two
+//! that another decoder reads, and files of `configurations` are lenient about types only.
 
 use std::collections::BTreeMap;
 
-use gitops_yaml::{Content, Entry, Node, ScalarType, wanted_text};
+use gitops_yaml::{Content, Entry, Node, Number, ScalarType, wanted_text};
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -22,6 +22,8 @@ pub(crate) enum Dialect {
     Converting,
     /// Unknown fields are skipped, scalars become strings where a string must stand.
     Lenient,
+    /// As lenient, but names must be written exactly, as yaml.v3 has it.
+    Exact,
 }
 
 /// A mapping whose fields are taken one by one.
@@ -57,7 +59,12 @@ impl<'n> Fields<'n> {
         self.entries
             .iter()
             .rev()
-            .find(|entry| entry.key.text().is_some_and(|key| key.eq_ignore_ascii_case(name)))
+            .find(|entry| {
+                entry.key.text().is_some_and(|key| match self.dialect {
+                    Dialect::Exact => key == name,
+                    _ => key.eq_ignore_ascii_case(name),
+                })
+            })
             .map(|entry| &entry.value)
             .filter(|value| !value.is_null())
     }
@@ -86,7 +93,9 @@ impl<'n> Fields<'n> {
 
     pub(crate) fn integer(&mut self, name: &'static str) -> Result<i64> {
         let Some(node) = self.node(name) else { return Ok(0) };
-        match node.as_i64() {
+        // A whole float is an integer in JSON.
+        let whole = |value: f64| value.to_string().parse::<i64>().ok();
+        match node.as_i64().or_else(|| node.as_number().map(Number::as_f64).and_then(whole)) {
             Some(value) => Ok(value),
             None => Err(self.mismatch(node, name, if name == "count" { "int64" } else { "int" })),
         }
@@ -170,7 +179,7 @@ impl<'n> Fields<'n> {
 
     /// Fails on the first field that was not asked for, unless the dialect is lenient.
     pub(crate) fn finish(self) -> Result<()> {
-        if self.dialect == Dialect::Lenient {
+        if matches!(self.dialect, Dialect::Lenient | Dialect::Exact) {
             return Ok(());
         }
         for entry in self.entries {
@@ -192,7 +201,8 @@ impl<'n> Fields<'n> {
 
     fn text_of(&self, node: &Node, name: &str, wanted: &str) -> Result<String> {
         // The original looks for a string to convert to in the outermost of embedded structs only.
-        let converts = self.dialect != Dialect::Strict && embedded(self.type_name, name).is_empty();
+        let converts = self.dialect == Dialect::Exact
+            || self.dialect != Dialect::Strict && embedded(self.type_name, name).is_empty();
         let kind = node.as_scalar().map(gitops_yaml::Scalar::kind);
         match wanted_text(node) {
             Some(text)

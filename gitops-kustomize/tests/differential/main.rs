@@ -11,6 +11,7 @@ mod case;
 mod deep;
 mod features;
 mod fields;
+mod layers;
 mod mutants;
 
 mod objects;

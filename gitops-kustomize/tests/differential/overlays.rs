@@ -2,14 +2,14 @@
 
 use crate::{
     case::{Case, Field},
-    deep, fields, mutants,
+    deep, fields, layers, mutants,
     objects::{Object, object},
     rng::Rng,
     wide,
 };
 
 /// How many kinds of cases there are.
-pub(crate) const KINDS: u64 = 5;
+pub(crate) const KINDS: u64 = 7;
 
 /// The case of a seed.
 pub(crate) fn case(seed: u64) -> Case {
@@ -19,6 +19,8 @@ pub(crate) fn case(seed: u64) -> Case {
         1 => wide::focused(&mut r),
         2 => wide::styled(&mut r),
         3 => deep::deep(&mut r),
+        4 => layers::layers(&mut r),
+        5 => layers::spelled(&mut r),
         _ => mutants::mutant(&mut r).unwrap_or_else(|| overlay(r)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gitops_yaml::{JsonPatch, Mapping, Node};
+use gitops_yaml::{Content, Entry, JsonPatch, Mapping, Node, wanted_text};
 
 use super::{
     super::{Transform, remove_pair, selector::Matcher},
@@ -114,8 +114,29 @@ pub(super) fn read_json_patch(text: &[u8]) -> Result<JsonPatch> {
     {
         return Err(Error::new(ErrorKind::Syntax, format!("invalid JSON: {error}")));
     }
-    let document = read_document(text)?;
+    let mut document = read_document(text)?;
+    name_keys(&mut document);
     Ok(JsonPatch::from_node(&document)?)
+}
+
+/// In JSON all keys are texts.
+fn name_keys(node: &mut Node) {
+    match node.content_mut() {
+        Content::Scalar(_) => {}
+        Content::Sequence(items) => items.iter_mut().for_each(name_keys),
+        Content::Mapping(mapping) => {
+            mapping.values_mut().for_each(name_keys);
+            let is_text = |entry: &Entry| entry.key.is_string() || entry.key.is_null();
+            if mapping.entries().iter().all(is_text) {
+                return;
+            }
+            for entry in std::mem::take(mapping) {
+                let name = wanted_text(&entry.key).filter(|_| !is_text(&entry));
+                let name = name.map(|name| Node::string(name.into_owned()));
+                mapping.push(name.unwrap_or(entry.key), entry.value);
+            }
+        }
+    }
 }
 
 /// Where the operations of a patch stand.

@@ -264,7 +264,19 @@ fn value_of(replacement: &Replacement, set: &ResourceSet) -> Result<Value> {
     let node = refined(options, value).map_err(|error| {
         if secret { error.without(value.text().unwrap_or_default()) } else { error }
     })?;
+    let parts = settled(resource.node(), parts);
     Ok(Value { node, secret, source: options.is_none().then_some((place, parts)) })
+}
+
+/// The path with numbers for last elements, of which there may be others later.
+fn settled(object: &Node, parts: Vec<String>) -> Vec<String> {
+    let mut settled: Vec<String> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let list = (part == "-").then(|| look_up(object, &settled).ok().flatten()).flatten();
+        let last = list.and_then(Node::as_sequence).map(|items| items.len().saturating_sub(1));
+        settled.push(last.map_or(part, |last| last.to_string()));
+    }
+    settled
 }
 
 fn id_of(source: &ReplacementSource) -> ResourceId {
