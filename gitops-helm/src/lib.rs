@@ -27,6 +27,7 @@ mod compat;
 mod decode;
 mod dependency;
 mod engine;
+mod json_path;
 mod lint;
 mod manifest;
 mod package;
@@ -54,6 +55,7 @@ pub use dependency::{
     resolve_dependencies,
 };
 pub use engine::{Diagnostic, EngineError, EngineOptions, Place, ReleaseInfo, render_templates};
+pub use json_path::{JsonPath, JsonPathError};
 pub use lint::{LintMessage, LintOptions, Severity, lint};
 pub use manifest::{
     Head, Hook, HookEvent, KindOrder, Manifest, ManifestError, SortedManifests, sort_manifests,

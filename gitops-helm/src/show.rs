@@ -125,7 +125,8 @@ impl fmt::Display for Table {
             }
             for (column, cell) in row.iter().enumerate() {
                 let tab = if column > 0 { "\t" } else { "" };
-                write!(f, "{tab}{cell:width$}", width = widths[column])?;
+                let space = widths[column].saturating_sub(cell.chars().count());
+                write!(f, "{tab}{cell}{}", " ".repeat(space))?;
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use gitops_template::{List, Map, MapKind, Text, Value};
 use serde_json::Value as Json;
 
 /// A number of YAML is a `float64`, one of `--set` an `int64`.
-pub(super) fn value(json: &Json) -> Value {
+pub(crate) fn value(json: &Json) -> Value {
     match json {
         Json::Null => Value::Nil,
         Json::Bool(flag) => Value::Bool(*flag),

@@ -76,12 +76,15 @@ fn parse(chars: &mut Chars<'_>, depth: u32) -> Option<Vec<Part>> {
                 while chars.next_if_eq(&',').is_some() {
                     alternatives.push(parse(chars, depth + 1)?);
                 }
-                if chars.next() != Some('}') {
-                    return None;
-                }
+                // Quirk: the end of the pattern closes all braces (`braces-and-brackets.txtar`).
+                let _ = chars.next();
                 Part::Alternatives(alternatives)
             }
-            '\\' => Part::Literal(chars.next()?),
+            // Quirk: a backslash at the end means nothing.
+            '\\' => match chars.next() {
+                Some(char) => Part::Literal(char),
+                None => break,
+            },
             _ => Part::Literal(char),
         });
     }
@@ -90,6 +93,15 @@ fn parse(chars: &mut Chars<'_>, depth: u32) -> Option<Vec<Part>> {
 
 fn class(chars: &mut Chars<'_>) -> Option<Part> {
     let not = chars.next_if_eq(&'!').is_some();
+    let mut ahead = chars.clone();
+    let low = ahead.next()?;
+    if ahead.next_if_eq(&'-').is_some() {
+        let high = ahead.next()?;
+        *chars = ahead;
+        // Nothing may stand beside a range.
+        let closed = chars.next() == Some(']');
+        return (closed && low <= high).then_some(Part::Class { not, set: Set::Range(low, high) });
+    }
     let mut list = Vec::new();
     loop {
         match chars.next()? {
@@ -99,16 +111,7 @@ fn class(chars: &mut Chars<'_>) -> Option<Part> {
             char => list.push(char),
         }
     }
-    let set = match list[..] {
-        [low, '-', high] => {
-            if high < low {
-                return None;
-            }
-            Set::Range(low, high)
-        }
-        _ => Set::List(list),
-    };
-    Some(Part::Class { not, set })
+    Some(Part::Class { not, set: Set::List(list) })
 }
 
 /// Where the parts can end, from where they can begin; work grows with the product of both lengths.
@@ -182,12 +185,16 @@ mod tests {
             ("[!a]b", "cb", true),
             ("[a-c]?", "bz", true),
             ("a\\*", "a*", true),
+            ("{a", "a", true),
+            ("{", "a", false),
+            ("a\\", "a", true),
+            ("[ab-c]", "-", true),
         ];
         for (pattern, name, expected) in cases {
             let glob = Glob::new(pattern).expect(pattern);
             assert_eq!(glob.matches(name), expected, "{pattern} {name}");
         }
         assert!(Glob::new("[").is_none());
-        assert!(Glob::new("{a").is_none());
+        assert!(Glob::new("[a-cd]").is_none());
     }
 }

@@ -22,6 +22,7 @@ use gitops_template::{
 
 use crate::{Capabilities, Chart, Compat, Values, trace::Trace};
 
+pub(crate) use convert::value as go_value;
 pub use error::EngineError;
 pub use report::{Diagnostic, Place};
 pub(crate) use scope::Renderable;

@@ -25,9 +25,9 @@ pub(crate) fn read_prefix(text: &str) -> Result<(Value, usize), (String, usize)>
 /// Reads a text that is one value.
 pub(super) fn read(text: &str) -> Result<Value, String> {
     let (value, end) = read_prefix(text).map_err(|(message, _)| message)?;
-    match text[end..].trim_start().chars().next() {
+    match text[end..].trim_start().bytes().next() {
         None => Ok(value),
-        Some(character) => Err(invalid(character, "after top-level value")),
+        Some(byte) => Err(invalid(char::from(byte), "after top-level value")),
     }
 }
 
@@ -50,8 +50,8 @@ impl Scan<'_> {
     }
 
     fn unexpected(&self, context: &str) -> String {
-        let rest = String::from_utf8_lossy(&self.bytes[self.at..]);
-        invalid(rest.chars().next().unwrap_or('\0'), context)
+        // Go looks at bytes.
+        invalid(char::from(self.bytes.get(self.at).copied().unwrap_or_default()), context)
     }
 
     fn value(&mut self, context: &str, depth: usize) -> Result<(), String> {

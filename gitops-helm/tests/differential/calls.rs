@@ -427,6 +427,90 @@ fn single(rng: &mut Rng, depth: usize) -> String {
     }
 }
 
+/// Arguments that hardly any function expects.
+const ODD: &[&str] = &[
+    "nil",
+    "-1",
+    "0",
+    "1",
+    "3",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "1e300",
+    "-0.5",
+    "true",
+    "false",
+    "\"\"",
+    "\"x\"",
+    "\" \"",
+    "\"-3\"",
+    "\"1.5\"",
+    "\"é☃\"",
+    "\"a,b\"",
+    "\"\\xff\"",
+    "(list)",
+    "(list nil)",
+    "(list 1 \"a\" nil)",
+    "(dict)",
+    "(dict \"a\" 1)",
+    "(dict \"a\" nil)",
+    ".Values.missing",
+    ".Values.nothing",
+    ".Values.list",
+    ".Values.map",
+    ".Values.num",
+    ".Values",
+    ".Chart",
+    ".",
+    "$",
+    ".Files",
+    ".Release",
+    "(int64 5)",
+    "(float64 2)",
+    "(int 7)",
+    "(semver \"1.2.3\")",
+    "(b64dec \"/w==\")",
+    "(splitList \",\" \"a,b\")",
+    "(split \",\" \"a,b\")",
+    "(until 3)",
+    "(toDate \"2006-01-02\" \"2021-02-03\")",
+    "(len \"ab\")",
+    "(fromYaml \"a: 1\")",
+    "(fromJson \"[1,2]\")",
+    "(fromJsonArray \"[1]\")",
+    "(list (dict \"a\" 1))",
+    "'a'",
+    "1i",
+    "print",
+    "(atoi \"5\")",
+    "(toDecimal \"777\")",
+    "(.Files.Glob \"*\")",
+    ".Values.names",
+    ".Capabilities.APIVersions",
+];
+
+/// A call with arguments of any types, in any number near to the right one.
+pub(crate) fn odd_call(rng: &mut Rng) -> String {
+    let (name, kinds) = loop {
+        let (name, kinds) = function(rng);
+        if !kinds.ends_with('!') {
+            break (name, kinds);
+        }
+    };
+    let count =
+        kinds.trim_end_matches('*').len() + if kinds.ends_with('*') { rng.below(3) } else { 0 };
+    let count = if rng.chance(6) { count + 1 } else { count };
+    let kinds: Vec<char> = kinds.trim_end_matches('*').chars().collect();
+    let arguments: String = (0..count)
+        .map(|at| {
+            let kind = kinds.get(at).or(kinds.last()).copied().unwrap_or('a');
+            let odd = rng.chance(65) && !matches!(kind, 'I' | 'E');
+            format!(" {}", if odd { rng.pick(ODD).to_owned() } else { argument(rng, kind, 0) })
+        })
+        .collect();
+    format!("{name}{arguments}")
+}
+
 fn function(rng: &mut Rng) -> (&'static str, &'static str) {
     FUNCTIONS[rng.below(FUNCTIONS.len())]
 }

@@ -3,9 +3,10 @@
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
 };
 
-use gitops_core::{Scope, one_line};
+use gitops_core::{MemoryTree, Scope, one_line};
 use gitops_helm::{
     Capabilities, Chart, Compat, EngineOptions, File, KubeVersion, LoadOptions, ReleaseInfo,
     RenderOptions, SetMode, Shown, Values, coalesce, process_dependencies, read_values, render,
@@ -55,8 +56,11 @@ impl Case {
         let compat = self.compat();
         let files =
             self.files.iter().map(|(name, text)| File::new(name, text.clone().into_bytes()));
-        let chart = Chart::from_files(files.collect(), &LoadOptions::new(compat))
-            .map_err(|error| one_line(&error))?;
+        let chart = match self.files.contains_key(".helmignore") {
+            true => self.directory(compat)?,
+            false => Chart::from_files(files.collect(), &LoadOptions::new(compat))
+                .map_err(|error| one_line(&error))?,
+        };
         let values = self.given(compat)?;
         let mut capabilities = Capabilities::new(compat);
         capabilities.kube_version = KubeVersion::parse(KUBE_VERSION, compat).expect("it is one");
@@ -80,6 +84,17 @@ impl Case {
             .map_err(|error| one_line(&error))?;
         let shown = Shown { crds: self.include_crds, hooks: true, tests: true };
         Ok(readable(&to_bytes(&format!("{}NOTES:\n{}", done.text(shown), done.notes))))
+    }
+
+    /// Only of a directory files are left out.
+    fn directory(&self, compat: Compat) -> Result<Chart, String> {
+        let mut tree = MemoryTree::new();
+        for (name, text) in &self.files {
+            tree.insert(Path::new("chart").join(name), text.clone().into_bytes())
+                .map_err(|error| one_line(&error))?;
+        }
+        Chart::load(&tree, Path::new("chart"), &LoadOptions::new(compat))
+            .map_err(|error| one_line(&error))
     }
 
     fn given(&self, compat: Compat) -> Result<Values, String> {

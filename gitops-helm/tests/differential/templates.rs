@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    calls::expression,
+    calls::{expression, odd_call},
     case::Case,
     rng::Rng,
     words::{VALUES, word},
@@ -33,7 +33,8 @@ fn chart(text: String, helm3: bool) -> Case {
 /// One expression.
 pub(crate) fn calls(seed: u64) -> Case {
     let mut rng = Rng::new(seed);
-    let text = format!("{{{{ {} }}}}", expression(&mut rng, 2));
+    let called = if seed.is_multiple_of(4) { odd_call(&mut rng) } else { expression(&mut rng, 2) };
+    let text = format!("{{{{ {called} }}}}");
     chart(text, seed.is_multiple_of(3))
 }
 

@@ -15,6 +15,9 @@ pub(crate) enum Style {
     Hexadecimal,
 }
 
+/// No float has more digits than these, behind its point or in all; Rust prints at most 65 535.
+const DIGITS: usize = 1100;
+
 /// The text of a float. Without a precision it has the fewest digits that tell it apart.
 pub(crate) fn float(value: f64, style: Style, precision: Option<usize>) -> String {
     if value.is_nan() {
@@ -25,12 +28,23 @@ pub(crate) fn float(value: f64, style: Style, precision: Option<usize>) -> Strin
     }
     match (style, precision) {
         (Style::Exponent, None) => exponent(&format!("{value:e}")),
-        (Style::Exponent, Some(precision)) => exponent(&format!("{value:.precision$e}")),
+        (Style::Exponent, Some(precision)) => {
+            let kept = precision.min(DIGITS);
+            let text = format!("{value:.kept$e}");
+            let (mantissa, power) = text.split_once('e').unwrap_or((&text, "0"));
+            let zeros = "0".repeat(precision - kept);
+            exponent(&format!("{mantissa}{zeros}e{power}"))
+        }
         (Style::Fixed, None) => format!("{value}"),
-        (Style::Fixed, Some(precision)) => format!("{value:.precision$}"),
+        (Style::Fixed, Some(precision)) => {
+            let kept = precision.min(DIGITS);
+            let mut text = format!("{value:.kept$}");
+            text.extend(std::iter::repeat_n('0', precision - kept));
+            text
+        }
         (Style::General, None) => general(&format!("{value:e}"), None),
         (Style::General, Some(precision)) => {
-            let digits = precision.max(1) - 1;
+            let digits = precision.clamp(1, DIGITS) - 1;
             general(&format!("{value:.digits$e}"), Some(precision.max(1)))
         }
         (Style::Hexadecimal, precision) => hexadecimal(value, precision),

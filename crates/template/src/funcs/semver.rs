@@ -63,7 +63,7 @@ fn compare(range: &str, version: &str) -> Result<bool, CallError> {
 
 /// A version with the parts that templates ask for.
 #[derive(Clone, Debug)]
-struct SemVer {
+pub(super) struct SemVer {
     /// `Inc…` gives a struct where `semver` gives a pointer.
     type_name: &'static str,
     numbers: [u64; 3],
@@ -103,6 +103,20 @@ impl SemVer {
             original: text.to_owned(),
             version,
         })
+    }
+
+    /// What a deep copy of any version is.
+    ///
+    /// Quirk: mitchellh/copystructure copies exported fields, and a version has none.
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            type_name: self.type_name,
+            numbers: [0; 3],
+            pre: String::new(),
+            metadata: String::new(),
+            original: String::new(),
+            version: Version::parse("0.0.0").expect("it is one"),
+        }
     }
 
     /// The version with other parts, as Go's `Inc…` and `Set…` make it: the original text is

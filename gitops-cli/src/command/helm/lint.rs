@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     process::ExitCode,
 };
 
@@ -93,7 +93,9 @@ fn lint_one(
     if path.ends_with(".tgz") || path.ends_with(".tar.gz") {
         return lint_archive(path, values, options);
     }
-    let metadata = Path::new(path).join("Chart.yaml").components().collect::<PathBuf>();
+    let metadata = Path::new(path).join("Chart.yaml");
+    let metadata: PathBuf =
+        metadata.components().filter(|part| *part != Component::CurDir).collect();
     if let Err(error) = std::fs::metadata(&metadata) {
         let reason = reason(&error);
         bail!("unable to check Chart.yaml file in chart: stat {}: {reason}", metadata.display());

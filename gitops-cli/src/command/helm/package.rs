@@ -1,6 +1,11 @@
 //! `gitops helm package`
 
-use std::{fs, io::Write as _, path::Path, process::ExitCode};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    path::Path,
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, anyhow, bail};
 use gitops_core::{Clock as _, DiskTree, Secret, SystemClock, one_line};
@@ -18,12 +23,16 @@ pub(super) fn run(args: &Package, settings: &Settings, compat: Compat) -> anyhow
     if args.charts.is_empty() {
         bail!("need at least one argument, the path to the chart");
     }
-    let signer = if args.sign { Some(signer(args)?) } else { None };
+    let signer = if args.sign { Some(signer(args, settings)?) } else { None };
+    args.access.check(compat)?;
     for path in &args.charts {
         let full = absolute(path)?;
         match fs::metadata(&full) {
             Err(error) => bail!("stat {path}: {}", reason(&error)),
-            Ok(metadata) if !metadata.is_dir() && compat == Compat::Helm4 => {
+            Ok(metadata) if !metadata.is_dir() && compat == Compat::Helm3 => {
+                bail!("Chart.yaml file is missing");
+            }
+            Ok(metadata) if !metadata.is_dir() => {
                 let file = full.join("Chart.yaml");
                 let file = file.display();
                 bail!("unable to detect chart at {file}: open {file}: not a directory");
@@ -49,6 +58,9 @@ pub(super) fn run(args: &Package, settings: &Settings, compat: Compat) -> anyhow
             "." => std::env::current_dir()?,
             given => Path::new(given).to_owned(),
         };
+        if directory.is_file() {
+            bail!("failed to save: is not a directory: {}", directory.display());
+        }
         fs::create_dir_all(&directory)
             .with_context(|| format!("failed to save: mkdir {}", directory.display()))?;
         let file = directory.join(&package.file_name);
@@ -86,16 +98,23 @@ pub(super) fn write(file: &Path, content: &[u8]) -> anyhow::Result<()> {
         .map_err(failed)
 }
 
-fn signer(args: &Package) -> anyhow::Result<ChartSigner> {
+fn signer(args: &Package, settings: &Settings) -> anyhow::Result<ChartSigner> {
     let Some(key) = args.key.as_deref() else { bail!("--key is required for signing a package") };
-    let Some(keyring) = &args.keyring else { bail!("--keyring is required for signing a package") };
+    let keyring = args.keyring.clone().unwrap_or_else(|| settings.keyring());
     let open =
         |path: &str| fs::read(path).map_err(|error| anyhow!("open {path}: {}", reason(&error)));
-    let ring = Secret::new(open(keyring)?);
+    let ring = Secret::new(open(&keyring)?);
     let passphrase = match &args.passphrase_file {
         None => None,
         Some(path) => {
-            let text = open(path)?;
+            let text = match path.as_str() {
+                "-" => {
+                    let mut text = Vec::new();
+                    std::io::stdin().read_to_end(&mut text)?;
+                    text
+                }
+                path => open(path)?,
+            };
             let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
             Some(Secret::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
         }

@@ -2,7 +2,8 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use gitops_helm::{Compat, LoadOptions, Show};
+use anyhow::Context as _;
+use gitops_helm::{Compat, JsonPath, LoadOptions, Show};
 
 use super::{
     args,
@@ -21,11 +22,22 @@ pub(super) fn run(
         args::Show::Readme(args) => (Show::Readme, args),
         args::Show::Crds(args) => (Show::Crds, args),
     };
+    let jsonpath = match show {
+        args::Show::Values(args) => args.jsonpath.as_ref(),
+        _ => None,
+    };
     chart.place.access.check(compat)?;
     let mut options = LoadOptions::new(compat);
     options.any_version = true;
     let chart = place::locate(&chart.chart, &chart.place, settings, compat)?.load(&options)?;
-    let text = chart.show(what, compat)?;
+    let text = match jsonpath {
+        Some(path) => {
+            let parsed =
+                JsonPath::parse(path).with_context(|| format!("error parsing jsonpath {path}"))?;
+            chart.values.as_ref().map(|values| parsed.text(values)).unwrap_or_default().into_bytes()
+        }
+        None => chart.show(what, compat)?,
+    };
     std::io::stdout().write_all(&text)?;
     Ok(ExitCode::SUCCESS)
 }

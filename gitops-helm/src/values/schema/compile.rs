@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gitops_core::quoted;
-use regex::Regex;
+use gitops_template::re2::Regex;
 use serde_json::{Map, Value};
 
 /// A schema within its document.
@@ -50,6 +50,17 @@ impl<'s> Schema<'s> {
     /// Checks a document and finds what its references mean.
     pub(super) fn compile(root: &'s Value) -> Result<Self, String> {
         let draft = draft(root)?;
+        super::meta::check(root, draft, ROOT)?;
+        let compiled = Self::trusted(root, draft);
+        if compiled.is_err() {
+            // A pattern that is none, which the rules of schemas tell better.
+            super::meta::explain(root, draft, ROOT)?;
+        }
+        compiled
+    }
+
+    /// The same of a document that is a schema for certain.
+    pub(super) fn trusted(root: &'s Value, draft: Draft) -> Result<Self, String> {
         let mut ids = Ids::default();
         ids.bases.push(ROOT.to_owned());
         ids.resources.insert(ROOT.to_owned(), (root, 0));
@@ -212,7 +223,7 @@ impl<'s> Ids<'s> {
         } else if fragment.starts_with('/') {
             root.pointer(&fragment)
                 .map(|part| (part, base))
-                .ok_or_else(|| format!("jsonpointer in {} not found\n", place()))
+                .ok_or_else(|| format!("json-pointer in {} not found\n", place()))
         } else {
             let anchor = self.anchors.get(&(base, fragment.clone()));
             anchor.map(|part| (*part, base)).ok_or_else(|| {
@@ -257,7 +268,6 @@ impl<'s> Compiler<'s> {
         if self.schema.draft < Draft::Nineteen && object.contains_key("$ref") {
             return Ok(());
         }
-        check_shape(object, place, self.schema.draft)?;
         if let Some(pattern) = object.get("pattern")
             && let Some(text) = pattern.as_str()
         {
@@ -329,62 +339,6 @@ fn below(object: &Map<String, Value>) -> Vec<(String, &Value)> {
     found
 }
 
-/// What the metaschema says of the keywords that are no schemas.
-fn check_shape(object: &Map<String, Value>, place: &str, draft: Draft) -> Result<(), String> {
-    for (keyword, value) in object {
-        let texts = |value: &Value| {
-            value.as_array().is_some_and(|items| items.iter().all(Value::is_string))
-        };
-        let count = |value: &Value| {
-            value.as_f64().is_some_and(|number| number >= 0.0 && number.fract() == 0.0)
-        };
-        let (valid, wanted) = match keyword.as_str() {
-            "type" => (is_type(value), "a type or a list of types"),
-            "enum" => (value.is_array(), "array"),
-            "required" if draft == Draft::Four => (texts(value), "array of strings"),
-            "required" => (texts(value), "array of strings"),
-            "properties" | "patternProperties" | "definitions" | "$defs" | "dependencies"
-            | "dependentSchemas" => (value.is_object(), "object"),
-            "dependentRequired" => {
-                let lists = |lists: &Map<String, Value>| lists.values().all(texts);
-                (value.as_object().is_some_and(lists), "object of lists of strings")
-            }
-            "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
-                (value.as_array().is_some_and(|items| !items.is_empty()), "array with items")
-            }
-            "minimum" | "maximum" => (value.is_number(), "number"),
-            "exclusiveMinimum" | "exclusiveMaximum" if draft == Draft::Four => {
-                (value.is_boolean(), "boolean")
-            }
-            "exclusiveMinimum" | "exclusiveMaximum" => (value.is_number(), "number"),
-            "multipleOf" => (value.as_f64().is_some_and(|number| number > 0.0), "number above 0"),
-            "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties"
-            | "maxProperties" | "minContains" | "maxContains" => {
-                (count(value), "integer of at least 0")
-            }
-            "uniqueItems" => (value.is_boolean(), "boolean"),
-            "pattern" | "format" | "$ref" | "$id" | "$schema" | "$anchor" | "title"
-            | "description" | "$comment" => (value.is_string(), "string"),
-            _ => (true, ""),
-        };
-        if !valid {
-            let found = crate::decode::kind(value);
-            let place = format!("{place}/{keyword}");
-            return Err(malformed(&place, &format!("got {found}, want {wanted}")));
-        }
-    }
-    Ok(())
-}
-
-fn is_type(value: &Value) -> bool {
-    let known = |name: &str| super::validate::TYPES.contains(&name);
-    match value {
-        Value::String(name) => known(name),
-        Value::Array(names) => names.iter().all(|name| name.as_str().is_some_and(known)),
-        _ => false,
-    }
-}
-
 fn malformed(place: &str, message: &str) -> String {
     format!(
         "{} is not valid against metaschema: jsonschema validation failed\n- at '{place}': {message}\n",
@@ -426,48 +380,8 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A pattern in Go's syntax: its classes `\d`, `\w` and `\s` know ASCII only.
+/// A pattern in Go's syntax. One that needs much memory is none: a schema may hold thousands.
 pub(super) fn go_regex(pattern: &str) -> Result<Regex, String> {
-    let mut ascii = String::with_capacity(pattern.len());
-    let mut in_class = false;
-    let mut characters = pattern.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => match characters.next() {
-                Some('d') => ascii.push_str(if in_class { "0-9" } else { "[0-9]" }),
-                Some('w') => ascii.push_str(if in_class { "0-9A-Za-z_" } else { "[0-9A-Za-z_]" }),
-                Some('s') => {
-                    ascii.push_str(if in_class { "\\t\\n\\f\\r " } else { "[\\t\\n\\f\\r ]" });
-                }
-                Some('D') if !in_class => ascii.push_str("[^0-9]"),
-                Some('W') if !in_class => ascii.push_str("[^0-9A-Za-z_]"),
-                Some('S') if !in_class => ascii.push_str("[^\\t\\n\\f\\r ]"),
-                Some('b') => ascii.push_str("(?-u:\\b)"),
-                Some('/') => ascii.push('/'),
-                Some(other) => {
-                    ascii.push('\\');
-                    ascii.push(other);
-                }
-                None => ascii.push('\\'),
-            },
-            '[' if in_class => ascii.push_str("\\["),
-            '[' => {
-                in_class = true;
-                ascii.push('[');
-            }
-            ']' => {
-                in_class = false;
-                ascii.push(']');
-            }
-            '&' | '~' if in_class => {
-                ascii.push('\\');
-                ascii.push(character);
-            }
-            other => ascii.push(other),
-        }
-    }
-    regex::RegexBuilder::new(&ascii).size_limit(4 << 20).build().map_err(|error| {
-        let text = error.to_string();
-        text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-    })
+    let regex = Regex::new(pattern).map_err(|error| error.to_string())?;
+    if regex.is_large() { Err("expression too large".to_owned()) } else { Ok(regex) }
 }

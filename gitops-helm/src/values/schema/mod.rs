@@ -8,6 +8,7 @@
 mod compile;
 mod error;
 mod format;
+mod meta;
 mod number;
 mod validate;
 
@@ -83,14 +84,23 @@ pub(crate) fn validate_single_schema(schema: &[u8], values: &Values) -> Result<(
 
 fn check(schema: &[u8], values: &Values, steps: &mut u64) -> Result<(), String> {
     let document: Value =
-        serde_json::from_slice(schema.trim_ascii()).map_err(|error| json_error(&error))?;
-    let schema = Schema::compile(&document)?;
+        serde_json::from_slice(schema.trim_ascii()).map_err(|error| json_error(schema, &error))?;
+    // What is wrong with a schema ends without a line break, what is wrong with values does not.
+    let schema = Schema::compile(&document).map_err(|told| told.trim_end().to_owned())?;
     // The validator looks at values by reference; the root alone needs a value of its own.
     schema.validate(&Value::Object(values.clone()), steps)
 }
 
-fn json_error(error: &serde_json::Error) -> String {
-    if error.is_eof() { "unexpected EOF".to_owned() } else { format!("invalid JSON: {error}") }
+/// What Go says of such a text.
+fn json_error(schema: &[u8], error: &serde_json::Error) -> String {
+    let told = super::go_json::read(&String::from_utf8_lossy(schema.trim_ascii())).err();
+    match told {
+        Some(told) if told.ends_with(" after top-level value") => {
+            "invalid character after top-level value".to_owned()
+        }
+        Some(told) => told,
+        None => format!("invalid JSON: {error}"),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::{
     CallError, Context,
-    funcs::{coerce::NO_TYPE, encoding::DEEPEST},
+    funcs::{coerce::NO_TYPE, encoding::DEEPEST, semver::SemVer},
     value::{Entries, List, Map, Value},
 };
 
@@ -39,6 +39,10 @@ fn copy(value: &Value, depth: u32, context: &mut Context<'_>) -> Result<Value, C
             }
             Value::Map(Map::of(map.kind(), copies))
         }
+        Value::Object(object) => match object.as_any().downcast_ref::<SemVer>() {
+            Some(version) => Value::object(version.copied()),
+            None => value.clone(),
+        },
         other => other.clone(),
     })
 }

@@ -92,8 +92,13 @@ fn abbreviated(bytes: &[u8], offset: i64, width: i64) -> Value {
     if bytes.len() <= width {
         return Value::from(&*from_bytes(bytes));
     }
-    let offset = usize::try_from(offset).unwrap_or(0).min(bytes.len());
-    let offset = offset.min(bytes.len() - (width - 3));
+    // Quirk: Go's numbers wrap, so that the least one of all is far to the right.
+    let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let last = bytes.len() - (width - 3);
+    let offset = match length.checked_sub(offset.min(length)) {
+        None => last,
+        Some(_) => usize::try_from(offset).unwrap_or(0).min(last),
+    };
     if offset <= 4 {
         return Value::from(&*from_bytes(&[&bytes[..width - 3], DOTS].concat()));
     }

@@ -10,7 +10,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     process::ExitCode,
 };
 
@@ -95,9 +95,13 @@ pub(super) fn fetch(
                  (requirements.yaml). Please update the dependencies"
             );
         } else if !lock.is_in_sync(&metadata) {
+            let advice = match compat {
+                Compat::Helm4 => " with 'helm dependency update'",
+                Compat::Helm3 => "",
+            };
             bail!(
                 "the lock file (Chart.lock) is out of sync with the dependencies file (Chart.yaml). \
-                 Please update the dependencies with 'helm dependency update'"
+                 Please update the dependencies{advice}"
             );
         }
     }
@@ -147,7 +151,11 @@ fn named(dependencies: &[Dependency], settings: &Settings) -> anyhow::Result<Vec
         if let Some(alias) = alias {
             dependency.repository = settings
                 .repository(alias)
-                .map_err(|_| anyhow!("no repository definition for {repository}"))?
+                .map_err(|_| {
+                    anyhow!(
+                        "no repository definition for {repository}. Please add them via 'helm repo add'"
+                    )
+                })?
                 .url;
         }
     }
@@ -169,7 +177,10 @@ fn find(
             continue;
         }
         if let Some(place) = repository.strip_prefix("file://") {
-            let place = Path::new(path).join(place);
+            let place = cleaned(&Path::new(path).join(place));
+            if !place.exists() {
+                bail!("directory {} not found", place.display());
+            }
             let chart = load(&place.display().to_string(), Compat::Helm4)?;
             found.insert(key(dependency), Found::Local(Box::new(chart)));
             continue;
@@ -213,6 +224,23 @@ fn find(
         ]);
     }
     Ok(found)
+}
+
+/// A path without `.` and with as few `..` as can be, as Go's `filepath.Clean` has it.
+fn cleaned(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(clean.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    clean
 }
 
 /// The archives of all dependencies, by the names of their files.
@@ -264,6 +292,9 @@ fn archives(
 /// Refuses a dependency in `charts/` that is of another version.
 fn own(path: &str, dependency: &Dependency) -> anyhow::Result<()> {
     let place = Path::new(path).join("charts").join(&dependency.name);
+    if !place.exists() {
+        bail!("directory {} not found", place.display());
+    }
     let chart = load(&place.display().to_string(), Compat::Helm4)
         .map_err(|error| anyhow!("unable to load chart '{}': {error}", place.display()))?;
     let range: VersionRange = dependency.version.parse()?;

@@ -46,13 +46,15 @@ fn arrange(words: &[String], notes: &mut Vec<String>) -> Result<Vec<String>, Str
         path.iter().map(|word| (*word).to_owned()).chain(["--help".to_owned()]).collect()
     };
     let Some(command) = COMMANDS.iter().rfind(|command| command.path == path) else {
-        return match plain_words(&rest, &global(compat)).first() {
-            Some(word) if word != "help" => Err(format!(
+        let mut parsed = Parsed::default();
+        let read = parsed.parse(&rest, &global(compat), compat, notes);
+        return match first_word(&rest).map(|at| &rest[at]) {
+            Some(word) if word == "help" => Ok(rest),
+            Some(word) => Err(format!(
                 "Error: unknown command {} for \"helm\"\nRun 'helm --help' for usage.",
                 quoted(word)
             )),
-            Some(_) => Ok(rest),
-            None => Ok(help(&path)),
+            None => read.map(|()| help(&path)).map_err(|why| format!("Error: {why}")),
         };
     };
     let mut flags = global(compat);
@@ -153,14 +155,6 @@ fn first_word(words: &[String]) -> Option<usize> {
         at += if takes_next && !is_bare { 2 } else { 1 };
     }
     None
-}
-
-fn plain_words(words: &[String], flags: &[&'static Flag]) -> Vec<String> {
-    let mut parsed = Parsed::default();
-    match parsed.parse(words, flags, Compat::Helm4, &mut Vec::new()) {
-        Ok(()) => parsed.words,
-        Err(_) => words.to_vec(),
-    }
 }
 
 fn check_count(command: &Command, count: usize, compat: Compat) -> Result<(), String> {

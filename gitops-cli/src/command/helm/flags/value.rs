@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Duration,
     /// A text, which may be left out.
     DryRun,
+    /// The same of Helm 3.
+    DryRunOfHelm3,
     /// What Helm 4 waits for; may be left out.
     Wait,
     /// `never`, `auto` or `always`.
@@ -33,6 +35,7 @@ impl Kind {
         match self {
             Self::Bool => Some("true"),
             Self::DryRun => Some("unset"),
+            Self::DryRunOfHelm3 => Some("client"),
             Self::Wait => Some("watcher"),
             _ => None,
         }
@@ -48,7 +51,7 @@ impl Kind {
                 Some(given) => Ok(vec![given.to_string()]),
                 None => Err(syntax("ParseBool")),
             },
-            Self::Text | Self::Texts | Self::DryRun | Self::Color => one(),
+            Self::Text | Self::Texts | Self::DryRun | Self::DryRunOfHelm3 | Self::Color => one(),
             Self::Csv => csv(text),
             Self::Pairs => {
                 let pairs = csv(text)?;

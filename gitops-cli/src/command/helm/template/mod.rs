@@ -12,7 +12,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use gitops_core::{Scope, quoted};
 use gitops_helm::{
     Capabilities, Chart, Compat, KubeVersion, LoadOptions, Release, ReleaseInfo, RenderError,
@@ -65,10 +65,17 @@ fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String
     let tracing = args.explain.is_some();
     let Collected { values, given } = values::collect(&args.values, compat, tracing)?;
     let chart = load(&place, args, helm, compat)?;
-    release_name::check(&name).with_context(|| match compat {
-        Compat::Helm4 => format!("release name check failed: release name {name:?}"),
-        Compat::Helm3 => format!("release name {name:?}"),
-    })?;
+    if let Err(error) = release_name::check(&name) {
+        let told = format!("release name {name:?}: {error}");
+        if compat == Compat::Helm3 {
+            bail!(told);
+        }
+        anstream::eprintln!(
+            "level=ERROR msg=\"release name check failed\" error={}",
+            quoted(&told)
+        );
+        bail!("release name check failed: {told}");
+    }
     let release = ReleaseInfo {
         name: name.clone(),
         namespace: helm.namespace.clone(),
@@ -79,7 +86,9 @@ fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String
     options.capabilities = capabilities;
     options.skip_schema_validation = args.skip_schema_validation;
     options.trace = tracing;
-    options.post_renderer = post_renderer;
+    // Helm 3 writes files before it asks the post-renderer.
+    options.post_renderer =
+        post_renderer.filter(|_| compat == Compat::Helm4 || args.output_dir.is_none());
     let world = World { dns: args.enable_dns };
     let rendered = render(chart, &values, &release, &options, &world, &Scope::background())
         .map_err(|error| described(error, helm.debug))?;
@@ -97,7 +106,16 @@ fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String
         Some(directory) => {
             let directory =
                 if args.release_name { directory.join(&name) } else { directory.clone() };
-            write_files(args, &rendered, &directory)
+            let text = write_files(args, &rendered, &directory)?;
+            // The templates went to files, so there is nothing to choose from.
+            match args.show_only.first() {
+                None => Ok(text),
+                Some(pattern) => {
+                    io::stdout().write_all(text.trim_end_matches('\n').as_bytes())?;
+                    io::stdout().write_all(b"\n")?;
+                    bail!("could not find template {pattern} in chart")
+                }
+            }
         }
         None if args.show_only.is_empty() => {
             // A large release is not put together in memory.
@@ -221,6 +239,8 @@ fn complete(chart: &Chart, compat: Compat) -> anyhow::Result<()> {
     Ok(())
 }
 
+const ADVICE: &str = "\n\nUse --debug flag to render out invalid YAML";
+
 /// Helm tells how to see what is wrong with what was rendered.
 fn described(error: RenderError, debug: bool) -> anyhow::Error {
     let rendered = matches!(
@@ -230,8 +250,7 @@ fn described(error: RenderError, debug: bool) -> anyhow::Error {
             | RenderError::PostRender { .. }
             | RenderError::KubeVersion { .. }
     );
-    let advice =
-        if rendered && !debug { "\n\nUse --debug flag to render out invalid YAML" } else { "" };
+    let advice = if rendered && !debug { ADVICE } else { "" };
     anyhow::Error::new(NotRendered { error, advice })
 }
 
@@ -296,7 +315,10 @@ fn write_files(args: &Template, release: &Release, directory: &Path) -> anyhow::
         let content: std::borrow::Cow<'_, str> = content;
         let file = directory.join(path);
         let parent = file.parent().context("a template stands in a directory")?;
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        fs::create_dir_all(parent).map_err(|error| {
+            let why = super::reason(&error);
+            anyhow!("stat {}: {why}{ADVICE}", parent.display())
+        })?;
         let again = !seen.insert(path.to_owned());
         let mut file_out = fs::OpenOptions::new()
             .create(true)
@@ -308,5 +330,7 @@ fn write_files(args: &Template, release: &Release, directory: &Path) -> anyhow::
         file_out.write_all(&to_bytes(&format!("---\n# Source: {path}\n{content}\n")))?;
         out.extend(["wrote ", &file.display().to_string(), "\n"]);
     }
+    // Where the manifests would stand.
+    out.push('\n');
     Ok(out)
 }

@@ -43,9 +43,12 @@ impl Run<'_, '_> {
             && let Some(names) = object.get("propertyNames")
         {
             for name in fields.keys() {
-                if let Err(cause) =
-                    self.at(None, |run| run.check(names, &Value::from(name.as_str()), tell))
-                {
+                // A name stands nowhere (`property-names.txtar`).
+                let place = std::mem::take(&mut self.place);
+                let checked =
+                    self.at(None, |run| run.check(names, &Value::from(name.as_str()), tell));
+                self.place = place;
+                if let Err(cause) = checked {
                     let mut mistake =
                         self.mistake(&format!("invalid propertyName {}", quote(name)));
                     mistake.causes = cause.into_causes();

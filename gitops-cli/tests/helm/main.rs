@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
+mod command_line;
+mod registry;
+mod signed;
+
 use std::{
     fs,
     path::Path,
