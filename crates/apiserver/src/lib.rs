@@ -43,6 +43,7 @@ mod server;
 mod service;
 mod status;
 mod storage;
+mod table;
 mod verbs;
 
 pub use server::{Server, ServerBuilder};

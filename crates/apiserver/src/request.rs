@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, header};
 use serde_json::Value;
 
-use crate::status::{Cause, Refusal, Result};
+use crate::status::{Cause, Refusal, Result, go_quote};
 
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub(crate) struct Options {
     pub(crate) propagation_policy: Option<String>,
     pub(crate) orphan_dependents: Option<bool>,
     pub(crate) pretty: bool,
+    pub(crate) include_object: String,
 }
 
 /// What happens with fields that the schema does not know.
@@ -65,8 +66,36 @@ pub(crate) enum FieldValidation {
 pub(crate) enum View {
     #[default]
     Whole,
-    Table,
+    Table(Included),
     PartialMetadata,
+}
+
+/// What of an object stands beside its row in a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Included {
+    Nothing,
+    #[default]
+    Metadata,
+    Object,
+}
+
+impl View {
+    /// A table with what `includeObject` asks for; other views stay.
+    pub(crate) fn including(self, wanted: &str) -> Result<Self> {
+        let Self::Table(_) = self else { return Ok(self) };
+        Ok(Self::Table(match wanted {
+            "" | "Metadata" => Included::Metadata,
+            "Object" => Included::Object,
+            "None" => Included::Nothing,
+            other => {
+                return Err(Refusal::bad_request(format!(
+                    "Unable to convert to Table as requested: includeObject: Invalid value: {}: \
+                     must be 'Metadata', 'Object', 'None', or empty",
+                    go_quote(other)
+                )));
+            }
+        }))
+    }
 }
 
 impl Path {
@@ -194,6 +223,7 @@ impl Options {
             "gracePeriodSeconds" => self.grace_period_seconds = value.parse().ok(),
             "propagationPolicy" => self.propagation_policy = Some(value.to_owned()),
             "orphanDependents" => self.orphan_dependents = Some(boolean(value)),
+            "includeObject" => value.clone_into(&mut self.include_object),
             "pretty" => self.pretty = boolean(value),
             _ => {}
         }
@@ -223,7 +253,7 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Result<View> {
             }
             match (group, kind) {
                 (_, "") => return Ok(View::Whole),
-                ("meta.k8s.io", "Table") => return Ok(View::Table),
+                ("meta.k8s.io", "Table") => return Ok(View::Table(Included::default())),
                 ("meta.k8s.io", "PartialObjectMetadata" | "PartialObjectMetadataList") => {
                     return Ok(View::PartialMetadata);
                 }

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::{
     object::Meta as _,
-    status::{Refusal, Result},
+    registry::Resource,
+    status::{Refusal, Result, go_quote},
 };
 
 /// What a list or a watch is narrowed to.
@@ -30,7 +31,7 @@ impl Selector {
     ///
     /// # Errors
     /// `BadRequest` when one of them is malformed or names a field that cannot be selected by.
-    pub(crate) fn parse(labels: &str, fields: &str) -> Result<Self> {
+    pub(crate) fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self> {
         let labels = requirements(labels)
             .map_err(|why| Refusal::bad_request(format!("unable to parse requirement: {why}")))?;
         let mut parsed = Vec::new();
@@ -43,9 +44,7 @@ impl Selector {
                 let why = format!("invalid selector: '{fields}'; can't understand '{term}'");
                 return Err(Refusal::bad_request(why));
             };
-            if !is_selectable(field) {
-                return Err(Refusal::bad_request(format!("field label not supported: {field}")));
-            }
+            check_field(resource, field)?;
             parsed.push((field.to_owned(), equal, value.to_owned()));
         }
         Ok(Self { labels, fields: parsed })
@@ -57,7 +56,7 @@ impl Selector {
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
-        self.fields.iter().all(|(field, equal, value)| (text_at(object, field) == *value) == *equal)
+        self.fields.iter().all(|(field, equal, value)| (text_of(object, field) == *value) == *equal)
             && self.labels.iter().all(|requirement| requirement.matches(object))
     }
 }
@@ -82,41 +81,79 @@ impl Requirement {
     }
 }
 
-/// Which fields the kinds of this server can be selected by; each of them is a plain path.
-fn is_selectable(field: &str) -> bool {
-    matches!(
-        field,
-        "metadata.name"
-            | "metadata.namespace"
-            | "type"
-            | "reason"
-            | "reportingComponent"
-            | "source"
-            | "involvedObject.kind"
-            | "involvedObject.namespace"
-            | "involvedObject.name"
-            | "involvedObject.uid"
-            | "involvedObject.apiVersion"
-            | "involvedObject.resourceVersion"
-            | "involvedObject.fieldPath"
-            | "regarding.kind"
-            | "regarding.namespace"
-            | "regarding.name"
-            | "regarding.uid"
-            | "spec.nodeName"
-            | "spec.restartPolicy"
-            | "spec.schedulerName"
-            | "spec.serviceAccountName"
-            | "spec.hostNetwork"
-            | "spec.unschedulable"
-            | "spec.clusterIP"
-            | "spec.type"
-            | "status.phase"
-            | "status.podIP"
-            | "status.nominatedNodeName"
-            | "status.successful"
-            | "status.replicas"
-    )
+const EVENT: &[&str] = &[
+    "involvedObject.kind",
+    "involvedObject.namespace",
+    "involvedObject.name",
+    "involvedObject.uid",
+    "involvedObject.apiVersion",
+    "involvedObject.resourceVersion",
+    "involvedObject.fieldPath",
+    "reason",
+    "reportingComponent",
+    "source",
+    "type",
+];
+const POD: &[&str] = &[
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "spec.hostNetwork",
+    "status.phase",
+    "status.podIP",
+    "status.nominatedNodeName",
+];
+
+/// The fields beside name and namespace that a built-in kind can be selected by; absent of a kind that
+/// says nothing of its own.
+fn selectable(resource: &Resource) -> Option<&'static [&'static str]> {
+    Some(match (&*resource.group, &*resource.plural) {
+        ("" | "events.k8s.io", "events") => EVENT,
+        ("", "pods") => POD,
+        ("", "namespaces") => &["status.phase"],
+        ("", "nodes") => &["spec.unschedulable"],
+        ("", "secrets") => &["type"],
+        ("", "services") => &["spec.clusterIP", "spec.type"],
+        ("", "replicationcontrollers") => &["status.replicas"],
+        ("apps", "statefulsets") | ("batch", "jobs") => &["status.successful"],
+        ("certificates.k8s.io", "certificatesigningrequests") => &["spec.signerName"],
+        _ => return None,
+    })
+}
+
+/// Refuses a field that a kind cannot be selected by, in the words that its API group has for it.
+fn check_field(resource: &Resource, field: &str) -> Result<()> {
+    if field == "metadata.name" || (field == "metadata.namespace" && resource.namespaced) {
+        return Ok(());
+    }
+    match (&resource.selectable, selectable(resource)) {
+        (Some(own), _) if own.iter().any(|known| known == field) => Ok(()),
+        (None, Some(known)) if known.contains(&field) => Ok(()),
+        (None, None) if field == "metadata.namespace" => Ok(()),
+        (None, None) => Err(Refusal::bad_request(format!(
+            "{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+            go_quote(field)
+        ))),
+        _ => Err(Refusal::bad_request(format!("field label not supported: {field}"))),
+    }
+}
+
+/// The text that a field is compared by; what is absent counts as its type's zero.
+fn text_of(object: &Value, field: &str) -> String {
+    let text = match field {
+        "source" => match text_at(object, "source.component") {
+            component if component.is_empty() => text_at(object, "reportingComponent"),
+            component => component,
+        },
+        "status.successful" => text_at(object, "status.succeeded"),
+        field => text_at(object, field),
+    };
+    match field {
+        "spec.hostNetwork" | "spec.unschedulable" if text.is_empty() => "false".to_owned(),
+        "status.replicas" | "status.successful" if text.is_empty() => "0".to_owned(),
+        _ => text,
+    }
 }
 
 fn text_at(object: &Value, path: &str) -> String {
@@ -210,9 +247,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::{registry::Registry, storage::Store};
 
     #[test]
     fn labels_are_selected_as_kubectl_users_write_them() {
+        let registry = Registry::builtin(&Store::new());
+        let pods = registry.resource("", "v1", "pods").unwrap();
         let object = json!({"metadata": {"name": "a", "labels": {"app": "web", "tier": "3"}}});
         for (labels, fields, expected) in [
             ("app=web", "", true),
@@ -227,10 +267,10 @@ mod tests {
             ("", "metadata.name=a", true),
             ("", "metadata.name!=a", false),
         ] {
-            let selector = Selector::parse(labels, fields).unwrap();
+            let selector = Selector::parse(pods, labels, fields).unwrap();
             assert_eq!(selector.matches(&object), expected, "{labels:?} {fields:?}");
         }
-        assert!(Selector::parse("a b c", "").is_err());
-        assert!(Selector::parse("", "spec.anything=1").is_err());
+        assert!(Selector::parse(pods, "a b c", "").is_err());
+        assert!(Selector::parse(pods, "", "spec.anything=1").is_err());
     }
 }

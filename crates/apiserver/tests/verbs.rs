@@ -116,6 +116,32 @@ fn forget_owned_structs(value: &mut Value) {
     }
 }
 
+/// Descriptions are not printed, and those of built-in columns not kept; young ages move.
+fn forget_of_table(table: &mut Value) {
+    if table["kind"] != "Table" {
+        return;
+    }
+    let columns = table["columnDefinitions"].as_array_mut().into_iter().flatten();
+    for column in columns {
+        let is_own = column["description"].as_str().is_some_and(|text| text.contains("JSONPath"));
+        if !is_own && column["name"] != "Size" {
+            column["description"] = "".into();
+        }
+    }
+    let rows = table["rows"].as_array_mut().into_iter().flatten();
+    for cell in rows.filter_map(|row| row["cells"].as_array_mut()).flatten() {
+        let text = cell.as_str().unwrap_or_default();
+        let digits = text.trim_end_matches('s');
+        if digits.len() < text.len() && digits.parse::<u8>().is_ok() {
+            *cell = "young".into();
+        } else if text.len() == 20 && text.ends_with('Z') {
+            *cell = "T".into();
+        } else if text.contains("controller-uid=") {
+            *cell = "uid".into();
+        }
+    }
+}
+
 fn read(path: &Path) -> Vec<Value> {
     let text = fs::read(path).unwrap();
     let mut documents = gitops_yaml::read_all(&text).unwrap().into_iter();
@@ -161,6 +187,7 @@ impl Conversation {
                 }
             }
             self.seen.scrub(&mut answer["body"]);
+            forget_of_table(&mut answer["body"]);
             let text = answer.to_string().replace(&self.namespace, NAMESPACE);
             let text = self.without_saved(text);
             let title = format!("{number} {}", step["do"].as_str().unwrap());

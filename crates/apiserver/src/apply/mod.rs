@@ -446,7 +446,8 @@ pub(crate) fn update(
         operation: Operation::Update,
         api_version: target.api_version.to_owned(),
         subresource: endpoint.subresource.to_owned(),
-        time: now.to_owned(),
+        // A `Scale` has no managed fields of its own: what is made of those of its object has no time.
+        time: if endpoint.subresource == "scale" { "" } else { now }.to_owned(),
         fields: Set::default(),
     };
     for entry in &mut managers.entries {

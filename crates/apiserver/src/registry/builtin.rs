@@ -73,6 +73,9 @@ pub(super) fn registry(store: &Store) -> Registry {
                 ("events.k8s.io", "events") => store.table("", "events"),
                 (group, plural) => store.table(group, plural),
             },
+            columns: None,
+            selectable: None,
+            scale: None,
         }));
     }
     registry

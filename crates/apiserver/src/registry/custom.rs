@@ -4,7 +4,7 @@ use std::{cmp::Ordering, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{Registry, Resource, Subresource, Version, object_meta};
+use super::{Registry, Resource, ScalePaths, Subresource, Version, object_meta};
 use crate::{
     object::Meta as _,
     schema::{Schema, Text, structural},
@@ -177,7 +177,24 @@ fn resource(state: &State, definition: &Value, version: &Value) -> Option<Resour
         schema: Arc::new(schema),
         node,
         table: state.store.table(group, text(&names["plural"])),
+        columns: Some(crate::table::columns(version)),
+        selectable: Some(selectable(version)),
+        scale: scale_paths(version),
     })
+}
+
+/// The paths of `selectableFields` in the form in which selectors name them.
+fn selectable(version: &Value) -> Vec<String> {
+    let declared = version["selectableFields"].as_array().into_iter().flatten();
+    let paths = declared.filter_map(|field| field["jsonPath"].as_str());
+    paths.map(|path| path.trim_start_matches('.').to_owned()).collect()
+}
+
+fn scale_paths(version: &Value) -> Option<ScalePaths> {
+    let scale = version["subresources"].get("scale")?;
+    let path = |name: &str| text(&scale[name]).to_owned();
+    let (spec, status) = (path("specReplicasPath"), path("statusReplicasPath"));
+    Some(ScalePaths { spec, status, selector: path("labelSelectorPath") })
 }
 
 /// Writes into the definition's status that it is served.

@@ -12,6 +12,7 @@ pub(crate) use builtin::object_meta;
 use crate::{
     schema::{NodeId, Schema, Text},
     storage::{Store, Table},
+    table::Column,
 };
 
 /// One snapshot of everything that is served. Changing it makes a new snapshot.
@@ -52,6 +53,23 @@ pub(crate) struct Resource {
     pub(crate) schema: Arc<Schema>,
     pub(crate) node: NodeId,
     pub(crate) table: Arc<Table>,
+    /// The columns of a definition; absent of built-in kinds.
+    pub(crate) columns: Option<Vec<Column>>,
+    /// The fields beside name and namespace that a custom resource can be selected by; absent of
+    /// built-in kinds.
+    pub(crate) selectable: Option<Vec<String>>,
+    /// Where a custom resource keeps its replicas, where it can be scaled.
+    pub(crate) scale: Option<ScalePaths>,
+}
+
+/// The paths of a definition's `scale`.
+#[derive(Clone, Debug)]
+pub(crate) struct ScalePaths {
+    /// Such as `.spec.replicas`.
+    pub(crate) spec: String,
+    pub(crate) status: String,
+    /// Empty where there is none.
+    pub(crate) selector: String,
 }
 
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ use crate::{
     service::Answer,
     status::{Refusal, Result, go_quote},
     storage::{Key, Listing},
+    table::table,
 };
 
 pub(crate) fn list(call: &Call<'_>) -> Result<Answer> {
@@ -31,12 +32,16 @@ pub(super) fn show(call: &Call<'_>, listing: &Listing) -> Answer {
         metadata["continue"] = Continue::after(listing.revision, last).into();
         metadata["remainingItemCount"] = listing.remaining.into();
     }
-    let resource = call.resource;
+    let (resource, now) = (call.resource, call.state.clock.now());
     match call.view {
-        View::Table => {
-            let values: Vec<&Value> = listing.objects.iter().map(|object| &object.value).collect();
-            let revision = listing.revision.to_string();
-            let mut table = view::table(resource, &values, &revision);
+        View::Table(included) => {
+            let values: Vec<Value> = listing
+                .objects
+                .iter()
+                .map(|object| view::in_version(resource, &object.value))
+                .collect();
+            let values: Vec<&Value> = values.iter().collect();
+            let mut table = table(resource, &values, included, now);
             table["metadata"] = metadata;
             Answer::value(StatusCode::OK, &table)
         }
@@ -53,7 +58,7 @@ pub(super) fn show(call: &Call<'_>, listing: &Listing) -> Answer {
                 if place > 0 {
                     body.put_u8(b',');
                 }
-                body.put_slice(&view::item(resource, call.view, object));
+                body.put_slice(&view::item(resource, call.view, object, now));
             }
             body.put_slice(b"]}");
             Answer::json(StatusCode::OK, body.freeze())
@@ -109,7 +114,7 @@ pub(crate) fn selector(call: &Call<'_>) -> Result<Selector> {
     if !call.name.is_empty() {
         fields = format!("metadata.name={}", call.name);
     }
-    Selector::parse(&call.options.label_selector, &fields)
+    Selector::parse(call.resource, &call.options.label_selector, &fields)
 }
 
 /// Where the next part of a list begins, and of which revision the list is.

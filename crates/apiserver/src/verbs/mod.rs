@@ -100,8 +100,8 @@ pub(crate) fn answer(request: &Request<'_>, options: Options, body: &Bytes) -> R
             Some(manager) => manager.clone(),
             None => manager_of_agent(request.headers),
         },
+        view: request.view.including(&options.include_object)?,
         options,
-        view: request.view,
         now: request.state.now(),
     };
     match verb {
@@ -161,7 +161,7 @@ impl Call<'_> {
 
     /// The object as this version of the resource and the accepted view show it.
     pub(crate) fn show(&self, code: StatusCode, object: &Object) -> Answer {
-        Answer::json(code, view::bytes(self.resource, self.view, object))
+        Answer::json(code, view::bytes(self.resource, self.view, object, self.state.clock.now()))
     }
 
     /// The same for a state that is not stored.

@@ -180,17 +180,39 @@ pub(super) fn rescale(
     edit: &mut dyn FnMut(&Value) -> Result<Value>,
 ) -> Result<Answer> {
     let written = write::replace(call, &mut |live| {
-        let scale = decode_scale(call, edit(&get::scale(&live.value))?)?;
+        let scale = decode_scale(call, edit(&get::scale(call.resource, &live.value)?)?)?;
         let mut new = write::in_this_version(call.resource, &live.value);
         let replicas = scale.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0);
-        new["spec"]["replicas"] = replicas.into();
+        set_replicas(call, &mut new, replicas)?;
         new.set_meta("resourceVersion", scale.meta("resourceVersion"));
         Ok((new, Ownership::Changed))
     })?;
     let (write::Written::Created(object)
     | write::Written::Updated(object)
     | write::Written::Removed(object)) = written;
-    Ok(Answer::value(StatusCode::OK, &get::scale(&object.value)))
+    Ok(Answer::value(StatusCode::OK, &get::scale(call.resource, &object.value)?))
+}
+
+/// Where the number of replicas stands is a custom resource's own affair.
+fn set_replicas(call: &Call<'_>, object: &mut Value, replicas: i64) -> Result<()> {
+    let Some(paths) = &call.resource.scale else {
+        object["spec"]["replicas"] = replicas.into();
+        return Ok(());
+    };
+    if replicas < 0 {
+        let cause = Cause::invalid(&paths.spec, replicas, "should be a non-negative integer");
+        let resource = call.resource;
+        return Err(Refusal::invalid(&resource.group, &resource.kind, call.name, &[cause]));
+    }
+    let mut place = object;
+    for name in paths.spec.trim_start_matches('.').split('.') {
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        place = &mut place[name];
+    }
+    *place = replicas.into();
+    Ok(())
 }
 
 /// A scale as its type holds it; custom resources borrow the type from deployments.

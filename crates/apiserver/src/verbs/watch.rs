@@ -4,6 +4,7 @@ use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration}
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::stream;
+use gitops_core::Clock;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
@@ -32,6 +33,7 @@ struct Watch {
     namespace: Option<String>,
     selector: Selector,
     view: View,
+    clock: Arc<dyn Clock>,
     /// Changes up to this revision have been told.
     revision: u64,
     changed: Receiver<u64>,
@@ -54,6 +56,7 @@ pub(crate) fn watch(call: &Call<'_>) -> Result<Answer> {
         namespace: Some(call.namespace).filter(|name| !name.is_empty()).map(str::to_owned),
         selector: list::selector(call)?,
         view: call.view,
+        clock: Arc::clone(&call.state.clock),
         revision: 0,
         waiting: VecDeque::new(),
         bookmark: options.allow_bookmarks.then(|| now + BOOKMARKS),
@@ -181,7 +184,7 @@ impl Watch {
     }
 
     fn line(&self, kind: &str, object: &Object) -> Bytes {
-        event(kind, &view::bytes(&self.resource, self.view, object))
+        event(kind, &view::bytes(&self.resource, self.view, object, self.clock.now()))
     }
 
     fn bookmark(&self, of_initial_events: bool) -> Bytes {
@@ -191,7 +194,7 @@ impl Watch {
         }
         let (kind, api_version): (&str, &str) = match self.view {
             View::PartialMetadata => ("PartialObjectMetadata", "meta.k8s.io/v1"),
-            View::Table => ("Table", "meta.k8s.io/v1"),
+            View::Table(_) => ("Table", "meta.k8s.io/v1"),
             View::Whole => (&self.resource.kind, &self.resource.api_version),
         };
         let object: Value = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});

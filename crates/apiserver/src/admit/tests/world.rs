@@ -202,6 +202,9 @@ fn resources(definition: &Value, store: &Store) -> Vec<Resource> {
             subresources,
             schema: Arc::new(schema),
             node,
+            columns: None,
+            selectable: None,
+            scale: None,
             table: store.table(&text(&spec["group"]), &text(&names["plural"])),
         });
     }
