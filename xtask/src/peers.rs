@@ -60,6 +60,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
         require(&directory, name, module, command, version)?;
         fs::write(stamp, "")?;
     }
+    flux(&directory)?;
     azurite(&directory)?;
     helm_engine(&directory)?;
     Ok(ExitCode::SUCCESS)
@@ -78,6 +79,55 @@ fn install(peers: &Path, name: &str, module: &str) -> anyhow::Result<()> {
     let built = fs::read_dir(&directory)?.next().context("go built nothing")??.path();
     fs::rename(built, peers.join(name))?;
     fs::remove_dir_all(directory)?;
+    Ok(())
+}
+
+/// Flux's command line. Its release puts manifests beside the sources, which the compiler wants to
+/// see and the commands for artifacts do not use: an empty one will do.
+fn flux(peers: &Path) -> anyhow::Result<()> {
+    const MODULE: &str = "github.com/fluxcd/flux2/v2";
+    const VERSION: &str = "v2.9.5";
+    let stamp = peers.join(format!("flux-{VERSION}"));
+    if stamp.exists() {
+        println!("peers: flux {VERSION} is there");
+        return Ok(());
+    }
+    println!("peers: building flux {VERSION}");
+    let directory = empty_directory(peers, "flux")?;
+    let downloaded = Command::new("go")
+        .args(["mod", "download", "-json", &format!("{MODULE}@{VERSION}")])
+        .current_dir(&directory)
+        .output()
+        .context("go mod download")?;
+    let downloaded: serde_json::Value = serde_json::from_slice(&downloaded.stdout)?;
+    let sources = downloaded["Dir"].as_str().context("go has not got flux")?;
+    copy(Path::new(sources), &directory)?;
+    fs::create_dir_all(directory.join("cmd/flux/manifests"))?;
+    fs::write(directory.join("cmd/flux/manifests/none.yaml"), "{}\n")?;
+    let status = Command::new("go")
+        .args(["build", "-o", "../flux", "./cmd/flux"])
+        .env("GOFLAGS", "-mod=mod -trimpath")
+        .current_dir(&directory)
+        .status()
+        .context("go build")?;
+    ensure!(status.success(), "go could not build flux");
+    fs::remove_dir_all(directory)?;
+    fs::write(stamp, "")?;
+    Ok(())
+}
+
+/// Copies a directory of the module cache, whose files nobody may write.
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::write(&to, fs::read(entry.path())?)?;
+        }
+    }
     Ok(())
 }
 

@@ -264,5 +264,4 @@ struct Impersonated {
 }
 
 #[cfg(test)]
-#[path = "gcp_tests.rs"]
 mod tests;

@@ -252,5 +252,4 @@ fn check_gcp(registry: &str) -> Result<(), AuthError> {
 }
 
 #[cfg(test)]
-#[path = "registry_tests.rs"]
 mod tests;

@@ -8,6 +8,9 @@
 //! What is to be verified is verified by its digest before any of it is pulled, and again whenever
 //! the digest or the spec changes.
 
+pub(super) mod access;
+pub(super) mod signature;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use gitops_api::{
@@ -26,11 +29,10 @@ use gitops_source::{
 };
 use kube::{Client, ResourceExt as _};
 
+use self::signature::Wanted;
 use super::{
     common::{Storage, blocking_rules, failed},
     identity::Identities,
-    image_signature::{self, Wanted},
-    registry_access,
 };
 use crate::runtime::{Attempt, Done, Fault, Key, Notice, Reconcile, Turn};
 
@@ -82,7 +84,7 @@ impl OciRepositoryReconciler {
         };
         let secret = spec.secret_ref.as_ref().map(|reference| reference.name.as_str());
         let account = spec.service_account_name.as_deref();
-        let found = registry_access::docker_config(&self.client, &namespace, secret, account).await;
+        let found = access::docker_config(&self.client, &namespace, secret, account).await;
         let mut credentials = found.map_err(|error| {
             if let Some(name) = error.missing {
                 let message = format!("auth secret '{name}' not found");
@@ -92,7 +94,7 @@ impl OciRepositoryReconciler {
         })?;
         let proxy = match &spec.proxy_secret_ref {
             Some(reference) => {
-                let proxy = registry_access::proxy(&self.client, &namespace, &reference.name).await;
+                let proxy = access::proxy(&self.client, &namespace, &reference.name).await;
                 Some(proxy.map_err(|why| fail("failed to get proxy address", why))?)
             }
             None => None,
@@ -116,7 +118,7 @@ impl OciRepositoryReconciler {
         let tls = match &spec.cert_secret_ref {
             Some(reference) if !reference.name.is_empty() => {
                 let name = &reference.name;
-                let tls = registry_access::certificates(&self.client, &namespace, name).await;
+                let tls = access::certificates(&self.client, &namespace, name).await;
                 tls.map_err(|why| {
                     fail(
                         &format!("failed to generate transport for '{}'", masked_url(&spec.url)),
@@ -176,8 +178,7 @@ impl OciRepositoryReconciler {
         };
         let namespace = object.namespace().unwrap_or_default();
         let (client, registries, roots) = (&self.client, &self.registries, &self.public_good);
-        let verifier =
-            image_signature::verifier(client, &namespace, wanted, registries, roots, source);
+        let verifier = signature::verifier(client, &namespace, wanted, registries, roots, source);
         let verifier = verifier.await.map_err(|why| fail(why.into()))?;
         let subject = resolved.image();
         let found = verifier.verify(&subject, &attempt.scope).await;

@@ -19,7 +19,7 @@ use gitops_source::{Content, FoundIndex, HelmRepositories, SourceError, StoredIn
 use kube::{Client, ResourceExt as _};
 use url::Url;
 
-use super::{
+use super::super::{
     common::{Start, Storage, failed},
     credentials, secret_data,
 };

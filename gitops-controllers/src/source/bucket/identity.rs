@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use kube::{Client, ResourceExt as _};
 use url::Url;
 
-use super::identity::{Identities, denied};
+use super::super::identity::{Identities, denied};
 use crate::runtime::Key;
 
 /// Who asks clouds on behalf of a Bucket.

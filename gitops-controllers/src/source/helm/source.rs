@@ -22,12 +22,17 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    common::{Storage, parsed},
-    credentials, helm_repository,
-    identity::Identities,
-    image_signature::{self, Wanted},
-    oci::cloud,
-    secret_data,
+    super::{
+        common::{Storage, parsed},
+        credentials,
+        identity::Identities,
+        oci::{
+            cloud,
+            signature::{self, Wanted},
+        },
+        secret_data,
+    },
+    repository,
 };
 use crate::runtime::{Cache, Caches, Change, Fault, Key, Queue};
 
@@ -188,7 +193,7 @@ impl ChartSources {
         let parsed_url: Url = url.parse().map_err(|error: url::ParseError| {
             invalid("invalid Helm repository URL", error.to_string(), reason::URL_INVALID)
         })?;
-        let repository = helm_repository::repository(&self.client, object, parsed_url).await?;
+        let repository = repository::repository(&self.client, object, parsed_url).await?;
         let mut charts = IndexedCharts::new(Arc::clone(&self.repositories), repository);
         if let Some(artifact) = object.status.as_ref().and_then(|status| status.artifact.as_ref()) {
             let namespace = object.namespace().unwrap_or_default();
@@ -271,8 +276,7 @@ impl ChartSources {
             .with_insecure(options.insecure);
         let namespace = chart.namespace().unwrap_or_default();
         let (client, registries, roots) = (&self.client, &self.registries, &self.public_good);
-        let verifier =
-            image_signature::verifier(client, &namespace, wanted, registries, roots, &source);
+        let verifier = signature::verifier(client, &namespace, wanted, registries, roots, &source);
         Ok(Some(Arc::new(Signatures(verifier.await.map_err(fail)?))))
     }
 

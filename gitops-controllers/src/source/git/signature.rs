@@ -8,7 +8,7 @@ use gitops_core::{Class, Failure, Stage};
 use gitops_source::{Fetched, GitKeys, GitReference, SignatureError, Subject, TagObject};
 use kube::{Client, ResourceExt as _};
 
-use super::{common::failed, credentials};
+use super::super::{common::failed, credentials};
 use crate::runtime::{Attempt, Fault, Notice};
 
 const HEAD: &str = "HEAD";

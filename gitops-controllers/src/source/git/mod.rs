@@ -11,6 +11,8 @@
 //! # Guarantees
 //! The artifact of the last good turn stays advertised and served while later turns fail.
 
+mod signature;
+
 use std::{sync::Arc, time::Duration};
 
 use gitops_api::{
@@ -26,7 +28,6 @@ use kube::{Client, ResourceExt as _};
 use super::{
     common::{Storage, blocking_rules},
     credentials::{self, GitMeans},
-    git_signature,
     identity::Identities,
     include,
     instead::SourceOverride,
@@ -125,7 +126,7 @@ impl Reconcile for GitRepositoryReconciler {
         }
         let fetched = source.fetch(&resolved, &scope).await.map_err(failure)?;
         let reference = reference(object.spec.reference.as_ref());
-        git_signature::verify(&self.client, object, &reference, &fetched, attempt).await?;
+        signature::verify(&self.client, object, &reference, &fetched, attempt).await?;
         let message = format!("building artifact: new upstream revision '{}'", resolved.revision);
         if let Some(current) = start.current_with(&resolved.revision) {
             if !content_changed(object, &attempt.status, &includes) {
@@ -215,7 +216,7 @@ fn content_changed(
             now.digest == then.digest && now.revision == then.revision && now.path == then.path
         });
     !same_includes
-        || git_signature::is_wanting(object, status.source_verification_mode.as_deref())
+        || signature::is_wanting(object, status.source_verification_mode.as_deref())
         || spec.ignore != status.observed_ignore
         || spec.recurse_submodules != status.observed_recurse_submodules
         || spec.include != status.observed_include

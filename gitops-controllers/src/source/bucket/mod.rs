@@ -7,6 +7,9 @@
 //!    it nor the rules of what to ignore changed, that is all.
 //! 4. The objects are downloaded, several at a time, and stored as the artifact.
 
+mod access;
+mod identity;
+
 use gitops_api::{
     meta::{ConditionStatus, condition_type, reason},
     source::{Artifact as Recorded, Bucket},
@@ -16,7 +19,6 @@ use gitops_source::{Ambient, BucketIndex, BucketSource, Content, IgnoreRules, So
 use kube::{Client, ResourceExt as _};
 
 use super::{
-    bucket_access,
     common::{Start, Storage},
     identity::Identities,
 };
@@ -60,8 +62,7 @@ impl Reconcile for BucketReconciler {
     async fn reconcile(&self, object: &Bucket, attempt: &mut Attempt<Bucket>) -> Turn {
         let key = key(object);
         let start = self.storage.begin(&key, attempt).await?;
-        let store =
-            bucket_access::store(&self.client, &self.ambient, &self.identities, object).await?;
+        let store = access::store(&self.client, &self.ambient, &self.identities, object).await?;
         let spec = &object.spec;
         let source = BucketSource::new(store, &spec.bucket_name)
             .with_prefix(spec.prefix.as_deref().unwrap_or_default())

@@ -15,10 +15,12 @@ use gitops_source::{
 use kube::{Client, ResourceExt as _};
 
 use super::{
-    bucket_identity::Lender,
-    credentials::{self, Data},
-    identity::Identities,
-    secret_data,
+    super::{
+        credentials::{self, Data},
+        identity::Identities,
+        secret_data,
+    },
+    identity::Lender,
 };
 use crate::runtime::Fault;
 

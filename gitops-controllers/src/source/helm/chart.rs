@@ -24,10 +24,12 @@ use gitops_source::{
 use kube::{Client, ResourceExt as _};
 
 use super::{
-    chart_source::{ChartSources, Found},
-    common::{Start, Storage, about, failed, parsed},
-    identity::Identities,
-    include,
+    super::{
+        common::{Start, Storage, about, failed, parsed},
+        identity::Identities,
+        include,
+    },
+    source::{ChartSources, Found},
 };
 use crate::runtime::{Attempt, Caches, Done, Fault, Notice, Reconcile, Stop, Turn, Waiting};
 

@@ -10,22 +10,22 @@ use gitops_source::{
 };
 use kube::Client;
 
-use super::credentials;
+use super::super::credentials;
 
 /// What a spec says of signatures, for any kind that pulls from registries.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted<'s> {
-    pub(super) provider: SignatureProvider,
+pub(in crate::source) struct Wanted<'s> {
+    pub(in crate::source) provider: SignatureProvider,
     /// The Secret with keys or certificates.
-    pub(super) secret: Option<&'s str>,
+    pub(in crate::source) secret: Option<&'s str>,
     /// The Secret with `trusted_root.json`.
-    pub(super) trusted_root: Option<&'s str>,
-    pub(super) identities: &'s [OidcIdentityMatch],
+    pub(in crate::source) trusted_root: Option<&'s str>,
+    pub(in crate::source) identities: &'s [OidcIdentityMatch],
 }
 
 impl Wanted<'_> {
     /// The provider in messages.
-    pub(super) fn shown(&self) -> &'static str {
+    pub(in crate::source) fn shown(&self) -> &'static str {
         match (self.provider, self.secret) {
             (SignatureProvider::Cosign, None) => "cosign keyless",
             (SignatureProvider::Cosign, Some(_)) => "cosign",
@@ -35,7 +35,7 @@ impl Wanted<'_> {
 }
 
 /// A verifier for the images of a source.
-pub(super) async fn verifier(
+pub(in crate::source) async fn verifier(
     client: &Client,
     namespace: &str,
     wanted: Wanted<'_>,

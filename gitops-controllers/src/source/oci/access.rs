@@ -5,19 +5,19 @@ use gitops_source::{DockerConfig, Tls};
 use k8s_openapi::api::core::v1::{Secret as SecretObject, ServiceAccount};
 use kube::{Api, Client};
 
-use super::{credentials, secret_data};
+use super::super::{credentials, secret_data};
 
 /// Why a registry's credentials could not be read.
 #[derive(Debug)]
-pub(super) struct NoCredentials {
+pub(in crate::source) struct NoCredentials {
     /// For people, as Flux says it.
-    pub(super) why: String,
+    pub(in crate::source) why: String,
     /// The Secret of the spec that is not there.
-    pub(super) missing: Option<String>,
+    pub(in crate::source) missing: Option<String>,
 }
 
 /// The credentials of a pull secret, and of a service account's pull secrets.
-pub(super) async fn docker_config(
+pub(in crate::source) async fn docker_config(
     client: &Client,
     namespace: &str,
     secret: Option<&str>,
@@ -72,7 +72,7 @@ async fn pull_secret(
 }
 
 /// The certificates of a `certSecretRef`.
-pub(super) async fn certificates(
+pub(in crate::source) async fn certificates(
     client: &Client,
     namespace: &str,
     name: &str,
@@ -89,6 +89,10 @@ pub(super) async fn certificates(
 }
 
 /// The proxy of a `proxySecretRef`.
-pub(super) async fn proxy(client: &Client, namespace: &str, name: &str) -> Result<SafeUrl, String> {
+pub(in crate::source) async fn proxy(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<SafeUrl, String> {
     credentials::proxy_url(client, namespace, name).await.map(SafeUrl::from)
 }
