@@ -75,6 +75,7 @@ pub(crate) fn create_system(state: &State, registry: &Registry, object: Value) {
         options: Options::default(),
         manager: "kube-apiserver".to_owned(),
         view: super::View::Whole,
+        sent: None,
         now: state.now(),
     };
     // Refused only if it is there, or if its namespace is going away.

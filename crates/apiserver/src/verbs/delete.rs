@@ -369,6 +369,7 @@ fn system_call<'a>(
         options: crate::request::Options::default(),
         manager: "kube-controller-manager".to_owned(),
         view: super::View::Whole,
+        sent: None,
         now: state.now(),
     }
 }

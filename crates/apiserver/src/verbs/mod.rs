@@ -53,6 +53,8 @@ pub(crate) struct Call<'a> {
     pub(crate) manager: String,
     pub(crate) view: View,
     pub(crate) now: String,
+    /// The JSON of an object that is created or replaced.
+    pub(crate) sent: Option<&'a [u8]>,
 }
 
 /// Checks what every verb needs, and calls it.
@@ -89,6 +91,8 @@ pub(crate) fn answer(request: &Request<'_>, options: Options, body: &Bytes) -> R
         "patch" => options.check_dry_run("PatchOptions")?,
         _ => {}
     }
+    let is_json = matches!(verb, "create" | "update")
+        && matches!(content_type(request.headers), "application/json" | "");
     let call = Call {
         state: request.state,
         registry: request.registry,
@@ -103,6 +107,7 @@ pub(crate) fn answer(request: &Request<'_>, options: Options, body: &Bytes) -> R
         view: request.view.including(&options.include_object)?,
         options,
         now: request.state.now(),
+        sent: is_json.then_some(&body[..]),
     };
     match verb {
         "get" => get::get(&call),

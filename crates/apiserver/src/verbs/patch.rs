@@ -103,6 +103,7 @@ fn server_side(call: &Call<'_>, applied: &Value) -> Result<Answer> {
             resource,
             call.node(),
             new,
+            None,
             crate::request::FieldValidation::Ignore,
         )?;
         write::name_kind(resource, &mut new);
@@ -227,7 +228,8 @@ fn decode_scale(call: &Call<'_>, scale: Value) -> Result<Value> {
         },
         (None, None) => return Ok(scale),
     };
-    let (scale, _) = crate::admit::decode(resource, node, scale, call.options.field_validation)?;
+    let (scale, _) =
+        crate::admit::decode(resource, node, scale, None, call.options.field_validation)?;
     Ok(scale)
 }
 

@@ -58,7 +58,7 @@ pub(super) fn decode(call: &Call<'_>, value: Value) -> Result<Decoded> {
     let resource = call.resource;
     admit::check_identity(call.registry, resource, &value)?;
     let (mut value, warnings) =
-        admit::decode(resource, call.node(), value, call.options.field_validation)?;
+        admit::decode(resource, call.node(), value, call.sent, call.options.field_validation)?;
     name_kind(resource, &mut value);
     Ok(Decoded { value, warnings })
 }

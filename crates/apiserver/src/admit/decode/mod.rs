@@ -2,6 +2,7 @@
 
 mod builtin;
 mod custom;
+mod duplicates;
 mod identity;
 mod mismatch;
 mod trail;
@@ -25,7 +26,8 @@ const UNKNOWN_LIMIT: usize = 100;
 
 /// Makes of a request's object what the server's types can hold, and tells what it left out.
 ///
-/// `node` is the type of what was sent: the resource's own, or a subresource's. Unknown fields are
+/// `node` is the type of what was sent: the resource's own, or a subresource's. `sent` is the JSON
+/// that the value was read from, where it was just that: keys in it that stand twice are told. Unknown fields are
 /// dropped; the warnings name them (`unknown field "spec.foo"`) unless `validation` is `Ignore`.
 /// For built-in types, values also get the form that they have after a round trip through the
 /// server's types: nulls and empty values go where Go leaves them out, times, quantities and bytes
@@ -38,6 +40,7 @@ pub(crate) fn decode(
     resource: &Resource,
     node: NodeId,
     mut value: Value,
+    sent: Option<&[u8]>,
     validation: FieldValidation,
 ) -> Result<(Value, Vec<String>)> {
     let mut unknown = Unknown { paths: Vec::new(), wanted: validation != FieldValidation::Ignore };
@@ -54,8 +57,11 @@ pub(crate) fn decode(
     let head =
         || format!("{name} in version {:?} cannot be handled as a {name}: ", resource.version);
     decoded.map_err(|mismatch| Refusal::bad_request(format!("{}{mismatch}", head())))?;
-    let texts: Vec<String> =
-        unknown.paths.iter().map(|path| format!("unknown field {path:?}")).collect();
+    if validation == FieldValidation::Ignore {
+        return Ok((value, Vec::new()));
+    }
+    let mut texts = duplicates::complaints(sent.unwrap_or_default(), &unknown.paths, custom);
+    texts.truncate(UNKNOWN_LIMIT);
     if validation == FieldValidation::Strict && !texts.is_empty() {
         let text = format!("{}strict decoding error: {}", head(), texts.join(", "));
         return Err(Refusal::bad_request(text));

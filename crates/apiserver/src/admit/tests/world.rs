@@ -135,7 +135,7 @@ pub(super) fn admit(
     subresource: &str,
     validation: FieldValidation,
 ) -> Result<(Value, Vec<String>)> {
-    let (mut value, warnings) = decode(resource, resource.node, value, validation)?;
+    let (mut value, warnings) = decode(resource, resource.node, value, None, validation)?;
     value["apiVersion"] = resource.api_version.clone().into();
     value["kind"] = resource.kind.to_string().into();
     if resource.namespaced && value.namespace().is_empty() {
