@@ -18,7 +18,11 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let words = match command::helm::arranged(std::env::args_os().collect()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some(build) = command::kustomize::plain(&words) {
+        return ended(command::kustomize::run(&build));
+    }
+    let words = match command::helm::arranged(words) {
         Ok(words) => words,
         Err(code) => return code,
     };
@@ -29,7 +33,12 @@ fn main() -> ExitCode {
             return refused.unwrap_or_else(|| error.exit());
         }
     };
-    match command::run(cli) {
+    ended(command::run(cli))
+}
+
+/// The exit code, after a failure was told.
+fn ended(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             anstream::eprintln!("Error: {error:#}");

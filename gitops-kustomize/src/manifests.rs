@@ -207,14 +207,13 @@ impl ManifestText {
     /// # Errors
     /// Those of the writer, and when the text is longer than
     /// [`BuildLimits::output`](crate::BuildLimits::output).
-    pub fn write(self, mut out: impl io::Write) -> io::Result<()> {
+    pub fn write(&self, mut out: impl io::Write) -> io::Result<()> {
         let (mut part, mut size) = (String::with_capacity(Self::PART / 8), 0);
-        for (index, node) in self.nodes.into_iter().enumerate() {
+        for (index, node) in self.nodes.iter().enumerate() {
             if index > 0 {
                 part.push_str("---\n");
             }
-            gitops_yaml::write_yaml(&mut part, &node).map_err(io::Error::other)?;
-            drop(node);
+            gitops_yaml::write_yaml(&mut part, node).map_err(io::Error::other)?;
             if part.len() >= Self::PART {
                 size += part.len();
                 if size > self.limit {

@@ -4,6 +4,7 @@ mod args;
 mod bases;
 mod charts;
 mod files;
+mod plain;
 
 use std::{
     fs,
@@ -23,6 +24,7 @@ use gitops_kustomize::{
 use super::report::{ErrorFormat, ExplainFormat, resolved};
 use args::Build;
 pub(crate) use args::{Kustomize, refused};
+pub(crate) use plain::plain;
 
 pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
     match print(args) {
@@ -66,6 +68,8 @@ fn print(args: &Build) -> anyhow::Result<ExitCode> {
                 .with_context(|| format!("cannot write '{}'", file.display()))?,
             None => text.write(std::io::stdout().lock())?,
         }
+        // The process ends: to take a large tree apart would be work for nothing.
+        std::mem::forget(text);
         return Ok(ExitCode::SUCCESS);
     }
     let built = render(directory, &options, build);

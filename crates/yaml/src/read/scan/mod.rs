@@ -130,7 +130,7 @@ impl<'s> Scanner<'s> {
             text,
             bytes: text.as_bytes(),
             mark: Mark::default(),
-            tokens: VecDeque::with_capacity(16),
+            tokens: VecDeque::new(),
             taken: 0,
             indent: -1,
             indents: Vec::new(),
