@@ -25,7 +25,8 @@ pub(crate) fn read_resources(content: &[u8], file: &str, schema: &Schema) -> Res
 pub(crate) fn read_patches(content: &[u8], file: &str, schema: &Schema) -> Result<Vec<Resource>> {
     let mut documents = read_documents(content, Duplicates::First)?;
     for document in documents.iter_mut().filter_map(Node::as_mapping_mut) {
-        if document.entries().iter().any(|entry| entry.key.is_null()) {
+        let nulls = document.entries().iter().filter(|entry| entry.key.is_null()).count();
+        if nulls > 0 && nulls < document.len() {
             document.retain(|entry| !entry.key.is_null());
         }
     }

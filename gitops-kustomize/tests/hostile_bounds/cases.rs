@@ -1,39 +1,11 @@
-//! What hostile input may take at most, in a process of its own: time, and memory as the kernel counts
-//! it. Numbers of rows are those of the project's table of security cases.
+//! One build for each input.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+use std::fmt::Write as _;
 
-use std::{
-    fmt::Write as _,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use gitops_core::MemoryTree;
+use gitops_kustomize::ErrorKind;
 
-use gitops_core::{Entry, MemoryTree, Scope, Tree, TreeError};
-use gitops_kustomize::{BuildLimits, BuildOptions, ErrorKind, build};
-
-/// The standing rule's bound for one input that is small.
-const MEMORY: usize = 64 << 20;
-
-/// Generous for a debug build on a busy machine; what is caught here would take minutes or forever.
-const TIME: Duration = Duration::from_secs(60);
-
-/// The most memory that this process had so far, in bytes; 0 where the system does not tell.
-fn peak() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
-    kilobytes.unwrap_or(0) * 1024
-}
-
-fn tree(files: Vec<(&str, String)>) -> MemoryTree {
-    MemoryTree::from_iter(files)
-}
-
-fn config_map(name: &str) -> String {
-    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n")
-}
+use crate::{MEMORY, config_map, tree};
 
 fn bomb() -> String {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
@@ -45,7 +17,7 @@ fn bomb() -> String {
 }
 
 /// One input: how it is made, what must come of it, and what it may take besides its own size.
-type Case = (&'static str, fn() -> MemoryTree, Option<ErrorKind>, usize);
+pub(crate) type Case = (&'static str, fn() -> MemoryTree, Option<ErrorKind>, usize);
 
 fn resource(text: impl Into<String>) -> MemoryTree {
     tree(vec![("kustomization.yaml", "resources: [a.yaml]\n".into()), ("a.yaml", text.into())])
@@ -57,6 +29,10 @@ fn over(text: &str) -> MemoryTree {
         ("kustomization.yaml", format!("resources: [a.yaml]\n{text}")),
         ("a.yaml", config_map("a") + "---\n" + &deployment()),
     ])
+}
+
+fn deployment() -> String {
+    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {replicas: 1}\n".to_owned()
 }
 
 fn huge_prefix() -> MemoryTree {
@@ -122,7 +98,7 @@ fn lists() -> MemoryTree {
     resource("{apiVersion: v1, kind: List, items: [".repeat(depth) + &"]}".repeat(depth))
 }
 
-const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     ("row 1: aliases", || resource(bomb()), Some(ErrorKind::Limit), MEMORY),
     ("row 2: an anchor in itself", || resource("a: &a [*a]\n"), Some(ErrorKind::Syntax), MEMORY),
     ("row 3: nesting", || resource("[".repeat(100_000)), Some(ErrorKind::Limit), MEMORY),
@@ -147,6 +123,18 @@ const CASES: &[Case] = &[
         "row 9: a tag of code",
         || resource(config_map("a") + "x: !!python/object/apply:os.system [ls]\n"),
         None,
+        MEMORY,
+    ),
+    (
+        "row 113: no text",
+        || MemoryTree::from_iter([("kustomization.yaml", b"resources: [\xff\xfe\x80]\n".to_vec())]),
+        Some(ErrorKind::Syntax),
+        MEMORY,
+    ),
+    (
+        "row 5: a key twice by a merge",
+        || resource(config_map("a") + "x: &x {a: b}\ndata: {a: c, <<: *x, <<: *x}\n"),
+        Some(ErrorKind::Syntax),
         MEMORY,
     ),
     (
@@ -243,94 +231,3 @@ const CASES: &[Case] = &[
         6 * (100 << 20),
     ),
 ];
-
-fn deployment() -> String {
-    "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {replicas: 1}\n".to_owned()
-}
-
-/// The process has nothing but this test in it, so that what it takes is the cases' own.
-#[test]
-fn time_and_memory_stay_within_bounds() {
-    let limits = BuildLimits { output: 128 << 20, ..BuildLimits::default() };
-    let options = BuildOptions { limits, ..BuildOptions::default() };
-    for &(name, tree, wanted, memory) in CASES {
-        let tree = tree();
-        let before = peak();
-        let begin = Instant::now();
-        let result = build(&tree, "".as_ref(), &options, &Scope::background());
-        let (time, grown) = (begin.elapsed(), peak() - before);
-        println!("{name}: {time:?}, {} KiB", grown / 1024);
-        let kind = result.as_ref().err().map(gitops_kustomize::Error::kind);
-        assert_eq!(kind, wanted, "{name}: {:?}", result.err());
-        assert!(time < TIME, "{name} took {time:?}");
-        assert!(grown < memory, "{name} took {} MiB", grown >> 20);
-    }
-    all_input_is_capped();
-    a_panic_stays_where_it_is();
-}
-
-/// Many files that are small each.
-fn all_input_is_capped() {
-    let text = config_map("x") + "data: {x: " + &"y".repeat(1 << 16) + "}\n";
-    let mut files = MemoryTree::new();
-    let mut list = String::from("resources:\n");
-    for index in 0..100 {
-        let _ = writeln!(list, "- f{index}.yaml");
-        let text = text.replace("name: x", &format!("name: x{index}"));
-        files.insert(format!("f{index}.yaml"), text).unwrap();
-    }
-    files.insert("kustomization.yaml", list).unwrap();
-    let limits = |input| BuildOptions {
-        limits: BuildLimits { input, ..BuildLimits::default() },
-        ..BuildOptions::default()
-    };
-    let run = |input| build(&files, "".as_ref(), &limits(input), &Scope::background());
-    assert_eq!(run(8 << 20).unwrap().manifests.len(), 100);
-    let error = run(1 << 20).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Limit, "{error:?}");
-    assert!(gitops_core::one_line(&error).contains("larger than 1048576 bytes"), "{error}");
-}
-
-/// Row 111: 64 threads build, and what one caller's tree does harms none of the others.
-fn a_panic_stays_where_it_is() {
-    #[derive(Debug)]
-    struct Broken(Arc<MemoryTree>);
-    impl Tree for Broken {
-        fn read(&self, _: &Path) -> Result<bytes::Bytes, TreeError> {
-            std::panic::resume_unwind(Box::new("injected"))
-        }
-        fn list(&self, path: &Path) -> Result<Vec<Entry>, TreeError> {
-            self.0.list(path)
-        }
-        fn stat(&self, path: &Path) -> Result<Entry, TreeError> {
-            self.0.stat(path)
-        }
-    }
-    let whole = Arc::new(tree(vec![
-        ("kustomization.yaml", "resources: [a.yaml]\nnamePrefix: p-\n".into()),
-        ("a.yaml", config_map("a")),
-    ]));
-    let outcomes: Vec<Result<String, &str>> = std::thread::scope(|threads| {
-        let started: Vec<_> = (0..64)
-            .map(|number| {
-                let whole = Arc::clone(&whole);
-                threads.spawn(move || {
-                    let broken = Broken(Arc::clone(&whole));
-                    let tree: &dyn Tree = if number % 8 == 0 { &broken } else { &*whole };
-                    build(tree, "".as_ref(), &BuildOptions::default(), &Scope::background())
-                        .unwrap()
-                        .manifests
-                        .to_yaml()
-                })
-            })
-            .collect();
-        let payload = |panic: Box<dyn std::any::Any + Send>| *panic.downcast::<&str>().unwrap();
-        started.into_iter().map(|thread| thread.join().map_err(payload)).collect()
-    });
-    for (number, outcome) in outcomes.iter().enumerate() {
-        match outcome {
-            Ok(text) => assert!(number % 8 != 0 && text.contains("name: p-a"), "{text}"),
-            Err(panic) => assert!(number % 8 == 0 && *panic == "injected", "{panic}"),
-        }
-    }
-}
