@@ -499,7 +499,7 @@ pub(crate) fn expect_scalar(node: &Node) -> Result<(), Error> {
         Content::Mapping(_) => "MappingNode",
         Content::Sequence(_) => "SequenceNode",
     };
-    let shown = gitops_yaml::to_yaml(node).unwrap_or_default();
+    let shown = gitops_yaml::to_yaml_styled(node);
     let shown = gitops_core::truncate(&shown, 400);
     let message =
         format!("wrong node kind: expected ScalarNode but got {kind}: node contents:\n{shown}");

@@ -3,26 +3,16 @@
 //!
 //! The original is looked for in `$GITOPS_PEERS` and in `<workspace>/target/peers`, where
 //! `cargo run -p xtask -- peers` puts it. `$GITOPS_SEEDS` chooses the seeds: a number of them, or a range
-//! as `100..200`, `$GITOPS_KIND` one of the kinds of cases. A case that differs is made as small as it gets and printed.
+//! as `100..200`, `$GITOPS_KIND` one of the kinds of cases. A case that differs is made as small as it gets
+//! and printed.
 
 #![allow(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect, reason = "tests")]
 
 mod case;
-mod deep;
-mod features;
+mod cases;
 mod fields;
-mod layers;
-mod mutants;
-
 mod objects;
-mod overlays;
-mod patches;
-mod plugins;
-mod pods;
-mod replacements;
 mod rng;
-mod styles;
-mod wide;
 
 use std::{
     fs,
@@ -198,10 +188,10 @@ fn random_overlays_build_as_with_the_original() {
                     if seed >= seeds.end || found.lock().unwrap().len() >= 12 {
                         break;
                     }
-                    if kind.is_some_and(|kind| seed % overlays::KINDS != kind) {
+                    if kind.is_some_and(|kind| seed % cases::KINDS != kind) {
                         continue;
                     }
-                    let case = overlays::case(seed);
+                    let case = cases::case(seed);
                     let (ours, theirs) = (ours(&case), theirs(&case, &peer));
                     built.fetch_add(u64::from(theirs.is_ok()), Ordering::Relaxed);
                     if let (Err(error), true) = (&theirs, verbose) {

@@ -363,7 +363,7 @@ pub(super) fn same_shape(base: &Node, patch: &Node) -> Result<(), Error> {
     if shape(base) == shape(patch) {
         return Ok(());
     }
-    let value = crate::to_yaml(patch).unwrap_or_default();
+    let value = crate::to_yaml_styled(patch);
     let message = format!(
         "wrong node kind: expected {} but got {}: node contents:\n{}",
         shape(base),

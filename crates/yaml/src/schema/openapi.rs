@@ -60,12 +60,7 @@ struct Ids<'d> {
 /// Inline types nest; this bounds how deep they are followed.
 const DEEPEST: usize = 64;
 
-fn read_field(
-    property: &Node,
-    ids: &Ids<'_>,
-    schema: &mut Schema,
-    depth: usize,
-) -> OwnField {
+fn read_field(property: &Node, ids: &Ids<'_>, schema: &mut Schema, depth: usize) -> OwnField {
     let inner =
         property.get("items").or_else(|| property.get("additionalProperties")).unwrap_or(property);
     OwnField { of: type_of(inner, ids, schema, depth), merge: merge_keys(property) }
@@ -86,12 +81,7 @@ pub(super) fn merge_keys(property: &Node) -> Option<Arc<[Box<str>]>> {
     })
 }
 
-fn type_of(
-    node: &Node,
-    ids: &Ids<'_>,
-    schema: &mut Schema,
-    depth: usize,
-) -> Option<TypeId> {
+fn type_of(node: &Node, ids: &Ids<'_>, schema: &mut Schema, depth: usize) -> Option<TypeId> {
     if let Some(reference) = node.get("$ref").and_then(Node::text) {
         return ids.by_name.get(reference.rsplit('/').next()?).copied();
     }

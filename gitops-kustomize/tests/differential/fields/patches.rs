@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::{
     case::Case,
+    objects::pods::indented,
     objects::{NAMES, NAMESPACES, Object, object, scalar},
-    pods::indented,
     rng::Rng,
 };
 

@@ -3,10 +3,10 @@
 use crate::{
     case::{Case, Field},
     fields::generator_body,
+    fields::patches,
+    fields::replacements,
+    objects::pods::indented,
     objects::{NAMES, Object},
-    patches,
-    pods::indented,
-    replacements,
     rng::Rng,
 };
 

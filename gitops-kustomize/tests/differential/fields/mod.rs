@@ -1,11 +1,15 @@
 //! Random fields of kustomization files.
 
+pub(crate) mod features;
+pub(crate) mod patches;
+mod plugins;
+pub(crate) mod replacements;
+
 use std::fmt::Write as _;
 
 use crate::{
     case::{Case, Field},
     objects::{NAMES, NAMESPACES, Object, scalar},
-    patches, plugins, replacements,
     rng::Rng,
 };
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{case::Case, objects::Object, pods::indented, rng::Rng};
+use crate::{case::Case, objects::Object, objects::pods::indented, rng::Rng};
 
 /// An entry of `replacements`, with its dash.
 pub(crate) fn entry(r: &mut Rng, case: &mut Case, directory: &str, objects: &[Object]) -> String {

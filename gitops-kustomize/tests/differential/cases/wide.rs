@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use crate::{
     case::{Case, Field},
-    features::{
+    fields,
+    fields::features::{
         annotation_patch, configuration, copy, image, json_patch, labels, subset_patch, variable,
     },
-    fields,
+    objects::pods::indented,
+    objects::styles,
     objects::{Object, object},
-    pods::indented,
     rng::Rng,
-    styles,
 };
 
 pub(crate) fn field(head: &str, item: String) -> Field {

@@ -1,7 +1,10 @@
 //! Random Kubernetes objects, few names in many places, so that they refer to each other.
 
+pub(crate) mod pods;
+pub(crate) mod styles;
+
 use crate::{
-    pods::{binding, ingress, other, pod_spec, role, service, template, workload},
+    objects::pods::{binding, ingress, other, pod_spec, role, service, template, workload},
     rng::Rng,
 };
 

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::{
     case::{Case, Field},
+    cases::wide::{field, quoted},
     rng::Rng,
-    wide::{field, quoted},
 };
 
 /// Three layers that generate, merge and replace a few config maps and secrets.
@@ -70,8 +70,14 @@ fn options(r: &mut Rng, indent: usize) -> String {
     let space = " ".repeat(indent);
     let mut text = String::new();
     for line in [
-        "disableNameSuffixHash: true", "disableNameSuffixHash: false", "immutable: true", "labels: {l: \"1\"}", "labels:",
-        "annotations: {a: 'true'}", "labels: {x/y: z, app: web}", "annotations: {}",
+        "disableNameSuffixHash: true",
+        "disableNameSuffixHash: false",
+        "immutable: true",
+        "labels: {l: \"1\"}",
+        "labels:",
+        "annotations: {a: 'true'}",
+        "labels: {x/y: z, app: web}",
+        "annotations: {}",
     ] {
         let head = line.split(':').next().unwrap_or_default();
         if r.chance(22) && !text.contains(head) {
@@ -81,28 +87,68 @@ fn options(r: &mut Rng, indent: usize) -> String {
     if text.is_empty() { format!("{space}labels: {{g: h}}\n") } else { text }
 }
 
-fn generator(r: &mut Rng, case: &mut Case, directory: &str, secret: bool, name: &str, above: bool) -> Field {
+fn generator(
+    r: &mut Rng,
+    case: &mut Case,
+    directory: &str,
+    secret: bool,
+    name: &str,
+    above: bool,
+) -> Field {
     let mut text = format!("- name: {name}\n");
     if above || r.chance(5) {
         text.push_str(if r.chance(90) {
             r.pick(&["  behavior: merge\n", "  behavior: replace\n"])
         } else {
-            r.pick(&["  behavior: create\n", "", "  behavior: Merge\n", "  behavior: unspecified\n"])
+            r.pick(&[
+                "  behavior: create\n",
+                "",
+                "  behavior: Merge\n",
+                "  behavior: unspecified\n",
+            ])
         });
     }
-    text.push_str(&r.maybe(10, |r| format!("  namespace: {}\n", r.pick(&["ns", "default", "other"]))));
-    text.push_str(&r.maybe(if secret { 25 } else { 2 }, |r| format!("  type: {}\n", r.pick(&["Opaque", "kubernetes.io/tls", "\"\""]))));
+    text.push_str(
+        &r.maybe(10, |r| format!("  namespace: {}\n", r.pick(&["ns", "default", "other"]))),
+    );
+    text.push_str(&r.maybe(if secret { 25 } else { 2 }, |r| {
+        format!("  type: {}\n", r.pick(&["Opaque", "kubernetes.io/tls", "\"\""]))
+    }));
     if r.chance(60) {
         text.push_str("  literals:\n");
         for _ in 0..=r.below(2) {
             if r.chance(4) {
-                let _ = writeln!(text, "  - {}", r.pick(&["=x", "noequals", "a/b=bad", "..=x", "r.=x"]));
+                let _ = writeln!(
+                    text,
+                    "  - {}",
+                    r.pick(&["=x", "noequals", "a/b=bad", "..=x", "r.=x"])
+                );
                 continue;
             }
-            let _ = writeln!(text, "  - {}", r.pick(&[
-                "a=1", "b=", "c= x ", "'d=\"q\"'", "\"e='q'\"", "\"f=a\\nb\"", "g==", "h=a=b", "\"i=\\\"x\"", "'j=''x'", "k=\u{e9}\u{2028}", "a.b-c_d=ok",
-                "\"l= \"", "m=true", "n=0x1F", "'o=$(X)'", "\"p=\\tx\"", "\"q=a\\r\\nb\"",
-            ]));
+            let _ = writeln!(
+                text,
+                "  - {}",
+                r.pick(&[
+                    "a=1",
+                    "b=",
+                    "c= x ",
+                    "'d=\"q\"'",
+                    "\"e='q'\"",
+                    "\"f=a\\nb\"",
+                    "g==",
+                    "h=a=b",
+                    "\"i=\\\"x\"",
+                    "'j=''x'",
+                    "k=\u{e9}\u{2028}",
+                    "a.b-c_d=ok",
+                    "\"l= \"",
+                    "m=true",
+                    "n=0x1F",
+                    "'o=$(X)'",
+                    "\"p=\\tx\"",
+                    "\"q=a\\r\\nb\"",
+                ])
+            );
         }
     }
     if r.chance(40) {
@@ -118,7 +164,11 @@ fn generator(r: &mut Rng, case: &mut Case, directory: &str, secret: bool, name: 
             _ => ("bom.txt", b"\xef\xbb\xbfx=1\n".to_vec()),
         };
         case.binary.insert(format!("{directory}/{file}"), content);
-        let _ = writeln!(text, "  files:\n  - {}{file}", r.pick(&["", "", "key=", "a.b=", "./", "k=./", "", "", "", "x-y=", "=", "a/b="]));
+        let _ = writeln!(
+            text,
+            "  files:\n  - {}{file}",
+            r.pick(&["", "", "key=", "a.b=", "./", "k=./", "", "", "", "x-y=", "=", "a/b="])
+        );
     }
     if r.chance(35) {
         let content: &[u8] = match r.below(8) {
@@ -143,13 +193,36 @@ pub(crate) fn spelled(r: &mut Rng) -> Case {
     let mut case = Case { top: "top".to_owned(), ..Case::default() };
     let object = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  labels: {app: web}\nspec:\n  replicas: 1\n  template:\n    spec:\n      containers:\n      - name: main\n        image: nginx:1\n---\napiVersion: v1\nkind: Service\nmetadata:\n  name: web\n";
     case.files.insert("top/a.yaml".to_owned(), vec![object.to_owned()]);
-    let mut list = vec![field(r.pick(&["resources:\n", "resources:\n", "Resources:\n", "bases:\n"]), "- a.yaml\n".to_owned())];
+    let mut list = vec![field(
+        r.pick(&["resources:\n", "resources:\n", "Resources:\n", "bases:\n"]),
+        "- a.yaml\n".to_owned(),
+    )];
     for _ in 0..=r.below(2) {
         let odd = |r: &mut Rng| -> String {
             if r.chance(55) {
                 return r.pick(&["x", "\"1\"", "web", "'a'", "\"true\"", "a-b"]).to_owned();
             }
-            r.pick(&["x", "1", "true", "null", "\"1\"", "[x]", "{a: b}", "~", "yes", "1.5", "''", "[]", "{}", "&a x", "!!str 1", "2020-01-01", "[{name: x}]", "web"]).to_owned()
+            r.pick(&[
+                "x",
+                "1",
+                "true",
+                "null",
+                "\"1\"",
+                "[x]",
+                "{a: b}",
+                "~",
+                "yes",
+                "1.5",
+                "''",
+                "[]",
+                "{}",
+                "&a x",
+                "!!str 1",
+                "2020-01-01",
+                "[{name: x}]",
+                "web",
+            ])
+            .to_owned()
         };
         let line = match r.below(24) {
             0 => format!("namePrefix: {}\n", odd(r)),
@@ -193,7 +266,9 @@ fn spell(r: &mut Rng, case: &mut Case) {
     let Some(fields) = case.kustomizations.remove(path) else { return };
     let text: String = fields
         .iter()
-        .flat_map(|field| std::iter::once(field.head.as_str()).chain(field.items.iter().map(String::as_str)))
+        .flat_map(|field| {
+            std::iter::once(field.head.as_str()).chain(field.items.iter().map(String::as_str))
+        })
         .collect();
     let (path, text) = match r.below(9) {
         0 => (path, text.replace('\n', "\r\n")),
@@ -204,7 +279,9 @@ fn spell(r: &mut Rng, case: &mut Case) {
         5 => (path, format!("{text}---\nnamePrefix: other-\n")),
         6 => (path, format!("%YAML 1.1\n---\n{text}")),
         7 => {
-            let read = gitops_yaml::read(&text).ok().and_then(|node| gitops_yaml::to_json_text(&node).ok());
+            let read = gitops_yaml::read(&text)
+                .ok()
+                .and_then(|node| gitops_yaml::to_json_text(&node).ok());
             (path, read.unwrap_or(text))
         }
         _ => (path, text.lines().map(|line| format!("{line} # note\n")).collect()),

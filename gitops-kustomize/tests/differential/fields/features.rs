@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use crate::{
     case::{Case, Field},
+    cases::wide::{field, quoted},
+    fields::patches,
+    objects::pods::indented,
     objects::{NAMES, Object},
-    patches,
-    pods::indented,
     rng::Rng,
-    wide::{field, quoted},
 };
 
 pub(crate) fn labels(r: &mut Rng) -> String {
@@ -318,7 +318,7 @@ pub(crate) fn json_patch(r: &mut Rng, objects: &[Object]) -> Field {
     let Some(object) = some(r, objects) else { return field("", String::new()) };
     let mut text = String::new();
     for _ in 0..=r.below(3) {
-        let value = crate::styles::plain(r);
+        let value = crate::objects::styles::plain(r);
         text.push_str(&match r.below(9) {
             0 => format!("- op: add\n  path: /metadata/annotations\n  value: {{k: {}}}\n", quoted(r)),
             1 => "- op: add\n  path: /spec\n  value: {list: [1, {a: b}, [c]], ref: {name: web}}\n".to_owned(),

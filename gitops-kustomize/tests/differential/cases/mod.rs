@@ -1,11 +1,15 @@
 //! Random kustomizations over random objects.
 
+mod deep;
+mod layers;
+mod mutants;
+pub(crate) mod wide;
+
 use crate::{
     case::{Case, Field},
-    deep, fields, layers, mutants,
+    fields,
     objects::{Object, object},
     rng::Rng,
-    wide,
 };
 
 /// How many kinds of cases there are.

@@ -7,10 +7,10 @@ use gitops_yaml::{Content, Node};
 
 use crate::{
     case::{Case, Field},
+    cases::wide::{field, quoted},
+    objects::pods::indented,
     objects::{NAMES, Object, object, scalar},
-    pods::indented,
     rng::Rng,
-    wide::{field, quoted},
 };
 
 /// A part of a path.
@@ -37,7 +37,8 @@ fn way(r: &mut Rng, node: &Node) -> Path {
             Content::Sequence(items) if !items.is_empty() => {
                 let at = r.below(items.len());
                 let pairs = items[at].as_mapping().into_iter().flat_map(gitops_yaml::Mapping::iter);
-                let pairs = pairs.filter_map(|(key, value)| Some((key.to_owned(), value.text()?.to_owned())));
+                let pairs = pairs
+                    .filter_map(|(key, value)| Some((key.to_owned(), value.text()?.to_owned())));
                 path.push(Step::Index(at, pairs.collect()));
                 node = &items[at];
             }
@@ -65,7 +66,9 @@ fn spec_path(r: &mut Rng, path: &[Step]) -> String {
         match step {
             Step::Key(key) => parts.push(key.replace('/', "\\/")),
             Step::Index(at, _) => {
-                if r.chance(60) && let Some(last) = parts.last_mut() {
+                if r.chance(60)
+                    && let Some(last) = parts.last_mut()
+                {
                     last.push_str("[]");
                 } else if r.chance(5) {
                     parts.push(at.to_string());
@@ -91,9 +94,13 @@ fn field_spec(r: &mut Rng, objects: &[Object]) -> String {
     let path = path_of(r, object);
     let mut text = format!("- path: \"{}\"\n", spec_path(r, &path).replace('\\', "\\\\"));
     let (group, version) = object.api_version.split_once('/').unwrap_or(("", object.api_version));
-    text.push_str(&r.maybe(55, |r| format!("  kind: {}\n", if r.chance(90) { object.kind } else { "Other" })));
+    text.push_str(
+        &r.maybe(55, |r| format!("  kind: {}\n", if r.chance(90) { object.kind } else { "Other" })),
+    );
     text.push_str(&r.maybe(15, |_| format!("  group: \"{group}\"\n")));
-    text.push_str(&r.maybe(15, |r| format!("  version: {}\n", if r.chance(80) { version } else { "v9" })));
+    text.push_str(
+        &r.maybe(15, |r| format!("  version: {}\n", if r.chance(80) { version } else { "v9" })),
+    );
     text.push_str(&r.maybe(50, |r| format!("  create: {}\n", r.pick(&["true", "true", "false"]))));
     text
 }
@@ -127,7 +134,11 @@ fn transformer(r: &mut Rng, objects: &[Object]) -> String {
     let specs = if head.contains("ValueAdd") || head.contains("SortOrder") || r.chance(8) {
         String::new()
     } else {
-        format!("{}:\n{}", if head.contains("ImageTag") || r.chance(97) { "fieldSpecs" } else { "fieldspecs" }, field_specs(r, objects))
+        format!(
+            "{}:\n{}",
+            if head.contains("ImageTag") || r.chance(97) { "fieldSpecs" } else { "fieldspecs" },
+            field_specs(r, objects)
+        )
     };
     format!("{head}{body}{specs}")
 }
@@ -139,12 +150,28 @@ fn configurations(r: &mut Rng, case: &mut Case, objects: &[Object], list: &mut V
         ("nameSuffix", "nameSuffix: ", &["-s\n"][..]),
         ("namespace", "namespace: ", &["ns\n", "one\n"][..]),
         ("commonLabels", "commonLabels:\n", &["  l: m\n", "  app: web\n"][..]),
-        ("labels", "labels:\n", &["- pairs: {l: m}\n", "- pairs: {l: m, n: o}\n  includeTemplates: true\n"][..]),
+        (
+            "labels",
+            "labels:\n",
+            &["- pairs: {l: m}\n", "- pairs: {l: m, n: o}\n  includeTemplates: true\n"][..],
+        ),
         ("templateLabels", "labels:\n", &["- pairs: {l: m}\n  includeTemplates: true\n"][..]),
-        ("volumeClaimTemplateLabels", "labels:\n", &["- pairs: {l: m}\n  includeVolumeClaimTemplates: true\n"][..]),
+        (
+            "volumeClaimTemplateLabels",
+            "labels:\n",
+            &["- pairs: {l: m}\n  includeVolumeClaimTemplates: true\n"][..],
+        ),
         ("commonAnnotations", "commonAnnotations:\n", &["  l: 'm'\n", "  l: '1'\n"][..]),
-        ("images", "images:\n", &["- {name: nginx, newTag: v7}\n", "- {name: ghcr.io/org/app, newName: x}\n"][..]),
-        ("replicas", "replicas:\n", &["- {name: app, count: 4}\n", "- {name: web, count: 0}\n"][..]),
+        (
+            "images",
+            "images:\n",
+            &["- {name: nginx, newTag: v7}\n", "- {name: ghcr.io/org/app, newName: x}\n"][..],
+        ),
+        (
+            "replicas",
+            "replicas:\n",
+            &["- {name: app, count: 4}\n", "- {name: web, count: 0}\n"][..],
+        ),
     ] {
         if r.chance(18) {
             let _ = write!(text, "{section}:\n{}", field_specs(r, objects));
@@ -155,12 +182,24 @@ fn configurations(r: &mut Rng, case: &mut Case, objects: &[Object], list: &mut V
     }
     if r.chance(40) {
         let target = &objects[r.below(objects.len())];
-        let _ = write!(text, "nameReference:\n- kind: {}\n{}  fieldSpecs:\n{}", target.kind, r.maybe(20, |_| "  version: v1\n".to_owned()), indented(&field_specs(r, objects), 2));
+        let _ = write!(
+            text,
+            "nameReference:\n- kind: {}\n{}  fieldSpecs:\n{}",
+            target.kind,
+            r.maybe(20, |_| "  version: v1\n".to_owned()),
+            indented(&field_specs(r, objects), 2)
+        );
     }
     if r.chance(15) {
         let _ = write!(text, "varReference:\n{}", field_specs(r, objects));
         let object = &objects[r.below(objects.len())];
-        list.push(field("vars:\n", format!("- name: VAR\n  objref: {{apiVersion: {}, kind: {}, name: \"{}\"}}\n", object.api_version, object.kind, object.name)));
+        list.push(field(
+            "vars:\n",
+            format!(
+                "- name: VAR\n  objref: {{apiVersion: {}, kind: {}, name: \"{}\"}}\n",
+                object.api_version, object.kind, object.name
+            ),
+        ));
     }
     case.files.insert("top/conf.yaml".to_owned(), vec![text]);
     list.push(field("configurations:\n", "- conf.yaml\n".to_owned()));
@@ -193,7 +232,9 @@ fn dotted(r: &mut Rng, path: &[Step], source: bool) -> String {
             0 => parts.push("new".to_owned()),
             1 => {
                 parts.pop();
-                parts.push(r.pick(&["new", "[a.b/c]", "[name=new]", "[=x]", "0", "9", "*"]).to_owned());
+                parts.push(
+                    r.pick(&["new", "[a.b/c]", "[name=new]", "[=x]", "0", "9", "*"]).to_owned(),
+                );
             }
             _ => {}
         }
@@ -213,7 +254,12 @@ fn replacement(r: &mut Rng, objects: &[Object]) -> String {
             let _ = writeln!(text, "  fieldPath: '{}'", dotted(r, &path, true));
         }
         if r.chance(20) {
-            let _ = writeln!(text, "  options: {{delimiter: \"{}\", index: {}}}", r.pick(&["-", ".", "/", ":", "e"]), r.below(3));
+            let _ = writeln!(
+                text,
+                "  options: {{delimiter: \"{}\", index: {}}}",
+                r.pick(&["-", ".", "/", ":", "e"]),
+                r.below(3)
+            );
         }
     }
     text.push_str("targets:\n");
@@ -229,7 +275,16 @@ fn replacement(r: &mut Rng, objects: &[Object]) -> String {
             let _ = writeln!(text, "  - '{}'", dotted(r, &path, false));
         }
         text.push_str(&r.maybe(35, |r| {
-            r.pick(&["  options: {create: true}\n", "  options: {create: true}\n", "  options: {delimiter: '-', index: 1}\n", "  options: {delimiter: ':', index: 0}\n", "  options: {delimiter: '/', index: -1}\n", "  options: {delimiter: '.', index: 9, create: true}\n", "  options: {encoding: base64}\n"]).to_owned()
+            r.pick(&[
+                "  options: {create: true}\n",
+                "  options: {create: true}\n",
+                "  options: {delimiter: '-', index: 1}\n",
+                "  options: {delimiter: ':', index: 0}\n",
+                "  options: {delimiter: '/', index: -1}\n",
+                "  options: {delimiter: '.', index: 9, create: true}\n",
+                "  options: {encoding: base64}\n",
+            ])
+            .to_owned()
         }));
     }
     format!("- {}", indented(&text, 2).trim_start())
@@ -255,7 +310,9 @@ fn pointer(r: &mut Rng, path: &[Step]) -> String {
     }
     match r.below(12) {
         0 | 1 => text.push_str(r.pick(&["/new", "/a~1b", "/-", "/0", "/"])),
-        2 => text = text.rsplit_once('/').map_or(String::new(), |(front, _)| format!("{front}/new")),
+        2 => {
+            text = text.rsplit_once('/').map_or(String::new(), |(front, _)| format!("{front}/new"))
+        }
         3 => text = text.rsplit_once('/').map_or(String::new(), |(front, _)| front.to_owned()),
         _ => {}
     }
@@ -268,7 +325,19 @@ fn operations(r: &mut Rng, object: &Object) -> String {
         let (path, from) = (path_of(r, object), path_of(r, object));
         let path = pointer(r, &path);
         let value = match r.below(5) {
-            0 => r.pick(&["{a: 1}", "[x, {y: z}]", "null", "{}", "[]", "1.0", "1e3", "12345678901234567890", "0.1"]).to_owned(),
+            0 => r
+                .pick(&[
+                    "{a: 1}",
+                    "[x, {y: z}]",
+                    "null",
+                    "{}",
+                    "[]",
+                    "1.0",
+                    "1e3",
+                    "12345678901234567890",
+                    "0.1",
+                ])
+                .to_owned(),
             1 => quoted(r),
             _ => scalar(r),
         };
@@ -279,7 +348,10 @@ fn operations(r: &mut Rng, object: &Object) -> String {
             8 => writeln!(text, "- {{op: copy, from: '{}', path: '{path}'}}", pointer(r, &from)),
             9 => writeln!(text, "- {{op: move, from: '{}', path: '{path}'}}", pointer(r, &from)),
             10 => writeln!(text, "- {{op: test, path: '{path}', value: {value}}}"),
-            _ => writeln!(text, "- op: add\n  path: '{path}'\n  value:\n    x: {value}\n    l:\n    - 1\n    - {{b: c}}"),
+            _ => writeln!(
+                text,
+                "- op: add\n  path: '{path}'\n  value:\n    x: {value}\n    l:\n    - 1\n    - {{b: c}}"
+            ),
         };
     }
     text
@@ -289,7 +361,9 @@ fn operations(r: &mut Rng, object: &Object) -> String {
 fn along(r: &mut Rng, path: &[Step], indent: usize) -> String {
     let space = " ".repeat(indent);
     let directive = |r: &mut Rng| {
-        r.maybe(9, |r| format!("{space}$patch: {}\n", r.pick(&["delete", "replace", "merge", "bad"])))
+        r.maybe(9, |r| {
+            format!("{space}$patch: {}\n", r.pick(&["delete", "replace", "merge", "bad"]))
+        })
     };
     match path {
         [] => format!("{space}new: {}\n", scalar(r)),
@@ -304,26 +378,66 @@ fn along(r: &mut Rng, path: &[Step], indent: usize) -> String {
         [Step::Key(key), rest @ ..] => {
             let more = r.maybe(15, |r| format!("{space}added: {}\n", scalar(r)));
             let special = r.maybe(4, |r| {
-                format!("{space}{}\n", r.pick(&["$retainKeys: [name]", "$setElementOrder/containers: [{name: side}, {name: main}]", "$deleteFromPrimitiveList/finalizers: [a]", "$setElementOrder/x: []"]))
+                format!(
+                    "{space}{}\n",
+                    r.pick(&[
+                        "$retainKeys: [name]",
+                        "$setElementOrder/containers: [{name: side}, {name: main}]",
+                        "$deleteFromPrimitiveList/finalizers: [a]",
+                        "$setElementOrder/x: []"
+                    ])
+                )
             });
-            format!("{}{space}{}:\n{}{more}{special}", directive(r), key_text(key), along(r, rest, indent + 2))
+            format!(
+                "{}{space}{}:\n{}{more}{special}",
+                directive(r),
+                key_text(key),
+                along(r, rest, indent + 2)
+            )
         }
         [Step::Index(_, pairs), rest @ ..] => {
             let mut text = String::new();
-            text.push_str(&r.maybe(8, |r| format!("{space}- $patch: {}\n", r.pick(&["replace", "delete", "merge"]))));
+            text.push_str(&r.maybe(8, |r| {
+                format!("{space}- $patch: {}\n", r.pick(&["replace", "delete", "merge"]))
+            }));
             let mut own = String::new();
             for (key, value) in pairs {
-                let known = ["name", "containerPort", "protocol", "port", "mountPath", "key", "ip", "topologyKey", "uid"].contains(&key.as_str());
+                let known = [
+                    "name",
+                    "containerPort",
+                    "protocol",
+                    "port",
+                    "mountPath",
+                    "key",
+                    "ip",
+                    "topologyKey",
+                    "uid",
+                ]
+                .contains(&key.as_str());
                 let again = matches!(rest.first(), Some(Step::Key(next)) if next == key);
                 if known && !again && r.chance(85) {
-                    let _ = writeln!(own, "{space}  {}: {}", key_text(key), gitops_yaml::to_yaml(&Node::string(value.as_str())).unwrap_or_default().trim_end().replace("\"80\"", "80").replace("\"53\"", "53").replace("\"443\"", "443"));
+                    let _ = writeln!(
+                        own,
+                        "{space}  {}: {}",
+                        key_text(key),
+                        gitops_yaml::to_yaml(&Node::string(value.as_str()))
+                            .unwrap_or_default()
+                            .trim_end()
+                            .replace("\"80\"", "80")
+                            .replace("\"53\"", "53")
+                            .replace("\"443\"", "443")
+                    );
                 }
             }
             if rest.is_empty() && own.is_empty() {
                 let _ = writeln!(text, "{space}- {}", scalar(r));
                 return text;
             }
-            own.push_str(&if rest.is_empty() { directive(r).replace(&space, &format!("{space}  ")) } else { along(r, rest, indent + 2) });
+            own.push_str(&if rest.is_empty() {
+                directive(r).replace(&space, &format!("{space}  "))
+            } else {
+                along(r, rest, indent + 2)
+            });
             let _ = write!(text, "{space}- {}", own.trim_start());
             text
         }
@@ -340,7 +454,11 @@ fn strategic(r: &mut Rng, object: &Object) -> String {
         path = vec![Step::Key("spec".to_owned()), Step::Key("x".to_owned())];
     }
     let head = format!("apiVersion: {}\nkind: {}\n", object.api_version, object.kind);
-    let namespace = object.namespace.as_ref().map(|namespace| format!("  namespace: {namespace}\n")).unwrap_or_default();
+    let namespace = object
+        .namespace
+        .as_ref()
+        .map(|namespace| format!("  namespace: {namespace}\n"))
+        .unwrap_or_default();
     let name = format!("  name: \"{}\"\n{namespace}", object.name);
     if matches!(path.first(), Some(Step::Key(key)) if key == "metadata") {
         let inner = match path.get(1) {
@@ -357,11 +475,17 @@ fn patch(r: &mut Rng, objects: &[Object]) -> String {
     let json = r.chance(45);
     let text = if json { operations(r, object) } else { strategic(r, object) };
     let target = if json || r.chance(30) {
-        format!("  target:\n    kind: {}\n{}", object.kind, r.maybe(40, |_| format!("    name: \"{}\"\n", object.name)))
+        format!(
+            "  target:\n    kind: {}\n{}",
+            object.kind,
+            r.maybe(40, |_| format!("    name: \"{}\"\n", object.name))
+        )
     } else {
         String::new()
     };
-    let options = r.maybe(8, |r| format!("  options: {{{}: true}}\n", r.pick(&["allowNameChange", "allowKindChange"])));
+    let options = r.maybe(8, |r| {
+        format!("  options: {{{}: true}}\n", r.pick(&["allowNameChange", "allowKindChange"]))
+    });
     format!("- patch: |-\n{}{target}{options}", indented(&text, 4))
 }
 
@@ -403,7 +527,16 @@ pub(crate) fn deep(r: &mut Rng) -> Case {
                 continue;
             }
             4 | 5 => field("replacements:\n", replacement(r, &objects)),
-            6 => field("labels:\n", format!("- pairs: {{{}: {}, z: '1'}}\n  fields:\n{}{}", r.pick(&["a", "app", "x/y"]), quoted(r), indented(&field_specs(r, &objects), 2), r.pick(&["", "  includeSelectors: true\n", "  includeTemplates: true\n"]))),
+            6 => field(
+                "labels:\n",
+                format!(
+                    "- pairs: {{{}: {}, z: '1'}}\n  fields:\n{}{}",
+                    r.pick(&["a", "app", "x/y"]),
+                    quoted(r),
+                    indented(&field_specs(r, &objects), 2),
+                    r.pick(&["", "  includeSelectors: true\n", "  includeTemplates: true\n"])
+                ),
+            ),
             _ => field("patches:\n", patch(r, &objects)),
         };
         match list.iter_mut().find(|old| old.head == new.head) {
