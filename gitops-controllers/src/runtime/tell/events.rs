@@ -33,11 +33,11 @@ const REFILL: Duration = Duration::from_secs(300);
 /// How fast Events are written to the cluster: what Flux's client is limited to. A crowd of turns
 /// does not share the API server with what it tells; a queue that fills up is not held back.
 const PACE: RateLimit = RateLimit { per_second: 50.0, burst: 300 };
-/// Events that come one after the other wait for a pause of this length: they tell what was done, and
-/// must not keep a crowd of turns from doing it.
-const PAUSE: Duration = Duration::from_millis(100);
-/// How often one goes all the same while there is none.
-const TRICKLE: Duration = Duration::from_millis(500);
+/// While turns wait for a worker, an event waits this long: it tells what was done, and must not keep
+/// a crowd of turns from doing it.
+const TRICKLE: Duration = Duration::from_millis(200);
+/// How often it is looked whether they still do.
+const LOOK: Duration = Duration::from_millis(20);
 /// Posts in flight at a time.
 const POSTS: usize = 8;
 const POST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -177,7 +177,6 @@ impl Recorder {
 
     async fn run(mut self, mut waiting: mpsc::Receiver<Told>, scope: Scope) {
         let mut pace = Bucket::new(PACE);
-        let mut is_calm = false;
         loop {
             let told = tokio::select! {
                 biased;
@@ -186,9 +185,7 @@ impl Recorder {
             };
             let Some(told) = told else { return };
             // When the process ends, what waits goes at once.
-            if !is_calm {
-                is_calm = scope.run(pause(&waiting)).await.unwrap_or(true);
-            }
+            let _ = scope.run(self.let_turns_pass(&waiting)).await;
             if waiting.len() < WAITING / 2 {
                 let _ = scope.run(tokio::time::sleep(pace.take())).await;
             }
@@ -201,7 +198,17 @@ impl Recorder {
                 }
             };
             self.metrics.event("cluster", result);
-            is_calm &= !waiting.is_empty();
+        }
+    }
+
+    /// Waits while turns do, but not for long, and not where some events would be dropped soon.
+    async fn let_turns_pass(&self, waiting: &mpsc::Receiver<Told>) {
+        let deadline = tokio::time::Instant::now() + TRICKLE;
+        while waiting.len() < WAITING / 2
+            && self.metrics.waiting_turns() > 0
+            && tokio::time::Instant::now() < deadline
+        {
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -286,23 +293,6 @@ impl Recorder {
         *budget -= 1.0;
         true
     }
-}
-
-/// Waits for a pause between events, at most as long as one of a crowd waits; tells whether there was
-/// one. When so many wait that some would be dropped soon, it does not matter any more.
-async fn pause(waiting: &mpsc::Receiver<Told>) -> bool {
-    let deadline = tokio::time::Instant::now() + TRICKLE;
-    while waiting.len() < WAITING / 2 {
-        let had = waiting.len();
-        tokio::time::sleep(PAUSE).await;
-        if had == waiting.len() {
-            return true;
-        }
-        if tokio::time::Instant::now() >= deadline {
-            return false;
-        }
-    }
-    true
 }
 
 fn fingerprint(told: &Told, warning: bool) -> Fingerprint {
@@ -407,43 +397,47 @@ fn body(told: &Told, targets: &EventTargets) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use gitops_core::{Backoff, SystemClock};
     use tokio::time::Instant;
 
     use super::*;
-
-    fn told() -> Told {
-        Told {
-            involved: Involved::default(),
-            notice: Notice::info("Progressing", "done"),
-            metadata: BTreeMap::new(),
-            at: jiff::Timestamp::UNIX_EPOCH,
-        }
-    }
+    use crate::runtime::{Key, Queue};
 
     #[tokio::test(start_paused = true)]
-    async fn one_event_hardly_waits_and_a_crowd_is_waited_for() {
-        let (sender, mut waiting) = mpsc::channel(WAITING);
-        let start = Instant::now();
-        assert!(pause(&waiting).await);
-        assert_eq!(start.elapsed(), PAUSE);
-
-        let crowd = tokio::spawn(async move {
-            for _ in 0..100 {
-                sender.send(told()).await.unwrap();
-                tokio::time::sleep(PAUSE / 3).await;
-            }
-            sender
+    async fn events_let_turns_pass_that_wait_for_a_worker() {
+        let metrics = Arc::new(Metrics::new());
+        let queue = Arc::new(Queue::new(Backoff::FLUX));
+        metrics.watch_queue("kustomization", 1, Arc::clone(&queue));
+        let targets = EventTargets {
+            controller: String::new(),
+            instance: String::new(),
+            address: None,
+            in_cluster: true,
+        };
+        let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            Ok::<_, std::convert::Infallible>(http::Response::new(kube::client::Body::empty()))
         });
-        let start = Instant::now();
-        let mut sent = 0;
-        while !pause(&waiting).await {
-            waiting.recv().await.unwrap();
-            sent += 1;
-        }
-        let took = start.elapsed();
-        assert!((PAUSE * 33..PAUSE * 36).contains(&took), "it ended when the crowd did: {took:?}");
-        assert_eq!(sent, 6, "a few went meanwhile");
-        drop(crowd.await);
-        assert!(pause(&waiting).await, "what is left has nothing to wait for");
+        let client = Client::new(service, "default");
+        let recorder = Recorder::new(client, targets, Arc::new(SystemClock), metrics);
+        let (_sender, waiting) = mpsc::channel(WAITING);
+        let wait = async || {
+            let start = Instant::now();
+            recorder.let_turns_pass(&waiting).await;
+            start.elapsed()
+        };
+
+        assert_eq!(wait().await, Duration::ZERO, "nobody waits");
+        queue.add(&Key::new("ns", "a"), None);
+        assert_eq!(wait().await, TRICKLE, "a turn waits for ever");
+        queue.next().await;
+        assert_eq!(wait().await, Duration::ZERO, "it has begun");
+
+        queue.add(&Key::new("ns", "b"), None);
+        let begin = async {
+            tokio::time::sleep(LOOK * 3).await;
+            queue.next().await
+        };
+        let (took, _) = tokio::join!(wait(), begin);
+        assert!((LOOK * 3..=LOOK * 4).contains(&took), "until it begins: {took:?}");
     }
 }

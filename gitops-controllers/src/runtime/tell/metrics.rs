@@ -125,6 +125,11 @@ impl Metrics {
         self.queues.lock().push((controller, workers, queue));
     }
 
+    /// How many turns wait for a worker.
+    pub(in crate::runtime) fn waiting_turns(&self) -> usize {
+        self.queues.lock().iter().map(|(_, _, queue)| queue.depth()).sum()
+    }
+
     /// Tells of a cache of tokens from now on.
     pub fn watch_tokens(&self, tokens: Arc<TokenCache>) {
         *self.tokens.lock() = Some(tokens);

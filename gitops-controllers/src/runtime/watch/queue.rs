@@ -219,6 +219,11 @@ impl Queue {
         self.state.lock().entries.get(key).map_or(0, |entry| entry.failures)
     }
 
+    /// How many objects wait for a worker.
+    pub fn depth(&self) -> usize {
+        self.state.lock().ready.len()
+    }
+
     /// What metrics tell.
     pub fn counters(&self) -> QueueCounters {
         let state = self.state.lock();
