@@ -8,7 +8,7 @@ use gitops_template::{Context, Host, Templates};
 use crate::{
     Chart, Compat, EngineError, EngineOptions, KindOrder, Release, ReleaseInfo, RenderError,
     RenderOptions, Values, Warning, coalesce,
-    engine::{Renderable, Seen, add, parse, run_all, run_one, run_options},
+    engine::{Renderable, Seen, Template, add, parse, run_all, run_one, run_options, templates_of},
     post_render::{PostRendered, post_render},
     process_dependencies,
     render::{check_kube_version, take_notes},
@@ -51,6 +51,7 @@ pub struct Prepared {
     values: Values,
     release: ReleaseInfo,
     options: RenderOptions,
+    sources: Vec<Template>,
     templates: Templates,
     warnings: Vec<Warning>,
 }
@@ -80,12 +81,9 @@ impl Prepared {
             validate_schema(&chart, &values).map_err(RenderError::Schema)?;
         }
         check_kube_version(&chart, &options.capabilities)?;
-        let capabilities = &options.capabilities;
-        // Parsing looks at no values.
-        let none = Values::new();
-        let seen = Seen { chart: &chart, values: &none, release: &release, capabilities };
-        let templates = parse(&seen.renderables(compat), compat)?;
-        Ok(Self { chart, values, release, options, templates, warnings })
+        let sources = templates_of(&chart);
+        let templates = parse(&sources, compat)?;
+        Ok(Self { chart, values, release, options, sources, templates, warnings })
     }
 
     /// The values that the templates see.
@@ -102,7 +100,7 @@ impl Prepared {
     /// `web/templates/a.yaml`, `web/charts/db/templates/_names.tpl`.
     pub fn paths(&self) -> Vec<String> {
         let mut paths: Vec<String> =
-            self.renderables().iter().map(|renderable| renderable.path.to_string()).collect();
+            self.sources.iter().map(|template| template.path.to_string()).collect();
         paths.sort_unstable();
         paths
     }
@@ -200,7 +198,7 @@ impl Prepared {
     }
 
     fn renderables(&self) -> Vec<Renderable> {
-        self.seen().renderables(self.options.compat)
+        self.seen().renderables(&self.sources, self.options.compat)
     }
 }
 

@@ -165,7 +165,7 @@ impl Fields {
 /// A number can be several types, by what it is used for.
 #[derive(Debug)]
 pub(crate) struct Number {
-    pub(crate) literal: Span,
+    pub(crate) literal: Id<Text>,
     pub(crate) int: Option<i64>,
     pub(crate) uint: Option<u64>,
     pub(crate) float: Option<f64>,

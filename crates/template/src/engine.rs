@@ -101,6 +101,13 @@ impl Templates {
         Self { functions: Arc::new(functions), ..Self::default() }
     }
 
+    /// Makes room for texts of so many bytes, which are added later.
+    pub fn reserve(&mut self, bytes: usize) {
+        if let Some(layer) = Arc::get_mut(&mut self.layer) {
+            layer.arena.reserve(bytes);
+        }
+    }
+
     /// Parses a text under a name, and adds it and what it defines. A name that is there already is
     /// replaced, unless the new template is blank.
     ///

@@ -49,29 +49,39 @@ pub(super) fn process(
 /// come first, as they are.
 fn name_dependencies(chart: &mut Chart, compat: Compat) {
     let declared = &mut chart.metadata.dependencies;
-    let mut children: Vec<Chart> = chart
-        .dependencies
+    let below = &chart.dependencies;
+    let meant: Vec<Option<usize>> = declared
         .iter()
-        .filter(|child| !declared.iter().any(|dependency| means(dependency, child)))
-        .cloned()
+        .map(|dependency| below.iter().position(|child| means(dependency, child)))
         .collect();
-    for dependency in declared {
-        let found = chart.dependencies.iter().find(|child| means(dependency, child));
-        if let Some(child) = found {
-            let mut child = child.clone();
+    let undeclared =
+        below.iter().map(|child| !declared.iter().any(|dependency| means(dependency, child)));
+    let undeclared: Vec<bool> = undeclared.collect();
+    let mut below: Vec<Option<Chart>> =
+        std::mem::take(&mut chart.dependencies).into_iter().map(Some).collect();
+    for (child, undeclared) in below.iter_mut().zip(undeclared) {
+        if undeclared {
+            chart.dependencies.extend(child.take());
+        }
+    }
+    for (at, dependency) in declared.iter_mut().enumerate() {
+        if let Some(place) = meant[at] {
+            // A chart under several aliases is there several times.
+            let again = meant[at + 1..].contains(&Some(place));
+            let child = if again { below[place].clone() } else { below[place].take() };
+            let mut child = child.expect("it is taken by the last one that means it");
             if compat == Compat::Helm3 {
                 child.known_below_as = Some(child.metadata.name.clone());
             }
             if !dependency.alias.is_empty() {
                 child.metadata.name.clone_from(&dependency.alias);
             }
-            children.push(child);
+            chart.dependencies.push(child);
         }
         if !dependency.alias.is_empty() {
             dependency.name.clone_from(&dependency.alias);
         }
     }
-    chart.dependencies = children;
 }
 
 /// Quirk: in Helm 3 all aliases of a chart share the charts below it that it does not declare. Their

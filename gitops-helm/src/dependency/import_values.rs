@@ -21,7 +21,7 @@ pub(super) fn process(
     if chart.metadata.dependencies.is_empty() {
         return Ok(());
     }
-    let mut values = merge_with_nulls(chart, &Values::new(), compat, &mut Vec::new())?;
+    let mut values = merge_with_nulls(chart, compat, &mut Vec::new())?;
     let mut imported = Values::new();
     let mut shared = Vec::new();
     for dependency in &chart.metadata.dependencies {
@@ -56,7 +56,7 @@ pub(super) fn process(
         }
     }
     // The chart's own values win over what it imports.
-    merge_tables(&mut values, imported, warnings);
+    merge_tables(&mut values, &imported, warnings);
     chart.values = Some(values);
     Ok(())
 }

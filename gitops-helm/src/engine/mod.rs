@@ -25,7 +25,7 @@ use crate::{Capabilities, Chart, Compat, Values, trace::Trace};
 pub(crate) use convert::value as go_value;
 pub use error::EngineError;
 pub use report::{Diagnostic, Place};
-pub(crate) use scope::Renderable;
+pub(crate) use scope::{Renderable, Template, templates_of};
 
 /// What a run of a chart's templates is told besides the chart and its values.
 #[derive(Clone, Debug)]
@@ -82,8 +82,9 @@ pub fn render_templates(
     scope: &Scope,
 ) -> Result<BTreeMap<String, String>, EngineError> {
     let seen = Seen { chart, values, release, capabilities };
-    let renderables = seen.renderables(options.compat);
-    let templates = parse(&renderables, options.compat)?;
+    let templates = templates_of(chart);
+    let renderables = seen.renderables(&templates, options.compat);
+    let templates = parse(&templates, options.compat)?;
     run_all(&templates, &renderables, options, host, scope, None)
 }
 
@@ -98,8 +99,8 @@ pub(crate) struct Seen<'a> {
 
 impl Seen<'_> {
     /// The templates with what they see. Templates can change that: it serves one run.
-    pub(crate) fn renderables(self, compat: Compat) -> Vec<Renderable> {
-        scope::renderables(self, compat)
+    pub(crate) fn renderables(self, templates: &[Template], compat: Compat) -> Vec<Renderable> {
+        scope::renderables(templates, self, compat)
     }
 
     /// A text that sees what the templates of the chart see.
@@ -109,10 +110,15 @@ impl Seen<'_> {
 }
 
 /// Parses all templates into one set.
-pub(crate) fn parse(renderables: &[Renderable], compat: Compat) -> Result<Templates, EngineError> {
+pub(crate) fn parse(all: &[Template], compat: Compat) -> Result<Templates, EngineError> {
     let mut templates = Templates::new(functions(compat));
-    for Renderable { path, text, .. } in renderables {
-        add(&mut templates, path, text.clone(), |path| source(renderables, path))?;
+    let text_of = |path: &str| {
+        let found = all.iter().find(|template| *template.path == *path);
+        found.map(|template| template.text.to_string())
+    };
+    templates.reserve(all.iter().map(|template| template.text.len()).sum());
+    for Template { path, text, .. } in all {
+        add(&mut templates, path, text.clone(), text_of)?;
     }
     Ok(templates)
 }

@@ -8,6 +8,17 @@ use gitops_template::{Entries, Map, Text, Value, bytes::from_bytes};
 use super::{ReleaseInfo, Seen, chart_value, convert, files::Files, values_kind};
 use crate::{Chart, Compat};
 
+/// A template of a chart, or of one below it.
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    pub(crate) path: Text,
+    pub(crate) text: ByteString,
+    /// The directory of its chart's templates.
+    base_path: Text,
+    /// The number of its chart, a chart before those below it.
+    chart: usize,
+}
+
 /// A template with what it sees.
 #[derive(Debug)]
 pub(crate) struct Renderable {
@@ -33,18 +44,29 @@ pub(super) fn of_text(
     };
     let kind = values_kind(compat);
     let values = Value::Map(convert::map(values, kind));
-    let scope = shared.visit(chart, None, values, &mut BTreeMap::new());
+    let scope = shared.visit(chart, true, values, &mut Vec::new());
     Renderable {
         path: path.into(),
         text: text.into(),
         base_path: join(chart.name(), "templates"),
-        values: scope.as_map().map_or_else(Map::new, |scope| scope.with_kind(kind)),
+        values: scope.with_kind(kind),
     }
 }
 
 /// All templates, in the order in which Helm parses and runs them: the deepest path first, then
 /// from the end of the alphabet. Of two files with one path the later wins.
+pub(crate) fn templates_of(chart: &Chart) -> Vec<Template> {
+    let mut found = Found { charts: 0, templates: BTreeMap::new() };
+    found.visit(chart, None);
+    let mut found: Vec<Template> = found.templates.into_values().collect();
+    let depth = |template: &Template| template.path.bytes().filter(|byte| *byte == b'/').count();
+    found.sort_by(|a, b| depth(b).cmp(&depth(a)).then_with(|| b.path.cmp(&a.path)));
+    found
+}
+
+/// The templates of a chart with what they see.
 pub(super) fn renderables(
+    templates: &[Template],
     Seen { chart, values, release, capabilities }: Seen<'_>,
     compat: Compat,
 ) -> Vec<Renderable> {
@@ -53,40 +75,29 @@ pub(super) fn renderables(
         capabilities: super::capabilities::capabilities(capabilities, compat),
         compat,
     };
-    let values = Value::Map(convert::map(values, values_kind(compat)));
-    let mut found = BTreeMap::new();
-    shared.visit(chart, None, values, &mut found);
-    let mut found: Vec<Renderable> = found.into_values().collect();
-    let depth =
-        |renderable: &Renderable| renderable.path.bytes().filter(|byte| *byte == b'/').count();
-    found.sort_by(|a, b| depth(b).cmp(&depth(a)).then_with(|| b.path.cmp(&a.path)));
-    found
+    let kind = values_kind(compat);
+    let mut scopes = Vec::new();
+    shared.visit(chart, true, Value::Map(convert::map(values, kind)), &mut scopes);
+    let renderable = |template: &Template| Renderable {
+        path: template.path.clone(),
+        text: template.text.clone(),
+        base_path: template.base_path.clone(),
+        values: scopes[template.chart].with_kind(kind),
+    };
+    templates.iter().map(renderable).collect()
 }
 
-struct Shared {
-    release: Value,
-    capabilities: Value,
-    compat: Compat,
+/// The templates that were found.
+struct Found {
+    /// How many charts were looked at.
+    charts: usize,
+    templates: BTreeMap<Text, Template>,
 }
 
-impl Shared {
-    fn visit(
-        &self,
-        chart: &Chart,
-        parent: Option<&str>,
-        values: Value,
-        found: &mut BTreeMap<Text, Renderable>,
-    ) -> Value {
-        let subcharts = Map::new();
-        let is_root = parent.is_none();
-        let scope: Map = Map::from_iter([
-            ("Chart", chart_value::chart(&chart.metadata, is_root, self.compat)),
-            ("Files", Value::object(Files::new(&chart.files, self.compat))),
-            ("Release", self.release.clone()),
-            ("Capabilities", self.capabilities.clone()),
-            ("Values", values.clone()),
-            ("Subcharts", Value::Map(subcharts.clone())),
-        ]);
+impl Found {
+    fn visit(&mut self, chart: &Chart, parent: Option<&str>) {
+        let number = self.charts;
+        self.charts += 1;
         let path = match parent {
             Some(parent) => format!("{parent}/charts/{}", chart.name()),
             None => chart.name().to_owned(),
@@ -96,13 +107,7 @@ impl Shared {
             _ => Cow::Borrowed(path.as_str()),
         };
         for child in &chart.dependencies {
-            let kind = values_kind(self.compat);
-            let of_child = match values.as_map().and_then(|values| values.get(child.name())) {
-                Some(Value::Map(map)) => map.with_kind(kind),
-                _ => Map::of(kind, Entries::new()),
-            };
-            let seen = self.visit(child, Some(&below), Value::Map(of_child), found);
-            subcharts.insert(child.name(), seen);
+            self.visit(child, Some(&below));
         }
         let base_path = join(&path, "templates");
         for file in &chart.templates {
@@ -114,15 +119,43 @@ impl Shared {
             // A text that Go takes as it is shares the memory of the file.
             let text = ByteString::try_from(file.data.clone())
                 .unwrap_or_else(|_| from_bytes(&file.data).into_owned().into());
-            let renderable = Renderable {
-                path: path.clone(),
-                text,
-                base_path: base_path.clone(),
-                values: scope.with_kind(values_kind(self.compat)),
-            };
-            found.insert(path, renderable);
+            let base_path = base_path.clone();
+            let template = Template { path: path.clone(), text, base_path, chart: number };
+            self.templates.insert(path, template);
         }
-        Value::Map(scope)
+    }
+}
+
+struct Shared {
+    release: Value,
+    capabilities: Value,
+    compat: Compat,
+}
+
+impl Shared {
+    /// What the templates of a chart see; those of all charts are put into `scopes`, a chart before
+    /// those below it.
+    fn visit(&self, chart: &Chart, is_root: bool, values: Value, scopes: &mut Vec<Map>) -> Map {
+        let subcharts = Map::new();
+        let scope: Map = Map::from_iter([
+            ("Chart", chart_value::chart(&chart.metadata, is_root, self.compat)),
+            ("Files", Value::object(Files::new(&chart.files, self.compat))),
+            ("Release", self.release.clone()),
+            ("Capabilities", self.capabilities.clone()),
+            ("Values", values.clone()),
+            ("Subcharts", Value::Map(subcharts.clone())),
+        ]);
+        scopes.push(scope.clone());
+        for child in &chart.dependencies {
+            let kind = values_kind(self.compat);
+            let of_child = match values.as_map().and_then(|values| values.get(child.name())) {
+                Some(Value::Map(map)) => map.with_kind(kind),
+                _ => Map::of(kind, Entries::new()),
+            };
+            let seen = self.visit(child, false, Value::Map(of_child), scopes);
+            subcharts.insert(child.name(), Value::Map(seen));
+        }
+        scope
     }
 }
 

@@ -146,7 +146,7 @@ impl Linter<'_> {
         let defaults = crate::decode::read_object_as(text, go_type)
             .map_err(|error| format!("unable to parse YAML: {}", gitops_core::one_line(&error)))?;
         let mut values = self.values.clone();
-        merge_tables_without_nulls(&mut values, defaults);
+        merge_tables_without_nulls(&mut values, &defaults);
         let schema = self.tree.read(&self.path.join("values.schema.json")).unwrap_or_default();
         let skipped = self.options.skip_schema_validation && self.options.compat == Compat::Helm4;
         if schema.is_empty() || skipped {

@@ -28,36 +28,39 @@ pub fn coalesce(
     warnings: &mut Vec<Warning>,
 ) -> Result<Values, CoalesceError> {
     let mut values = values.clone();
-    Coalesce { compat, merge: false, warnings }.chart(chart, &mut values, "")?;
+    Coalesce { compat, merge: false, warnings }.chart(chart, &mut values, None)?;
     share_globals(chart, &mut values);
     Ok(values)
 }
 
-/// The same with every `null` kept, for values that are coalesced again later.
+/// A chart's own values, which are taken from it, with those of the charts below it and with every
+/// `null`, for they are coalesced again later.
 ///
 /// # Errors
 /// When the values of a dependency are no table.
 pub(crate) fn merge_with_nulls(
-    chart: &Chart,
-    values: &Values,
+    chart: &mut Chart,
     compat: Compat,
     warnings: &mut Vec<Warning>,
 ) -> Result<Values, CoalesceError> {
-    let mut values = values.clone();
-    Coalesce { compat, merge: true, warnings }.chart(chart, &mut values, "")?;
+    let mut values = chart.values.take().unwrap_or_default();
+    let coalesce = &mut Coalesce { compat, merge: true, warnings };
+    coalesce.dependencies(chart, &mut values, Place { name: chart.name(), within: None })?;
     share_globals(chart, &mut values);
     Ok(values)
 }
 
 /// Puts the entries of `source` below those of `target`, which win.
-pub(crate) fn merge_tables(target: &mut Values, source: Values, warnings: &mut Vec<Warning>) {
-    Coalesce { compat: Compat::Helm4, merge: true, warnings }.tables(target, source, "", true);
+pub(crate) fn merge_tables(target: &mut Values, source: &Values, warnings: &mut Vec<Warning>) {
+    let nulls = Nulls { merge: true, skip: false };
+    Coalesce { compat: Compat::Helm4, merge: true, warnings }.tables(target, source, None, nulls);
 }
 
 /// The same, where `null` in `target` removes what `source` has.
-pub(crate) fn merge_tables_without_nulls(target: &mut Values, source: Values) {
+pub(crate) fn merge_tables_without_nulls(target: &mut Values, source: &Values) {
     let warnings = &mut Vec::new();
-    Coalesce { compat: Compat::Helm4, merge: false, warnings }.tables(target, source, "", false);
+    let nulls = Nulls { merge: false, skip: false };
+    Coalesce { compat: Compat::Helm4, merge: false, warnings }.tables(target, source, None, nulls);
 }
 
 struct Coalesce<'w> {
@@ -67,15 +70,49 @@ struct Coalesce<'w> {
     warnings: &'w mut Vec<Warning>,
 }
 
+/// What becomes of `null` in tables.
+#[derive(Clone, Copy)]
+struct Nulls {
+    /// Those of the target stay, and hide what the source has.
+    merge: bool,
+    /// Those of the source are not there.
+    skip: bool,
+}
+
+/// Where a value stands, for warnings.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    name: &'p str,
+    within: Option<&'p Place<'p>>,
+}
+
+impl Place<'_> {
+    fn text(&self) -> String {
+        match self.within.map(Place::text) {
+            Some(prefix) if !prefix.is_empty() => format!("{prefix}.{}", self.name),
+            _ => self.name.to_owned(),
+        }
+    }
+}
+
 impl Coalesce<'_> {
     fn chart(
         &mut self,
         chart: &Chart,
         values: &mut Values,
-        prefix: &str,
+        within: Option<&Place<'_>>,
     ) -> Result<(), CoalesceError> {
-        let prefix = concat(prefix, chart.name());
-        self.defaults(chart, values, &prefix);
+        let place = Place { name: chart.name(), within };
+        self.defaults(chart, values, place);
+        self.dependencies(chart, values, place)
+    }
+
+    fn dependencies(
+        &mut self,
+        chart: &Chart,
+        values: &mut Values,
+        place: Place<'_>,
+    ) -> Result<(), CoalesceError> {
         for dependency in &chart.dependencies {
             let name = dependency.name();
             let below = values.entry(name).or_insert_with(|| Value::Object(Values::new()));
@@ -84,8 +121,8 @@ impl Coalesce<'_> {
                 return Err(CoalesceError { chart: name.to_owned(), found });
             };
             let mut below = std::mem::take(below);
-            self.globals(&mut below, values, &prefix);
-            self.chart(dependency, &mut below, &prefix)?;
+            self.globals(&mut below, values, place);
+            self.chart(dependency, &mut below, Some(&place))?;
             return_globals(&below, values);
             values.insert(name.to_owned(), Value::Object(below));
         }
@@ -93,9 +130,10 @@ impl Coalesce<'_> {
     }
 
     /// The chart's own values, below those that are given.
-    fn defaults(&mut self, chart: &Chart, values: &mut Values, prefix: &str) {
+    fn defaults(&mut self, chart: &Chart, values: &mut Values, place: Place<'_>) {
         let clean = self.compat == Compat::Helm4;
         for (key, default) in chart.values.iter().flatten() {
+            let place = Place { name: key, within: Some(&place) };
             match values.get_mut(key) {
                 Some(Value::Null) if !self.merge => {
                     values.shift_remove(key);
@@ -104,33 +142,25 @@ impl Coalesce<'_> {
                     Value::Object(default) => {
                         let is_child = chart.dependencies.iter().any(|child| child.name() == key);
                         let merge = self.merge || is_child;
-                        let mut default = default.clone();
-                        if clean && !merge {
-                            remove_nulls(&mut default);
-                        }
-                        self.tables(table, default, &concat(prefix, key), merge);
+                        let nulls = Nulls { merge, skip: clean && !merge };
+                        self.tables(table, default, Some(&place), nulls);
                     }
                     Value::Null => {}
-                    _ => self.warnings.push(Warning::NotATable(format!("{prefix}.{key}"))),
+                    _ => self.warnings.push(Warning::NotATable(place.text())),
                 },
                 Some(_) => {}
                 None => {
-                    let mut default = default.clone();
-                    if clean && !self.merge {
-                        match &mut default {
-                            Value::Null => continue,
-                            Value::Object(table) => remove_nulls(table),
-                            _ => {}
-                        }
+                    let skip = clean && !self.merge;
+                    if !(skip && default.is_null()) {
+                        values.insert(key.clone(), copy(default, skip));
                     }
-                    values.insert(key.clone(), default);
                 }
             }
         }
     }
 
     /// Gives a dependency the globals of its parent, which win.
-    fn globals(&mut self, below: &mut Values, values: &Values, prefix: &str) {
+    fn globals(&mut self, below: &mut Values, values: &Values, place: Place<'_>) {
         match below.get("global") {
             None | Some(Value::Object(_)) => {}
             Some(_) => return self.warnings.push(Warning::GlobalDestination),
@@ -148,7 +178,9 @@ impl Coalesce<'_> {
                 (Value::Object(table), Some(Value::Object(own))) => {
                     let own = std::mem::replace(own, table.clone());
                     let Some(Value::Object(table)) = global.get_mut(key) else { continue };
-                    self.tables(table, own, &concat(prefix, key), true);
+                    let place = Place { name: key, within: Some(&place) };
+                    let nulls = Nulls { merge: true, skip: false };
+                    self.tables(table, &own, Some(&place), nulls);
                 }
                 (Value::Object(_), Some(_)) => {
                     self.warnings.push(Warning::GlobalConflict(key.clone()));
@@ -166,30 +198,38 @@ impl Coalesce<'_> {
         }
     }
 
-    fn tables(&mut self, target: &mut Values, source: Values, prefix: &str, merge: bool) {
+    fn tables(
+        &mut self,
+        target: &mut Values,
+        source: &Values,
+        within: Option<&Place<'_>>,
+        nulls: Nulls,
+    ) {
         for (key, value) in source {
-            match target.get_mut(&key) {
+            if nulls.skip && value.is_null() {
+                continue;
+            }
+            let place = Place { name: key, within };
+            match target.get_mut(key) {
                 Some(Value::Null) => {
-                    if !merge && !value.is_null() {
-                        target.shift_remove(&key);
+                    if !nulls.merge && !value.is_null() {
+                        target.shift_remove(key);
                     }
                 }
                 None => {
-                    target.insert(key, value);
+                    target.insert(key.clone(), copy(value, nulls.skip));
                 }
                 Some(Value::Object(target)) => match value {
-                    Value::Object(value) => {
-                        self.tables(target, value, &concat(prefix, &key), merge);
-                    }
+                    Value::Object(value) => self.tables(target, value, Some(&place), nulls),
                     Value::Null => {}
                     value => {
-                        self.warnings.push(Warning::ScalarIgnored(concat(prefix, &key), value));
+                        self.warnings.push(Warning::ScalarIgnored(place.text(), value.clone()));
                     }
                 },
                 Some(_) => {
                     if value.is_object() {
-                        let path = concat(prefix, &key);
-                        self.warnings.push(Warning::TableIgnored(path, value));
+                        let table = copy(value, nulls.skip);
+                        self.warnings.push(Warning::TableIgnored(place.text(), table));
                     }
                 }
             }
@@ -243,17 +283,13 @@ fn each_shared_table(from: &Values, to: &mut Values, mut visit: impl FnMut(&Valu
     }
 }
 
-fn remove_nulls(table: &mut Values) {
-    table.retain(|_, value| match value {
-        Value::Null => false,
-        Value::Object(table) => {
-            remove_nulls(table);
-            true
+/// A copy of a value, where wanted without the `null`s of its tables.
+fn copy(value: &Value, skip_nulls: bool) -> Value {
+    match value {
+        Value::Object(table) if skip_nulls => {
+            let entries = table.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(entries.map(|(key, value)| (key.clone(), copy(value, true))).collect())
         }
-        _ => true,
-    });
-}
-
-fn concat(prefix: &str, key: &str) -> String {
-    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
+        other => other.clone(),
+    }
 }

@@ -23,7 +23,22 @@ pub(crate) struct Arena {
     pub(crate) commands: Nodes<Command>,
     pub(crate) words: Nodes<Expression>,
     pub(crate) numbers: Nodes<Number>,
+    /// The numbers by their literals.
+    pub(crate) number_of: HashMap<Id<Text>, Id<Number>>,
     pub(crate) texts: Texts,
+}
+
+impl Arena {
+    /// Makes room for the nodes of texts of so many bytes. More than is needed costs nothing, for memory
+    /// that is not written to is not there.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        let actions = bytes / 48;
+        self.statements.0.reserve(2 * actions);
+        self.branches.0.reserve(actions / 2);
+        self.pipelines.0.reserve(actions);
+        self.commands.0.reserve(actions + actions / 2);
+        self.words.0.reserve(3 * actions);
+    }
 }
 
 /// The number of a node.

@@ -147,7 +147,10 @@ impl Printer<'_, '_> {
             ExpressionKind::Dot => self.text("."),
             ExpressionKind::Nil => self.text("nil"),
             ExpressionKind::Bool(value) => write!(self.f, "{value}"),
-            ExpressionKind::Number(number) => self.span(self.arena.numbers[*number].literal),
+            ExpressionKind::Number(number) => {
+                let number = &self.arena.numbers[*number];
+                self.text(&self.arena.texts[number.literal])
+            }
             ExpressionKind::String { length, .. } => {
                 self.span(Span { at: expression.at, length: *length })
             }

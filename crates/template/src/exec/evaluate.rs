@@ -118,7 +118,7 @@ impl<'t> State<'_, 't, '_> {
 
     /// A number of no given type: Go's ideal constant.
     fn number(&self, number: &Number) -> Result<Operand, Error> {
-        let literal = self.tree.source.of(number.literal);
+        let literal = &self.arena.texts[number.literal];
         let hexadecimal = literal.len() > 2
             && literal.starts_with('0')
             && matches!(literal.as_bytes()[1], b'x' | b'X')

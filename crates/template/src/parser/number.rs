@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 use crate::{
-    ast::Number,
+    Text,
+    ast::{Id, Number},
     quote::{Unit, quoted, unquote_char},
-    token::{Token, TokenKind},
+    token::TokenKind,
 };
 
 /// All that a literal can be. The error is Go's text.
-pub(super) fn parse(token: Token, literal: &str) -> Result<Number, String> {
-    let mut number =
-        Number { literal: token.span(), int: None, uint: None, float: None, complex: None };
-    match token.kind {
+pub(super) fn parse(kind: TokenKind, literal: &str, text: Id<Text>) -> Result<Number, String> {
+    let mut number = Number { literal: text, int: None, uint: None, float: None, complex: None };
+    match kind {
         TokenKind::CharConstant => {
             let code = character(literal)?;
             number.int = Some(code);

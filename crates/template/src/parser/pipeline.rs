@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{DEEPEST, Parser, number};
 use crate::{
     Error, Text,
-    ast::{Command, Expression, ExpressionKind, Fields, Id, List, NodeRef, Pipeline, Span},
+    ast::{Command, Expression, ExpressionKind, Fields, Id, List, NodeRef, Number, Pipeline, Span},
     quote::quoted,
     stack::deeper,
     token::{Token, TokenKind},
@@ -165,6 +165,19 @@ impl<'s> Parser<'s, '_> {
         Ok(Some(Expression { at, kind }))
     }
 
+    fn number(&mut self, token: Token) -> Result<Id<Number>, Error> {
+        let literal = self.text(token);
+        let text = self.arena.texts.add(literal);
+        // The same few numbers stand in all templates.
+        if let Some(known) = self.arena.number_of.get(&text) {
+            return Ok(*known);
+        }
+        let number = number::parse(token.kind, literal, text);
+        let number = self.arena.numbers.add(number.map_err(|message| self.error(message))?);
+        self.arena.number_of.insert(text, number);
+        Ok(number)
+    }
+
     fn term(&mut self) -> Result<Option<Expression>, Error> {
         let token = self.next_non_space();
         let kind = match token.kind {
@@ -188,9 +201,7 @@ impl<'s> Parser<'s, '_> {
             TokenKind::Field => ExpressionKind::Field(Fields(token.span())),
             TokenKind::Bool => ExpressionKind::Bool(self.text(token) == "true"),
             TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
-                let number = number::parse(token, self.text(token))
-                    .map_err(|message| self.error(message))?;
-                ExpressionKind::Number(self.arena.numbers.add(number))
+                ExpressionKind::Number(self.number(token)?)
             }
             TokenKind::LeftParen => {
                 if self.parens >= DEEPEST {
