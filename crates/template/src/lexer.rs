@@ -88,6 +88,8 @@ impl<'s> Lexer<'s> {
     }
 
     /// Text up to a left delimiter, or the delimiter itself. `None` if there is nothing to tell.
+    // What searches for the delimiter needs many registers, which tokens of actions must not pay for.
+    #[inline(never)]
     fn text(&mut self) -> Option<Token> {
         let Some(length) = self.left.find(self.rest()) else {
             let kind = if self.rest().is_empty() { TokenKind::End } else { TokenKind::Text };
@@ -324,10 +326,20 @@ fn right_delimiter(rest: &[u8]) -> Option<(usize, bool)> {
     }
 }
 
+/// The letters and digits of ASCII.
+static WORD: [bool; 256] = {
+    let mut word = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        word[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    word
+};
+
 /// How many bytes of a text are letters and digits from its start on.
 fn name_length(text: &str) -> usize {
-    let ascii =
-        text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+    let ascii = text.bytes().take_while(|byte| WORD[usize::from(*byte)]).count();
     match text.as_bytes().get(ascii) {
         Some(byte) if !byte.is_ascii() => {
             let rest = &text[ascii..];

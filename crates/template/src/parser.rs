@@ -7,8 +7,6 @@ mod variables;
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc, vec::Drain};
 
-use smallvec::SmallVec;
-
 use crate::{
     Error, Text,
     ast::{
@@ -68,7 +66,8 @@ pub(crate) fn parse<'a>(
         source,
         functions,
         lexer: Lexer::new(&source.text, words),
-        waiting: SmallVec::new(),
+        waiting: [Token { kind: TokenKind::End, at: 0, end: 0 }; 3],
+        ahead: 0,
         last: 0,
         action: None,
         scratch,
@@ -86,8 +85,10 @@ struct Parser<'s, 'a> {
     source: &'s Arc<Source>,
     functions: &'s Functions,
     lexer: Lexer<'s>,
-    /// Tokens that were handed back, the next one last.
-    waiting: SmallVec<[Token; 3]>,
+    /// Tokens that were handed back, the next one last: at most a variable, a space and what follows.
+    waiting: [Token; 3],
+    /// How many those are.
+    ahead: usize,
     /// The start of the token that was read last, whose line errors name.
     last: u32,
     /// Where the current action started; none outside of actions.
@@ -121,15 +122,18 @@ impl<'s> Parser<'s, '_> {
     }
 
     fn next(&mut self) -> Token {
-        self.waiting.pop().unwrap_or_else(|| {
-            let token = self.lexer.next();
-            self.last = token.at;
-            token
-        })
+        if let Some(ahead) = self.ahead.checked_sub(1) {
+            self.ahead = ahead;
+            return self.waiting[ahead];
+        }
+        let token = self.lexer.next();
+        self.last = token.at;
+        token
     }
 
     fn back(&mut self, token: Token) {
-        self.waiting.push(token);
+        self.waiting[self.ahead] = token;
+        self.ahead += 1;
     }
 
     fn next_non_space(&mut self) -> Token {
@@ -143,8 +147,8 @@ impl<'s> Parser<'s, '_> {
 
     /// The next token, which is left where it is.
     fn look(&mut self) -> Token {
-        if let Some(token) = self.waiting.last() {
-            return *token;
+        if let Some(last) = self.ahead.checked_sub(1) {
+            return self.waiting[last];
         }
         let token = self.next();
         self.back(token);
@@ -161,7 +165,7 @@ impl<'s> Parser<'s, '_> {
             if token.kind != TokenKind::Space {
                 return (token.kind, token.at);
             }
-            self.waiting.pop();
+            self.ahead -= 1;
         }
     }
 

@@ -287,8 +287,11 @@ fn each_shared_table(from: &Values, to: &mut Values, mut visit: impl FnMut(&Valu
 fn copy(value: &Value, skip_nulls: bool) -> Value {
     match value {
         Value::Object(table) if skip_nulls => {
-            let entries = table.iter().filter(|(_, value)| !value.is_null());
-            Value::Object(entries.map(|(key, value)| (key.clone(), copy(value, true))).collect())
+            let mut entries = Values::with_capacity(table.len());
+            for (key, value) in table.iter().filter(|(_, value)| !value.is_null()) {
+                entries.insert(key.clone(), copy(value, true));
+            }
+            Value::Object(entries)
         }
         other => other.clone(),
     }
