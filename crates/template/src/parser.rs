@@ -121,11 +121,18 @@ impl<'s> Parser<'s, '_> {
         self.source.position(at).0
     }
 
+    #[inline]
     fn next(&mut self) -> Token {
         if let Some(ahead) = self.ahead.checked_sub(1) {
             self.ahead = ahead;
             return self.waiting[ahead];
         }
+        self.read()
+    }
+
+    /// The next token of the lexer.
+    #[inline(never)]
+    fn read(&mut self) -> Token {
         let token = self.lexer.next();
         self.last = token.at;
         token
@@ -150,7 +157,7 @@ impl<'s> Parser<'s, '_> {
         if let Some(last) = self.ahead.checked_sub(1) {
             return self.waiting[last];
         }
-        let token = self.next();
+        let token = self.read();
         self.back(token);
         token
     }

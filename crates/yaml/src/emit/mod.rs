@@ -114,6 +114,9 @@ pub struct Entries<'v, V> {
 }
 
 impl<'v, V> Entries<'v, V> {
+    /// So many entries have the mappings that most objects have open at a time.
+    const USUAL: usize = 32;
+
     /// No entries, for a walk of one's own over an [`Emit`].
     #[must_use]
     pub fn new() -> Self {
@@ -122,6 +125,9 @@ impl<'v, V> Entries<'v, V> {
 
     /// Takes one entry.
     pub fn push(&mut self, key: impl Into<Cow<'v, str>>, value: V) {
+        if self.list.capacity() == 0 {
+            self.list.reserve(Self::USUAL);
+        }
         self.list.push((key.into(), value));
     }
 }

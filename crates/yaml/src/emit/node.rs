@@ -34,6 +34,17 @@ impl<'v> Emit<'v> for &'v Node {
 #[derive(Clone, Copy, Debug)]
 pub struct AsV2<'v>(pub &'v Node);
 
+impl<'v> AsV2<'v> {
+    /// The entries of a mapping one by one, with their keys as JSON has them; none of anything else.
+    pub fn pairs(self) -> impl Iterator<Item = Result<(Cow<'v, str>, Self), Error>> {
+        self.0
+            .as_mapping()
+            .into_iter()
+            .flatten()
+            .map(|entry| Ok((json_key(&entry.key, &entry.value, Flavour::V2)?, Self(&entry.value))))
+    }
+}
+
 impl<'v> Emit<'v> for AsV2<'v> {
     fn view(self) -> View<'v> {
         view(self.0, Flavour::V2)

@@ -3,8 +3,7 @@
 //! Follows sprig's `strings.go` and `defaults.go`, and Helm's `pkg/engine/funcs.go`.
 
 use gitops_yaml::{
-    AsV2, Duplicates, Emit as _, Entries, Flavour, Number, ReadOptions, View, to_yaml_pretty,
-    write_yaml,
+    AsV2, Duplicates, Emit as _, Flavour, Number, ReadOptions, View, to_yaml_pretty, write_yaml,
 };
 
 mod base32;
@@ -22,7 +21,7 @@ use plain::{Refusal, Shape, with_copy};
 use crate::{
     Arguments, CallError, Context, Function,
     funcs::coerce,
-    value::{self, List, ListKind, Map, MapKind, Text, Type, Value, bytes::to_bytes},
+    value::{Entries, List, ListKind, Map, MapKind, Text, Type, Value, bytes::to_bytes},
 };
 
 pub(super) const ENCODING: &[Function] = &[
@@ -180,10 +179,9 @@ fn value_of(node: AsV2<'_>) -> Result<Value, String> {
             Value::List(List::new(ListKind::Any, items.collect::<Result<_, _>>()?))
         }
         View::Mapping(length) => {
-            let mut entries = Entries::new();
-            node.entries(&mut entries).map_err(|error| error.to_string())?;
-            let mut map = value::Entries::with_capacity(length);
-            for (key, value) in entries {
+            let mut map = Entries::with_capacity(length);
+            for pair in node.pairs() {
+                let (key, value) = pair.map_err(|error| error.to_string())?;
                 map.insert((&*key).into(), value_of(value)?);
             }
             Value::Map(Map::of(MapKind::Any, map))
