@@ -130,3 +130,28 @@ fn columns_are_as_wide_as_is_wanted() {
     );
     assert!(list("0").contains("\thttps://example.org/charts\t"));
 }
+
+#[test]
+fn what_went_wrong_is_shown_where_it_is_wanted() {
+    let directory = charts();
+    let file = directory.path().join("broken/templates/a.yaml");
+    fs::write(file, "a: b: c\n").unwrap();
+    let output = helm(directory.path(), &["template", "broken", "--debug"]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(shown, "---\n# Source: broken/templates/a.yaml\na: b: c\n");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("Error: YAML parse error on broken/templates/a.yaml"), "{told}");
+    assert!(!told.contains("--debug"), "{told}");
+}
+
+#[test]
+fn charts_that_make_keys_are_linted() {
+    let directory = charts();
+    let file = directory.path().join("web/templates/key.yaml");
+    let text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: key\ndata:\n  key: {{ genPrivateKey \
+                \"ed25519\" | b64enc }}\n";
+    fs::write(file, text).unwrap();
+    let text = stdout(&helm(directory.path(), &["lint", "web"]));
+    assert!(text.ends_with("1 chart(s) linted, 0 chart(s) failed\n"), "{text}");
+}

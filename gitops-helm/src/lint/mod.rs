@@ -11,6 +11,7 @@ mod templates;
 use std::{fmt, path::Path};
 
 use gitops_core::Tree;
+use gitops_template::Host;
 use serde_json::Value;
 
 use crate::{
@@ -78,13 +79,14 @@ impl fmt::Display for LintMessage {
 }
 
 /// Looks at the chart in a directory of a tree. `shown` is the full path of the directory, for
-/// messages.
+/// messages; templates see the world through `host`: without randomness none makes a key.
 pub fn lint(
     tree: &dyn Tree,
     path: &Path,
     shown: &str,
     values: &Values,
     options: &LintOptions,
+    host: &dyn Host,
 ) -> Vec<LintMessage> {
     let mut load = LoadOptions::new(options.compat);
     load.any_version = true;
@@ -94,6 +96,7 @@ pub fn lint(
         chart: Chart::load_directory(tree, path, &load),
         values,
         options,
+        host,
         messages: Vec::new(),
     };
     linter.chart_file();
@@ -112,6 +115,7 @@ struct Linter<'l> {
     chart: Result<Chart, ChartError>,
     values: &'l Values,
     options: &'l LintOptions,
+    host: &'l dyn Host,
     messages: Vec<LintMessage>,
 }
 

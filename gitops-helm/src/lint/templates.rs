@@ -99,10 +99,9 @@ impl Linter<'_> {
         };
         let mut options = EngineOptions::new(compat);
         options.lint = true;
-        let host = gitops_template::Sealed;
         let scope = Scope::background();
         let rendered =
-            render_templates(&chart, &values, &release, &capabilities, &options, &host, &scope);
+            render_templates(&chart, &values, &release, &capabilities, &options, self.host, &scope);
         Some(rendered.map_err(|error| error.to_string()))
     }
 

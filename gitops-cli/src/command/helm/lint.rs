@@ -15,7 +15,7 @@ use gitops_helm::{
 };
 
 use super::{
-    absolute,
+    World, absolute,
     args::{Helm, Lint},
     reason, values,
 };
@@ -102,7 +102,7 @@ fn lint_one(
     }
     let full = absolute(path)?;
     let tree = DiskTree::open("/")?;
-    Ok(lint(&tree, &full, &full.display().to_string(), values, options))
+    Ok(lint(&tree, &full, &full.display().to_string(), values, options, &World { dns: false }))
 }
 
 /// An archive is unpacked into memory; messages name the directory in it.
@@ -128,7 +128,7 @@ fn lint_archive(
         tree.insert(Path::new("chart").join(&file.name), file.data)?;
     }
     let shown = path.trim_end_matches(".tgz").trim_end_matches(".tar.gz");
-    Ok(lint(&tree, Path::new("chart"), shown, values, options))
+    Ok(lint(&tree, Path::new("chart"), shown, values, options, &World { dns: false }))
 }
 
 /// The charts below a directory, as a walk meets them.

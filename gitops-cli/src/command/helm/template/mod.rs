@@ -15,8 +15,9 @@ use std::{
 use anyhow::{Context as _, anyhow, bail};
 use gitops_core::{Scope, quoted};
 use gitops_helm::{
-    Capabilities, Chart, Compat, KubeVersion, LoadOptions, Release, ReleaseInfo, RenderError,
-    RenderOptions, Shown, missing_dependencies, render,
+    Capabilities, Chart, Compat, EngineOptions, KubeVersion, LoadOptions, Release, ReleaseInfo,
+    RenderError, RenderOptions, Shown, Values, coalesce, missing_dependencies,
+    process_dependencies, render, render_templates,
 };
 use gitops_template::bytes::to_bytes;
 
@@ -65,17 +66,7 @@ fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String
     let tracing = args.explain.is_some();
     let Collected { values, given } = values::collect(&args.values, compat, tracing)?;
     let chart = load(&place, args, helm, compat)?;
-    if let Err(error) = release_name::check(&name) {
-        let told = format!("release name {name:?}: {error}");
-        if compat == Compat::Helm3 {
-            bail!(told);
-        }
-        anstream::eprintln!(
-            "level=ERROR msg=\"release name check failed\" error={}",
-            quoted(&told)
-        );
-        bail!("release name check failed: {told}");
-    }
+    check_name(&name, compat)?;
     let release = ReleaseInfo {
         name: name.clone(),
         namespace: helm.namespace.clone(),
@@ -90,8 +81,18 @@ fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String
     options.post_renderer =
         post_renderer.filter(|_| compat == Compat::Helm4 || args.output_dir.is_none());
     let world = World { dns: args.enable_dns };
+    // What goes wrong is shown with what there is of the release.
+    let kept = helm.debug.then(|| chart.clone());
     let rendered = render(chart, &values, &release, &options, &world, &Scope::background())
-        .map_err(|error| described(error, helm.debug))?;
+        .map_err(|error| match kept {
+            None => described(error, ADVICE, compat),
+            Some(chart) => {
+                let shown = broken(&error, chart, &values, &release, &options, &world);
+                // The error matters more than what cannot be printed.
+                let _ = io::stdout().write_all(&to_bytes(&shown));
+                described(error, "", compat)
+            }
+        })?;
     for warning in &rendered.warnings {
         anstream::eprintln!("{}", warning.log_line(compat));
     }
@@ -241,17 +242,68 @@ fn complete(chart: &Chart, compat: Compat) -> anyhow::Result<()> {
 
 const ADVICE: &str = "\n\nUse --debug flag to render out invalid YAML";
 
-/// Helm tells how to see what is wrong with what was rendered.
-fn described(error: RenderError, debug: bool) -> anyhow::Error {
-    let rendered = matches!(
+fn check_name(name: &str, compat: Compat) -> anyhow::Result<()> {
+    let Err(error) = release_name::check(name) else { return Ok(()) };
+    let told = format!("release name {name:?}: {error}");
+    if compat == Compat::Helm3 {
+        bail!(told);
+    }
+    anstream::eprintln!("level=ERROR msg=\"release name check failed\" error={}", quoted(&told));
+    bail!("release name check failed: {told}")
+}
+
+/// Whether Helm has a release by the time of an error.
+fn has_release(error: &RenderError) -> bool {
+    matches!(
         error,
         RenderError::Template(_)
             | RenderError::Manifest(_)
             | RenderError::PostRender { .. }
             | RenderError::KubeVersion { .. }
-    );
-    let advice = if rendered && !debug { ADVICE } else { "" };
+    )
+}
+
+/// Helm tells how to see what is wrong with what was rendered.
+fn described(error: RenderError, advice: &'static str, compat: Compat) -> anyhow::Error {
+    if let (RenderError::Dependencies(why), Compat::Helm4) = (&error, compat) {
+        anstream::eprintln!(
+            "level=ERROR msg=\"chart dependencies processing failed\" error={}",
+            quoted(&why.to_string())
+        );
+    }
+    let advice = if has_release(&error) { advice } else { "" };
     anyhow::Error::new(NotRendered { error, advice })
+}
+
+/// What `--debug` prints of a release that is none: the templates' texts, if there are any.
+fn broken(
+    error: &RenderError,
+    mut chart: Chart,
+    values: &Values,
+    release: &ReleaseInfo,
+    options: &RenderOptions,
+    world: &World,
+) -> String {
+    let RenderError::Manifest(_) = error else {
+        return if has_release(error) { "\n".to_owned() } else { String::new() };
+    };
+    let (compat, none) = (options.compat, &mut Vec::new());
+    let engine = EngineOptions::new(compat);
+    let scope = Scope::background();
+    let texts = process_dependencies(&mut chart, values, compat, none)
+        .and_then(|()| coalesce(&chart, values, compat, none))
+        .ok()
+        .and_then(|values| {
+            let capabilities = &options.capabilities;
+            render_templates(&chart, &values, release, capabilities, &engine, world, &scope).ok()
+        });
+    let mut out = String::new();
+    for (path, text) in texts.iter().flatten() {
+        if !path.ends_with("NOTES.txt") && !text.trim().is_empty() {
+            out.extend(["---\n# Source: ", path, "\n", text, "\n"]);
+        }
+    }
+    format!("{}\n", out.trim())
 }
 
 fn shown(args: &Template) -> Shown {
