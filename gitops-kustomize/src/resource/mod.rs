@@ -1,5 +1,6 @@
 //! An object under construction, with what the build must remember about it beside it.
 
+mod books;
 mod id;
 mod origin;
 
@@ -15,6 +16,7 @@ use crate::{
     trace::History,
 };
 
+use books::{Former, claimed, claimed_names};
 pub(crate) use id::{Gvk, IdKey, NO_NAMESPACE, ResourceId};
 pub(crate) use origin::Origin;
 
@@ -87,14 +89,6 @@ pub(crate) struct Resource {
     /// The values that stand in several fields and change together.
     bonds: ThinVec<(u32, Scalar)>,
     last_bond: u32,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Former {
-    kind: Text,
-    name: Text,
-    /// The effective namespace of that time.
-    namespace: Text,
 }
 
 impl Resource {
@@ -326,24 +320,6 @@ impl Resource {
         self.variables.clone_from(&other.variables);
         self.behavior = other.behavior;
     }
-}
-
-/// The elements of one of the original's books, for objects that come with them.
-fn claimed<'n>(node: &'n Node, book: &str) -> impl Iterator<Item = &'n str> {
-    let annotations = node.at(["metadata", "annotations"]).and_then(Node::as_mapping);
-    let book = annotations.and_then(|annotations| {
-        let name = |key: &str| key.strip_prefix("internal.config.kubernetes.io/") == Some(book);
-        annotations.iter().find(|(key, _)| name(key)).and_then(|(_, value)| value.text())
-    });
-    book.into_iter().flat_map(|text| text.split(','))
-}
-
-fn claimed_names(node: &Node) -> ThinVec<Former> {
-    let kinds = claimed(node, "previousKinds").map(Text::from);
-    let names = claimed(node, "previousNames").map(Text::from);
-    let namespaces = claimed(node, "previousNamespaces").map(Text::from);
-    let all = kinds.zip(names).zip(namespaces);
-    all.map(|((kind, name), namespace)| Former { kind, name, namespace }).collect()
 }
 
 /// Appends to a list that hardly ever gets more than one or two elements.

@@ -105,7 +105,10 @@ pub(crate) fn a_build_that_is_cancelled_ends() {
     let scope = Scope::background();
     std::thread::scope(|threads| {
         let build = threads.spawn(|| build(&files, "".as_ref(), &BuildOptions::default(), &scope));
-        std::thread::sleep(Duration::from_millis(30));
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(30) {
+            std::thread::yield_now();
+        }
         scope.cancel();
         let begin = Instant::now();
         let error = build.join().unwrap().unwrap_err();

@@ -3,6 +3,7 @@
 //! Any tree can be printed that implements [`Emit`]; nothing is copied into [`Node`]s
 //! first.
 
+mod block;
 mod json;
 mod key_order;
 mod node;

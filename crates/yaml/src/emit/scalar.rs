@@ -23,8 +23,8 @@ pub(super) enum Style {
 /// The text so far, and the column at which it ends.
 #[derive(Debug)]
 pub(super) struct Output<'o> {
-    text: &'o mut String,
-    column: usize,
+    pub(super) text: &'o mut String,
+    pub(super) column: usize,
     width: usize,
     profile: Profile,
 }
@@ -56,7 +56,7 @@ impl<'o> Output<'o> {
         self.column += if text.is_ascii() { text.len() } else { text.chars().count() };
     }
 
-    fn push_char(&mut self, c: char) {
+    pub(super) fn push_char(&mut self, c: char) {
         self.text.push(c);
         self.column += 1;
     }
@@ -268,69 +268,6 @@ impl<'o> Output<'o> {
         self.push_char('\\');
         self.push_char(short);
     }
-
-    fn literal(&mut self, text: &str, indent: usize) {
-        self.push_char('|');
-        self.block_hints(text);
-        // Other line breaks than this one are rare, and never ASCII or would have been escaped.
-        let lines: &mut dyn Iterator<Item = &str> = if text.is_ascii() {
-            &mut text.split_inclusive('\n')
-        } else {
-            &mut text.split_inclusive(is_break)
-        };
-        for line in lines {
-            if !line.starts_with(is_break) {
-                self.pad(indent);
-            }
-            self.text.push_str(line);
-            self.column = usize::from(!line.ends_with(is_break));
-        }
-        if self.column > 0 {
-            self.text.push('\n');
-        }
-        self.column = 0;
-    }
-
-    /// Quirk: a break is doubled also before lines that are indented further, and not at all in a text
-    /// that begins with a space.
-    fn folded_block(&mut self, text: &str, indent: usize) {
-        self.push_char('>');
-        self.block_hints(text);
-        let doubles = !text.trim_start_matches(is_break).starts_with(is_blank);
-        let mut indented = true;
-        for line in text.split_inclusive(is_break) {
-            let content = line.trim_end_matches(is_break);
-            if !content.is_empty() {
-                self.pad(indent);
-                indented = content.starts_with([' ', '\t']);
-                self.text.push_str(content);
-            }
-            if !content.is_empty() && !indented && line.ends_with('\n') && doubles {
-                self.text.push('\n');
-            }
-            self.text.push_str(&line[content.len()..]);
-            self.column = usize::from(!line.ends_with(is_break));
-        }
-        if self.column > 0 {
-            self.text.push('\n');
-        }
-        self.column = 0;
-    }
-
-    /// What stands behind `|` and `>`.
-    fn block_hints(&mut self, text: &str) {
-        if text.starts_with([' ', '\n', '\u{2028}', '\u{2029}']) {
-            self.push_char('2');
-        }
-        let body = text.strip_suffix(is_break);
-        match body {
-            None => self.push_char('-'),
-            Some(body) if body.is_empty() || body.ends_with(is_break) => self.push_char('+'),
-            Some(_) => {}
-        }
-        self.text.push('\n');
-        self.column = 0;
-    }
 }
 
 /// What a text allows.
@@ -499,7 +436,7 @@ pub(super) fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-fn is_blank(c: char) -> bool {
+pub(super) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t') || is_break(c)
 }
 

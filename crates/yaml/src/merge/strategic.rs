@@ -20,7 +20,7 @@ use crate::{
 pub fn merge_strategic(base: &mut Node, patch: &Node, schema: &Schema) -> Result<(), Error> {
     // Quirk: at the root, `replace` leaves everything as it is.
     if patch.as_mapping().map(directive_of).transpose()? == Some(Directive::Replace) {
-        return Ok(());
+        return check_directives(patch);
     }
     let old = std::mem::take(base);
     let merger = Merger { schema };
@@ -251,6 +251,18 @@ impl<'s> Merger<'s> {
 }
 
 pub(super) const DIRECTIVE: &str = "$patch";
+
+/// Fails where a merge would fail on a directive.
+fn check_directives(patch: &Node) -> Result<(), Error> {
+    match patch.content() {
+        Content::Scalar(_) => Ok(()),
+        Content::Sequence(items) => items.iter().try_for_each(check_directives),
+        Content::Mapping(mapping) => {
+            directive_of(mapping)?;
+            mapping.values().try_for_each(check_directives)
+        }
+    }
+}
 
 pub(super) fn directive_of(patch: &Mapping) -> Result<Directive, Error> {
     patch.get(DIRECTIVE).map_or(Ok(Directive::Merge), parse_directive)

@@ -14,7 +14,9 @@ impl Text {
     #[must_use]
     pub fn concat(parts: &[&str]) -> Self {
         let mut text = EcoString::with_capacity(parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| text.push_str(part));
+        for part in parts {
+            text.push_str(part);
+        }
         Self(text)
     }
 

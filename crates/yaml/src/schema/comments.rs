@@ -29,7 +29,9 @@ use crate::{
 pub fn heed_schema_comments(text: &[u8], documents: &mut [Node]) {
     let fields = comments(text);
     if !fields.is_empty() {
-        documents.iter_mut().for_each(|document| give(document, &fields));
+        for document in documents {
+            give(document, &fields);
+        }
     }
 }
 

@@ -311,7 +311,7 @@ fn pointer(r: &mut Rng, path: &[Step]) -> String {
     match r.below(12) {
         0 | 1 => text.push_str(r.pick(&["/new", "/a~1b", "/-", "/0", "/"])),
         2 => {
-            text = text.rsplit_once('/').map_or(String::new(), |(front, _)| format!("{front}/new"))
+            text = text.rsplit_once('/').map_or(String::new(), |(front, _)| format!("{front}/new"));
         }
         3 => text = text.rsplit_once('/').map_or(String::new(), |(front, _)| front.to_owned()),
         _ => {}
@@ -360,11 +360,6 @@ fn operations(r: &mut Rng, object: &Object) -> String {
 /// A strategic merge patch along a path, with siblings and directives here and there.
 fn along(r: &mut Rng, path: &[Step], indent: usize) -> String {
     let space = " ".repeat(indent);
-    let directive = |r: &mut Rng| {
-        r.maybe(9, |r| {
-            format!("{space}$patch: {}\n", r.pick(&["delete", "replace", "merge", "bad"]))
-        })
-    };
     match path {
         [] => format!("{space}new: {}\n", scalar(r)),
         [Step::Key(key)] => {
@@ -373,7 +368,7 @@ fn along(r: &mut Rng, path: &[Step], indent: usize) -> String {
                 1 => r.pick(&["{}", "[]", "{a: b}", "[x]", "[{name: n}]", "\"\""]).to_owned(),
                 _ => scalar(r),
             };
-            format!("{}{space}{}: {value}\n", directive(r), key_text(key))
+            format!("{}{space}{}: {value}\n", directive(r, &space), key_text(key))
         }
         [Step::Key(key), rest @ ..] => {
             let more = r.maybe(15, |r| format!("{space}added: {}\n", scalar(r)));
@@ -390,58 +385,67 @@ fn along(r: &mut Rng, path: &[Step], indent: usize) -> String {
             });
             format!(
                 "{}{space}{}:\n{}{more}{special}",
-                directive(r),
+                directive(r, &space),
                 key_text(key),
                 along(r, rest, indent + 2)
             )
         }
-        [Step::Index(_, pairs), rest @ ..] => {
-            let mut text = String::new();
-            text.push_str(&r.maybe(8, |r| {
-                format!("{space}- $patch: {}\n", r.pick(&["replace", "delete", "merge"]))
-            }));
-            let mut own = String::new();
-            for (key, value) in pairs {
-                let known = [
-                    "name",
-                    "containerPort",
-                    "protocol",
-                    "port",
-                    "mountPath",
-                    "key",
-                    "ip",
-                    "topologyKey",
-                    "uid",
-                ]
-                .contains(&key.as_str());
-                let again = matches!(rest.first(), Some(Step::Key(next)) if next == key);
-                if known && !again && r.chance(85) {
-                    let _ = writeln!(
-                        own,
-                        "{space}  {}: {}",
-                        key_text(key),
-                        gitops_yaml::to_yaml(&Node::string(value.as_str()))
-                            .unwrap_or_default()
-                            .trim_end()
-                            .replace("\"80\"", "80")
-                            .replace("\"53\"", "53")
-                            .replace("\"443\"", "443")
-                    );
-                }
-            }
-            if rest.is_empty() && own.is_empty() {
-                let _ = writeln!(text, "{space}- {}", scalar(r));
-                return text;
-            }
-            own.push_str(&if rest.is_empty() {
-                directive(r).replace(&space, &format!("{space}  "))
-            } else {
-                along(r, rest, indent + 2)
-            });
-            let _ = write!(text, "{space}- {}", own.trim_start());
-            text
+        [Step::Index(_, pairs), rest @ ..] => element(r, pairs, rest, indent),
+    }
+}
+
+/// Now and then, a directive of its own line.
+fn directive(r: &mut Rng, space: &str) -> String {
+    r.maybe(9, |r| format!("{space}$patch: {}\n", r.pick(&["delete", "replace", "merge", "bad"])))
+}
+
+/// An element of a list, with the keys by which lists merge, and what leads on within it.
+fn element(r: &mut Rng, pairs: &[(String, String)], rest: &[Step], indent: usize) -> String {
+    let space = " ".repeat(indent);
+    let mut text = String::new();
+    text.push_str(
+        &r.maybe(8, |r| format!("{space}- $patch: {}\n", r.pick(&["replace", "delete", "merge"]))),
+    );
+    let mut own = String::new();
+    for (key, value) in pairs {
+        let known = [
+            "name",
+            "containerPort",
+            "protocol",
+            "port",
+            "mountPath",
+            "key",
+            "ip",
+            "topologyKey",
+            "uid",
+        ]
+        .contains(&key.as_str());
+        let again = matches!(rest.first(), Some(Step::Key(next)) if next == key);
+        if known && !again && r.chance(85) {
+            let _ = writeln!(
+                own,
+                "{space}  {}: {}",
+                key_text(key),
+                gitops_yaml::to_yaml(&Node::string(value.as_str()))
+                    .unwrap_or_default()
+                    .trim_end()
+                    .replace("\"80\"", "80")
+                    .replace("\"53\"", "53")
+                    .replace("\"443\"", "443")
+            );
         }
     }
+    if rest.is_empty() && own.is_empty() {
+        let _ = writeln!(text, "{space}- {}", scalar(r));
+        return text;
+    }
+    own.push_str(&if rest.is_empty() {
+        directive(r, &space).replace(&space, &format!("{space}  "))
+    } else {
+        along(r, rest, indent + 2)
+    });
+    let _ = write!(text, "{space}- {}", own.trim_start());
+    text
 }
 
 fn key_text(key: &str) -> String {
@@ -494,7 +498,7 @@ pub(crate) fn deep(r: &mut Rng) -> Case {
     let mut case = Case { top: "top".to_owned(), ..Case::default() };
     let mut objects: Vec<Object> = Vec::new();
     let mut documents = Vec::new();
-    for _ in 0..1 + r.below(4) {
+    for _ in 0..=r.below(4) {
         let made = object(r);
         if !objects.iter().any(|old| old.kind == made.kind && old.name == made.name) {
             documents.push(made.text.clone());

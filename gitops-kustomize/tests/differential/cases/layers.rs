@@ -87,6 +87,7 @@ fn options(r: &mut Rng, indent: usize) -> String {
     if text.is_empty() { format!("{space}labels: {{g: h}}\n") } else { text }
 }
 
+#[expect(clippy::too_many_lines, reason = "tables")]
 fn generator(
     r: &mut Rng,
     case: &mut Case,
