@@ -119,9 +119,12 @@ impl Templates {
             // Others hold the templates as they were.
             self.layer = Arc::new(Layer::over(&self.layer));
         }
-        let layer = Arc::get_mut(&mut self.layer).expect("nobody else has the layer");
-        let trees = parser::parse(&source, &self.functions, &mut self.scratch, &mut layer.arena)?;
-        trees.for_each(|tree| layer.insert(tree));
+        if let Some(layer) = Arc::get_mut(&mut self.layer) {
+            let Self { functions, scratch, .. } = self;
+            for tree in parser::parse(&source, functions, scratch, &mut layer.arena)? {
+                layer.insert(tree);
+            }
+        }
         Ok(())
     }
 

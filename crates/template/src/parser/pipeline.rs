@@ -11,7 +11,7 @@ use crate::{
     token::{Token, TokenKind},
 };
 
-impl<'s> Parser<'s, '_> {
+impl Parser<'_, '_> {
     /// A pipeline as a node.
     pub(super) fn numbered(
         &mut self,

@@ -175,7 +175,7 @@ impl Writer<'_, '_> {
 
     fn text(&mut self, text: &str) {
         let html = self.layout != Layout::Raw;
-        let out = &mut self.out;
+        let out = &mut *self.out;
         out.push('"');
         let mut clean = 0;
         for (at, c) in text.char_indices() {
