@@ -50,7 +50,8 @@ fn paths(registry: &Registry) -> Value {
         let versions = &registry.groups[name].versions;
         paths.extend(versions.iter().map(|version| format!("/apis/{name}/{}", version.name)));
     }
-    paths.extend(["/healthz", "/livez", "/readyz", "/version"].map(str::to_owned));
+    let own = ["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"];
+    paths.extend(own.map(str::to_owned));
     json!({"paths": paths})
 }
 

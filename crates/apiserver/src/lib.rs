@@ -35,6 +35,7 @@ mod discovery;
 mod garbage;
 mod listen;
 mod object;
+mod openapi;
 mod registry;
 mod request;
 mod schema;

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators:
 
 use crate::{
     auth::{self, User},
-    discovery,
+    discovery, openapi,
     request::{Options, Path, View, accepted},
     server::{BODY_LIMIT, State},
     status::{Refusal, Result},
@@ -112,7 +112,14 @@ impl ServerService {
         let registry = self.state.registry();
         let resource_path = match Path::parse(path) {
             Path::Resource(resource_path) => resource_path,
-            Path::Other => return discovery::answer(&registry, path, &head.headers),
+            Path::Other => {
+                if let Some(rest) = path.strip_prefix("/openapi/v3") {
+                    let parts: Vec<&str> =
+                        rest.split('/').filter(|part| !part.is_empty()).collect();
+                    return openapi::answer(&self.state, &registry, &parts);
+                }
+                return discovery::answer(&registry, path, &head.headers);
+            }
         };
         let view = match accepted(&head.headers) {
             Err(_) if head.headers.get(header::ACCEPT).is_some_and(takes_yaml) => View::Whole,

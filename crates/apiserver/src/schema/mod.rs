@@ -94,7 +94,6 @@ pub(crate) enum Scalar {
 pub(crate) struct Field {
     pub(crate) name: Text,
     pub(crate) node: NodeId,
-    #[cfg_attr(not(test), expect(dead_code, reason = "rules of a kind say more than this"))]
     pub(crate) required: bool,
     /// Written even when it is empty.
     pub(crate) always: bool,
