@@ -14,9 +14,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
+// The allocator is the system's: one that keeps a page for each size of what it gives out makes a small
+// build touch half as many pages again, and no large one faster by as much.
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     if let Some(build) = command::kustomize::plain(&words) {

@@ -4,7 +4,6 @@
 //! that the work grows with the number of references.
 
 use std::{
-    borrow::Cow,
     cell::RefCell,
     collections::{BTreeSet, HashMap},
 };
@@ -78,8 +77,10 @@ fn followed_names(set: &ResourceSet, places: &BTreeSet<u32>) -> HashMap<String, 
 
 /// What is known of all objects before any reference is changed. Names do not change any more.
 struct Index {
-    /// The places of the objects that once had a name, in order.
-    by_name: HashMap<Text, Vec<u32>>,
+    /// The first and the last link to an object that once had a name.
+    by_name: HashMap<Text, (u32, u32)>,
+    /// All links: the place of an object, and the next link, or [`Self::END`].
+    links: Vec<(u32, u32)>,
     /// The same by current namespace too, for names that many share.
     shared: HashMap<(Text, Text), Vec<u32>>,
     /// For each original namespace: the current ones of its objects, effective and as written.
@@ -90,8 +91,11 @@ struct Index {
 const MANY: usize = 8;
 
 impl Index {
+    const END: u32 = u32::MAX;
+
     fn new(set: &ResourceSet) -> Self {
-        let mut by_name: HashMap<Text, Vec<u32>> = HashMap::new();
+        let mut by_name: HashMap<Text, (u32, u32)> = HashMap::new();
+        let mut links: Vec<(u32, u32)> = Vec::new();
         let mut namespaces: HashMap<Text, BTreeSet<(Text, Text)>> = HashMap::new();
         for (place, resource) in (0..).zip(set.iter()) {
             let id = resource.id();
@@ -101,26 +105,47 @@ impl Index {
                 namespaces.entry(original.into()).or_default().insert(current);
             }
             for name in resource.former_names() {
-                let places = match by_name.get_mut(name) {
-                    Some(places) => places,
-                    None => by_name.entry(name.clone()).or_default(),
-                };
-                if places.last() != Some(&place) {
-                    if places.is_empty() {
-                        places.reserve_exact(1);
+                let next = u32::try_from(links.len()).unwrap_or(Self::END);
+                match by_name.get_mut(name) {
+                    None => {
+                        by_name.insert(name.clone(), (next, next));
                     }
-                    places.push(place);
+                    Some((_, last)) if links[*last as usize].0 == place => continue,
+                    Some((_, last)) => {
+                        links[*last as usize].1 = next;
+                        *last = next;
+                    }
                 }
+                links.push((place, Self::END));
             }
         }
+        let mut index = Self { by_name, links, shared: HashMap::new(), namespaces };
         let mut shared: HashMap<(Text, Text), Vec<u32>> = HashMap::new();
-        for (name, places) in by_name.iter().filter(|(_, places)| places.len() >= MANY) {
-            for &place in places {
+        for (name, &(first, _)) in &index.by_name {
+            if index.chain(first).nth(MANY - 1).is_none() {
+                continue;
+            }
+            for place in index.chain(first) {
                 let namespace = set.get(place as usize).id().effective_namespace();
                 shared.entry((name.clone(), namespace.into())).or_default().push(place);
             }
         }
-        Self { by_name, shared, namespaces }
+        index.shared = shared;
+        index
+    }
+
+    /// The places of the objects that once had the name, in order.
+    fn places(&self, name: &str) -> impl Iterator<Item = u32> {
+        self.chain(self.by_name.get(name).map_or(Self::END, |(first, _)| *first))
+    }
+
+    fn chain(&self, first: u32) -> impl Iterator<Item = u32> {
+        let mut next = first;
+        std::iter::from_fn(move || {
+            let &(place, behind) = self.links.get(next as usize)?;
+            next = behind;
+            Some(place)
+        })
     }
 }
 
@@ -280,8 +305,8 @@ impl<'f> Fix<'f> {
         let referrer = self.referrer.id();
         let mut found: Vec<(u32, &Resource)> = self
             .places(name)
-            .iter()
-            .map(|place| (*place, self.set.get(*place as usize)))
+            .into_iter()
+            .map(|place| (place, self.set.get(place as usize)))
             .filter(|(_, candidate)| {
                 self.referrer.reaches(candidate.id()) && self.is_candidate(candidate)
             })
@@ -330,15 +355,15 @@ impl<'f> Fix<'f> {
     }
 
     /// The places of the objects that once had the name, in order.
-    fn places(&self, name: &str) -> Cow<'f, [u32]> {
-        let Some(all) = self.index.by_name.get(name) else { return Cow::Borrowed(&[]) };
+    fn places(&self, name: &str) -> Vec<u32> {
+        let all = || self.index.places(name);
         let referrer = self.referrer.id();
         // Few objects share a name; where many do, the namespaces that can be reached are looked up.
         if referrer.cluster_scoped
             || !self.referrer.links.account_namespaces.is_empty()
-            || all.len() < MANY
+            || all().nth(MANY - 1).is_none()
         {
-            return Cow::Borrowed(all);
+            return all().collect();
         }
         let mut places = Vec::new();
         for namespace in [referrer.effective_namespace(), crate::resource::NO_NAMESPACE] {
@@ -346,7 +371,7 @@ impl<'f> Fix<'f> {
             places.extend(self.index.shared.get(&key).into_iter().flatten().copied());
         }
         places.sort_unstable();
-        Cow::Owned(places)
+        places
     }
 
     fn is_candidate(&self, candidate: &Resource) -> bool {

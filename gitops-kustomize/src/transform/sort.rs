@@ -2,7 +2,9 @@
 //!
 //! Follows kustomize's `SortOrderTransformer`; differs in being stable, where Go's is not.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use gitops_yaml::Text;
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -114,7 +116,7 @@ fn sort_by_rank(set: &mut ResourceSet, rank: impl Fn(&str) -> i32) {
         ranks.insert(gvk, place);
     }
     set.sort_by_cached_key(|resource: &Resource| {
-        (ranks.get(&resource.id().gvk).copied(), id_text(resource.id()))
+        (ranks.get(&resource.id().gvk).copied(), IdText::of(resource.id()))
     });
 }
 
@@ -125,8 +127,71 @@ fn kind_text(gvk: &Gvk) -> String {
     format!("{}_{}_{}", or(&gvk.group, "~G"), or(&gvk.version, "~V"), or(&gvk.kind, "~K"))
 }
 
-fn id_text(id: &ResourceId) -> String {
-    let namespace = if id.namespace.is_empty() { "~X" } else { &id.namespace };
-    let name = if id.name.is_empty() { "~N" } else { &id.name };
-    format!("{namespace}|{name}")
+/// Compares as the text `namespace|name` does. There may be many, and most names stand in place.
+struct IdText {
+    namespace: Text,
+    name: Text,
+}
+
+impl IdText {
+    fn of(id: &ResourceId) -> Self {
+        let or = |text: &Text, missing: &str| {
+            if text.is_empty() { missing.into() } else { text.clone() }
+        };
+        Self { namespace: or(&id.namespace, "~X"), name: or(&id.name, "~N") }
+    }
+
+    fn bytes(&self) -> impl Iterator<Item = u8> {
+        self.namespace.bytes().chain([b'|']).chain(self.name.bytes())
+    }
+}
+
+impl PartialEq for IdText {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for IdText {}
+
+impl Ord for IdText {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.namespace == other.namespace {
+            return self.name.cmp(&other.name);
+        }
+        self.bytes().cmp(other.bytes())
+    }
+}
+
+impl PartialOrd for IdText {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_compare_as_their_texts() {
+        let texts = ["", "a", "a-b", "a|b", "ab", "b", "~", "~X", "~Y", "z"];
+        let ids: Vec<IdText> = texts
+            .iter()
+            .flat_map(|namespace| texts.iter().map(move |name| (namespace, name)))
+            .map(|(namespace, name)| {
+                IdText::of(&ResourceId {
+                    namespace: (*namespace).into(),
+                    name: (*name).into(),
+                    ..ResourceId::default()
+                })
+            })
+            .collect();
+        let text = |id: &IdText| format!("{}|{}", id.namespace, id.name);
+        for (a, b) in ids.iter().flat_map(|a| ids.iter().map(move |b| (a, b))) {
+            // Of equal texts the order is that in which they were read.
+            let wanted = text(a).cmp(&text(b));
+            assert_eq!(a.cmp(b), wanted, "{} {}", text(a), text(b));
+        }
+    }
 }
