@@ -41,7 +41,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Kustomize(Deferred<crate::command::kustomize::Kustomize>),
     /// Render, show and check Helm charts
-    Helm(Deferred<crate::command::helm::Helm>),
+    Helm(Deferred<Box<crate::command::helm::Helm>>),
     /// Fetch a source and package it, as source-controller does
     #[command(subcommand, long_about = crate::fetch::ABOUT)]
     Fetch(Deferred<FetchCommand>),

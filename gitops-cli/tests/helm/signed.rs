@@ -1,4 +1,4 @@
-//! Charts that are signed: with keys of GnuPG, for Helm and for us.
+//! Charts that are signed: with keys of `gpg`, for Helm and for us.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,7 +6,7 @@ use crate::{charts, helm, stderr, stdout};
 
 const NAME: &str = "Chart Signer <signer@example.org>";
 
-/// Two keyrings of a new key, secret and public; `None` where GnuPG is not installed.
+/// Two keyrings of a new key, secret and public; `None` where `gpg` is not installed.
 fn keyrings(root: &Path, passphrase: &str) -> Option<()> {
     let home = root.join("gnupg");
     fs::create_dir_all(&home).unwrap();

@@ -41,7 +41,7 @@ impl<'n> Search<'n> {
     }
 
     /// What each node names.
-    pub(super) fn all<'v>(mut self, root: &'v Value) -> Result<Vec<Vec<Item<'v>>>, Lost> {
+    pub(super) fn all(mut self, root: &Value) -> Result<Vec<Vec<Item<'_>>>, Lost> {
         self.from(0, &Item::Json(root))
     }
 
@@ -155,12 +155,16 @@ impl<'n> Search<'n> {
                     continue;
                 }
                 let lefts = lefts?;
-                let [left] = &lefts[..] else {
-                    if lefts.is_empty() { continue } else { return Err(Lost) }
+                let left = match &lefts[..] {
+                    [] => continue,
+                    [left] => left,
+                    _ => return Err(Lost),
                 };
                 let rights = self.list(vec![item.clone()], right)?;
-                let [right] = &rights[..] else {
-                    if rights.is_empty() { continue } else { return Err(Lost) }
+                let right = match &rights[..] {
+                    [] => continue,
+                    [right] => right,
+                    _ => return Err(Lost),
                 };
                 if passes(left, operator, right)? {
                     found.push(item);

@@ -1,4 +1,4 @@
-//! Kubernetes' JSONPath, as `helm show values --jsonpath` asks for parts of values.
+//! Kubernetes' `JSONPath`, as `helm show values --jsonpath` asks for parts of values.
 //!
 //! Follows k8s.io/client-go util/jsonpath.
 
@@ -28,7 +28,7 @@ pub struct JsonPath {
     nodes: Vec<Node>,
 }
 
-/// A text that is no JSONPath.
+/// A text that is no path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct JsonPathError(pub(crate) String);

@@ -56,10 +56,11 @@ impl Case {
         let compat = self.compat();
         let files =
             self.files.iter().map(|(name, text)| File::new(name, text.clone().into_bytes()));
-        let chart = match self.files.contains_key(".helmignore") {
-            true => self.directory(compat)?,
-            false => Chart::from_files(files.collect(), &LoadOptions::new(compat))
-                .map_err(|error| one_line(&error))?,
+        let chart = if self.files.contains_key(".helmignore") {
+            self.directory(compat)?
+        } else {
+            Chart::from_files(files.collect(), &LoadOptions::new(compat))
+                .map_err(|error| one_line(&error))?
         };
         let values = self.given(compat)?;
         let mut capabilities = Capabilities::new(compat);

@@ -229,7 +229,9 @@ fn applying(draft: Draft) -> Value {
         set("propertyNames", schema.clone());
     }
     if draft >= Draft::Seven {
-        ["if", "then", "else"].iter().for_each(|key| set(key, schema.clone()));
+        for key in ["if", "then", "else"] {
+            set(key, schema.clone());
+        }
     }
     match draft {
         Draft::Twenty => {

@@ -171,9 +171,9 @@ pub(super) fn conditions(rng: &mut Rng, case: &mut Case) {
     ]);
     let text = format!("{}\n", path.replace('V', &value));
     if rng.chance(50) {
-        case.values = text
+        case.values = text;
     } else {
-        put(case, "values.yaml", text)
+        put(case, "values.yaml", text);
     }
     if rng.chance(30) {
         put(
@@ -198,6 +198,7 @@ pub(super) fn tags(rng: &mut Rng, case: &mut Case) {
 }
 
 /// Expressions of `--set` and its relatives.
+#[expect(clippy::too_many_lines, reason = "a table of what may stand in a flag")]
 pub(super) fn flags(rng: &mut Rng, case: &mut Case) {
     const PARTS: &[&str] = &[
         "a",

@@ -104,7 +104,7 @@ impl Settings {
         self.repositories().ok()?.into_iter().find(holds)
     }
 
-    /// The file with the keys of those whom GnuPG trusts.
+    /// The file with the keys of those whom `gpg` trusts.
     pub(in super::super) fn keyring(&self) -> String {
         let own = || Some(self.user_home.as_ref()?.join(".gnupg"));
         let directory = self.gnupg_home.clone().or_else(own).unwrap_or_default();

@@ -10,13 +10,14 @@ use std::{
     io::{self, BufWriter, Write as _},
     path::Path,
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::{Context as _, anyhow, bail};
 use gitops_core::{Scope, quoted};
 use gitops_helm::{
-    Capabilities, Chart, Compat, EngineOptions, KubeVersion, LoadOptions, Release, ReleaseInfo,
-    RenderError, RenderOptions, Shown, Values, coalesce, missing_dependencies,
+    Capabilities, Chart, Compat, EngineOptions, KubeVersion, LoadOptions, PostRenderer, Release,
+    ReleaseInfo, RenderError, RenderOptions, Shown, Values, coalesce, missing_dependencies,
     process_dependencies, render, render_templates,
 };
 use gitops_template::bytes::to_bytes;
@@ -25,7 +26,7 @@ use super::{
     args::{Helm, Template},
     dependency::{self, Means, Wanted},
     failure::NotRendered,
-    place::{self, Located, VerifyArgs},
+    place::{self, Located, Settings, VerifyArgs},
     values::{self, Collected},
 };
 use crate::command::report::ExplainFormat;
@@ -40,16 +41,7 @@ pub(super) fn run(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Resul
 
 fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String> {
     let settings = &helm.settings;
-    let named: Vec<&String> = args.post_renderer.iter().filter(|name| !name.is_empty()).collect();
-    let post_renderer = match &named[..] {
-        [] => None,
-        [name] => Some(post_renderer::find(name, &args.post_renderer_args, settings, compat)?),
-        [.., name] => bail!(
-            "invalid argument {} for \"--post-renderer\" flag: cannot specify --post-renderer flag \
-             more than once",
-            quoted(name)
-        ),
-    };
+    let post_renderer = post_renderer(args, settings, compat)?;
     let capabilities = capabilities(args, compat)?;
     args.place.access.check(compat)?;
     dry_run(args, compat)?;
@@ -241,6 +233,23 @@ fn complete(chart: &Chart, compat: Compat) -> anyhow::Result<()> {
 }
 
 const ADVICE: &str = "\n\nUse --debug flag to render out invalid YAML";
+
+fn post_renderer(
+    args: &Template,
+    settings: &Settings,
+    compat: Compat,
+) -> anyhow::Result<Option<Arc<dyn PostRenderer>>> {
+    let named: Vec<&String> = args.post_renderer.iter().filter(|name| !name.is_empty()).collect();
+    match &named[..] {
+        [] => Ok(None),
+        [name] => post_renderer::find(name, &args.post_renderer_args, settings, compat).map(Some),
+        [.., name] => bail!(
+            "invalid argument {} for \"--post-renderer\" flag: cannot specify --post-renderer flag \
+             more than once",
+            quoted(name)
+        ),
+    }
+}
 
 fn check_name(name: &str, compat: Compat) -> anyhow::Result<()> {
     let Err(error) = release_name::check(name) else { return Ok(()) };
