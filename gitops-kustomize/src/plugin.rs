@@ -111,6 +111,9 @@ impl Plugin {
 
     fn step(&self, loader: &Loader<'_>, build: &Build<'_>) -> Result<Box<dyn Transform>> {
         let node = self.config.node();
+        gitops_yaml::check_yaml(node).map_err(|error| {
+            Error::from(error).context(format!("marshalling yaml from res {}", self.config.id()))
+        })?;
         let dialect = match self.kind() {
             "PrefixTransformer" | "SuffixTransformer" => Dialect::Exact,
             _ => Dialect::Lenient,

@@ -53,18 +53,18 @@ impl<'n> Fields<'n> {
         Ok(Self { type_name, dialect, entries, known: Vec::with_capacity(8) })
     }
 
-    /// The value of a field, unless it is absent or `null`. The last one of equal names counts.
+    /// The value of a field, unless it is absent or `null`. Of names that differ in case the last one by
+    /// their order counts, as the original sorts them first; of equal names the last one.
     pub(crate) fn node(&mut self, name: &'static str) -> Option<&'n Node> {
         self.known.push(name);
+        let named = |key: &str| match self.dialect {
+            Dialect::Exact => key == name,
+            _ => key.eq_ignore_ascii_case(name),
+        };
         self.entries
             .iter()
-            .rev()
-            .find(|entry| {
-                entry.key.text().is_some_and(|key| match self.dialect {
-                    Dialect::Exact => key == name,
-                    _ => key.eq_ignore_ascii_case(name),
-                })
-            })
+            .filter(|entry| entry.key.text().is_some_and(named))
+            .max_by(|a, b| a.key.text().cmp(&b.key.text()))
             .map(|entry| &entry.value)
             .filter(|value| !value.is_null())
     }
