@@ -7,7 +7,7 @@ mod strategic;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gitops_core::one_line;
-use gitops_yaml::{JsonPatch, Schema};
+use gitops_yaml::{JsonPatch, Node, Schema};
 
 pub(crate) use json::Json6902;
 pub(crate) use strategic::StrategicMerge;
@@ -220,11 +220,24 @@ impl PatchStep {
             let mut node = patch.node().clone();
             settle_metadata(&mut node);
             // The patch is read as one for the target's API version.
+            let api_version = set.get(index).id().gvk.api_version();
+            let bare = api_version.is_empty();
             if let Some(mapping) = node.as_mapping_mut() {
-                mapping.insert("apiVersion", set.get(index).id().gvk.api_version());
+                if bare {
+                    mapping.remove("apiVersion");
+                } else {
+                    mapping.insert("apiVersion", api_version);
+                }
             }
             renamed |= merge_into(set, index, &node, self.allowed, build)
                 .map_err(|error| self.place(locate(error, patch)))?;
+            // Quirk: no API version becomes one that is null.
+            let object = set.content_mut(index).node_mut();
+            if let Some(mapping) =
+                object.as_mapping_mut().filter(|mapping| bare && !mapping.is_empty())
+            {
+                mapping.insert("apiVersion", Node::null());
+            }
             self.trace(set, index, build);
         }
         if renamed {
