@@ -75,7 +75,7 @@ impl Column {
     }
 }
 
-/// A value as JSONPath prints it: texts plain, structures as JSON whose keys are sorted.
+/// A value as `JSONPath` prints it: texts plain, structures as JSON whose keys are sorted.
 fn printed(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

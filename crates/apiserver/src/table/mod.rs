@@ -19,6 +19,9 @@ use serde_json::{Value, json};
 
 use crate::{object::Meta as _, registry::Resource, request::Included};
 
+/// The cells of an object.
+type Row<'c> = Box<dyn Fn(&Value) -> Vec<Value> + 'c>;
+
 /// The objects as a table.
 pub(crate) fn table(
     resource: &Resource,
@@ -26,7 +29,7 @@ pub(crate) fn table(
     included: Included,
     now: Timestamp,
 ) -> Value {
-    let (definitions, row): (Vec<Value>, Box<dyn Fn(&Value) -> Vec<Value>>) =
+    let (definitions, row): (Vec<Value>, Row<'_>) =
         match (&resource.columns, builtin::printer(&resource.group, &resource.plural)) {
             (Some(columns), _) => (
                 columns.iter().map(Column::definition).collect(),

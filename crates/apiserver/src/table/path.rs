@@ -1,4 +1,4 @@
-//! The part of JSONPath that printer columns use.
+//! The part of `JSONPath` that printer columns use.
 //!
 //! Follows client-go's `util/jsonpath`; differs in: no recursive descent, ranges and unions, which
 //! definitions may not use either.
@@ -41,7 +41,7 @@ enum Operand {
 }
 
 impl Path {
-    /// Reads a path; `None` where it is malformed or uses more of JSONPath.
+    /// Reads a path; `None` where it is malformed or uses more of `JSONPath`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         parse(text, 0)
     }
@@ -121,7 +121,7 @@ fn parse(text: &str, depth: usize) -> Option<Path> {
         let (step, after) = match rest.strip_prefix('[') {
             Some(inner) => {
                 let end = closing(inner)?;
-                (bracket(inner[..end].trim(), depth)?, &inner[end + 1..])
+                (Some(bracket(inner[..end].trim(), depth)?), &inner[end + 1..])
             }
             None => dotted(rest.strip_prefix('.')?)?,
         };
@@ -178,17 +178,17 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-fn bracket(text: &str, depth: usize) -> Option<Option<Step>> {
+fn bracket(text: &str, depth: usize) -> Option<Step> {
     if text == "*" {
-        return Some(Some(Step::All));
+        return Some(Step::All);
     }
     if let Some(Value::String(name)) = literal(text) {
-        return Some(Some(Step::Field(name)));
+        return Some(Step::Field(name));
     }
     if let Some(filter) = text.strip_prefix("?(").and_then(|text| text.strip_suffix(')')) {
-        return filter_step(filter.trim(), depth).map(Some);
+        return filter_step(filter.trim(), depth);
     }
-    text.parse().ok().map(|index| Some(Step::Index(index)))
+    text.parse().ok().map(Step::Index)
 }
 
 fn filter_step(text: &str, depth: usize) -> Option<Step> {
