@@ -3,7 +3,7 @@
 use gitops_api::meta::{condition_type as condition, reason};
 use gitops_core::{Class, Stage};
 
-use crate::runtime::{FailureCondition, Profile, Ready, Retry};
+use crate::runtime::{FailureCondition, ObservesSuspended, Profile, Ready, Retry};
 
 /// GitRepository.
 pub const GIT_REPOSITORY: Profile = Profile {
@@ -37,7 +37,7 @@ pub const GIT_REPOSITORY: Profile = Profile {
     stalls: source_stalls,
     retry: Retry::Backoff,
     announces_generation: true,
-    observes_suspended: true,
+    observes_suspended: ObservesSuspended::Condition,
     unobserved: &[],
     stall_prefix: "",
     always_unknown: false,
@@ -139,7 +139,7 @@ pub const ARTIFACT_GENERATOR: Profile = Profile {
     stalls: source_stalls,
     retry: Retry::Backoff,
     announces_generation: false,
-    observes_suspended: false,
+    observes_suspended: ObservesSuspended::Nothing,
     unobserved: &[],
     ..KUSTOMIZATION
 };
@@ -155,7 +155,7 @@ pub const KUSTOMIZATION: Profile = Profile {
     stalls: kustomization_stalls,
     retry: Retry::Interval,
     announces_generation: false,
-    observes_suspended: false,
+    observes_suspended: ObservesSuspended::Status,
     unobserved: &[reason::ACCESS_DENIED],
     stall_prefix: "",
     always_unknown: true,

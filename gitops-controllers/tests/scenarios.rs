@@ -54,6 +54,8 @@ scenarios! {
     fetch_failures_are_tried_again: "fetch-failure",
     health_is_waited_for: "health-timeout",
     orphans_stay: "orphan",
+    refusals_are_told_in_flux_words: "build-refusals",
+    remote_bases_are_fetched: "remote-base",
     rights_are_those_of_the_account: "impersonation",
     annotations_of_objects_are_heeded: "object-annotations",
     deletion_can_go_without_prune: "deletion-policy-delete",

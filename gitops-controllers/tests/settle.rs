@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gitops_api::meta::{Condition, ConditionStatus, condition_type as condition, reason};
 use gitops_controllers::{
-    profiles::{GIT_REPOSITORY, KUSTOMIZATION},
+    profiles::{ARTIFACT_GENERATOR, GIT_REPOSITORY, KUSTOMIZATION},
     runtime::{
         Again, Before, Done, Fact, Fault, Notice, Profile, Requeue, Settled, Severity, Stop, Turn,
         Waiting, in_progress, settle, suspended,
@@ -229,7 +229,9 @@ fn progress_and_suspension() {
     let observed = suspended(&GIT_REPOSITORY, before(&old, None)).unwrap();
     assert_eq!(observed[0].observed_generation, Some(3));
     assert!(suspended(&GIT_REPOSITORY, before(&good, None)).is_none());
-    assert!(suspended(&KUSTOMIZATION, before(&old, None)).is_none());
+    // A Kustomization's generation is observed, that of its condition is not.
+    assert_eq!(suspended(&KUSTOMIZATION, before(&old, None)).unwrap(), old);
+    assert!(suspended(&ARTIFACT_GENERATOR, before(&old, None)).is_none());
 }
 
 fn any_stage() -> impl Strategy<Value = Stage> {

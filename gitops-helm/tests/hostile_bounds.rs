@@ -300,7 +300,7 @@ fn rendered(chart: Chart) -> Answer {
     let rendered =
         render(chart, &Values::new(), &release, &options, &TestHost, &Scope::background());
     let manifests = rendered.map(|release| {
-        let contents = release.manifests.into_iter().map(|manifest| manifest.content.to_string());
+        let contents = release.manifests.into_iter().map(|manifest| manifest.content);
         format!("rendered {}", contents.collect::<String>())
     });
     answer(manifests)

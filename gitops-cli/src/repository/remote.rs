@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use gitops_core::{Scope, Secret};
+use gitops_core::Scope;
 use gitops_kustomize::RepositoryUrl;
 use gitops_source::{
-    Fetched, GitAccess, GitCredentials, GitReference, GitSource, GitTransport, Source as _,
-    SourceError, Tls,
+    Fetched, GitAccess, GitCredentials, GitReference, GitSource, GitTransport, Tls,
 };
 use url::Url;
 
@@ -136,33 +135,19 @@ impl Remote {
                 Some(transport.with_credentials(credentials.clone()).into())
             }
         };
-        let candidates = candidates(self.reference.as_deref());
-        let mut first = None;
-        for reference in candidates {
-            match self.fetch_reference(reference, access.as_ref(), scope).await {
-                Ok(fetched) => return Ok(fetched),
-                Err(error) if is_missing(&error) => first = first.or(Some(error)),
-                Err(error) => return Err(error.into()),
+        let source_of = |reference| {
+            let mut source = GitSource::new(self.address.as_str(), reference);
+            if let Some(access) = &access {
+                source = source.with_transport(access.clone());
             }
-        }
-        Err(first.expect("there is a candidate").into())
-    }
-
-    async fn fetch_reference(
-        &self,
-        reference: GitReference,
-        access: Option<&GitAccess>,
-        scope: &Scope,
-    ) -> Result<Fetched, SourceError> {
-        let mut source = GitSource::new(self.address.as_str(), reference);
-        if let Some(access) = access {
-            source = source.with_transport(access.clone());
-        }
-        source = source.with_submodules(self.submodules);
-        if let Some(timeout) = self.timeout {
-            source = source.with_timeout(timeout);
-        }
-        source.fetch(&source.resolve(scope).await?, scope).await
+            source = source.with_submodules(self.submodules);
+            match self.timeout {
+                Some(timeout) => source.with_timeout(timeout),
+                None => source,
+            }
+        };
+        let references = GitReference::candidates(self.reference.as_deref());
+        Ok(GitSource::fetch_any(references, source_of, scope).await?)
     }
 }
 
@@ -176,39 +161,7 @@ pub(crate) fn shown(url: &str) -> String {
 
 /// Takes user and password out of a URL.
 pub(crate) fn take_credentials(url: &mut Url) -> anyhow::Result<GitCredentials> {
-    let text = |part: &str| {
-        let decoded = percent_encoding::percent_decode_str(part).decode_utf8();
-        decoded.map(std::borrow::Cow::into_owned).context("the URL's user is no UTF-8")
-    };
-    let username = text(url.username())?;
-    let password = text(url.password().unwrap_or_default())?;
-    if username.is_empty() && password.is_empty() {
-        return Ok(GitCredentials::Anonymous);
-    }
-    // Cannot fail: a URL with a user has a host.
-    let _ = (url.set_username(""), url.set_password(None));
-    Ok(GitCredentials::Basic { username, password: Secret::from(password) })
-}
-
-/// What a reference may mean, likeliest first.
-fn candidates(reference: Option<&str>) -> Vec<GitReference> {
-    let Some(name) = reference else { return vec![GitReference::Name("HEAD".to_owned())] };
-    let is_commit = matches!(name.len(), 40 | 64) && name.bytes().all(|b| b.is_ascii_hexdigit());
-    if is_commit {
-        return vec![GitReference::Commit { id: name.to_owned(), branch: None, name: None }];
-    }
-    if name.starts_with("refs/") {
-        return vec![GitReference::Name(name.to_owned())];
-    }
-    vec![GitReference::Branch(name.to_owned()), GitReference::Tag(name.to_owned())]
-}
-
-fn is_missing(error: &SourceError) -> bool {
-    match error {
-        SourceError::NotFound(_) => true,
-        SourceError::Step { source, .. } => is_missing(source),
-        _ => false,
-    }
+    GitCredentials::take_from(url).context("the URL's user is no UTF-8")
 }
 
 #[cfg(test)]
@@ -234,7 +187,7 @@ mod tests {
     fn credentials_are_taken_out_of_what_is_shown() {
         let remote = remote("https://me:p%40ss@git.example.com/fleet.git");
         assert_eq!(remote.url(), "https://git.example.com/fleet.git");
-        let password = Secret::from("p@ss");
+        let password = gitops_core::Secret::from("p@ss");
         let expected = GitCredentials::Basic { username: "me".to_owned(), password };
         assert!(matches!(remote.access, Access::Http(_, own) if own == expected));
     }
@@ -264,15 +217,5 @@ mod tests {
         assert!(error("https://h/fleet.git?depth=1").contains("?ref="));
         assert!(error("https://h/fleet.git?ref=").contains("names no branch"));
         assert!(!error("https://me:s3cret@:99999/").contains("s3cret"));
-    }
-
-    #[test]
-    fn references_have_one_meaning_or_two() {
-        assert_eq!(candidates(None), [GitReference::Name("HEAD".into())]);
-        assert_eq!(candidates(Some("refs/pull/1/head")).len(), 1);
-        let commit = candidates(Some(&"a".repeat(40)));
-        assert!(matches!(&commit[..], [GitReference::Commit { .. }]));
-        let name = candidates(Some("v1"));
-        assert_eq!(name, [GitReference::Branch("v1".into()), GitReference::Tag("v1".into())]);
     }
 }

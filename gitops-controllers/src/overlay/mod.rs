@@ -1,6 +1,8 @@
 //! How an artifact becomes objects: from a Kustomization's spec to plain options of
 //! [`gitops_kustomize::flux`], and back to JSON.
 
+mod remotes;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use gitops_api::{
@@ -41,8 +43,9 @@ impl Build for Kustomize {
         scope: &Scope,
     ) -> Result<Built, Unbuilt> {
         let tree = Arc::clone(tree);
-        let rendered =
-            flux::render(tree, path(object), &flux_options(object), &build_options(), scope);
+        let mut build = build_options();
+        build.remotes = remotes::remotes(options.no_remote_bases, SHOWN_ROOT, scope);
+        let rendered = flux::render(tree, path(object), &flux_options(object), &build, scope);
         let Rendered { mut manifests, mut warnings } = rendered.map_err(|error| unbuilt(&error))?;
         if let Some(post_build) = &object.spec.post_build {
             let vars = match variables {

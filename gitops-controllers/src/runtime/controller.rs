@@ -17,7 +17,7 @@ use tracing::Instrument;
 
 use super::{
     Attempt, Before, Cache, Context, Fault, Happening, Job, Key, Kind, Next, Queue, Reconcile,
-    Requeue, TurnResult, decode, in_progress, settle, suspended,
+    Requeue, Status as _, TurnResult, decode, in_progress, settle, suspended,
     turn::{Base, ProgressNote, ProgressState, Report, Writer, catch, raw_conditions},
     watch::asks_for_turn,
 };
@@ -338,7 +338,10 @@ impl<R: Reconcile> Controller<R> {
     ) -> Result<(Next, TurnResult), kube::Error> {
         let base = Base::new(object, typed, &self.context);
         let before = base.before(None, self.context.clock.now());
-        if let Some(conditions) = suspended(R::Kind::PROFILE, before) {
+        let observed = base.status.observed_generation();
+        if let Some(conditions) = suspended(R::Kind::PROFILE, before)
+            && observed != Some(base.generation)
+        {
             let mut changes = Map::new();
             changes.insert("conditions".into(), json!(conditions));
             changes.insert("observedGeneration".into(), json!(base.generation));

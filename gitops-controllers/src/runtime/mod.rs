@@ -24,7 +24,8 @@ pub use tell::{
     EventTargets, Events, Happening, Involved, Metrics, NoObserver, Observer, Place, Told, ZapLayer,
 };
 pub use turn::{
-    Again, Attempt, Before, Done, Fact, FailureCondition, Fault, Notice, Profile, Ready, Requeue,
-    Retry, Settled, Severity, Stop, Turn, TurnResult, Waiting, in_progress, settle, suspended,
+    Again, Attempt, Before, Done, Fact, FailureCondition, Fault, Notice, ObservesSuspended,
+    Profile, Ready, Requeue, Retry, Settled, Severity, Stop, Turn, TurnResult, Waiting,
+    in_progress, settle, suspended,
 };
 pub use watch::{Cache, Change, Job, Key, Next, Queue, QueueCounters, decode};

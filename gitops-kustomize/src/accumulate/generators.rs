@@ -9,7 +9,7 @@ use crate::{
     accumulator::Accumulator,
     build::Build,
     error::{Entry, Error, Location, Result},
-    file::GeneratorArgs,
+    file::{GeneratorArgs, HelmChart},
     generate,
     load::path,
     resource::{Origin, Resource},
@@ -28,7 +28,8 @@ impl Target<'_> {
                 .map_err(|error| {
                     let words =
                         "trouble configuring builtin HelmChartInflationGenerator with config";
-                    error.context(format!("{words}: `\nname: {}\n`", chart.name))
+                    let config = self.with_namespace(chart).config(&self.file.helm_globals);
+                    error.context(format!("{words}: `\n{config}`"))
                 })
                 .map_err(|error| self.place(error, Entry("helmCharts", Some(index))))?;
         }
@@ -48,17 +49,22 @@ impl Target<'_> {
         self.run_plugin_generators(build, all)
     }
 
-    /// The charts of the kustomization file. A chart without a namespace gets that of the kustomization
-    /// or of the nearest one that refers to it.
+    /// A chart without a namespace gets that of the kustomization or of the nearest one that refers to it.
+    fn with_namespace(&self, chart: &HelmChart) -> HelmChart {
+        let mut chart = chart.clone();
+        if chart.namespace.is_empty() {
+            self.namespace_for_charts().clone_into(&mut chart.namespace);
+        }
+        chart
+    }
+
+    /// The charts of the kustomization file.
     fn run_charts(&self, build: &mut Build<'_>, all: &mut Accumulator) -> Result<()> {
         const KIND: &str = "HelmChartInflationGenerator";
         for (index, chart) in self.file.helm_charts.iter().enumerate() {
             build.scope.check()?;
             let entry = Entry("helmCharts", Some(index));
-            let mut chart = chart.clone();
-            if chart.namespace.is_empty() {
-                self.namespace_for_charts().clone_into(&mut chart.namespace);
-            }
+            let chart = self.with_namespace(chart);
             let made = generate::helm_chart(&chart, &self.file.helm_globals, &self.loader, build)
                 .map_err(|error| self.place(error, entry))?;
             for mut resource in made {

@@ -42,13 +42,7 @@ impl<'t> Target<'t> {
         for name in FILE_NAMES {
             match loader.read_if_there(name) {
                 Ok(Some(_)) if found.is_some() => {
-                    let message = format!(
-                        "Found multiple kustomization files under: {}\n",
-                        loader.shown_root()
-                    );
-                    let error = Error::new(ErrorKind::Conflict, message)
-                        .expecting("one kustomization file in a directory");
-                    return Err(error.in_kustomization(loader.name_of(name), b""));
+                    return Err(loader.several_files(&loader.name_of(name)));
                 }
                 Ok(Some(content)) => found = Some((name, content)),
                 Ok(None) => {}

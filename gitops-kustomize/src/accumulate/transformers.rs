@@ -130,7 +130,11 @@ impl Target<'_> {
             .into_iter()
             .zip(of_inline.into_iter().chain(of_named))
             .map(|(config, entry)| {
-                let plugin = Plugin::new(config).map_err(|error| self.place(error, entry))?;
+                let plugin = Plugin::new(config).map_err(|error| match field {
+                    "generators" => error.context("failed to load generator"),
+                    _ => error,
+                });
+                let plugin = plugin.map_err(|error| self.place(error, entry))?;
                 Ok((entry, plugin))
             })
             .collect()

@@ -1,6 +1,6 @@
 //! The fields `helmCharts` and `helmGlobals`, and the one that they replace.
 
-use gitops_yaml::Node;
+use gitops_yaml::{Mapping, Node};
 
 use super::decode::{Dialect, Fields};
 use crate::error::Result;
@@ -10,6 +10,8 @@ use crate::error::Result;
 pub(crate) struct HelmGlobals {
     /// The directory that holds charts.
     pub(crate) chart_home: String,
+    /// Where helm would keep its own files; there are none here, so it is only shown.
+    config_home: String,
 }
 
 /// A chart to render.
@@ -38,15 +40,64 @@ pub(crate) struct HelmChart {
 impl HelmGlobals {
     pub(crate) fn read(node: &Node, dialect: Dialect) -> Result<Self> {
         let mut fields = Fields::new(node, "HelmGlobals", dialect)?;
-        let globals = Self { chart_home: fields.string("chartHome")? };
-        // Where helm would keep its own files; there are none here.
-        fields.string("configHome")?;
+        let globals = Self {
+            chart_home: fields.string("chartHome")?,
+            config_home: fields.string("configHome")?,
+        };
         fields.finish()?;
         Ok(globals)
     }
 }
 
 impl HelmChart {
+    /// The fields that say something, in the order of their names, as the original shows them in errors.
+    pub(crate) fn config(&self, globals: &HelmGlobals) -> String {
+        let mut config = Mapping::new();
+        for (name, text) in [
+            ("chartHome", &globals.chart_home),
+            ("configHome", &globals.config_home),
+            ("kubeVersion", &self.kube_version),
+            ("name", &self.name),
+            ("nameTemplate", &self.name_template),
+            ("namespace", &self.namespace),
+            ("releaseName", &self.release_name),
+            ("repo", &self.repo),
+            ("valuesFile", &self.values_file),
+            ("valuesMerge", &self.values_merge),
+            ("version", &self.version),
+        ] {
+            if !text.is_empty() {
+                config.insert(name, text.as_str());
+            }
+        }
+        for (name, list) in [
+            ("additionalValuesFiles", &self.additional_values_files),
+            ("apiVersions", &self.api_versions),
+        ] {
+            if !list.is_empty() {
+                config.insert(name, Node::sequence(list.iter().map(String::as_str)));
+            }
+        }
+        for (name, is_set) in [
+            ("debug", self.debug),
+            ("devel", self.devel),
+            ("includeCRDs", self.include_crds),
+            ("skipHooks", self.skip_hooks),
+            ("skipTests", self.skip_tests),
+        ] {
+            if is_set {
+                config.insert(name, true);
+            }
+        }
+        if let Some(values) = self.values_inline.as_ref().filter(|values| !values.is_empty()) {
+            let mut values = values.clone();
+            sort(&mut values);
+            config.insert("valuesInline", values);
+        }
+        config.sort();
+        gitops_yaml::to_yaml(&Node::from(config)).unwrap_or_default()
+    }
+
     pub(crate) fn read(node: &Node, dialect: Dialect) -> Result<Self> {
         let mut fields = Fields::new(node, "HelmChart", dialect)?;
         let chart = Self {
@@ -85,12 +136,23 @@ impl HelmChart {
             release_name: fields.string("releaseName")?,
             ..Self::default()
         };
-        let globals = HelmGlobals { chart_home: fields.string("chartHome")? };
+        let chart_home = fields.string("chartHome")?;
+        let globals = HelmGlobals { chart_home, ..HelmGlobals::default() };
         for ignored in ["chartRepoName", "helmBin", "helmHome", "releaseNamespace"] {
             fields.string(ignored)?;
         }
         fields.strings("extraArgs")?;
         fields.finish()?;
         Ok((chart, globals))
+    }
+}
+
+/// Puts the keys of all mappings in order.
+fn sort(node: &mut Node) {
+    if let Some(mapping) = node.as_mapping_mut() {
+        mapping.sort();
+        mapping.values_mut().for_each(sort);
+    } else if let Some(items) = node.as_sequence_mut() {
+        items.iter_mut().for_each(sort);
     }
 }

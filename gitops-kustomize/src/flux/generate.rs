@@ -59,6 +59,16 @@ pub(super) fn find_or_generate(
     Ok((file, FILE_NAMES[0], None))
 }
 
+/// A directory has one kustomization file. Flux changes the first that it finds, and leaves it to the build
+/// to find another.
+pub(super) fn refuse_others(tree: &dyn Tree, loader: &Loader<'_>, first: &str) -> Result<()> {
+    let others = FILE_NAMES.iter().filter(|name| **name != first);
+    let mut there = others
+        .map(|name| loader.name_of(name))
+        .filter(|place| tree.stat(Path::new(place)).is_ok_and(|entry| !entry.is_dir()));
+    there.next().map_or(Ok(()), |place| Err(loader.several_files(&place)))
+}
+
 /// Lists the manifests below a directory; one with a kustomization file of its own is listed and not
 /// entered. Links to directories are not followed.
 fn scan(

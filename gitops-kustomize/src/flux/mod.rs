@@ -146,6 +146,13 @@ pub fn render(
     scope: &Scope,
 ) -> Result<Rendered, Error> {
     let directory = find_directory(&*tree, path, build)?;
+    if tree.stat(&directory).is_ok_and(|entry| !entry.is_dir()) {
+        let place = format!("{}/{}/kustomization.yaml", build.shown_root, directory.display());
+        let problem = "not a directory";
+        // Quirk: Flux writes a kustomization there, and takes it back.
+        let message = format!("open {place}: {problem} remove {place}: {problem}");
+        return Err(Error::new(ErrorKind::NotFound, message));
+    }
     let options = BuildOptions {
         load_restriction: LoadRestriction::None,
         reorder: Reorder::None,
@@ -155,6 +162,8 @@ pub fn render(
     let loader = Loader::open(&*tree, &directory, &options)?;
     let (mut file, name, document) = generate::find_or_generate(&*tree, &loader, &options, scope)?;
     inject(&mut file, flux, &*tree, &loader)?;
+    generate::refuse_others(&*tree, &loader, name)
+        .map_err(|error| error.context("kustomize build failed"))?;
     build_from(loader, file, name, document, &options, scope)
         .map_err(|error| error.context("kustomize build failed"))
 }

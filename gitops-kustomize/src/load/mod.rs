@@ -353,6 +353,9 @@ impl<'t> Loader<'t> {
     /// `open /file: no such file or directory`, as Go puts it.
     fn open_error(&self, verb: &str, file: &str, error: &gitops_core::TreeError) -> Error {
         let kind = kind_of_tree_error(error);
+        if matches!(error.kind, TreeErrorKind::Escapes) {
+            return self.escaped(verb, file);
+        }
         // Go looks at one part of the path after the other.
         let file = if verb == "lstat" && kind == ErrorKind::NotFound {
             self.first_missing(file)
@@ -360,6 +363,24 @@ impl<'t> Loader<'t> {
             file
         };
         Error::new(kind, format!("{verb} {}: {}", self.shown(file), error.kind))
+    }
+
+    /// What Flux says of a path that leads out of the artifact: it may not be read, and for a look at it
+    /// there is nothing beside the artifact's directory.
+    fn escaped(&self, verb: &str, file: &str) -> Error {
+        let (root, place) = (&self.shown_before, self.shown(file));
+        let message = if verb == "lstat" {
+            let mut there = root.split('/');
+            let parts = place.split('/').position(|part| there.next() != Some(part));
+            let missing: Vec<&str> =
+                place.split('/').take(parts.map_or(usize::MAX, |at| at + 1)).collect();
+            format!("lstat {}: no such file or directory", missing.join("/"))
+        } else {
+            format!(
+                "fs-security-constraint read {place}: path '{place}' is not in or below '{root}'"
+            )
+        };
+        Error::new(ErrorKind::Denied, message)
     }
 
     /// The path up to its first part that is not there.
@@ -370,8 +391,20 @@ impl<'t> Loader<'t> {
             .unwrap_or(file)
     }
 
+    /// A directory has more than one kustomization file.
+    pub(crate) fn several_files(&self, second: &str) -> Error {
+        let message = format!("Found multiple kustomization files under: {}\n", self.shown_root());
+        Error::new(ErrorKind::Conflict, message)
+            .expecting("one kustomization file in a directory")
+            .in_kustomization(second.to_owned(), b"")
+    }
+
     /// A path of the tree as messages show it.
     pub(crate) fn shown(&self, path: &str) -> String {
+        if path.starts_with("../") || path == ".." {
+            let place = path::clean(&format!("{}/{path}", self.shown_before));
+            return format!("/{}", place.trim_start_matches("../"));
+        }
         format!("{}/{path}", self.shown_before)
     }
 

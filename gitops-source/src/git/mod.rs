@@ -7,6 +7,7 @@
 mod hostile;
 mod http;
 mod location;
+mod named;
 mod objects;
 mod origin;
 mod packet;

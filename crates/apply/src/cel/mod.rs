@@ -6,6 +6,7 @@
 
 mod checks;
 mod optional;
+mod types;
 
 use std::{sync::Arc, time::Duration};
 
@@ -70,6 +71,9 @@ pub enum CelError {
         /// Why.
         message: String,
     },
+    /// Its value can be neither true nor false.
+    #[error("CEL expression output type mismatch: expected bool, got {0}")]
+    Output(String),
     /// Its value is neither true nor false.
     #[error("failed to evaluate CEL expression as boolean: '{0}'")]
     NotBoolean(String),
@@ -117,6 +121,24 @@ impl Expression {
         Ok(Self { text: Arc::from(text), program: Arc::new(program) })
     }
 
+    /// Parses an expression and checks it, as cel-go compiles one: it may name nothing but these
+    /// variables, and its value must be true or false as far as can be told without them.
+    ///
+    /// # Errors
+    /// [`CelError::Parse`] and [`CelError::Output`].
+    pub fn compile(text: &str, variables: &[&str]) -> Result<Self, CelError> {
+        let this = Self::parse(text)?;
+        if let Some(name) = types::undeclared(&this.program, variables) {
+            let message = format!("undeclared reference to '{name}' (in container '')");
+            let message = shown_at(place_of(name, text), &message, text);
+            return Err(CelError::Parse { expression: text.to_owned(), message });
+        }
+        match types::output(&this.program) {
+            Some(other) if other != "bool" => Err(CelError::Output(other)),
+            _ => Ok(this),
+        }
+    }
+
     /// The value of the expression, which must be true or false, with these variables.
     ///
     /// # Errors
@@ -150,7 +172,7 @@ impl Expression {
         match context.resolve(&self.program) {
             Ok(cel::Value::Bool(value)) => Ok(value),
             Ok(_) => Err(CelError::NotBoolean(self.text.to_string())),
-            Err(error) => Err(failed(evaluation_text(&error))),
+            Err(error) => Err(failed(evaluation_text(&error, &self.program))),
         }
     }
 }
@@ -180,25 +202,46 @@ fn parse_text(errors: &cel::ParseErrors, text: &str) -> String {
         .errors
         .iter()
         .map(|error| {
-            let (line, column) = (error.pos.0.max(1), error.pos.1.max(0));
-            let source = usize::try_from(line - 1).ok().and_then(|line| text.lines().nth(line));
-            let dots = ".".repeat(usize::try_from(column - 1).unwrap_or(0));
             // cel-go names only the first of what could have followed.
             let message = match error.msg.split_once(" expecting {<EOF>,") {
                 Some((before, _)) => format!("{before} expecting <EOF>"),
                 None => error.msg.clone(),
             };
-            let source = source.unwrap_or_default();
-            format!("ERROR: <input>:{line}:{column}: {message}\n | {source}\n | {dots}^")
+            shown_at((error.pos.0.max(1), error.pos.1.max(0)), &message, text)
         })
         .collect();
     shown.join("\n")
 }
 
-fn evaluation_text(error: &cel::ExecutionError) -> String {
+/// A message with the place that it is about: line and column from one.
+fn shown_at((line, column): (isize, isize), message: &str, text: &str) -> String {
+    let source = usize::try_from(line - 1).ok().and_then(|line| text.lines().nth(line));
+    let dots = ".".repeat(usize::try_from(column - 1).unwrap_or(0));
+    let source = source.unwrap_or_default();
+    format!("ERROR: <input>:{line}:{column}: {message}\n | {source}\n | {dots}^")
+}
+
+/// Line and column of the first word that is this name.
+fn place_of(name: &str, text: &str) -> (isize, isize) {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let at = text.match_indices(name).map(|(at, _)| at).find(|at| {
+        !text[..*at].ends_with(|c| is_word(c) || c == '.')
+            && !text[at + name.len()..].starts_with(is_word)
+    });
+    let before = &text[..at.unwrap_or(0)];
+    let line = before.matches('\n').count();
+    let column = before.chars().rev().take_while(|c| *c != '\n').count();
+    let from_one = |number: usize| isize::try_from(number + 1).unwrap_or(1);
+    (from_one(line), from_one(column))
+}
+
+fn evaluation_text(error: &cel::ExecutionError, program: &cel::parser::Expression) -> String {
     match error {
         cel::ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
-        cel::ExecutionError::UndeclaredReference(name) => format!("no such attribute(s): {name}"),
+        cel::ExecutionError::UndeclaredReference(name) => {
+            let attribute = types::attribute(program, name);
+            format!("no such attribute(s): {}", attribute.as_deref().unwrap_or(name))
+        }
         cel::ExecutionError::NoSuchOverload => "no such overload".to_owned(),
         cel::ExecutionError::FunctionError { message, .. } if optional::is_own(message) => {
             message.clone()
@@ -224,6 +267,55 @@ mod tests {
             error.to_string(),
             "failed to parse the CEL expression 'this is not cel': ERROR: <input>:1:6: Syntax error: \
              mismatched input 'is' expecting <EOF>\n | this is not cel\n | .....^"
+        );
+    }
+
+    #[tokio::test]
+    async fn names_that_are_not_there_are_shown_with_what_was_asked_of_them() {
+        let error = async |text: &str| {
+            let spec = ("spec".to_owned(), json!({}));
+            Expression::parse(text).unwrap().evaluate([spec]).await.unwrap_err().to_string()
+        };
+        assert!(error("status.phase == 'x'").await.ends_with("attribute(s): status.phase"));
+        assert!(error("spec == {} && status.a.b[0].c").await.ends_with("attribute(s): status.a.b"));
+        assert!(error("status.a.exists(x, x)").await.ends_with("attribute(s): status.a"));
+    }
+
+    #[test]
+    fn what_cannot_be_true_or_false_is_refused() {
+        let got = |text: &str| {
+            Expression::compile(text, &["self", "dep"]).err().map(|error| error.to_string())
+        };
+        let mismatch = "CEL expression output type mismatch: expected bool, got";
+        for (text, of) in [
+            ("1 + 1", "int"),
+            ("dep.spec.suspend", "dyn"),
+            ("'a' + dep.metadata.name", "string"),
+            ("dep", "map(string, dyn)"),
+            ("size(dep.spec) + 1", "int"),
+            ("dep.a ? 1 : 2", "int"),
+            ("[1]", "list(int)"),
+        ] {
+            assert_eq!(got(text), Some(format!("{mismatch} {of}")), "{text}");
+        }
+        for text in [
+            "dep.spec.suspend == true",
+            "has(dep.status)",
+            "dep.status.conditions.exists(c, c.type == 'Ready' && c.status == 'True')",
+            "dep.status.conditions.filter(c, c.type == 'Ready').all(c, c.status == 'True')",
+            "dep.metadata.?labels['a'].orValue('') == 'b'",
+            "dep.metadata.name in ['a', self.metadata.name]",
+            "!(self.spec.path.startsWith('x'))",
+            "true ? dep.a == 1 : false",
+            "type(dep.a) == string",
+            "sets.contains(['a'], dep.list)",
+        ] {
+            assert_eq!(got(text), None, "{text}");
+        }
+        assert_eq!(
+            got("dep.a == 1 &&\n  other == 2").unwrap(),
+            "failed to parse the CEL expression 'dep.a == 1 &&\n  other == 2': ERROR: <input>:2:3: \
+             undeclared reference to 'other' (in container '')\n |   other == 2\n | ..^"
         );
     }
 

@@ -22,7 +22,7 @@
 //!
 //! | step | what it does |
 //! |---|---|
-//! | `commit REPO BRANCH MESSAGE` | commits files: `>>> PATH` begins one, `>>> PATH -` removes one |
+//! | `commit REPO BRANCH MESSAGE` | commits files, placeholders filled in: `>>> PATH` begins one, `>>> PATH -` removes one |
 //! | `tag REPO TAG BRANCH [MESSAGE]` | tags a branch; with a message the tag is annotated |
 //! | `fault none`, `status 500`, `cut 100`, `late 2s` | what the Git server does from now on |
 //! | `apply` | applies YAML; `@NS@`, `@GIT@` and `@SINK@` stand for namespace and servers |

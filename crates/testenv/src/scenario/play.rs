@@ -89,7 +89,7 @@ impl World {
         let words: Vec<&str> = step.words.iter().map(String::as_str).collect();
         match words[..] {
             ["commit", repository, branch, ref message @ ..] if !message.is_empty() => {
-                let files = files(&step.body)?;
+                let files = files(&self.fill(&step.body))?;
                 let files: Vec<(&str, Option<&str>)> =
                     files.iter().map(|(path, content)| (&**path, content.as_deref())).collect();
                 self.repository(repository)?.commit(branch, &files, &message.join(" "))?;

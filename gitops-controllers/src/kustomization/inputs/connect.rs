@@ -47,6 +47,33 @@ pub(crate) async fn can_impersonate(
     matches!(own.get(&id).await, Ok(Some(_)))
 }
 
+/// Why a cluster that is named by a ConfigMap is not reached: identities of clouds are not there yet.
+async fn unknown_cloud(own: &Cluster, object: &Kustomization, namespace: &str) -> Problem {
+    let reference =
+        object.spec.kube_config.as_ref().and_then(|config| config.config_map_ref.as_ref());
+    let name = reference.map(|reference| reference.name.as_str()).unwrap_or_default();
+    let id = ObjectId::new("v1", "ConfigMap", namespace, name);
+    let found = own.get(&id).await;
+    let found = found.and_then(|map| map.ok_or_else(|| ApiError::not_found("configmaps", name)));
+    let map = match found {
+        Ok(map) => map,
+        Err(error) => {
+            let message = format!("failed to get configmap {namespace}/{name}: {error}");
+            return problem(error.class(), message);
+        }
+    };
+    match map["data"]["provider"].as_str().unwrap_or_default() {
+        provider @ ("aws" | "azure" | "gcp" | "generic") => problem(
+            Class::Unsupported,
+            format!(
+                "provider '{provider}' of spec.kubeConfig.configMapRef is not supported: clusters are \
+                 reached through spec.kubeConfig.secretRef only"
+            ),
+        ),
+        other => problem(Class::Invalid, format!("provider '{other}' not implemented")),
+    }
+}
+
 async fn remote(
     own: &Cluster,
     object: &Kustomization,
@@ -56,9 +83,7 @@ async fn remote(
     let Some(reference) =
         object.spec.kube_config.as_ref().and_then(|config| config.secret_ref.as_ref())
     else {
-        let message = "spec.kubeConfig.configMapRef is not supported: clusters are reached through \
-                       spec.kubeConfig.secretRef only";
-        return Err(problem(Class::Unsupported, message.to_owned()));
+        return Err(unknown_cloud(own, object, namespace).await);
     };
     let place = format!("{namespace}/{}", reference.name);
     let unread = |error: ApiError| {

@@ -85,7 +85,7 @@ pub(crate) async fn check(
     let shown = format!("{dependency_namespace}/{name}");
     if let Some(text) = reference.ready_expr.as_deref().filter(|text| !text.is_empty()) {
         let malformed = |error| DependencyError::Malformed { name: name.clone(), error };
-        let expression = Expression::parse(text).map_err(malformed)?;
+        let expression = Expression::compile(text, &["self", "dep"]).map_err(malformed)?;
         let this = serde_json::to_value(object).unwrap_or_default();
         let variables = [("self".to_owned(), this), ("dep".to_owned(), dependency.clone())];
         let is_ready =

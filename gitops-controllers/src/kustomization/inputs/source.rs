@@ -51,8 +51,9 @@ pub(crate) async fn resolve(
         Problem::no_artifact(message, Retry::Dependency)
     })?;
     let Some(source) = found else {
-        let plural = plural(&id.kind);
-        let message = format!("{plural}.{} \"{}\" not found", id.group, id.name);
+        // Quirk: what controller-runtime reads from its cache is named by its kind.
+        let resource = if options.direct_source_fetch { plural(&id.kind) } else { &id.kind };
+        let message = format!("{resource}.{} \"{}\" not found", id.group, id.name);
         return Err(Problem::no_artifact(message, Retry::Interval));
     };
     artifact_of(&source).ok_or_else(|| {

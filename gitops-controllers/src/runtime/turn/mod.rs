@@ -13,6 +13,6 @@ pub(super) use attempt::{ProgressNote, ProgressState};
 pub(super) use base::{Base, Report};
 pub(super) use guard::catch;
 pub use outcome::{Again, Done, Fact, Fault, Notice, Severity, Stop, Turn, Waiting};
-pub use profile::{FailureCondition, Profile, Ready, Retry};
+pub use profile::{FailureCondition, ObservesSuspended, Profile, Ready, Retry};
 pub use settle::{Before, Requeue, Settled, TurnResult, in_progress, settle, suspended};
 pub(super) use status::{Writer, raw_conditions};

@@ -24,8 +24,8 @@ pub struct Profile {
     /// Whether a turn of a new generation begins with the message
     /// `processing object: new generation {old} -> {new}`.
     pub announces_generation: bool,
-    /// Whether a suspended object's `Ready=True` takes over a new generation (sources do).
-    pub observes_suspended: bool,
+    /// What a suspended object whose `Ready` is true takes over of a new generation.
+    pub observes_suspended: ObservesSuspended,
     /// Reasons of stalls with which `observedGeneration` stays behind, as Flux leaves it.
     pub unobserved: &'static [&'static str],
     /// What stands before the message of a stall.
@@ -33,6 +33,17 @@ pub struct Profile {
     /// Whether every turn says `Ready=Unknown` while it runs, or only one that has no good
     /// `Ready` yet.
     pub always_unknown: bool,
+}
+
+/// What a suspended object whose `Ready` is true takes over of a new generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObservesSuspended {
+    /// Nothing.
+    Nothing,
+    /// `status.observedGeneration`.
+    Status,
+    /// The same, and the generation of `Ready`.
+    Condition,
 }
 
 /// Where `Ready` comes from.

@@ -16,7 +16,9 @@ use gitops_api::meta::{
 use gitops_core::{Class, EVENT_LIMIT, Failure, one_line, truncate};
 use jiff::Timestamp;
 
-use crate::runtime::{Again, Fact, Notice, Profile, Ready, Retry, Stop, Turn, Waiting};
+use crate::runtime::{
+    Again, Fact, Notice, ObservesSuspended, Profile, Ready, Retry, Stop, Turn, Waiting,
+};
 
 /// The longest message of a condition: what the CRDs allow.
 const MESSAGE_LIMIT: usize = 32_768;
@@ -180,15 +182,16 @@ pub fn in_progress(profile: &Profile, before: Before<'_>, drifted: bool) -> Opti
 /// The conditions of a suspended object whose last good state covers a new generation; `None`
 /// where nothing needs to be said.
 pub fn suspended(profile: &Profile, before: Before<'_>) -> Option<Vec<Condition>> {
-    if !profile.observes_suspended {
-        return None;
-    }
     let ready = before.conditions.iter().find(|condition| condition.type_ == READY)?;
     if ready.status != True || ready.observed_generation == Some(before.generation) {
         return None;
     }
     let mut draft = Draft::new(profile, before);
-    draft.set(READY, True, &ready.reason, &ready.message);
+    match profile.observes_suspended {
+        ObservesSuspended::Nothing => return None,
+        ObservesSuspended::Status => {}
+        ObservesSuspended::Condition => draft.set(READY, True, &ready.reason, &ready.message),
+    }
     Some(draft.conditions)
 }
 
