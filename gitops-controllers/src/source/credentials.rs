@@ -22,6 +22,7 @@ use url::Url;
 use super::{
     common::failed,
     identity::{Identities, denied},
+    secret_data,
 };
 use crate::runtime::{Fault, Key};
 
@@ -235,6 +236,11 @@ fn authentication(url: &Url, data: Option<&Data>) -> Result<Option<(GitCredentia
     Ok(Some((credentials, tls)))
 }
 
+/// Whether a Secret has what an app of GitHub needs, whatever it says.
+fn has_app(data: &Data) -> bool {
+    data.contains_key("githubAppID") && data.contains_key("githubAppPrivateKey")
+}
+
 fn check_provider(
     object: &GitRepository,
     namespace: &str,
@@ -249,11 +255,11 @@ fn check_provider(
         GitProvider::GitHub => {
             let message =
                 "secretRef with github app data must be specified when provider is set to github";
-            match (data, app) {
+            match data {
                 // Only a new spec can help; a Secret may yet get what is missing.
-                (None, _) => invalid(Stage::Validate, Class::Invalid, message.to_owned()),
-                (Some(_), false) => invalid(Stage::Fetch, Class::Invalid, message.to_owned()),
-                (Some(_), true) => Ok(()),
+                None => invalid(Stage::Validate, Class::Invalid, message.to_owned()),
+                Some(data) if has_app(data) => Ok(()),
+                Some(_) => invalid(Stage::Fetch, Class::Invalid, message.to_owned()),
             }
         }
         GitProvider::Aws | GitProvider::Azure => Ok(()),
@@ -278,25 +284,25 @@ async fn proxy(client: &Client, namespace: &str, name: &str) -> Result<Url, Fail
 
 /// The proxy that a Secret names, or why it does not.
 pub(super) async fn proxy_url(client: &Client, namespace: &str, name: &str) -> Result<Url, String> {
-    let place = format!("'{namespace}/{name}'");
-    let data = secret(client, namespace, name)
-        .await
-        .map_err(|error| format!("failed to get secret {place}: {error}"))?;
-    let text = |key: &str| data.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
-    let address = text("address").filter(|address| !address.is_empty());
-    let address = address.ok_or_else(|| format!("secret {place}: key 'address' not found"))?;
-    let mut url: Url = address
-        .trim()
-        .parse()
-        .map_err(|error| format!("secret {place}: failed to parse proxy address: {error}"))?;
-    if let Some(username) = text("username") {
-        // Fails only for a URL without a host, which is no proxy either.
-        let _ = url.set_username(&username);
+    let data = referenced(client, namespace, name).await?;
+    secret_data::proxy(&data, &format!("'{namespace}/{name}'"))
+}
+
+/// [`secret`] for TLS, a proxy or a service account, where Flux has other words for what is missing.
+pub(super) async fn referenced(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Data, String> {
+    secret(client, namespace, name).await.map_err(|why| not_there(namespace, name, &why))
+}
+
+/// Why a Secret could not be read, for [`referenced`].
+pub(super) fn not_there(namespace: &str, name: &str, why: &str) -> String {
+    if why.ends_with("not found") {
+        return format!("secret '{namespace}/{name}' not found");
     }
-    if let Some(password) = text("password") {
-        let _ = url.set_password(Some(&password));
-    }
-    Ok(url)
+    format!("failed to get secret '{namespace}/{name}': {why}")
 }
 
 /// The data of a Secret, or what the API server says, e.g. `secrets "x" not found`.

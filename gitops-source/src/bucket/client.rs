@@ -18,6 +18,9 @@ use crate::{
 /// The largest answer that is no object, in bytes.
 const DOCUMENT_LIMIT: usize = 16 << 20;
 
+/// The query that asks where a bucket is.
+pub(super) const LOCATION: &str = "location=";
+
 /// A bucket.
 #[async_trait]
 pub trait BucketStore: fmt::Debug + Send + Sync {
@@ -132,6 +135,31 @@ impl BucketEndpoint {
         })
     }
 
+    /// The store of Amazon's kind at `host[:port]`, which is no URL. Follows minio-go's
+    /// `isValidEndpointURL`.
+    ///
+    /// # Errors
+    /// When the endpoint is a URL, has a path, or its host is none.
+    pub fn at_host(endpoint: &str, insecure: bool) -> Result<Self, SourceError> {
+        let invalid = |why: String| Err(SourceError::Invalid(why.into()));
+        if endpoint.is_empty() {
+            return invalid("Endpoint url cannot be empty.".to_owned());
+        }
+        let host = endpoint.strip_suffix('/').unwrap_or(endpoint);
+        if host.contains('/') {
+            return invalid("Endpoint url cannot have fully qualified paths.".to_owned());
+        }
+        let bare = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        let misplaced = |c: char| matches!(c, '-' | '_');
+        if !host.starts_with('[')
+            && (bare.starts_with(misplaced) || bare.ends_with(misplaced) || bare.starts_with('.'))
+        {
+            let why = "does not follow ip address or domain name standards.";
+            return invalid(format!("Endpoint: {endpoint} {why}"));
+        }
+        Self::new(host, insecure)
+    }
+
     /// Certificates beyond the system's.
     #[must_use]
     pub fn with_tls(mut self, tls: Tls) -> Self {
@@ -171,6 +199,7 @@ impl BucketEndpoint {
     /// Sends a request that was signed.
     pub(super) async fn send(&self, request: HttpRequest) -> Result<Response, SourceError> {
         let (parts, _) = request.into_parts();
+        let what = if parts.method == http::Method::HEAD { "Head" } else { "Get" };
         let url: Url = parts.uri.to_string().parse().map_err(|_| malformed_key())?;
         let sent = self
             .client()?
@@ -182,10 +211,10 @@ impl BucketEndpoint {
         sent.map_err(|error| {
             // The query may hold a signature.
             let mut shown = url;
-            shown.set_query(None);
+            shown.set_query(shown.query().filter(|query| *query == LOCATION).map(|_| LOCATION));
             let shown = go::quoted(&go::masked(&shown));
             let why = go::request_failure(&error, None);
-            SourceError::network(format!("Get {shown}: {why}"))
+            SourceError::network(format!("{what} {shown}: {why}"))
         })
     }
 }

@@ -1,6 +1,10 @@
 //! Amazon S3, and what speaks its language.
 
-use std::{fmt, str::FromStr as _, sync::Arc};
+use std::{
+    fmt,
+    str::FromStr as _,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 use gitops_core::Secret;
@@ -18,8 +22,8 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::client::{
-    Ambient, BucketEndpoint, BucketPage, BucketStore, StoredObject, document, encoded, refused,
-    request, save, unauthorized,
+    Ambient, BucketEndpoint, BucketPage, BucketStore, LOCATION, StoredObject, document, encoded,
+    refused, request, save, unauthorized,
 };
 use crate::{SourceError, Tls};
 
@@ -87,14 +91,17 @@ impl fmt::Debug for S3Credentials {
 pub struct S3Bucket {
     endpoint: BucketEndpoint,
     name: String,
-    region: String,
+    /// The configured one, or the one that the endpoint names.
+    region: Option<String>,
+    /// The one that the store told.
+    told: OnceLock<String>,
     credentials: S3Credentials,
     provider: OnceCell<Option<AwsCredentialProvider>>,
 }
 
 impl S3Bucket {
-    /// A bucket by its name. Without a region it is the one that the endpoint names, or
-    /// `us-east-1`.
+    /// A bucket by its name. Without a region it is the one that the endpoint names, or the one that
+    /// the store tells when it is asked whether the bucket exists; until then `us-east-1`.
     pub fn new(
         endpoint: BucketEndpoint,
         name: &str,
@@ -103,13 +110,14 @@ impl S3Bucket {
     ) -> Self {
         let region = region.filter(|region| !region.is_empty());
         let named = region_of(endpoint.base.host_str().unwrap_or_default());
-        let region = region.or(named).unwrap_or("us-east-1").to_owned();
-        Self { endpoint, name: name.to_owned(), region, credentials, provider: OnceCell::new() }
+        let region = region.or(named).map(str::to_owned);
+        let (name, told, provider) = (name.to_owned(), OnceLock::new(), OnceCell::new());
+        Self { endpoint, name, region, told, credentials, provider }
     }
 
     /// The region that requests are signed for.
     pub fn region(&self) -> &str {
-        &self.region
+        self.region.as_ref().or(self.told.get()).map_or("us-east-1", String::as_str)
     }
 
     /// The same bucket, read by somebody else.
@@ -129,8 +137,8 @@ impl S3Bucket {
             return base.replacen("://", &format!("://{name}."), 1);
         }
         // The endpoint of no region knows the buckets of one region only.
-        if host == "s3.amazonaws.com" && self.region != "us-east-1" {
-            return format!("https://s3.{}.amazonaws.com/{name}", self.region);
+        if host == "s3.amazonaws.com" && self.region() != "us-east-1" {
+            return format!("https://s3.{}.amazonaws.com/{name}", self.region());
         }
         format!("{base}/{name}")
     }
@@ -166,13 +174,13 @@ impl S3Bucket {
             }
             S3Credentials::Ambient { ambient, sts_endpoint } => {
                 let mut builder =
-                    AmazonS3Builder::new().with_bucket_name(&self.name).with_region(&self.region);
+                    AmazonS3Builder::new().with_bucket_name(&self.name).with_region(self.region());
                 for (name, value) in ambient.variables() {
                     if let Ok(key) = AmazonS3ConfigKey::from_str(&name) {
                         builder = builder.with_config(key, value);
                     }
                 }
-                builder = builder.with_region(&self.region);
+                builder = builder.with_region(self.region());
                 if let Some(sts) = sts_endpoint
                     && let Ok(key) = AmazonS3ConfigKey::from_str("aws_endpoint_url_sts")
                 {
@@ -189,9 +197,18 @@ impl S3Bucket {
         }
     }
 
+    /// Asks where the bucket is. `None` when the store does not tell: not everybody who may read a
+    /// bucket may ask that.
+    async fn location(&self) -> Result<Option<String>, SourceError> {
+        let response = self.send(request("GET", &format!("{}/?{LOCATION}", self.url()))?).await?;
+        let found = response.status().is_success();
+        let body = document(response).await?;
+        Ok(if found { location(&body) } else { told_region(&body) })
+    }
+
     async fn send(&self, mut request: HttpRequest) -> Result<Response, SourceError> {
         if let Some(credential) = self.credential().await? {
-            AwsAuthorizer::new(&credential, "s3", &self.region)
+            AwsAuthorizer::new(&credential, "s3", self.region())
                 .try_authorize(&mut request, None)
                 .map_err(|error| unauthorized(&error))?;
         }
@@ -205,6 +222,34 @@ fn region_of(host: &str) -> Option<&str> {
     let rest = name.strip_prefix("s3.dualstack.").or(name.strip_prefix("s3."));
     let region = rest.or(name.strip_prefix("s3-"))?;
     (!region.is_empty() && !region.contains('.')).then_some(region)
+}
+
+#[derive(Deserialize)]
+struct Location {
+    #[serde(rename = "$text", default)]
+    name: String,
+}
+
+/// The region in the answer to who asks where a bucket is.
+fn location(body: &[u8]) -> Option<String> {
+    let answer: Location = quick_xml::de::from_reader(body).ok()?;
+    Some(match answer.name.as_str() {
+        "" => "us-east-1".to_owned(),
+        // The oldest region has an old name.
+        "EU" => "eu-west-1".to_owned(),
+        name => name.to_owned(),
+    })
+}
+
+/// The region that a refusal names: where the request should have gone.
+fn told_region(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Refusal {
+        region: String,
+    }
+    let refusal: Refusal = quick_xml::de::from_reader(body).ok()?;
+    (!refusal.region.is_empty()).then_some(refusal.region)
 }
 
 #[derive(Deserialize)]
@@ -232,6 +277,13 @@ fn plain_etag(etag: &str) -> String {
 #[async_trait]
 impl BucketStore for S3Bucket {
     async fn exists(&self) -> Result<bool, SourceError> {
+        if self.region.is_none()
+            && self.told.get().is_none()
+            && let Some(region) = self.location().await?
+        {
+            // Two who ask at once are told the same.
+            let _ = self.told.set(region);
+        }
         let response = self.send(request("HEAD", &format!("{}/", self.url()))?).await?;
         match response.status().as_u16() {
             200..=299 => Ok(true),
@@ -394,6 +446,20 @@ mod tests {
         ] {
             assert_eq!(region_of(host), region, "{host}");
         }
+    }
+
+    #[test]
+    fn regions_that_stores_tell() {
+        let xml = "<?xml version=\"1.0\"?><LocationConstraint xmlns=\"http://s3/\">";
+        for (inner, region) in [("", "us-east-1"), ("EU", "eu-west-1"), ("x-1", "x-1")] {
+            let body = format!("{xml}{inner}</LocationConstraint>");
+            assert_eq!(location(body.as_bytes()).as_deref(), Some(region));
+        }
+        assert_eq!(location(b"<LocationConstraint/>").as_deref(), Some("us-east-1"));
+        assert_eq!(location(b"{}"), None);
+        let refusal = b"<Error><Code>AccessDenied</Code><Region>x-1</Region></Error>";
+        assert_eq!(told_region(refusal).as_deref(), Some("x-1"));
+        assert_eq!(told_region(b"<Error><Code>AccessDenied</Code></Error>"), None);
     }
 
     #[test]

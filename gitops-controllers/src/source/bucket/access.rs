@@ -10,7 +10,7 @@ use gitops_auth::AzureCertificate;
 use gitops_core::{Class, Failure, Secret, Stage};
 use gitops_source::{
     Ambient, AzureBucket, AzureCredentials, BucketEndpoint, BucketStore, GcsBucket, GcsCredentials,
-    S3Bucket, S3Credentials, Tls,
+    S3Bucket, S3Credentials, SourceError, Tls,
 };
 use kube::{Client, ResourceExt as _};
 
@@ -39,10 +39,12 @@ pub(super) async fn store(
         check_token_service(spec.provider, sts)?;
     }
     let secrets = Secrets::read(client, object).await.map_err(denied)?;
-    let endpoint = BucketEndpoint::new(&spec.endpoint, spec.insecure)
-        .map_err(|error| denied(error.to_string()))?
-        .with_timeout(spec.timeout.get())
-        .with_proxy(secrets.proxy.clone().map(Into::into));
+    let endpoint = |open: fn(&str, bool) -> Result<BucketEndpoint, SourceError>| {
+        let endpoint = open(&spec.endpoint, spec.insecure);
+        let endpoint = endpoint.map_err(|error| denied(error.to_string()))?;
+        let proxy = secrets.proxy.clone().map(Into::into);
+        Ok::<_, Failure>(endpoint.with_timeout(spec.timeout.get()).with_proxy(proxy))
+    };
     let name = &spec.bucket_name;
     let lender = Lender { client, identities, object, proxy: secrets.proxy.clone() };
     let secret_name = spec.secret_ref.as_ref().map_or("", |reference| &reference.name);
@@ -58,7 +60,7 @@ pub(super) async fn store(
                 ),
                 None => GcsCredentials::Token(lender.google().await?),
             };
-            Arc::new(GcsBucket::new(endpoint, name, credentials))
+            Arc::new(GcsBucket::new(endpoint(BucketEndpoint::new)?, name, credentials))
         }
         CloudProvider::Azure => {
             let credentials = match &secrets.own {
@@ -68,11 +70,11 @@ pub(super) async fn store(
                     None => azure(data, secret_name, ambient).map_err(denied)?,
                 },
             };
-            Arc::new(AzureBucket::new(endpoint, name, credentials))
+            Arc::new(AzureBucket::new(endpoint(BucketEndpoint::new)?, name, credentials))
         }
         CloudProvider::Generic | CloudProvider::Aws => {
             let credentials = s3(object, &secrets).map_err(denied)?;
-            let endpoint = endpoint.with_tls(secrets.tls);
+            let endpoint = endpoint(BucketEndpoint::at_host)?.with_tls(secrets.tls.clone());
             let open = |own| S3Bucket::new(endpoint, name, spec.region.as_deref(), own);
             Arc::new(match credentials {
                 Some(credentials) => open(credentials),
@@ -116,7 +118,7 @@ impl Secrets {
         let certificates = async |name: &str, what: &str| {
             let place = format!("'{namespace}/{name}'");
             let wrap = |why: String| format!("failed to get {what}: {why}");
-            let data = read(name, "secret").await.map_err(wrap)?;
+            let data = credentials::referenced(client, &namespace, name).await.map_err(wrap)?;
             secret_data::required_tls(&data, &place).map_err(wrap)
         };
         let own = match &spec.secret_ref {

@@ -187,7 +187,7 @@ fn source(object: &GitRepository, observed: Option<&Recorded>) -> GitSource {
         .with_submodules(spec.recurse_submodules)
 }
 
-/// The most specific one that is set: commit, name, semver, tag, branch.
+/// The most specific one that is set: commit, name, tag, semver, branch.
 fn reference(reference: Option<&GitRepositoryReference>) -> GitReference {
     let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
     let Some(reference) = reference else {
@@ -199,8 +199,8 @@ fn reference(reference: Option<&GitRepositoryReference>) -> GitReference {
     }
     set(&reference.name)
         .map(GitReference::Name)
-        .or_else(|| set(&reference.semver).map(GitReference::Semver))
         .or_else(|| set(&reference.tag).map(GitReference::Tag))
+        .or_else(|| set(&reference.semver).map(GitReference::Semver))
         .or_else(|| set(&reference.branch).map(GitReference::Branch))
         .unwrap_or_default()
 }

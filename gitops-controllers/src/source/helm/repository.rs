@@ -238,7 +238,7 @@ async fn access(
             data.map_err(|why| format!("failed to get authentication secret {place}: {why}"))?;
         let detect = |why| format!("failed to detect authentication methods: {why}");
         basic = secret_data::basic(&data, &place).map_err(detect)?;
-        let own = secret_data::tls(&data, &place).map_err(detect)?;
+        let own = secret_data::tls(&data).map_err(detect)?;
         if tls.is_none() && own.is_some() {
             tracing::warn!(
                 "TLS authentication data in `.spec.secretRef` is deprecated: use \

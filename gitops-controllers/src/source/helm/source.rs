@@ -346,10 +346,16 @@ async fn registry_options(
             data.map_err(|why| format!("failed to get authentication secret {place}: {why}"))?;
         let configure =
             |why: String| format!("failed to configure OCI registry authentication: {why}");
+        let detect = |why| format!("failed to detect authentication methods: {why}");
+        let basic = secret_data::basic(&data, &place).map_err(detect)?;
+        let own = secret_data::tls(&data).map_err(detect)?;
+        if let (None, Some(own)) = (&spec.cert_secret_ref, own) {
+            options.tls = own;
+        }
         if let Some(file) = data.get(".dockerconfigjson") {
             let parsed = DockerConfig::parse(file).map_err(|error| configure(error.to_string()))?;
             options.credentials = parsed;
-        } else if let Some(basic) = secret_data::basic(&data, &place).map_err(configure)? {
+        } else if let Some(basic) = basic {
             let credential =
                 RegistryCredential::Basic { username: basic.username, password: basic.password };
             options.credentials = DockerConfig::single(host(url), credential);

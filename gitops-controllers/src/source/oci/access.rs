@@ -25,9 +25,12 @@ pub(in crate::source) async fn docker_config(
 ) -> Result<DockerConfig, NoCredentials> {
     let mut all = DockerConfig::default();
     if let Some(name) = secret {
-        all.merge(pull_secret(client, namespace, name).await.map_err(|(why, is_missing)| {
-            NoCredentials { why, missing: is_missing.then(|| name.to_owned()) }
-        })?);
+        let secret = read(client, namespace, name).await.map_err(|why| NoCredentials {
+            why: format!("failed to get secret '{namespace}/{name}': {why}"),
+            missing: Some(name.to_owned()),
+        })?;
+        let config = config(&secret, namespace, name);
+        all.merge(config.map_err(|why| NoCredentials { why, missing: None })?);
     }
     let Some(account) = account else { return Ok(all) };
     let fail = |why: String| NoCredentials { why, missing: None };
@@ -41,34 +44,33 @@ pub(in crate::source) async fn docker_config(
         })
     })?;
     for reference in found.image_pull_secrets.unwrap_or_default() {
-        let config = pull_secret(client, namespace, &reference.name).await;
-        all.merge(config.map_err(|(why, _)| {
+        let name = &reference.name;
+        let secret = read(client, namespace, name).await.map_err(|why| {
             let doing = "failed to get image pull secret for serviceaccount";
+            let why = credentials::not_there(namespace, name, &why);
             fail(format!("{doing} '{namespace}/{account}': {why}"))
-        })?);
+        })?;
+        all.merge(config(&secret, namespace, name).map_err(fail)?);
     }
     Ok(all)
 }
 
-/// The second part of an error says whether the Secret is missing.
-async fn pull_secret(
-    client: &Client,
-    namespace: &str,
-    name: &str,
-) -> Result<DockerConfig, (String, bool)> {
+async fn read(client: &Client, namespace: &str, name: &str) -> Result<SecretObject, String> {
     let secrets: Api<SecretObject> = Api::namespaced(client.clone(), namespace);
-    let secret = secrets.get(name).await.map_err(|error| {
-        let why = credentials::api_text(error);
-        (format!("failed to get secret '{namespace}/{name}': {why}"), true)
-    })?;
-    let data = secret.data.unwrap_or_default();
-    let parsed = match (data.get(".dockerconfigjson"), data.get(".dockercfg")) {
+    secrets.get(name).await.map_err(credentials::api_text)
+}
+
+/// The credentials that a pull secret holds.
+fn config(secret: &SecretObject, namespace: &str, name: &str) -> Result<DockerConfig, String> {
+    let data = secret.data.as_ref();
+    let value = |key: &str| data.and_then(|data| data.get(key));
+    let parsed = match (value(".dockerconfigjson"), value(".dockercfg")) {
         (Some(file), _) => DockerConfig::parse(&file.0),
         (None, Some(file)) => DockerConfig::parse_legacy(&file.0),
         // As for a kubelet, a Secret of another kind adds nothing.
         (None, None) => Ok(DockerConfig::default()),
     };
-    parsed.map_err(|error| (format!("secret '{namespace}/{name}': {error}"), false))
+    parsed.map_err(|error| format!("secret '{namespace}/{name}': {error}"))
 }
 
 /// The certificates of a `certSecretRef`.
@@ -77,15 +79,8 @@ pub(in crate::source) async fn certificates(
     namespace: &str,
     name: &str,
 ) -> Result<Tls, String> {
-    let place = format!("'{namespace}/{name}'");
-    let data = credentials::secret(client, namespace, name).await.map_err(|why| {
-        if why.ends_with("not found") {
-            format!("secret {place} not found")
-        } else {
-            format!("failed to get secret {place}: {why}")
-        }
-    })?;
-    secret_data::required_tls(&data, &place)
+    let data = credentials::referenced(client, namespace, name).await?;
+    secret_data::required_tls(&data, &format!("'{namespace}/{name}'"))
 }
 
 /// The proxy of a `proxySecretRef`.
