@@ -12,6 +12,7 @@
 //! ours says below a `~` is written.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![allow(clippy::format_push_string, reason = "the texts are short")]
 
 use std::{
     env, fs,

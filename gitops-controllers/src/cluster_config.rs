@@ -61,7 +61,8 @@ fn read(file: &Path) -> Result<Kubeconfig, Cause> {
             }),
         );
         for path in paths {
-            *path = directory.join(&*path).to_str().ok_or("a path is no text")?.to_owned();
+            let joined = directory.join(&*path);
+            joined.to_str().ok_or("a path is no text")?.clone_into(path);
         }
         all = all.merge(one)?;
     }

@@ -225,9 +225,9 @@ pub(super) fn are_equal(theirs: impl Read, own: &[u8]) -> io::Result<bool> {
 
 type File = (PathBuf, tar::EntryType, u32, Vec<u8>);
 
-fn files_of<'a, R: Read>(
-    archive: &'a mut tar::Archive<R>,
-) -> io::Result<impl Iterator<Item = io::Result<File>> + use<'a, R>> {
+fn files_of<R: Read>(
+    archive: &mut tar::Archive<R>,
+) -> io::Result<impl Iterator<Item = io::Result<File>>> {
     Ok(archive.entries()?.map(|entry| {
         let mut entry = entry?;
         let mut content = Vec::new();
