@@ -26,7 +26,7 @@ const ROWS: &str = "\
 32: gitops-helm/tests/hostile.rs links_are_empty_files
 33: gitops-source/tests/oci/hostile.rs archives_that_climb_link_or_burst
 33: gitops-helm/tests/hostile.rs archives_that_grow
-34: gitops-cli/tests/helm.rs a_lock_file_that_is_a_link_is_not_written_through
+34: gitops-cli/tests/helm/main.rs a_lock_file_that_is_a_link_is_not_written_through
 38: gitops-source/tests/helm/repository.rs an_index_is_checked_and_stored_in_one_form
 38: gitops-helm/tests/hostile.rs documents_that_grow
 39: gitops-source/tests/helm/repository.rs an_index_is_checked_and_stored_in_one_form
