@@ -3,14 +3,26 @@
 //! A position-independent program of this size has 40 000 of them. As a table of 24 bytes each they
 //! are read once and stay in memory, a megabyte of it; in the packed form (`DT_RELR`, glibc 2.36 or
 //! newer) they take a thirtieth. The programs listen to a network and so stay position-independent.
+//! Where the machine's own glibc is older, or another one is built for, they are not packed.
 #![expect(clippy::disallowed_methods, reason = "cargo tells a build script what it builds for")]
 
-use std::env;
+use std::{env, process::Command};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
-    if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
+    let is_glibc = is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu");
+    let is_native = env::var("HOST").is_ok_and(|host| is("TARGET", &host));
+    if is_glibc && is_native && glibc().is_some_and(|version| version >= (2, 36)) {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
+}
+
+/// The version of the machine's glibc.
+fn glibc() -> Option<(u32, u32)> {
+    let told = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
+    let told = String::from_utf8(told.stdout).ok()?;
+    let (major, minor) = told.trim().strip_prefix("glibc ")?.split_once('.')?;
+    let minor = minor.split('.').next()?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
