@@ -83,7 +83,7 @@ struct Nulls {
 #[derive(Clone, Copy)]
 struct Place<'p> {
     name: &'p str,
-    within: Option<&'p Place<'p>>,
+    within: Option<&'p Self>,
 }
 
 impl Place<'_> {
