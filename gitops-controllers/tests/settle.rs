@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gitops_api::meta::{Condition, ConditionStatus, condition_type as condition, reason};
 use gitops_controllers::{
-    profiles::{ARTIFACT_GENERATOR, GIT_REPOSITORY, KUSTOMIZATION},
+    profiles::{ARTIFACT_GENERATOR, GIT_REPOSITORY, HELM_CHART, KUSTOMIZATION},
     runtime::{
         Again, Before, Done, Fact, Fault, Notice, Profile, Requeue, Settled, Severity, Stop, Turn,
         Waiting, in_progress, settle, suspended,
@@ -148,6 +148,25 @@ fn a_failed_verification_is_false() {
 }
 
 #[test]
+fn a_failed_verification_is_what_ready_tells() {
+    let facts = [
+        Fact::Holds {
+            condition: condition::SOURCE_VERIFIED,
+            status: ConditionStatus::False,
+            reason: "VerificationError",
+            message: "unsigned".into(),
+        },
+        Fact::Told(Notice::error("Other", "in other words")),
+    ];
+    let settled =
+        settle(&HELM_CHART, before(&[], None), &facts, &failed(Stage::Fetch, Class::Denied));
+    let shown = shown(&settled);
+    assert!(shown.contains(&"Ready=False/VerificationError: unsigned".to_owned()), "{shown:?}");
+    assert!(shown.iter().any(|own| own.starts_with("FetchFailed=True/")), "{shown:?}");
+    assert_eq!(settled.events, [Notice::error("Other", "in other words")]);
+}
+
+#[test]
 fn what_only_a_person_can_mend_stalls() {
     let turn = failed(Stage::Validate, Class::Denied);
     let settled = settle(&KUSTOMIZATION, before(&[], Some("x")), &[], &turn);
@@ -229,6 +248,12 @@ fn progress_and_suspension() {
     let observed = suspended(&GIT_REPOSITORY, before(&old, None)).unwrap();
     assert_eq!(observed[0].observed_generation, Some(3));
     assert!(suspended(&GIT_REPOSITORY, before(&good, None)).is_none());
+    // What failed before goes on being told, of the new generation too.
+    old[0].status = ConditionStatus::False;
+    let observed = suspended(&GIT_REPOSITORY, before(&old, None)).unwrap();
+    assert_eq!(observed[0].status, ConditionStatus::False);
+    assert_eq!(observed[0].observed_generation, Some(3));
+    old[0].status = ConditionStatus::True;
     // A Kustomization's generation is observed, that of its condition is not.
     assert_eq!(suspended(&KUSTOMIZATION, before(&old, None)).unwrap(), old);
     assert!(suspended(&ARTIFACT_GENERATOR, before(&old, None)).is_none());

@@ -30,6 +30,43 @@ pub(crate) fn masked(url: &Url) -> String {
     gitops_core::masked_url(url.as_str())
 }
 
+/// A path as Go's `filepath.Clean` leaves it below a root that it cannot leave.
+pub(crate) fn cleaned(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// [`request_failure`] of a request by way of a proxy.
+pub(crate) fn proxied_failure(error: &reqwest::Error, proxy: &Url) -> String {
+    if !error.is_connect() || error.is_timeout() {
+        return request_failure(error, None);
+    }
+    let chain = chain(error);
+    let io = chain.iter().find_map(|cause| cause.downcast_ref::<io::Error>());
+    let address = dialled(proxy);
+    let what = if chain.iter().any(|cause| cause.to_string().starts_with("dns error")) {
+        format!("dial tcp: lookup {}: no such host", proxy.host_str().unwrap_or_default())
+    } else if let Some(what) = io.and_then(dial_failure) {
+        format!("dial tcp {address}: connect: {what}")
+    } else {
+        return request_failure(error, None);
+    };
+    if proxy.scheme() == "socks5" {
+        let target = error.url().map(dialled).unwrap_or_default();
+        return format!("socks connect tcp {address}->{target}: {what}");
+    }
+    format!("proxyconnect tcp: {what}")
+}
+
 /// A part of a URL without its escapes.
 pub(crate) fn percent_decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
@@ -159,6 +196,13 @@ mod tests {
     #[test]
     fn quotes_as_go_does() {
         assert_eq!(quoted("a\"b\\c\n\x01é"), r#""a\"b\\c\n\x01é""#);
+    }
+
+    #[test]
+    fn paths_cannot_climb() {
+        for (path, clean) in [("../x", "x"), ("./a//b/", "a/b"), ("a/../../b", "b"), ("/a", "a")] {
+            assert_eq!(cleaned(path), clean);
+        }
     }
 
     #[test]

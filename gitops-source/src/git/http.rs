@@ -53,6 +53,7 @@ pub struct Tls {
 #[derive(Clone)]
 pub struct GitTransport {
     client: Client,
+    proxy: Option<SafeUrl>,
     credentials: GitCredentials,
 }
 
@@ -98,7 +99,8 @@ impl GitTransport {
         }
         let client =
             builder.build().map_err(|error| invalid("cannot set up HTTP client", &error))?;
-        Ok(Self { client, credentials: GitCredentials::Anonymous })
+        let proxy = proxy.cloned().map(SafeUrl::from);
+        Ok(Self { client, proxy, credentials: GitCredentials::Anonymous })
     }
 
     /// The same way for someone who can prove who they are.
@@ -130,6 +132,7 @@ impl GitTransport {
                 password: Secret::from(go::percent_decoded(base.password().unwrap_or_default())),
             };
         }
+        let proxy = self.proxy.as_ref();
         for _ in 0..=MAX_REDIRECTS {
             let target = endpoint(&base, "/info/refs", Some(&query));
             let mut request = self
@@ -141,7 +144,7 @@ impl GitTransport {
             }
             let response = match authorized(request, &credentials).send().await {
                 Ok(response) => response,
-                Err(error) => return Err(failed("Get", &target, &error, None).await),
+                Err(error) => return Err(failed("Get", &target, &error, None, proxy).await),
             };
             if response.status().is_redirection() {
                 let next = redirected(&target, &response)?;
@@ -164,8 +167,8 @@ impl GitTransport {
                 )
             })
             .await?;
-            let client = self.client.clone();
-            return Ok((HttpLink { client, credentials, base, deadline }, body));
+            let (client, proxy) = (self.client.clone(), self.proxy.clone());
+            return Ok((HttpLink { client, proxy, credentials, base, deadline }, body));
         }
         let target = endpoint(&base, "/info/refs", Some(&query));
         let target = go::quoted(&go::masked(&target));
@@ -229,6 +232,7 @@ fn is_loopback(url: &Url) -> bool {
 #[derive(Debug)]
 pub(crate) struct HttpLink {
     client: Client,
+    proxy: Option<SafeUrl>,
     credentials: GitCredentials,
     base: Url,
     deadline: Instant,
@@ -263,7 +267,8 @@ impl HttpLink {
             }
             Ok(response) => accepted(&target, response).await.map(HttpAnswer),
             Err(error) => {
-                Err(failed("Post", &target, &error, Some("unexpected client error: ")).await)
+                let (prefix, proxy) = (Some("unexpected client error: "), self.proxy.as_ref());
+                Err(failed("Post", &target, &error, prefix, proxy).await)
             }
         }
     }
@@ -409,7 +414,16 @@ async fn failed(
     target: &Url,
     error: &reqwest::Error,
     prefix: Option<&str>,
+    proxy: Option<&SafeUrl>,
 ) -> SourceError {
+    let shown = go::quoted(&go::masked(target));
+    if let Some(proxy) = proxy {
+        let why = go::proxied_failure(error, proxy.expose());
+        return SourceError::network(format!(
+            "{}{method} {shown}: {why}",
+            prefix.unwrap_or_default()
+        ));
+    }
     let host = target.host_str().unwrap_or_default();
     let port = target.port_or_known_default().unwrap_or(0);
     // Go names the address that it dialled; asked again only now, when it is too late anyway.
@@ -418,6 +432,5 @@ async fn failed(
         Err(_) => None,
     };
     let why = go::request_failure(error, address.as_deref());
-    let target = go::quoted(&go::masked(target));
-    SourceError::network(format!("{}{method} {target}: {why}", prefix.unwrap_or_default()))
+    SourceError::network(format!("{}{method} {shown}: {why}", prefix.unwrap_or_default()))
 }

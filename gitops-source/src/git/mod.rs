@@ -19,7 +19,7 @@ mod ssh;
 mod submodules;
 mod tree;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use gitops_core::{Cancelled, Revision, Scope};
@@ -282,7 +282,8 @@ impl GitSource {
                 home: &home,
                 count: 0,
             };
-            let mounted = submodules.mount(&mut tree, &home, 0).await;
+            let mounted =
+                submodules.mount(&mut tree, &home, (".git/modules", Path::new("")), 0).await;
             mounted.map_err(|error| self.cloning(error))?;
         }
         Ok(Fetched {
@@ -313,9 +314,10 @@ impl Source for GitSource {
             if fetched.tree.stat(dir.as_ref()).is_err() {
                 // The space before the colon is Flux's, and so is the look into a checkout; there
                 // is none here, so its name is always the same.
+                let shown = crate::go::cleaned(dir);
                 let why = format!(
                     "failed to sparse checkout directories : sparse checkout dir '{dir}' does not \
-                     exist in repository: lstat /tmp/checkout/{dir}: no such file or directory"
+                     exist in repository: lstat /tmp/checkout/{shown}: no such file or directory"
                 );
                 return Err(SourceError::NotFound(why.into()));
             }

@@ -82,7 +82,7 @@ impl GitSource {
         let named = |full: &str, name: &str| match refs.get(full) {
             Some(found) => Ok(resolved(Some(name), found)),
             None => Err(self.cloning(SourceError::NotFound(
-                format!("couldn't find remote ref {}", quoted(full)).into(),
+                format!("couldn't find remote ref {}", quoted(asked(full))).into(),
             ))),
         };
         match &self.reference {
@@ -152,6 +152,11 @@ impl GitSource {
         }
         Ok(resolved(Some(chosen.0.original()), chosen.1))
     }
+}
+
+/// As much of a name as a request can hold: no reference has a space in it.
+fn asked(name: &str) -> &str {
+    name.split(' ').next().unwrap_or_default()
 }
 
 fn resolved(name: Option<&str>, found: &RemoteRef) -> Resolved {

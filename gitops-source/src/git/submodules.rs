@@ -4,7 +4,11 @@
 //! an address that means a file or a program is refused, and so is one that climbs out of its host.
 //! Credentials are for the host that they were given for.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use gitops_core::{Cancelled, Scope, Tree as _};
 use gix::{ObjectId, bstr::ByteSlice as _, config::File};
@@ -37,10 +41,15 @@ pub(super) struct Submodules<'s> {
 
 impl Submodules<'_> {
     /// Fetches the submodules of a tree and puts each in its place.
+    ///
+    /// `modules` is where Git would keep the repositories of these submodules, below the root, and
+    /// `above` the path of the tree itself: a submodule gets the file `.git` that points there, as
+    /// in Git's checkouts and so in Flux's artifacts.
     pub(super) async fn mount(
         &mut self,
         tree: &mut GitTree,
         at: &Location,
+        (modules, above): (&str, &Path),
         depth: usize,
     ) -> Result<(), SourceError> {
         if tree.submodules().is_empty() {
@@ -55,7 +64,7 @@ impl Submodules<'_> {
             self.scope.check()?;
             let shown = path.display().to_string();
             // What `.gitmodules` does not name stays an empty directory, as Git has it.
-            let Some(address) = addresses.get(&path) else {
+            let Some((name, address)) = addresses.get(&path) else {
                 continue;
             };
             self.count += 1;
@@ -67,7 +76,12 @@ impl Submodules<'_> {
                 |error: SourceError| error.during(format!("unable to fetch submodule '{shown}'"));
             let location = resolve(at, address).map_err(during)?;
             let mut inner = self.fetch(&location, id).await.map_err(during)?;
-            Box::pin(self.mount(&mut inner, &location, depth + 1)).await.map_err(during)?;
+            let place = above.join(&path);
+            let own = format!("{modules}/{name}");
+            let below = format!("{own}/modules");
+            let mounted = Box::pin(self.mount(&mut inner, &location, (&below, &place), depth + 1));
+            mounted.await.map_err(during)?;
+            inner.point_to(&format!("{}{own}", "../".repeat(place.components().count())));
             tree.mount(path, Arc::new(inner));
         }
         Ok(())
@@ -114,8 +128,8 @@ fn same_origin(one: &Url, other: &Url) -> bool {
         && one.port_or_known_default() == other.port_or_known_default()
 }
 
-/// The addresses in `.gitmodules` by the paths that they are for.
-fn addresses(tree: &GitTree) -> Result<BTreeMap<PathBuf, String>, SourceError> {
+/// The names and addresses in `.gitmodules` by the paths that they are for.
+fn addresses(tree: &GitTree) -> Result<BTreeMap<PathBuf, (String, String)>, SourceError> {
     let name = ".gitmodules".as_ref();
     let Ok(entry) = tree.stat(name) else {
         return Ok(BTreeMap::new());
@@ -136,10 +150,20 @@ fn addresses(tree: &GitTree) -> Result<BTreeMap<PathBuf, String>, SourceError> {
         if let (Some(path), Some(url)) = (section.value("path"), section.value("url")) {
             let path = path.to_str().map_err(|_| malformed())?;
             let url = url.to_str().map_err(|_| malformed())?;
-            addresses.insert(PathBuf::from(path.trim_end_matches('/')), url.to_owned());
+            let name = section.header().subsection_name().and_then(|name| name.to_str().ok());
+            let name = name.filter(|name| is_module_name(name)).ok_or_else(malformed)?;
+            let path = PathBuf::from(path.trim_end_matches('/'));
+            addresses.insert(path, (name.to_owned(), url.to_owned()));
         }
     }
     Ok(addresses)
+}
+
+/// Whether a submodule may have a name: a path that stays where it is put.
+fn is_module_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.contains(['\\', '\n', '\r', '\0'])
+        && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 /// What an address means in a repository at a place.
@@ -195,6 +219,14 @@ fn relative(at: &Location, address: &str) -> Result<Location, SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_submodules_stay_where_they_are_put() {
+        assert!(is_module_name("vendor/app") && is_module_name("a b"));
+        for bad in ["", "..", "../x", "a/../../b", "/etc", "a//b", "a\nb", "a\\b"] {
+            assert!(!is_module_name(bad), "{bad:?}");
+        }
+    }
 
     #[test]
     fn addresses_are_resolved_against_their_repository() {

@@ -19,6 +19,8 @@ use parking_lot::Mutex;
 use super::{GitLimits, hostile::hostile_name, objects::Objects};
 use crate::SourceError;
 
+const DOT_GIT: &str = ".git";
+
 /// The tree of a commit. Directories are known from the start; files are read when asked for.
 pub(crate) struct GitTree {
     /// Reading remembers packs, which one reader at a time can do.
@@ -26,6 +28,8 @@ pub(crate) struct GitTree {
     directories: BTreeMap<PathBuf, Vec<(Entry, ObjectId)>>,
     submodules: Vec<(PathBuf, ObjectId)>,
     mounted: BTreeMap<PathBuf, Arc<Self>>,
+    /// The content of the file `.git` that a submodule has.
+    pointer: Option<Bytes>,
 }
 
 impl fmt::Debug for GitTree {
@@ -55,7 +59,7 @@ impl GitTree {
         let submodules = walk.submodules;
         let mounted = BTreeMap::new();
         let objects = Arc::new(Mutex::new(objects));
-        Ok(Self { objects, directories, submodules, mounted })
+        Ok(Self { objects, directories, submodules, mounted, pointer: None })
     }
 
     /// The objects that the files are read from.
@@ -66,6 +70,19 @@ impl GitTree {
     /// Where submodules are, and their commits.
     pub(crate) fn submodules(&self) -> &[(PathBuf, ObjectId)] {
         &self.submodules
+    }
+
+    /// Gives a submodule the file that says where its repository would be in a checkout. No other
+    /// file can have its name: it is refused in trees.
+    pub(crate) fn point_to(&mut self, repository: &str) {
+        let content = format!("gitdir: {repository}\n");
+        let kind = EntryKind::File { executable: false };
+        let entry = Entry { name: DOT_GIT.to_owned(), kind, size: content.len() as u64 };
+        self.pointer = Some(content.into());
+        let root = self.directories.entry(PathBuf::new()).or_default();
+        let at = root.partition_point(|(other, _)| other.name.as_str() < DOT_GIT);
+        // It is read from here, whatever the object.
+        root.insert(at, (entry, ObjectId::null(gix::hash::Kind::Sha1)));
     }
 
     /// Puts the files of a submodule in its place.
@@ -108,6 +125,9 @@ impl Tree for GitTree {
         }
         if self.directories.contains_key(&clean) {
             return Err(fail(TreeErrorKind::IsADirectory));
+        }
+        if let Some(pointer) = self.pointer.as_ref().filter(|_| clean == Path::new(DOT_GIT)) {
+            return Ok(pointer.clone());
         }
         let (entry, id) = self.find(&clean).map_err(fail)?;
         if !matches!(entry.kind, EntryKind::File { .. }) {

@@ -154,7 +154,6 @@ pub async fn build_remote(
     if take_stored(&mut built, options) {
         return Ok(built);
     }
-    found(&built);
     let package = repository.download(&version, scope).await.map_err(|error| match error {
         SourceError::Cancelled(error) => error.into(),
         error => {
@@ -162,7 +161,9 @@ pub async fn build_remote(
         }
     })?;
     let options = options.clone();
-    blocking(move || repackage(built, package, &options)).await
+    let built = blocking(move || repackage(built, package, &options)).await?;
+    found(&built);
+    Ok(built)
 }
 
 /// Takes the package of a repository as it is, or with other values and another version.
@@ -245,9 +246,9 @@ pub async fn build_local(
     let Some(Loaded { mut chart, archive, values }) = loaded else {
         return Ok(built);
     };
-    found(&built);
     if !built.packaged {
         built.package = archive;
+        found(&built);
         return Ok(built);
     }
     chart.metadata.version.clone_from(&built.version);
@@ -277,11 +278,13 @@ pub async fn build_local(
             .await?;
         chart.dependencies.extend(fetched);
     }
-    blocking(move || {
+    let built = blocking(move || {
         built.package = Some(packed(&chart)?);
         Ok(built)
-    })
-    .await
+    });
+    let built = built.await?;
+    found(&built);
+    Ok(built)
 }
 
 struct Loaded {
@@ -319,14 +322,13 @@ fn load(
         Some(archive) => Chart::from_archive(archive, &options.load),
         None => Chart::load_directory(&*local.tree, &path, &options.load),
     };
-    let chart = chart.map_err(|error| match &error {
-        ChartError::Document { file, .. }
-            if file != "Chart.yaml" && file != "requirements.yaml" =>
+    let chart = chart.map_err(|error| match error {
+        ChartError::Document { file, source }
+            if file == "Chart.yaml" || file == "requirements.yaml" =>
         {
-            ChartBuildError::Package(error.into())
+            reference(during(format!("cannot load '{file}'"), source))
         }
         ChartError::Invalid(_)
-        | ChartError::Document { .. }
         | ChartError::NoMetadata
         | ChartError::NoVersion
         | ChartError::Undetected { .. }

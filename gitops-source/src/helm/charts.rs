@@ -305,7 +305,9 @@ impl ChartRepository for OciCharts {
             let (name, tag) = self.place(version)?;
             let registry = self.registries.open(&name, &self.options).await?;
             let digest = registry.digest(&tag).await?;
-            verifier.verify(&name, &digest, scope).await?;
+            let verified = verifier.verify(&name, &digest, scope).await;
+            let shown = version.urls.first().map_or(version.name.as_str(), String::as_str);
+            verified.map_err(|error| error.during(format!("failed to verify {shown}")))?;
             *self.verified.lock() = Some(digest);
             Ok(())
         };

@@ -9,6 +9,9 @@ use crate::SourceError;
 const SCHEME: &str = "oci://";
 const FORM: &str = "URL must be in format 'oci://<domain>/<org>/<repo>'";
 
+/// Of which the path of a repository is made.
+const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyz0123456789_-./";
+
 /// A repository of a registry: `<registry>/<repository>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OciRepositoryName {
@@ -33,11 +36,16 @@ impl OciRepositoryName {
         };
         let rest = url.strip_prefix(SCHEME).ok_or_else(|| invalid(FORM))?;
         let (_, path) = rest.split_once('/').ok_or_else(|| invalid(FORM))?;
-        if let Some((_, digest)) = path.split_once('@') {
-            return Err(invalid(&format!("URL must not contain a digest; remove '@{digest}'")));
+        if path.is_empty() || path.len() > 255 {
+            let why = "repository must be between 1 and 255 characters in length";
+            return Err(invalid(&format!("{why}: {path}")));
         }
-        if let Some((_, tag)) = path.split_once(':') {
-            return Err(invalid(&format!("URL must not contain a tag; remove ':{tag}'")));
+        let known = |c: char| {
+            c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-' | '/')
+        };
+        if !path.chars().all(known) {
+            let why = format!("repository can only contain the characters `{CHARACTERS}`");
+            return Err(invalid(&format!("{why}: {path}")));
         }
         Self::checked(rest).ok_or_else(|| invalid(FORM))
     }
@@ -150,6 +158,28 @@ pub(crate) fn is_tag(text: &str) -> bool {
         && text.chars().all(|c| word(c) || matches!(c, '.' | '-'))
 }
 
+/// What is wrong with a digest, in the words of Go's registry library.
+pub(super) fn hash_problem(text: &str, error: &gitops_core::DigestError) -> String {
+    let quoted = crate::go::quoted;
+    let (algorithm, hex) = match text.split_once(':') {
+        Some((algorithm, hex)) if !algorithm.is_empty() && !hex.is_empty() => (algorithm, hex),
+        _ => return format!("cannot parse hash: {}", quoted(text)),
+    };
+    let misplaced = |c: &char| !matches!(c, '0'..='9' | 'a'..='f');
+    if let Some(misplaced) = hex.chars().find(misplaced) {
+        return format!("found non-hex character in hash: {misplaced}");
+    }
+    let wanted = match algorithm {
+        "sha256" => 64,
+        "sha512" => 128,
+        _ => return format!("unsupported hash: {}", quoted(algorithm)),
+    };
+    if hex.len() != wanted {
+        return format!("wrong number of hex digits for {algorithm}: {hex}");
+    }
+    error.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,12 +191,13 @@ mod tests {
         assert!(repository.is_local());
         assert!(!OciRepositoryName::parse("oci://ghcr.io/o/r").unwrap().is_local());
         for (url, why) in [
-            ("oci://h/o/r:1.0", "URL must not contain a tag; remove ':1.0'"),
-            ("oci://h/o/r@sha256:ab", "URL must not contain a digest; remove '@sha256:ab'"),
+            ("oci://h/o/r:1.0", "`abcdefghijklmnopqrstuvwxyz0123456789_-./`: o/r:1.0"),
+            ("oci://h/o/r@sha256:ab", "repository can only contain the characters"),
             ("oci://h", "URL must be in format"),
             ("http://h/r", "URL must be in format"),
             ("oci://h/o/../r", "URL must be in format"),
-            ("oci://h/O?x=1", "URL must be in format"),
+            ("oci://h/O?x=1", "can only contain the characters"),
+            ("oci://h/", "between 1 and 255 characters"),
             ("oci://u:p@h/o/r", "remove"),
             ("oci://h\r\nx: y/o", "URL must be in format"),
         ] {
@@ -177,6 +208,19 @@ mod tests {
                 continue;
             }
             assert!(error.as_ref().is_err_and(|text| text.contains(why)), "{url}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_digests() {
+        for (text, why) in [
+            ("sha256", "cannot parse hash: \"sha256\""),
+            ("sha256:zz", "found non-hex character in hash: z"),
+            ("md5:ab", "unsupported hash: \"md5\""),
+            ("sha256:ab", "wrong number of hex digits for sha256: ab"),
+        ] {
+            let error = text.parse::<Digest>().unwrap_err();
+            assert_eq!(hash_problem(text, &error), why);
         }
     }
 

@@ -208,7 +208,9 @@ impl OciSource {
         let tag = match &self.reference {
             OciReference::Digest(text) => {
                 let parsed: Digest = text.parse().map_err(|error: gitops_core::DigestError| {
-                    digest(SourceError::Invalid(error.to_string().into()))
+                    digest(SourceError::Invalid(
+                        super::reference::hash_problem(text, &error).into(),
+                    ))
                 })?;
                 let revision = Revision::new(None, parsed.algorithm().name(), parsed.hex());
                 return Ok(Resolved { revision, target: parsed.to_string() });
@@ -231,10 +233,11 @@ impl OciSource {
         let range: VersionRange = text.parse().map_err(|error| {
             SourceError::Invalid(format!("semver '{text}' parse error: {error}").into())
         })?;
-        let filter = filter.filter(|text| !text.is_empty()).map(regex::Regex::new).transpose();
-        let filter = filter.map_err(|error| {
-            SourceError::Invalid(format!("invalid regular expression: {error}").into())
-        })?;
+        let filter = filter
+            .filter(|text| !text.is_empty())
+            .map(gitops_template::re2::Regex::new)
+            .transpose();
+        let filter = filter.map_err(|error| SourceError::Invalid(error.to_string().into()))?;
         let tags = self.registry().await?.tags().await?;
         let wanted = tags.iter().filter(|tag| filter.as_ref().is_none_or(|own| own.is_match(tag)));
         let chart = self.media_type.as_deref() == Some(CHART);

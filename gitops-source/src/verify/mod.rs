@@ -48,7 +48,10 @@ pub struct Verified {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// There are no signatures, or none of them is good. Says why.
+    /// There are no signatures. Says so, as of an image.
+    #[error("{0}")]
+    Unsigned(Box<str>),
+    /// No signature is good. Says why.
     #[error("{0}")]
     Unverified(Box<str>),
     /// Keys, roots or policy cannot be used.
@@ -76,7 +79,7 @@ impl Classify for VerifyError {
     fn class(&self) -> Class {
         match self {
             // A signature may yet be pushed, and a Secret put right.
-            Self::Unverified(_) | Self::Invalid(_) => Class::Transient,
+            Self::Unsigned(_) | Self::Unverified(_) | Self::Invalid(_) => Class::Transient,
             Self::Source(error) => error.class(),
             Self::Cancelled(error) => error.class(),
         }

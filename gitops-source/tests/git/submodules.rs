@@ -100,7 +100,14 @@ async fn submodules_of_submodules_at_their_commits() {
         let entries = fetched.tree.list(dir.as_ref()).unwrap();
         entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>()
     };
-    assert_eq!(names("mods/middle/deep/leaf"), ["d"]);
+    assert_eq!(names("mods/middle/deep/leaf"), [".git", "d"]);
+    // The files that lead from a checkout's submodules to their repositories.
+    for (path, to) in [
+        ("mods/middle/.git", "../../.git/modules/x"),
+        ("mods/middle/deep/leaf/.git", "../../../../.git/modules/x/modules/l"),
+    ] {
+        assert_eq!(read(&fetched, path), Some(format!("gitdir: {to}\n")));
+    }
     assert_eq!(names("unnamed"), [""; 0]);
 
     let off = source(&server).with_transport(transport()).with_submodules(false);

@@ -179,7 +179,7 @@ async fn tags_ranges_and_digests() {
             ),
         ),
         (OciReference::Digest("md5:1".into()), "failed to determine artifact digest: ".into()),
-        (semver(">=1", Some("(")), "invalid regular expression".into()),
+        (semver(">=1", Some("(")), "error parsing regexp: missing closing ): `(`".into()),
     ] {
         let error = failure(registry.source(reference)).await;
         assert!(error.contains(&text), "{error}");

@@ -96,6 +96,11 @@ impl<K: Kind> Attempt<K> {
         self.record(Fact::Happened(event));
     }
 
+    /// Tells the failure that ends the turn in other words than its conditions have.
+    pub fn tell_failure(&mut self, event: Notice) {
+        self.record(Fact::Told(event));
+    }
+
     /// A fact for every event of this turn, e.g. `revision`; the key without the group's prefix.
     pub fn describe(&mut self, key: &str, value: impl Into<String>) {
         self.metadata.insert(key.to_owned(), value.into());

@@ -137,6 +137,8 @@ pub enum Fact {
     Gone(&'static str),
     /// Something worth an event, whatever the outcome.
     Happened(Notice),
+    /// How the failure that ends the turn is told, where its conditions say it in other words.
+    Told(Notice),
 }
 
 /// How loud an event is.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use gitops_api::meta::{
     Condition,
     ConditionStatus::{self, False, True, Unknown},
-    condition_type::{READY, RECONCILING, STALLED},
+    condition_type::{READY, RECONCILING, SOURCE_VERIFIED, STALLED},
     reason,
 };
 use gitops_core::{Class, EVENT_LIMIT, Failure, one_line, truncate};
@@ -114,6 +114,7 @@ impl TurnResult {
 pub fn settle(profile: &Profile, before: Before<'_>, facts: &[Fact], turn: &Turn) -> Settled {
     let mut draft = Draft::new(profile, before);
     let mut events = Vec::new();
+    let mut told = None;
     for fact in facts {
         match fact {
             Fact::Holds { condition, status, reason, message } => {
@@ -121,6 +122,7 @@ pub fn settle(profile: &Profile, before: Before<'_>, facts: &[Fact], turn: &Turn
             }
             Fact::Gone(condition) => draft.remove(condition),
             Fact::Happened(event) => events.push(event.clone()),
+            Fact::Told(event) => told = Some(event.clone()),
         }
     }
     if let Some(message) = before.progress {
@@ -145,7 +147,7 @@ pub fn settle(profile: &Profile, before: Before<'_>, facts: &[Fact], turn: &Turn
             };
             (false, requeue, result)
         }
-        Err(Stop::Failed(failure)) => draft.fail(failure, &mut events),
+        Err(Stop::Failed(failure)) => draft.fail(failure, told, &mut events),
         Err(Stop::Superseded { by }) => {
             let message = format!("New reconciliation triggered by {by}");
             draft.set(READY, False, reason::HEALTH_CHECK_CANCELED, &message);
@@ -179,18 +181,25 @@ pub fn in_progress(profile: &Profile, before: Before<'_>, drifted: bool) -> Opti
     (draft.conditions != before.conditions).then_some(draft.conditions)
 }
 
-/// The conditions of a suspended object whose last good state covers a new generation; `None`
+/// The conditions of a suspended object: what is known of it covers a new generation; `None`
 /// where nothing needs to be said.
 pub fn suspended(profile: &Profile, before: Before<'_>) -> Option<Vec<Condition>> {
     let ready = before.conditions.iter().find(|condition| condition.type_ == READY)?;
-    if ready.status != True || ready.observed_generation == Some(before.generation) {
+    if ready.status == Unknown || ready.observed_generation == Some(before.generation) {
         return None;
     }
     let mut draft = Draft::new(profile, before);
     match profile.observes_suspended {
         ObservesSuspended::Nothing => return None,
+        ObservesSuspended::Status if ready.status != True => return None,
         ObservesSuspended::Status => {}
-        ObservesSuspended::Condition => draft.set(READY, True, &ready.reason, &ready.message),
+        ObservesSuspended::Condition => {
+            draft.set(READY, ready.status, &ready.reason, &ready.message);
+            if let Some(own) = draft.get(RECONCILING).cloned() {
+                draft.set(RECONCILING, own.status, &own.reason, &own.message);
+            }
+            draft.remove(STALLED);
+        }
     }
     Some(draft.conditions)
 }
@@ -268,7 +277,12 @@ impl<'a> Draft<'a> {
         self.retry();
     }
 
-    fn fail(&mut self, failure: &Failure, events: &mut Vec<Notice>) -> (bool, Requeue, TurnResult) {
+    fn fail(
+        &mut self,
+        failure: &Failure,
+        told: Option<Notice>,
+        events: &mut Vec<Notice>,
+    ) -> (bool, Requeue, TurnResult) {
         let class = failure.error.class();
         let reason =
             failure.error.reason().unwrap_or_else(|| (self.profile.reason)(failure.stage, class));
@@ -286,9 +300,14 @@ impl<'a> Draft<'a> {
             let status = if rule.holds { True } else { False };
             self.set(rule.condition, status, reason, &message);
         }
-        self.set(READY, False, reason, &message);
-        let told = failure.error.notice().unwrap_or_else(|| message.clone());
-        events.push(Notice::error(reason, told));
+        match self.get(SOURCE_VERIFIED).filter(|verified| verified.status == False).cloned() {
+            // It says best what is wrong.
+            Some(verified) => self.set(READY, False, &verified.reason, &verified.message),
+            None => self.set(READY, False, reason, &message),
+        }
+        events.push(told.unwrap_or_else(|| {
+            Notice::error(reason, failure.error.notice().unwrap_or_else(|| message.clone()))
+        }));
         if stalls {
             self.remove(RECONCILING);
             self.set(STALLED, True, reason, &message);

@@ -107,6 +107,13 @@ impl HelmChartReconciler {
         let mut options = self.build_options(object, start, attempt);
         let scope = attempt.scope.clone();
         let known = start.current.as_ref().map(|artifact| artifact.revision.clone());
+        let charts = match &found {
+            Found::Repository(repository) => {
+                let charts = self.sources.charts(repository, Some(object)).await;
+                Some(charts.map_err(|failure| unknown(failure, attempt))?)
+            }
+            Found::Files { .. } => None,
+        };
         let mut told = |built: &BuiltChart| {
             let same = known.as_deref() == Some(&built.version)
                 && attempt.status.observed_chart_name.as_deref() == Some(&built.name);
@@ -120,17 +127,17 @@ impl HelmChartReconciler {
             }
             attempt.drifted(Stage::Build, format!("building artifact: {summary}"));
         };
-        match found {
-            Found::Repository(repository) => {
+        match (charts, found) {
+            (Some(charts), _) => {
                 if values_files(object).is_some() {
                     options.version_metadata = Some(generation(object).to_string());
                 }
-                let charts = self.sources.charts(&repository, Some(object)).await?;
                 let (chart, range) = (&object.spec.chart, &object.spec.version);
                 let built = build_remote(&*charts, chart, range, &options, &scope, &mut told).await;
                 built.map_err(|error| unauthorized(error, attempt))
             }
-            Found::Files { kind, artifact } => {
+            (None, Found::Repository(_)) => unreachable!("every repository has charts"),
+            (None, Found::Files { kind, artifact }) => {
                 options.version_metadata = local_metadata(object, &artifact);
                 let namespace = object.namespace().unwrap_or_default();
                 let key = ArtifactKey::new(kind, &namespace, &object.spec.source_ref.name);
@@ -394,7 +401,44 @@ fn unauthorized(error: ChartBuildError, attempt: &mut Attempt<HelmChart>) -> Sto
         attempt.clear(condition_type::BUILD_FAILED);
         let message = format!("failed to authenticate with the Helm repository: {text}");
         let fault = Fault::new(Class::Denied, message).reason(reason::AUTHENTICATION_FAILED);
-        return Failure::new(Stage::Fetch, fault).into();
+        return unknown(Failure::new(Stage::Fetch, fault), attempt).into();
     }
     failure(error, attempt).into()
+}
+
+/// A failure that no build had: its conditions tell it as one of an unknown kind, as in Flux, and
+/// its event tells it as it is.
+fn unknown(failure: Failure, attempt: &mut Attempt<HelmChart>) -> Failure {
+    if failure.stage == Stage::Validate || failure.error.class() == Class::Cancelled {
+        return failure;
+    }
+    let message = gitops_core::one_line(&*failure.error);
+    if failure.stage == Stage::Verify {
+        let verified = condition_type::SOURCE_VERIFIED;
+        let word = reason::VERIFICATION_ERROR;
+        attempt.observe(verified, ConditionStatus::False, word, message.as_str());
+    }
+    attempt.clear(condition_type::BUILD_FAILED);
+    let word = failure.error.reason().unwrap_or(reason::FAILED);
+    attempt.tell_failure(Notice::error(word, message));
+    Failure::new(Stage::Fetch, UnknownFailure(failure))
+}
+
+/// What [`unknown`] makes of a failure.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown build error: {}", gitops_core::one_line(&*.0.error))]
+struct UnknownFailure(Failure);
+
+impl Classify for UnknownFailure {
+    fn class(&self) -> Class {
+        self.0.error.class()
+    }
+
+    fn reason(&self) -> Option<&'static str> {
+        Some("Unknown")
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.0.error.retry_after()
+    }
 }

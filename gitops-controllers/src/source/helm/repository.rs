@@ -190,6 +190,16 @@ fn repository_url(spec: &HelmRepositorySpec) -> Result<Url, Failure> {
         let why = "'oci' URL scheme cannot be used with 'default' HelmRepository type";
         return Err(invalid(why.to_owned()));
     }
+    if ["http:///", "https:///"].iter().any(|start| spec.url.starts_with(start)) {
+        // Read leniently, the first part of the path would be the host.
+        let index = format!("{}/index.yaml", spec.url.trim_end_matches('/'));
+        let message = format!(
+            "failed to fetch Helm repository index: failed to cache index to temporary file: Get \
+             \"{index}\": http: no Host in request URL"
+        );
+        let fault = Fault::new(Class::Transient, message).reason(reason::FAILED);
+        return Err(Failure::new(Stage::Fetch, fault));
+    }
     spec.url.parse().map_err(|error: url::ParseError| invalid(error.to_string()))
 }
 

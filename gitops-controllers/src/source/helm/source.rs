@@ -15,7 +15,7 @@ use gitops_core::{ArtifactKey, Class, Digest, Failure, Scope, Stage, SystemClock
 use gitops_source::{
     ChartRepositories, ChartRepository, DockerConfig, HelmRepositories, IndexedCharts, OciCharts,
     OciReference, OciRepositoryName, OciSource, Registries, RegistryCredential, RegistryOptions,
-    SourceError, Subject, TrustedRootRepository, Verifier, VerifyImage, normalize_url,
+    SourceError, Subject, TrustedRootRepository, Verifier, VerifyError, VerifyImage, normalize_url,
 };
 use kube::{Client, ResourceExt as _, api::ApiResource};
 use serde_json::Value;
@@ -302,9 +302,11 @@ impl VerifyImage for Signatures {
             Subject::Image { digest: digest.to_string(), annotations: BTreeMap::default() };
         let verified = self.0.verify(&subject, scope).await;
         verified.map(|_| ()).map_err(|error| {
-            SourceError::Denied(
-                format!("failed to verify: {}", gitops_core::one_line(&error)).into(),
-            )
+            SourceError::Denied(match error {
+                // Of charts Flux says it in other words than of images.
+                VerifyError::Unsigned(_) => "no signatures found".into(),
+                error => gitops_core::one_line(&error).into(),
+            })
         })
     }
 }

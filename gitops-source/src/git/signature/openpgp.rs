@@ -50,6 +50,9 @@ pub(super) fn verify(
 }
 
 fn read_ring(ring: &[u8]) -> Result<Vec<SignedPublicKey>, String> {
+    if memchr::memmem::find(ring, b"-----BEGIN ").is_none() {
+        return Err("openpgp: invalid argument: no armored data found".to_owned());
+    }
     let (keys, _) = SignedPublicKey::from_armor_many(ring).map_err(|why| why.to_string())?;
     // A key of a kind that is not known does not make the others useless.
     let keys: Vec<SignedPublicKey> = keys.take(MOST).filter_map(Result::ok).collect();

@@ -103,14 +103,15 @@ impl CosignVerifier {
             };
         }
         let reasons: Vec<String> = reasons.into_iter().collect();
-        Err(VerifyError::unverified(match (&self.trust, seen) {
+        let text = match (&self.trust, seen) {
             (CosignTrust::Keys(_), _) => {
                 let image = format!("{}@{digest}", self.repository);
                 format!("no matching signatures were found for '{image}'")
             }
             (_, false) => "no signatures found".to_owned(),
             (_, true) => format!("no matching signatures: {}", reasons.join("; ")),
-        }))
+        };
+        Err(if seen { VerifyError::unverified(text) } else { VerifyError::Unsigned(text.into()) })
     }
 
     async fn check_bundle(
