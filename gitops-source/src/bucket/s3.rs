@@ -197,13 +197,13 @@ impl S3Bucket {
         }
     }
 
-    /// Asks where the bucket is. `None` when the store does not tell: not everybody who may read a
-    /// bucket may ask that.
-    async fn location(&self) -> Result<Option<String>, SourceError> {
+    /// Asks where the bucket is: whether the store tells, and the region, where it names one. Not
+    /// everybody who may read a bucket may ask that.
+    async fn location(&self) -> Result<(bool, Option<String>), SourceError> {
         let response = self.send(request("GET", &format!("{}/?{LOCATION}", self.url()))?).await?;
-        let found = response.status().is_success();
+        let tells = response.status().is_success();
         let body = document(response).await?;
-        Ok(if found { location(&body) } else { told_region(&body) })
+        Ok((tells, if tells { location(&body) } else { told_region(&body) }))
     }
 
     async fn send(&self, mut request: HttpRequest) -> Result<Response, SourceError> {
@@ -277,12 +277,15 @@ fn plain_etag(etag: &str) -> String {
 #[async_trait]
 impl BucketStore for S3Bucket {
     async fn exists(&self) -> Result<bool, SourceError> {
-        if self.region.is_none()
-            && self.told.get().is_none()
-            && let Some(region) = self.location().await?
-        {
-            // Two who ask at once are told the same.
-            let _ = self.told.set(region);
+        if self.region.is_none() && self.told.get().is_none() {
+            let (tells, region) = self.location().await?;
+            if let Some(region) = region {
+                // Two who ask at once are told the same.
+                let _ = self.told.set(region);
+            }
+            if tells {
+                return Ok(true);
+            }
         }
         let response = self.send(request("HEAD", &format!("{}/", self.url()))?).await?;
         match response.status().as_u16() {
