@@ -60,10 +60,6 @@ pub(crate) fn proxied_failure(error: &reqwest::Error, proxy: &Url) -> String {
     } else {
         return request_failure(error, None);
     };
-    if proxy.scheme() == "socks5" {
-        let target = error.url().map(dialled).unwrap_or_default();
-        return format!("socks connect tcp {address}->{target}: {what}");
-    }
     format!("proxyconnect tcp: {what}")
 }
 
@@ -196,6 +192,24 @@ mod tests {
     #[test]
     fn quotes_as_go_does() {
         assert_eq!(quoted("a\"b\\c\n\x01é"), r#""a\"b\\c\n\x01é""#);
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_is_not_there_is_named() {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        // Nobody listens where a listener was closed.
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let proxy: Url = format!("http://{address}").parse().unwrap();
+        let all = reqwest::Proxy::all(proxy.clone()).unwrap();
+        let client = reqwest::Client::builder().proxy(all).build().unwrap();
+        for target in ["http://registry.example/v2/", "https://registry.example/v2/"] {
+            let error = client.get(target).send().await.unwrap_err();
+            let expected =
+                format!("proxyconnect tcp: dial tcp {address}: connect: connection refused");
+            assert_eq!(proxied_failure(&error, &proxy), expected, "{target}");
+        }
     }
 
     #[test]

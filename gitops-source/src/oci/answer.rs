@@ -21,13 +21,14 @@ const MAX_REDIRECTS: usize = 10;
 pub(super) async fn follow(
     client: &Client,
     mut request: Request,
+    proxy: Option<&SafeUrl>,
 ) -> Result<(Response, Url), SourceError> {
     for _ in 0..=MAX_REDIRECTS {
         let url = request.url().clone();
         let method = request.method().clone();
         let again = matches!(method, Method::GET | Method::HEAD).then(|| request.try_clone());
         let sent = client.execute(request).await;
-        let response = sent.map_err(|error| failed(&method, &url, &error))?;
+        let response = sent.map_err(|error| failed(&method, &url, &error, proxy))?;
         let redirected = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
         let (true, Some(Some(mut again))) = (redirected, again) else { return Ok((response, url)) };
         let target = response.headers().get(LOCATION).and_then(|target| target.to_str().ok());
@@ -90,11 +91,19 @@ fn shown(url: &Url) -> String {
     if signed { SafeUrl::from(url.clone()).to_string() } else { go::masked(url) }
 }
 
-pub(super) fn failed(method: &Method, url: &Url, error: &reqwest::Error) -> SourceError {
+pub(super) fn failed(
+    method: &Method,
+    url: &Url,
+    error: &reqwest::Error,
+    proxy: Option<&SafeUrl>,
+) -> SourceError {
     let verb = method.as_str();
     let (first, rest) = verb.split_at(1);
     let shown = go::quoted(&shown(url));
-    let why = go::request_failure(error, None);
+    let why = match proxy {
+        Some(proxy) => go::proxied_failure(error, proxy.expose()),
+        None => go::request_failure(error, None),
+    };
     SourceError::network(format!("{first}{} {shown}: {why}", rest.to_ascii_lowercase()))
 }
 

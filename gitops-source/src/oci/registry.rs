@@ -165,6 +165,7 @@ impl Registries {
         repository: &OciRepositoryName,
         key: Key,
     ) -> Result<Endpoint, SourceError> {
+        let proxy = key.proxy.clone();
         let client = self.clients.get(&Means {
             unverified: key.insecure && key.tls == Tls::default(),
             tls: key.tls,
@@ -179,8 +180,8 @@ impl Registries {
                 .map_err(|_| SourceError::Invalid("malformed registry address".into()))?;
             let request = client.get(base.clone()).timeout(PING_TIMEOUT).build();
             let sent = match request {
-                Ok(request) => follow(&client, request).await,
-                Err(error) => Err(failed(&Method::GET, &base, &error)),
+                Ok(request) => follow(&client, request, proxy.as_ref()).await,
+                Err(error) => Err(failed(&Method::GET, &base, &error, None)),
             };
             match sent {
                 Ok((response, base)) => {
@@ -335,10 +336,10 @@ impl Registry {
     ) -> Result<(Response, Url), SourceError> {
         let endpoint = self.endpoint();
         let mut request =
-            request.build().map_err(|error| failed(&Method::GET, &endpoint.base, &error))?;
+            request.build().map_err(|error| failed(&Method::GET, &endpoint.base, &error, None))?;
         let again = request.try_clone();
         let was_known = self.authorize(&mut request, None).await?;
-        let (response, url) = follow(&endpoint.client, request).await?;
+        let (response, url) = follow(&endpoint.client, request, None).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok((response, url));
         }
@@ -352,7 +353,7 @@ impl Registry {
         };
         endpoint.tokens.forget(&self.scope());
         self.authorize(&mut again, challenge.as_deref()).await?;
-        follow(&endpoint.client, again).await
+        follow(&endpoint.client, again, None).await
     }
 
     /// As `send`, with an error for an answer that is none.
@@ -446,7 +447,7 @@ impl Endpoint {
                 )
             }
         };
-        let response = request.send().await.map_err(|error| failed(&method, &url, &error))?;
+        let response = request.send().await.map_err(|error| failed(&method, &url, &error, None))?;
         let response = accepted(response, method.as_str(), &url).await?;
         auth::parse_token(&limited(response, MAX_DOCUMENT).await?)
     }
