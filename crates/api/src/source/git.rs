@@ -106,7 +106,7 @@ pub struct GitRepositoryInclude {
 }
 
 /// What to fetch from a repository. Of several fields the first counts in this order: `commit`,
-/// `name`, `semver`, `tag`, `branch`.
+/// `name`, `tag`, `semver`, `branch`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GitRepositoryReference {
