@@ -197,6 +197,18 @@ fn messages() {
 
 /// The kustomization has no `resources`, and so Flux asks for origins.
 #[test]
+fn the_root_of_the_artifact_is_shown_as_a_directory() {
+    let files = [("kustomization.yaml", "resources: [a.yaml]\n"), ("Kustomization", "")];
+    let tree = Arc::new(MemoryTree::from_iter(files.map(|(path, text)| (path, text.to_owned()))));
+    let options = BuildOptions { shown_root: "/tmp/k".to_owned(), ..BuildOptions::default() };
+    let error = flux::render(tree, "./", &namespace("x"), &options, &Scope::background());
+    assert_eq!(
+        one_line(&error.unwrap_err()).trim_end(),
+        "kustomize build failed: Found multiple kustomization files under: /tmp/k"
+    );
+}
+
+#[test]
 fn origins_of_a_kustomization_without_resources() {
     let own = "kind: Kustomization\nunknown: field\nsecretGenerator:\n- name: envs\n  literals: [A=1]\ngeneratorOptions:\n  disableNameSuffixHash: true\n";
     let rendered = render(&[("gen/kustomization.yaml", own)], "gen", &Default::default()).unwrap();

@@ -401,6 +401,9 @@ impl<'t> Loader<'t> {
 
     /// A path of the tree as messages show it.
     pub(crate) fn shown(&self, path: &str) -> String {
+        if path.is_empty() && !self.shown_before.is_empty() {
+            return self.shown_before.to_owned();
+        }
         if path.starts_with("../") || path == ".." {
             let place = path::clean(&format!("{}/{path}", self.shown_before));
             return format!("/{}", place.trim_start_matches("../"));
