@@ -152,7 +152,8 @@ fn workloads_stay_as_they_were_applied_without_the_simulator() {
         \x20   spec: {containers: [{name: web, image: web}]}\n";
     write(root, "app/web.yaml", deployment);
     assert_eq!(once(root, &[]).status.code(), Some(0));
-    let output = once(root, &["--no-simulate", "--timeout", "4"]);
+    // Long enough for a busy machine to get to the workload.
+    let output = once(root, &["--no-simulate", "--timeout", "12"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(
