@@ -190,7 +190,11 @@ impl World {
     }
 
     async fn turn(&self, reconciler: &BucketReconciler, spec: &Value) -> Settled {
-        let mut all = json!({"bucketName": "lake", "endpoint": self.base, "interval": "1m"});
+        // An endpoint of Azure is a URL, any other a host.
+        let host = self.base.trim_start_matches("http://");
+        let endpoint = if spec["provider"] == "azure" { self.base.as_str() } else { host };
+        let mut all =
+            json!({"bucketName": "lake", "endpoint": endpoint, "insecure": true, "interval": "1m"});
         all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
         let object: Bucket = serde_json::from_value(json!({
             "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "Bucket",

@@ -2,7 +2,7 @@
 //!
 //! Follows fluxcd/pkg `runtime/secrets`, in its words too.
 
-use gitops_core::{Secret, masked_url};
+use gitops_core::Secret;
 use gitops_source::{BasicCredentials, Tls};
 use rustls::{
     RootCertStore,
@@ -136,10 +136,9 @@ pub(super) fn proxy(data: &Data, place: &str) -> Result<Url, String> {
     let mut url: Url = match address.parse() {
         Ok(url) => url,
         Err(url::ParseError::RelativeUrlWithoutBase) => return Err(unsupported("")),
-        Err(error) => {
-            let shown = masked_url(&address);
-            return Err(wrong(format!("failed to parse proxy address '{shown}': {error}")));
-        }
+        // Flux shows the address. It is of a Secret, and where it does not parse nobody can tell what of it
+        // is a password.
+        Err(error) => return Err(wrong(format!("failed to parse proxy address: {error}"))),
     };
     if !matches!(url.scheme(), "http" | "https" | "socks5") {
         return Err(unsupported(url.scheme()));
