@@ -12,3 +12,5 @@ pub mod profiles;
 pub mod runtime;
 pub mod source;
 pub mod wire;
+
+pub use overlay::remote_file;

@@ -35,6 +35,7 @@ pub use tree::DiskTree;
 pub use tree::archive::{Limits, pack, unpack};
 pub use tree::{
     Entry, EntryKind, MemoryTree, OverlayTree, Tree, TreeError, TreeErrorKind, clean_path,
+    confined_path,
 };
 pub use work::{
     Backoff, Cancelled, Class, Classify, Clock, EVENT_LIMIT, Failure, FixedClock, NoProgress,

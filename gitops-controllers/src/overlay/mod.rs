@@ -3,6 +3,8 @@
 
 mod remotes;
 
+pub use remotes::remote_file;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use gitops_api::{

@@ -106,21 +106,25 @@ impl Remotes for Network {
     }
 
     fn file(&self, url: &str) -> Result<Bytes, Error> {
-        let place = shown(url);
-        let address =
-            Url::parse(url).map_err(|error| Error::remote(format!("'{place}': {error}")))?;
-        let fetched = self
-            .runtime
-            .block_on(async { HttpFiles::new(MOST_BYTES)?.get(&address, &self.scope).await });
-        fetched.map_err(|error| match error {
-            SourceError::NotFound(_) | SourceError::Denied(_)
-                if RepositoryUrl::parse(url).is_some() =>
-            {
-                Error::not_a_file()
-            }
-            error => Error::remote(format!("HTTP Error: {} for '{place}'", one_line(&error))),
-        })
+        self.runtime.block_on(remote_file(url, &shown(url), &self.scope))
     }
+}
+
+/// The file at an HTTP address that a kustomization names; `shown` is how messages show the address.
+///
+/// # Errors
+/// When there is none, or it is over 64 MiB; [`Error::not_a_file`] where it may be a repository.
+pub async fn remote_file(url: &str, shown: &str, scope: &Scope) -> Result<Bytes, Error> {
+    let address = Url::parse(url).map_err(|error| Error::remote(format!("'{shown}': {error}")))?;
+    let fetched = async { HttpFiles::new(MOST_BYTES)?.get(&address, scope).await };
+    fetched.await.map_err(|error| match error {
+        SourceError::NotFound(_) | SourceError::Denied(_)
+            if RepositoryUrl::parse(url).is_some() =>
+        {
+            Error::not_a_file()
+        }
+        error => Error::remote(format!("HTTP Error: {} for '{shown}'", one_line(&error))),
+    })
 }
 
 /// An address without what may be a password in it.

@@ -1,9 +1,6 @@
 //! Other GitRepositories whose files are laid into an artifact.
 
-use std::{
-    path::{Component, Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use gitops_api::{
     meta::{condition_type, reason},
@@ -11,7 +8,7 @@ use gitops_api::{
 };
 use gitops_core::{
     ArtifactKey, EntryKind, Failure, Limits, MemoryTree, OverlayTree, Stage, Tree, TreeError,
-    unpack,
+    confined_path, unpack,
 };
 use kube::{Api, Client, ResourceExt as _};
 use tokio::io::AsyncReadExt as _;
@@ -71,7 +68,7 @@ pub(super) async fn laid_over(
         let copied = async {
             let key = ArtifactKey::new("GitRepository", &namespace, &include.repository.name);
             let tree = open(storage, &key, artifact).await?;
-            copy(&tree, &confined(&from), &confined(&to), &mut over).map_err(|error| {
+            copy(&tree, &confined_path(&from), &confined_path(&to), &mut over).map_err(|error| {
                 // Flux looks into a directory that it unpacked to; here it has but a name.
                 let path = format!("/tmp/checkout/unpack/{}", error.path.display());
                 format!("cannot stat {path}: stat {path}: {}", error.kind)
@@ -124,19 +121,4 @@ fn copy(from: &MemoryTree, at: &Path, to: &Path, over: &mut MemoryTree) -> Resul
         EntryKind::File { executable: false } => over.insert(to, from.read(at)?),
         EntryKind::Link | EntryKind::Special => Ok(()),
     }
-}
-
-/// A path that cannot climb: `..` at the root stays there, as Flux's secure join has it.
-fn confined(path: &str) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in Path::new(path).components() {
-        match part {
-            Component::Normal(part) => out.push(part),
-            Component::ParentDir => {
-                out.pop();
-            }
-            _ => {}
-        }
-    }
-    out
 }

@@ -46,36 +46,52 @@ impl JsonPath {
     pub fn text(&self, values: &Values) -> String {
         let values = Value::Object(values.clone());
         let Ok(results) = Search::new(&self.nodes).all(&values) else { return String::new() };
+        let printer = Printer::new();
         let mut text = String::new();
         for group in results {
-            let texts: Vec<String> = group.iter().map(printed).collect();
+            let texts: Vec<String> = group.iter().map(|item| printer.printed(item)).collect();
             text.push_str(&texts.join(" "));
         }
         text
     }
 }
 
-fn printed(item: &Item<'_>) -> String {
-    match item {
-        Item::Json(Value::String(text)) => text.clone(),
-        Item::Json(Value::Null) => "null".to_owned(),
-        Item::Json(value @ (Value::Array(_) | Value::Object(_))) => go(value, "{{ toJson . }}"),
-        Item::Json(value) => go(value, "{{ print . }}"),
-        Item::Text(text) => text.clone(),
-        Item::Bool(flag) => flag.to_string(),
-        Item::Int(number) => number.to_string(),
-        Item::Float(number) => go(&Value::from(*number), "{{ print . }}"),
-    }
-}
+/// Go's way to print values, for as many as a template names.
+struct Printer(Templates);
 
-/// A value as Go prints it.
-fn go(value: &Value, template: &str) -> String {
-    let mut templates = Templates::new(Functions::builtin().with(helm(HelmVersion::V4)));
-    let value = crate::engine::go_value(value);
-    let printed = templates.add("value", template).and_then(|()| {
-        templates.render("value", value, Options::default(), &Sealed, &Scope::background())
-    });
-    printed.unwrap_or_default()
+impl Printer {
+    const PLAIN: &str = "{{ print . }}";
+    const JSON: &str = "{{ toJson . }}";
+
+    fn new() -> Self {
+        let mut templates = Templates::new(Functions::builtin().with(helm(HelmVersion::V4)));
+        for text in [Self::PLAIN, Self::JSON] {
+            let added = templates.add(text, text);
+            debug_assert!(added.is_ok(), "{text} is a template");
+        }
+        Self(templates)
+    }
+
+    fn printed(&self, item: &Item<'_>) -> String {
+        match item {
+            Item::Json(Value::String(text)) => text.clone(),
+            Item::Json(Value::Null) => "null".to_owned(),
+            Item::Json(value @ (Value::Array(_) | Value::Object(_))) => self.go(value, Self::JSON),
+            Item::Json(value) => self.go(value, Self::PLAIN),
+            Item::Text(text) => text.clone(),
+            Item::Bool(flag) => flag.to_string(),
+            Item::Int(number) => number.to_string(),
+            Item::Float(number) => self.go(&Value::from(*number), Self::PLAIN),
+        }
+    }
+
+    /// A value as Go prints it.
+    fn go(&self, value: &Value, template: &str) -> String {
+        let value = crate::engine::go_value(value);
+        let printed =
+            self.0.render(template, value, Options::default(), &Sealed, &Scope::background());
+        printed.unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

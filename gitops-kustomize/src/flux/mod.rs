@@ -30,7 +30,7 @@ mod substitute;
 
 use std::{path::PathBuf, sync::Arc};
 
-use gitops_core::{Scope, Tree};
+use gitops_core::{Scope, Tree, confined_path};
 
 pub use substitute::{Strategy, Substitution, SubstitutionLimits, substitute};
 
@@ -109,17 +109,7 @@ pub struct FluxImage {
 /// # Errors
 /// [`ErrorKind::NotFound`] in Flux's words: `kustomization path not found: …`.
 pub fn find_directory(tree: &dyn Tree, path: &str, build: &BuildOptions) -> Result<PathBuf, Error> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    let directory = PathBuf::from(parts.join("/"));
+    let directory = confined_path(path);
     match tree.stat(&directory) {
         Ok(_) => Ok(directory),
         Err(error) => {

@@ -213,10 +213,7 @@ impl BucketEndpoint {
             let mut shown = url;
             shown.set_query(shown.query().filter(|query| *query == LOCATION).map(|_| LOCATION));
             let shown = go::quoted(&go::masked(&shown));
-            let why = match &self.proxy {
-                Some(proxy) => go::proxied_failure(&error, proxy.expose()),
-                None => go::request_failure(&error, None),
-            };
+            let why = go::proxied_failure(&error, self.proxy.as_ref());
             SourceError::network(format!("{what} {shown}: {why}"))
         })
     }

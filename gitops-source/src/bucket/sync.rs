@@ -5,7 +5,7 @@ use std::{
     fmt,
     fs::{self, File},
     io::{Read as _, Seek as _},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,7 +17,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use gitops_core::{
-    Algorithm, Cancelled, Digest, DiskTree, Entry, Hasher, Limits, Revision, Scope, Tree, TreeError,
+    Algorithm, Cancelled, Digest, DiskTree, Entry, Hasher, Limits, Revision, Scope, Tree,
+    TreeError, confined_path,
 };
 use tempfile::TempDir;
 
@@ -252,7 +253,7 @@ impl BucketSource {
         left: &AtomicU64,
     ) -> Result<Option<String>, SourceError> {
         let disk = |source| SourceError::Disk { doing: "cannot write object", source };
-        let path = confined(key);
+        let path = confined_path(key);
         if path.as_os_str().is_empty() || key.contains('\0') {
             return Err(SourceError::content("the key is no name of a file"));
         }
@@ -306,21 +307,6 @@ impl Source for BucketSource {
         let (tree, index) = self.download(&index, scope).await?;
         Ok(Fetched::unsigned(index.revision(), tree))
     }
-}
-
-/// A path that cannot climb: `..` at the root stays there, as Flux's secure join has it.
-fn confined(key: &str) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in Path::new(key).components() {
-        match part {
-            Component::Normal(part) => out.push(part),
-            Component::ParentDir => {
-                out.pop();
-            }
-            _ => {}
-        }
-    }
-    out
 }
 
 /// Downloaded files, which go when nobody needs them any more.

@@ -416,21 +416,18 @@ async fn failed(
     prefix: Option<&str>,
     proxy: Option<&SafeUrl>,
 ) -> SourceError {
-    let shown = go::quoted(&go::masked(target));
-    if let Some(proxy) = proxy {
-        let why = go::proxied_failure(error, proxy.expose());
-        return SourceError::network(format!(
-            "{}{method} {shown}: {why}",
-            prefix.unwrap_or_default()
-        ));
-    }
-    let host = target.host_str().unwrap_or_default();
-    let port = target.port_or_known_default().unwrap_or(0);
-    // Go names the address that it dialled; asked again only now, when it is too late anyway.
-    let address = match tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await {
-        Ok(mut addresses) => addresses.next().map(|address| address.to_string()),
-        Err(_) => None,
+    let why = match proxy {
+        Some(proxy) => go::proxied_failure(error, Some(proxy)),
+        None => {
+            let host = target.host_str().unwrap_or_default();
+            let port = target.port_or_known_default().unwrap_or(0);
+            // Go names the address that it dialled; asked again only now, when it is too late anyway.
+            let host = host.trim_matches(['[', ']']);
+            let addresses = tokio::net::lookup_host((host, port)).await;
+            let address = addresses.ok().and_then(|mut all| all.next()).map(|own| own.to_string());
+            go::request_failure(error, address.as_deref())
+        }
     };
-    let why = go::request_failure(error, address.as_deref());
+    let shown = go::quoted(&go::masked(target));
     SourceError::network(format!("{}{method} {shown}: {why}", prefix.unwrap_or_default()))
 }

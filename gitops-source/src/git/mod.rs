@@ -22,7 +22,7 @@ mod tree;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use gitops_core::{Cancelled, Revision, Scope};
+use gitops_core::{Cancelled, Revision, Scope, confined_path};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -314,10 +314,11 @@ impl Source for GitSource {
             if fetched.tree.stat(dir.as_ref()).is_err() {
                 // The space before the colon is Flux's, and so is the look into a checkout; there
                 // is none here, so its name is always the same.
-                let shown = crate::go::cleaned(dir);
+                let shown = confined_path(dir);
                 let why = format!(
                     "failed to sparse checkout directories : sparse checkout dir '{dir}' does not \
-                     exist in repository: lstat /tmp/checkout/{shown}: no such file or directory"
+                     exist in repository: lstat /tmp/checkout/{}: no such file or directory",
+                    shown.display()
                 );
                 return Err(SourceError::NotFound(why.into()));
             }

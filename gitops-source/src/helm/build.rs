@@ -8,14 +8,11 @@ mod error;
 mod repositories;
 mod values;
 
-use std::{
-    path::{Component, Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use gitops_core::{Scope, Tree, Version};
+use gitops_core::{Scope, Tree, Version, confined_path};
 use gitops_helm::{Chart, ChartError, LoadOptions};
 use serde_json::{Map, Value};
 
@@ -260,7 +257,7 @@ pub async fn build_local(
     if archive.is_none() {
         let missing = missing(&chart);
         built.dependencies = missing.len();
-        let path = confined(&local.path);
+        let path = confined_path(&local.path);
         let fetched: Vec<Chart> = futures::stream::iter(missing)
             .map(|(name, dependency)| {
                 let path = &path;
@@ -299,7 +296,7 @@ fn load(
     local: &LocalChart,
     options: &ChartBuildOptions,
 ) -> Result<(BuiltChart, Option<Loaded>), ChartBuildError> {
-    let path = confined(&local.path);
+    let path = confined_path(&local.path);
     let reference = |error: Cause| ChartBuildError::Reference(error);
     let entry = local.tree.stat(&path).map_err(|error| {
         if error.is_not_found() {
@@ -419,22 +416,7 @@ fn check_name(chart: &str) -> Result<(), ChartBuildError> {
 
 /// A path as Go's `filepath.Clean` leaves it.
 fn clean(path: &str) -> String {
-    confined(path).display().to_string()
-}
-
-/// A path that cannot climb: `..` at the root stays there, as Flux's secure join has it.
-fn confined(path: &str) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in Path::new(path).components() {
-        match part {
-            Component::Normal(part) => out.push(part),
-            Component::ParentDir => {
-                out.pop();
-            }
-            _ => {}
-        }
-    }
-    out
+    confined_path(path).display().to_string()
 }
 
 async fn blocking<T: Send + 'static>(

@@ -100,10 +100,7 @@ pub(super) fn failed(
     let verb = method.as_str();
     let (first, rest) = verb.split_at(1);
     let shown = go::quoted(&shown(url));
-    let why = match proxy {
-        Some(proxy) => go::proxied_failure(error, proxy.expose()),
-        None => go::request_failure(error, None),
-    };
+    let why = go::proxied_failure(error, proxy);
     SourceError::network(format!("{first}{} {shown}: {why}", rest.to_ascii_lowercase()))
 }
 

@@ -83,6 +83,7 @@ impl fmt::Debug for Key {
 /// A registry that answered.
 struct Endpoint {
     client: Client,
+    proxy: Option<SafeUrl>,
     base: Url,
     challenge: Option<Challenge>,
     credential: Option<RegistryCredential>,
@@ -181,7 +182,7 @@ impl Registries {
             let request = client.get(base.clone()).timeout(PING_TIMEOUT).build();
             let sent = match request {
                 Ok(request) => follow(&client, request, proxy.as_ref()).await,
-                Err(error) => Err(failed(&Method::GET, &base, &error, None)),
+                Err(error) => Err(failed(&Method::GET, &base, &error, proxy.as_ref())),
             };
             match sent {
                 Ok((response, base)) => {
@@ -191,6 +192,7 @@ impl Registries {
                     }
                     return Ok(Endpoint {
                         client,
+                        proxy,
                         base: base_of(base),
                         challenge,
                         credential: key.credential,
@@ -335,11 +337,12 @@ impl Registry {
         request: RequestBuilder,
     ) -> Result<(Response, Url), SourceError> {
         let endpoint = self.endpoint();
+        let proxy = endpoint.proxy.as_ref();
         let mut request =
-            request.build().map_err(|error| failed(&Method::GET, &endpoint.base, &error, None))?;
+            request.build().map_err(|error| failed(&Method::GET, &endpoint.base, &error, proxy))?;
         let again = request.try_clone();
         let was_known = self.authorize(&mut request, None).await?;
-        let (response, url) = follow(&endpoint.client, request, None).await?;
+        let (response, url) = follow(&endpoint.client, request, proxy).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok((response, url));
         }
@@ -353,7 +356,7 @@ impl Registry {
         };
         endpoint.tokens.forget(&self.scope());
         self.authorize(&mut again, challenge.as_deref()).await?;
-        follow(&endpoint.client, again, None).await
+        follow(&endpoint.client, again, proxy).await
     }
 
     /// As `send`, with an error for an answer that is none.
@@ -447,7 +450,10 @@ impl Endpoint {
                 )
             }
         };
-        let response = request.send().await.map_err(|error| failed(&method, &url, &error, None))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| failed(&method, &url, &error, self.proxy.as_ref()))?;
         let response = accepted(response, method.as_str(), &url).await?;
         auth::parse_token(&limited(response, MAX_DOCUMENT).await?)
     }

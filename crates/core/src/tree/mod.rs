@@ -195,6 +195,22 @@ pub fn clean_path(path: &Path) -> Result<PathBuf, TreeError> {
     Ok(clean)
 }
 
+/// A path that cannot climb: `..` at the root stays there, as Flux's secure join has it. For what is to
+/// be refused where it climbs there is [`clean_path`].
+pub fn confined_path(path: &str) -> PathBuf {
+    let mut confined = PathBuf::new();
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(part) => confined.push(part),
+            Component::ParentDir => {
+                confined.pop();
+            }
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    confined
+}
+
 /// Whether there is nothing to take out of a path; most that builds ask for are so.
 #[cfg(unix)]
 fn is_clean(path: &Path) -> bool {
@@ -210,4 +226,17 @@ fn is_clean(_: &Path) -> bool {
 
 fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_cannot_climb() {
+        for (path, confined) in [("../x", "x"), ("./a//b/", "a/b"), ("a/../../b", "b"), ("/a", "a")]
+        {
+            assert_eq!(confined_path(path), Path::new(confined), "{path}");
+        }
+    }
 }

@@ -5,16 +5,12 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
+use gitops_controllers::remote_file;
 use gitops_core::{Scope, one_line};
 use gitops_kustomize::{Error, Remote, Remotes, RepositoryUrl};
-use gitops_source::{HttpFiles, SourceError};
 use tokio::runtime::{Builder, Runtime};
-use url::Url;
 
 use crate::repository::{self, SshPlaces};
-
-/// A file that a kustomization names is no larger than this.
-const MOST_BYTES: usize = 64 << 20;
 
 /// Fetches what kustomizations name by an address; each repository once.
 #[derive(Debug, Default)]
@@ -69,19 +65,7 @@ impl Remotes for Network {
     }
 
     fn file(&self, url: &str) -> Result<bytes::Bytes, Error> {
-        let shown = repository::shown(url);
-        let address =
-            Url::parse(url).map_err(|error| Error::remote(format!("'{shown}': {error}")))?;
-        let fetched = self.runtime()?.block_on(async {
-            HttpFiles::new(MOST_BYTES)?.get(&address, &Scope::background()).await
-        });
-        fetched.map_err(|error| match error {
-            SourceError::NotFound(_) | SourceError::Denied(_)
-                if RepositoryUrl::parse(url).is_some() =>
-            {
-                Error::not_a_file()
-            }
-            error => Error::remote(format!("HTTP Error: {} for '{shown}'", one_line(&error))),
-        })
+        let (shown, scope) = (repository::shown(url), Scope::background());
+        self.runtime()?.block_on(remote_file(url, &shown, &scope))
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use gitops_core::{Scope, Version, VersionRange};
+use gitops_core::{Scope, Version, VersionRange, confined_path};
 use gitops_helm::{Chart, Dependency};
 
-use super::{Cause, ChartBuildOptions, ChartRepositories, LocalChart, confined, error::during};
+use super::{Cause, ChartBuildOptions, ChartRepositories, LocalChart, error::during};
 
 /// The dependencies that are declared and not there, by the name under which the chart uses them.
 pub(super) fn missing(chart: &Chart) -> Vec<(String, Dependency)> {
@@ -65,7 +65,7 @@ fn load_local(
         Some(relative) => path.join(relative.trim_start_matches('/')),
         None => path.join("charts").join(&dependency.name),
     };
-    let place = confined(&place.display().to_string());
+    let place = confined_path(&place.display().to_string());
     if local.tree.stat(&place).is_err() {
         let place = place.display();
         return Err(format!("no chart found at '/{place}' (reference '{repository}')").into());

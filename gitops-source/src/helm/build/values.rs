@@ -3,7 +3,9 @@
 use gitops_helm::{Chart, Compat};
 use serde_json::{Map, Value};
 
-use super::{Cause, ChartBuildOptions, LocalChart, confined, error::during};
+use gitops_core::confined_path;
+
+use super::{Cause, ChartBuildOptions, LocalChart, error::during};
 
 pub(super) fn merge_local(
     local: &LocalChart,
@@ -12,7 +14,7 @@ pub(super) fn merge_local(
     let mut values = Map::new();
     let mut used = Vec::new();
     for path in &options.values_files {
-        let place = confined(path);
+        let place = confined_path(path);
         match local.tree.read(&place) {
             Ok(data) => {
                 merge_file(&mut values, path, &data)?;
