@@ -1,12 +1,7 @@
 //! What the crate does to a cluster: the embedded API server, or with `GITOPS_CLUSTER=real` the one
 //! that `KUBECONFIG` names.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    clippy::needless_pass_by_value,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "tests")]
 
 use std::{
     sync::{
@@ -31,9 +26,8 @@ struct World {
 }
 
 impl World {
-    async fn new(name: &str) -> Option<Self> {
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let inner = connect().await?;
+    async fn new(name: &str) -> Self {
+        let inner = gitops_testenv::Cluster::connect().await.unwrap().client();
         let requests = Arc::<AtomicUsize>::default();
         let counter = Arc::clone(&requests);
         let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
@@ -51,7 +45,7 @@ impl World {
         world
             .apply(vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}})])
             .await;
-        Some(world)
+        world
     }
 
     fn options(&self) -> ApplyOptions {
@@ -101,21 +95,9 @@ async fn apply(applier: &Applier, objects: Vec<Value>, options: &ApplyOptions) -
     }
 }
 
-async fn connect() -> Option<kube::Client> {
-    #[allow(clippy::disallowed_methods, reason = "the environment chooses the cluster")]
-    let is_real = std::env::var("GITOPS_CLUSTER").is_ok_and(|which| which == "real");
-    if is_real {
-        return Some(kube::Client::try_default().await.expect("KUBECONFIG names a cluster"));
-    }
-    eprintln!("no cluster: set GITOPS_CLUSTER=real and KUBECONFIG");
-    None
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_are_created_left_alone_corrected_and_deleted() {
-    let Some(world) = World::new("life").await else {
-        return;
-    };
+    let world = World::new("life").await;
     let ns = &world.namespace;
     let objects =
         || vec![world.config_map("b", json!({"k": "1"})), world.config_map("a", json!({}))];
@@ -156,9 +138,7 @@ async fn objects_are_created_left_alone_corrected_and_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_own_namespace_is_never_deleted() {
-    let Some(world) = World::new("home").await else {
-        return;
-    };
+    let world = World::new("home").await;
     let owner = world.options().owner;
     let mut home =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}});
@@ -171,9 +151,7 @@ async fn the_own_namespace_is_never_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_without_changes_costs_nothing() {
-    let Some(world) = World::new("cheap").await else {
-        return;
-    };
+    let world = World::new("cheap").await;
     let record = Record::new(world.cluster.clone(), RecordOptions::default());
     let applier = world.applier().with_record(record);
     let objects = || -> Vec<Value> {
@@ -219,9 +197,7 @@ async fn a_turn_without_changes_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_read_like_flux() {
-    let Some(world) = World::new("errors").await else {
-        return;
-    };
+    let world = World::new("errors").await;
     let ns = &world.namespace;
     let mut nowhere = world.config_map("a", json!({}));
     nowhere["metadata"]["namespace"] = json!("no-such-ns");
@@ -245,9 +221,7 @@ async fn failures_read_like_flux() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn annotations_decide() {
-    let Some(world) = World::new("marks").await else {
-        return;
-    };
+    let world = World::new("marks").await;
     let ns = &world.namespace;
     for name in ["merge", "ifnot", "ign", "plain"] {
         world.edit(name, "kubectl", json!({"user": "kubectl", "managed": "user"})).await;
@@ -290,9 +264,7 @@ async fn annotations_decide() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ignored_fields_keep_the_value_of_others() {
-    let Some(world) = World::new("ignore").await else {
-        return;
-    };
+    let world = World::new("ignore").await;
     let mut options = world.options();
     options.ignore = vec![IgnoreRule { paths: vec!["/data/a".into()], target: None }];
     let objects = || vec![world.config_map("c", json!({"a": "b", "k": "1"}))];
@@ -308,9 +280,7 @@ async fn ignored_fields_keep_the_value_of_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn definitions_come_first_and_immutable_objects_are_recreated() {
-    let Some(world) = World::new("stages").await else {
-        return;
-    };
+    let world = World::new("stages").await;
     let ns = &world.namespace;
     let group = format!("{}.example.com", ns.replace('-', "x"));
     let definition = json!({
@@ -350,9 +320,7 @@ async fn definitions_come_first_and_immutable_objects_are_recreated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_ends_when_all_is_ready_or_hopeless() {
-    let Some(world) = World::new("wait").await else {
-        return;
-    };
+    let world = World::new("wait").await;
     let ns = world.namespace.clone();
     let applier = world.applier();
     let options = WaitOptions::new(Duration::from_secs(20));
@@ -396,9 +364,7 @@ impl Journal for Notes {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_journal_hears_before_anything_changes() {
-    let Some(world) = World::new("journal").await else {
-        return;
-    };
+    let world = World::new("journal").await;
     let notes = Notes::default();
     let objects = vec![world.config_map("a", json!({})), world.config_map("refuse", json!({}))];
     let failure = world

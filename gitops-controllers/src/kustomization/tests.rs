@@ -1,4 +1,5 @@
-//! Turns on a cluster: the one that `KUBECONFIG` names, with `GITOPS_CLUSTER=real`.
+//! Turns on a cluster: the embedded API server, or with `GITOPS_CLUSTER=real` the one that
+//! `KUBECONFIG` names.
 
 use std::{
     collections::BTreeMap,
@@ -83,15 +84,8 @@ impl Drop for World {
 }
 
 impl World {
-    async fn new(name: &str) -> Option<Self> {
-        rustls::crypto::ring::default_provider().install_default().ok();
-        if std::env::var("GITOPS_CLUSTER").is_ok_and(|which| which != "real")
-            || std::env::var("GITOPS_CLUSTER").is_err()
-        {
-            eprintln!("no cluster: set GITOPS_CLUSTER=real and KUBECONFIG");
-            return None;
-        }
-        let client = kube::Client::try_default().await.expect("KUBECONFIG names a cluster");
+    async fn new(name: &str) -> Self {
+        let client = gitops_testenv::Cluster::connect().await.unwrap().client();
         let unique = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() % 1_000_000_000;
         let world = Self {
             cluster: Cluster::new(client),
@@ -105,7 +99,7 @@ impl World {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}});
         world.apply(namespace).await;
         world.start().await;
-        Some(world)
+        world
     }
 
     /// Starts a controller for this namespace.
@@ -256,14 +250,12 @@ fn inventory(status: &Value) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_life() {
-    let Some(world) = World::new("life").await else {
-        return;
-    };
+    let world = World::new("life").await;
     world.kustomization("app", json!({})).await;
     world
         .wait(
             "app",
-            "False ArtifactFailed: gitrepositories.source.toolkit.fluxcd.io \"src\" not found",
+            "False ArtifactFailed: GitRepository.source.toolkit.fluxcd.io \"src\" not found",
         )
         .await;
     let files = [world.config_map("a", json!({"k": "1"})), world.config_map("b", json!({}))];
@@ -327,10 +319,24 @@ async fn a_life() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_first_turn_applied_is_told_while_its_health_is_waited_for() {
+    let world = World::new("awaited").await;
+    let object = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": world.namespace},
+        "spec": {"selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": "web"}]}}}});
+    world.push("main@sha1:aaaa", &[("web.json".to_owned(), object.to_string())]).await;
+    world.kustomization("app", json!({"wait": true, "timeout": "20s"})).await;
+    let status = world.wait("app", "Unknown Progressing: Reconciliation in progress").await;
+    assert_eq!(inventory(&status), ["web"], "{status}");
+    assert_eq!(status["lastAttemptedRevision"], "main@sha1:aaaa");
+    assert!(status.get("lastAppliedRevision").is_none(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_turn_without_changes_costs_one_status_patch() {
-    let Some(world) = World::new("cheap").await else {
-        return;
-    };
+    let world = World::new("cheap").await;
     let files: Vec<_> =
         (0..4).map(|n| world.config_map(&format!("c{n}"), json!({"n": "1"}))).collect();
     world.push("main@sha1:aaaa", &files).await;
@@ -350,13 +356,16 @@ async fn a_turn_without_changes_costs_one_status_patch() {
         if turns > 0 {
             best = best.min(made.div_ceil(turns));
         }
+        if best == 1 {
+            break;
+        }
     }
     assert_eq!(best, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_turn_costs_two_requests_per_object_and_two_more() {
-    let Some(world) = World::new("first").await else { return };
+    let world = World::new("first").await;
     world.push("main@sha1:aaaa", &[world.config_map("warm", json!({}))]).await;
     world.kustomization("warm", json!({})).await;
     world.wait("warm", "True").await;
@@ -377,7 +386,7 @@ async fn a_first_turn_costs_two_requests_per_object_and_two_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emptied_source_is_held() {
-    let Some(world) = World::new("hold").await else { return };
+    let world = World::new("hold").await;
     let files: Vec<_> = (0..10).map(|n| world.config_map(&format!("c{n}"), json!({}))).collect();
     world.push("main@sha1:aaaa", &files).await;
     world.kustomization("app", json!({})).await;
@@ -395,9 +404,7 @@ async fn an_emptied_source_is_held() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dependencies_are_waited_for() {
-    let Some(world) = World::new("deps").await else {
-        return;
-    };
+    let world = World::new("deps").await;
     world.push("main@sha1:aaaa", &[world.config_map("a", json!({}))]).await;
     world.kustomization("app", json!({"dependsOn": [{"name": "dep"}]})).await;
     let ns = &world.namespace;
@@ -421,9 +428,7 @@ async fn dependencies_are_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_controller_leaves_no_orphans() {
-    let Some(world) = World::new("kill").await else {
-        return;
-    };
+    let world = World::new("kill").await;
     world.push("main@sha1:aaaa", &[world.config_map("old", json!({}))]).await;
     world.kustomization("app", json!({})).await;
     world.wait("app", "True").await;
@@ -462,7 +467,7 @@ async fn a_killed_controller_leaves_no_orphans() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_interrupted_first_turn_made_is_found_by_its_labels() {
-    let Some(world) = World::new("first-turn").await else { return };
+    let world = World::new("first-turn").await;
     world.scope.cancel();
     let world = copy(&world);
     // As a controller leaves it that dies in its first turn: a finalizer, an object, no status.

@@ -284,6 +284,7 @@ impl Turn<'_> {
             .into_iter()
             .flat_map(|status| &status.conditions)
             .any(|known| known.type_ == HEALTHY && known.status == ConditionStatus::True);
+        attempt.publish();
         let message = self.progress(attempt, Stage::Health, "Running health checks", revision);
         let began = tokio::time::Instant::now();
         let superseded = attempt.superseded();

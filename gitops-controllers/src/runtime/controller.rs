@@ -251,7 +251,9 @@ impl<R: Reconcile> Controller<R> {
         let progress = progress.get();
         let before = base.before(progress.message.as_deref(), self.context.clock.now());
         let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
-        let changes = base.changes(attempt.status.clone(), &settled, reported);
+        let published = report.published.into_inner();
+        let changes =
+            base.changes(attempt.status.clone(), &settled, reported, published.as_deref());
         let mut written = Arc::clone(&object);
         if !changes.is_empty() {
             match self.writer().status(&object, changes).await? {
@@ -303,13 +305,17 @@ impl<R: Reconcile> Controller<R> {
             }
             let before = base.before(state.message.as_deref(), self.context.clock.now());
             if let Some(conditions) = in_progress(R::Kind::PROFILE, before, state.drifted) {
-                let mut changes = Map::new();
+                let so_far = state.status.as_deref().map(|status| base.changes_so_far(status));
+                let mut changes = so_far.unwrap_or_default();
                 changes.insert("conditions".into(), json!(conditions));
                 report.tried.store(true, Ordering::Relaxed);
                 let current = report.latest.lock().clone();
                 let current = current.unwrap_or_else(|| (**object).clone());
                 match self.writer().status(&current, changes).await {
-                    Ok(Some(written)) => *report.latest.lock() = Some(written),
+                    Ok(Some(written)) => {
+                        *report.latest.lock() = Some(written);
+                        report.published.lock().clone_from(&state.status);
+                    }
                     Ok(None) => {}
                     Err(error) => {
                         tracing::debug!(error = %gitops_core::one_line(&error), "progress not written");
@@ -394,7 +400,7 @@ impl<R: Reconcile> Controller<R> {
             self.writer().finalizer(object, self.finalizer, false).await?;
             return Ok((Next::Rest, TurnResult::Success));
         }
-        let changes = base.changes(attempt.status.clone(), &settled, false);
+        let changes = base.changes(attempt.status.clone(), &settled, false, None);
         if !changes.is_empty() {
             self.writer().status(object, changes).await?;
         }

@@ -7,6 +7,7 @@ use gitops_core::{Clock, ObjectId, Scope, Stage};
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use parking_lot::Mutex;
+use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 
 use crate::runtime::{Fact, Kind, Notice};
@@ -111,6 +112,14 @@ impl<K: Kind> Attempt<K> {
         self.progress.step(stage, message.into());
     }
 
+    /// Makes the status so far visible beside the steps of a turn that takes long: what was applied
+    /// is worth knowing while its health is waited for. Costs no request of its own.
+    pub fn publish(&self) {
+        if let Ok(Value::Object(status)) = serde_json::to_value(&self.status) {
+            self.progress.publish(status);
+        }
+    }
+
     /// Like [`progress`](Self::progress), and `Ready` becomes unknown meanwhile because the world
     /// is known to differ from the last good state.
     pub fn drifted(&self, stage: Stage, message: impl Into<String>) {
@@ -164,12 +173,13 @@ pub(in crate::runtime) struct ProgressNote {
     changed: Notify,
 }
 
-/// A step and whether drift was seen.
+/// A step, whether drift was seen, and the status so far where it is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::runtime) struct ProgressState {
     pub(in crate::runtime) stage: Option<Stage>,
     pub(in crate::runtime) message: Option<String>,
     pub(in crate::runtime) drifted: bool,
+    pub(in crate::runtime) status: Option<Arc<Map<String, Value>>>,
 }
 
 impl ProgressNote {
@@ -184,6 +194,11 @@ impl ProgressNote {
     pub(in crate::runtime) fn drift(&self, stage: Stage, message: String) {
         self.state.lock().drifted = true;
         self.step(stage, message);
+    }
+
+    /// Is told with the next step.
+    pub(in crate::runtime) fn publish(&self, status: Map<String, Value>) {
+        self.state.lock().status = Some(Arc::new(status));
     }
 
     pub(in crate::runtime) fn get(&self) -> ProgressState {

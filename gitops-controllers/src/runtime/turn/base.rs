@@ -1,6 +1,9 @@
 //! What a turn starts from, and what it changes in the status.
 
-use std::{sync::atomic::AtomicBool, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use gitops_api::meta::annotation;
 use kube::api::DynamicObject;
@@ -15,6 +18,8 @@ use crate::runtime::{Before, Context, Kind, Settled, Status};
 pub(in crate::runtime) struct Report {
     /// A write was begun; whether it arrived is not known when the turn ends meanwhile.
     pub(in crate::runtime) tried: AtomicBool,
+    /// The status that was written beside a step.
+    pub(in crate::runtime) published: Mutex<Option<Arc<Map<String, Value>>>>,
     pub(in crate::runtime) latest: Mutex<Option<DynamicObject>>,
 }
 
@@ -74,13 +79,25 @@ impl<S: Status> Base<S> {
             .then(|| format!("processing object: new generation {observed} -> {}", self.generation))
     }
 
+    /// What of a status in the making is not yet written. Its conditions are told by steps.
+    pub(in crate::runtime) fn changes_so_far(
+        &self,
+        draft: &Map<String, Value>,
+    ) -> Map<String, Value> {
+        let mut changes = merge_patch(&fields(&self.status), draft);
+        changes.remove("conditions");
+        changes
+    }
+
     /// What the turn changes in the status. `reported` says that conditions were written while
-    /// it ran, so that they must be written again whatever they are.
+    /// it ran, so that they must be written again whatever they are; `published` is the status that
+    /// was written with them.
     pub(in crate::runtime) fn changes(
         &self,
         mut draft: S,
         settled: &Settled,
         reported: bool,
+        published: Option<&Map<String, Value>>,
     ) -> Map<String, Value> {
         draft.set_conditions(settled.conditions.clone());
         if settled.observe_generation {
@@ -91,14 +108,21 @@ impl<S: Status> Base<S> {
         if let Some(request) = &self.request {
             draft.handle_request(request);
         }
-        let object = |status: &S| match serde_json::to_value(status) {
-            Ok(Value::Object(map)) => map,
-            _ => Map::new(),
+        let draft = fields(&draft);
+        let mut changes = match published {
+            Some(published) => merge_patch(published, &draft),
+            None => merge_patch(&fields(&self.status), &draft),
         };
-        let mut changes = merge_patch(&object(&self.status), &object(&draft));
         if reported {
             changes.insert("conditions".into(), json!(settled.conditions));
         }
         changes
+    }
+}
+
+fn fields<S: Status>(status: &S) -> Map<String, Value> {
+    match serde_json::to_value(status) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
     }
 }
