@@ -14,7 +14,7 @@ use crate::{
     helm::{HelmCharts, HelmDefaults},
     load::{DenyRemotes, LoadRestriction, Loader, Remotes},
     manifests::{Rendered, RenderedText, Warning},
-    resource::Origin,
+    resource::{Origin, Resource},
     set::ResourceSet,
     trace::{self, Cause, TracedStep},
     transform::sort,
@@ -270,6 +270,17 @@ impl<'b> Build<'b> {
     pub(crate) fn note(&self, set: &mut ResourceSet, cause: impl FnOnce() -> Cause) {
         if self.options.trace {
             trace::note(set, cause());
+        }
+    }
+
+    /// Notes that the scope of a resource's kind is asked for: only where it is known without the
+    /// schema, the schema is not in use by that.
+    pub(crate) fn look_up(&self, resource: &Resource) {
+        let gvk = &resource.id().gvk;
+        if !self.schema_in_use.get()
+            && self.schema.is_namespaced(&gvk.api_version(), &gvk.kind).is_none()
+        {
+            self.schema_in_use.set(true);
         }
     }
 

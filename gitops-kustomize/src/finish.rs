@@ -1,6 +1,6 @@
 //! The last steps of a build, which see all resources together.
 
-use gitops_yaml::{Content, Node, Scalar, ScalarStyle};
+use gitops_yaml::{Content, Node, Scalar, ScalarStyle, ScalarType};
 
 use crate::{
     accumulator::Accumulator,
@@ -219,8 +219,8 @@ fn has_folds(node: &Node) -> bool {
 /// end of what keeps its breaks (`+`), one less where the text begins with a space.
 pub(crate) fn widen_folds(node: &mut Node) {
     if node.is_flow() {
-        // Within braces the printer uses quotes.
-        return;
+        // Within braces the printer uses quotes, which change no text.
+        return quote_plain(node);
     }
     match node.content_mut() {
         Content::Mapping(mapping) => mapping.values_mut().for_each(widen_folds),
@@ -231,6 +231,28 @@ pub(crate) fn widen_folds(node: &mut Node) {
             }
         }
         Content::Scalar(_) => {}
+    }
+}
+
+/// Quirk: within braces the original puts a plain scalar with a colon, and one without any text, into
+/// quotes, whatever it is, and reads a string back: of what is no string, that makes a difference to moments
+/// and to nulls.
+fn quote_plain(node: &mut Node) {
+    match node.content_mut() {
+        Content::Mapping(mapping) => mapping.values_mut().for_each(quote_plain),
+        Content::Sequence(_) => {
+            node.as_sequence_mut().into_iter().flatten().for_each(quote_plain);
+        }
+        Content::Scalar(scalar) => {
+            let quoted = match scalar.kind() {
+                ScalarType::Null => scalar.text().is_empty(),
+                ScalarType::Timestamp => scalar.text().contains(':'),
+                _ => false,
+            };
+            if quoted {
+                *scalar = Scalar::new(scalar.text(), ScalarType::Str, ScalarStyle::SingleQuoted);
+            }
+        }
     }
 }
 

@@ -171,7 +171,7 @@ pub(crate) fn check_metadata(node: &Node) -> Result<()> {
         mapping
             .get(key)
             .and_then(Node::text)
-            .filter(|_| !mapping.get(key).is_some_and(Node::is_null))
+            .filter(|_| !mapping.get(key).is_some_and(|node| node.is_null() && !node.is_untyped()))
             .unwrap_or_default()
             .to_owned()
     };

@@ -114,10 +114,7 @@ impl<'t> Target<'t> {
         let origin = self.origin.as_ref().map(|origin| Arc::new(origin.join(entry)));
         let mut set = ResourceSet::new();
         for mut resource in resources {
-            let gvk = &resource.id().gvk;
-            if build.schema.is_namespaced(&gvk.api_version(), &gvk.kind).is_none() {
-                build.schema_in_use.set(true);
-            }
+            build.look_up(&resource);
             resource.origin.clone_from(&origin);
             set.append(resource)?;
         }

@@ -104,6 +104,7 @@ impl Target<'_> {
             match read_resources(text.as_bytes(), "", &build.schema) {
                 Ok(resources) => {
                     for mut resource in resources {
+                        build.look_up(&resource);
                         resource.origin = self
                             .origin
                             .as_ref()

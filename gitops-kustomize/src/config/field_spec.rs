@@ -20,6 +20,8 @@ pub(crate) struct FieldSpec {
     /// Whether a missing field is made.
     pub(crate) create: bool,
     segments: Arc<[Segment]>,
+    /// Whether the field says what kind an object is of.
+    names_kind: bool,
 }
 
 /// One part of a path.
@@ -47,7 +49,16 @@ impl Creates {
     fn node(self) -> Node {
         match self {
             Self::Mapping => Node::from(Mapping::new()),
-            _ => Node::from(Scalar::new("", ScalarType::Str, ScalarStyle::Plain)),
+            // Quirk: it is null as long as nothing is written over it.
+            _ => Node::from(Scalar::new("", ScalarType::Null, ScalarStyle::Plain)),
+        }
+    }
+
+    /// What a null becomes. Quirk: a scalar keeps its text (`null`, `~`), as a string.
+    fn fill(self, null: &Node) -> Node {
+        match self {
+            Self::Mapping => self.node(),
+            _ => Node::string(null.text().unwrap_or_default()),
         }
     }
 }
@@ -70,7 +81,8 @@ impl FieldSpec {
         } else {
             without_root(path, '/').split('/').map(segment).collect()
         };
-        Self { gvk, path: path.into(), create, segments }
+        let names_kind = matches!(path.trim_start_matches('/'), "kind" | "apiVersion");
+        Self { gvk, path: path.into(), create, segments, names_kind }
     }
 
     /// Whether the way to this field leads through another one, or is the same.
@@ -94,7 +106,12 @@ impl FieldSpec {
         let create = self.create || creates == Creates::Mapping && there();
         let creates = if create { creates } else { Creates::Nothing };
         walk(resource.node_mut(), &self.segments, creates, visit)
-            .map_err(|error| self.failed(resource, error))
+            .map_err(|error| self.failed(resource, error))?;
+        if self.names_kind {
+            // The next specification asks for the kind that there is now.
+            resource.refresh_kind();
+        }
+        Ok(())
     }
 
     /// Calls `visit` on each field that the path leads to, whatever the kind of the object.
@@ -149,14 +166,15 @@ fn walk(node: &mut Node, path: &[Segment], creates: Creates, visit: Visit<'_>) -
             } else {
                 Some(Creates::Mapping)
             };
-            let field = match (mapping.get_mut(&segment.name).is_some(), made) {
+            let is_there = mapping.get_mut(&segment.name).is_some();
+            let field = match (is_there, made) {
                 (true, _) => mapping.get_mut(&segment.name).expect("looked up in the line above"),
                 (false, None) => return Ok(()),
                 (false, Some(made)) => mapping.get_or_insert_with(&segment.name, || made.node()),
             };
-            if field.is_null() {
+            if is_there && field.is_null() {
                 match made {
-                    Some(made) => *field = made.node(),
+                    Some(made) => *field = made.fill(field),
                     // Quirk: a null that the path takes for a list becomes an empty one.
                     None if segment.list => *field = Node::from(Vec::new()),
                     None => {}

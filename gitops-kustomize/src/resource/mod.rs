@@ -148,6 +148,12 @@ impl Resource {
         changed
     }
 
+    /// Reads group, version and kind anew, and nothing else.
+    pub(crate) fn refresh_kind(&mut self) {
+        let text = |key: &str| self.node.get(key).and_then(Node::text).unwrap_or_default();
+        self.id.gvk = Gvk::new(text("apiVersion"), text("kind"));
+    }
+
     /// The first of so many numbers for new bonds.
     pub(crate) fn new_bonds(&mut self, count: usize) -> u32 {
         let first = self.last_bond.saturating_add(1);
@@ -263,6 +269,25 @@ impl Resource {
             namespace: self.id.effective_namespace().into(),
         };
         add(&mut self.former, former);
+        // Quirk: the original writes this into the annotations, which are there by that.
+        if let Some(annotations) = self.node.at_mut(["metadata", "annotations"])
+            && annotations.is_null()
+        {
+            *annotations = Node::from(Mapping::new());
+        }
+    }
+
+    /// Forgets all that the original would have written into annotations that are gone now.
+    pub(crate) fn forget_books(&mut self) {
+        self.former.clear();
+        self.prefixes.clear();
+        self.suffixes.clear();
+        self.transformations.clear();
+        self.origin = None;
+        self.needs_hash = false;
+        self.behavior = Behavior::Unspecified;
+        self.is_generated = false;
+        self.is_from_chart = false;
     }
 
     pub(crate) fn set_name(&mut self, name: &str, schema: &Schema) {
@@ -410,7 +435,7 @@ fn id_of(node: &Node, schema: &Schema) -> ResourceId {
     let metadata = |key: &str| {
         node.get("metadata")
             .and_then(|metadata| metadata.get(key))
-            .filter(|value| !value.is_null())
+            .filter(|value| !value.is_null() || value.is_untyped())
             .and_then(Node::as_scalar)
             .map(Scalar::to_text)
             .unwrap_or_default()
@@ -446,11 +471,7 @@ pub(crate) fn set_untagged(node: &mut Node, text: impl Into<Text>) {
     let style = node.as_scalar().map_or(ScalarStyle::Plain, Scalar::style);
     let bound = node.bond().is_some();
     let kind = match style {
-        ScalarStyle::Plain => match resolve(&text, Flavour::V3) {
-            // An empty or a null text would vanish; the original quotes these.
-            ScalarType::Null => ScalarType::Str,
-            kind => kind,
-        },
+        ScalarStyle::Plain => resolve(&text, Flavour::V3),
         _ => ScalarType::Str,
     };
     if style == ScalarStyle::Plain && !bound {

@@ -68,7 +68,7 @@ impl Transform for Affix {
             if self.skipped.iter().any(|gvk| original.is_selected_by(gvk)) {
                 continue;
             }
-            for spec in &self.specs {
+            for (index, spec) in self.specs.iter().enumerate() {
                 if !original.is_selected_by(&spec.gvk) {
                     continue;
                 }
@@ -76,6 +76,9 @@ impl Transform for Affix {
                     match self.kind {
                         AffixKind::Prefix => resource.add_prefix(text.clone()),
                         AffixKind::Suffix => resource.add_suffix(text.clone()),
+                    }
+                    if index > 0 {
+                        resource.refresh(&build.schema);
                     }
                     resource.remember_id();
                 }
@@ -86,7 +89,10 @@ impl Transform for Affix {
                         AffixKind::Prefix => format!("{}{name}", self.text),
                         AffixKind::Suffix => format!("{name}{}", self.text),
                     };
-                    set_untagged(node, &changed);
+                    // Nothing is written where there is nothing to write.
+                    if !changed.is_empty() {
+                        set_untagged(node, &changed);
+                    }
                     Ok(())
                 })?;
             }

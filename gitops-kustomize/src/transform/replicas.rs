@@ -44,7 +44,7 @@ impl Replicas {
 }
 
 impl Transform for Replicas {
-    fn run(&self, set: &mut ResourceSet, _: &Build<'_>) -> Result<()> {
+    fn run(&self, set: &mut ResourceSet, build: &Build<'_>) -> Result<()> {
         let name = self.replica.name.as_str();
         let mut found = false;
         for resource in set.contents_mut() {
@@ -60,6 +60,9 @@ impl Transform for Replicas {
                         set_integer(node, self.replica.count);
                         Ok(())
                     })?;
+                    if spec.path.starts_with("metadata/") {
+                        resource.refresh(&build.schema);
+                    }
                 }
             }
         }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    node::{Content, Entry, Node, Place, Scalar, ScalarType, Sequence, Text},
+    node::{Content, Entry, Node, Place, Scalar, ScalarStyle, ScalarType, Sequence, Text},
     resolve::{Flavour, number, resolve},
 };
 
@@ -337,6 +337,10 @@ impl<'s> Composer<'s> {
         // A tag that go-yaml does not know leaves a string.
         let (kind, foreign) = match tag {
             None if implicit => (resolve(&text, self.options.flavour), None),
+            // yaml.v3 takes this one as if it were not there.
+            Some("!") if self.options.flavour == Flavour::V3 && style == ScalarStyle::Plain => {
+                (resolve(&text, Flavour::V3), None)
+            }
             None | Some("!") => (ScalarType::Str, None),
             Some(tag) => match tag.strip_prefix("tag:yaml.org,2002:") {
                 Some("binary") => {

@@ -10,6 +10,7 @@ use crate::{
     read::read_patches,
     resource::{Resource, rewrite_pairs, set_field},
     set::ResourceSet,
+    transform::remove_pair,
 };
 
 /// Patches that name their target by their own kind, name and namespace.
@@ -127,6 +128,10 @@ pub(super) fn merge_into(
     let kept =
         [("name", resource.id().name.clone()), ("namespace", resource.id().namespace.clone())];
     let kind = resource.node().get("kind").cloned();
+    let marked = clears_annotations(patch) && resource.has_books();
+    if marked {
+        resource.set_annotation(MARK, "");
+    }
     gitops_yaml::merge_strategic(resource.node_mut(), patch, schema).map_err(|error| {
         let secret = id.kind == "Secret";
         let error = Error::from(error).about(id);
@@ -134,6 +139,9 @@ pub(super) fn merge_into(
     })?;
     if resource.node().is_empty() {
         return Ok(false);
+    }
+    if marked && !remove_pair(resource.node_mut(), "annotations", MARK) {
+        resource.forget_books();
     }
     if patch.doubled().is_some()
         && let Some(complaint) = resource.node().doubled()
@@ -165,6 +173,18 @@ pub(super) fn merge_into(
         set.get_mut(index);
     }
     Ok(changed)
+}
+
+/// Stands for the original's books while a patch is merged that may take the annotations away.
+const MARK: &str = "internal.config.kubernetes.io/books";
+
+/// Whether a patch says more of annotations than which to set.
+fn clears_annotations(patch: &Node) -> bool {
+    let directs = |node: &Node| node.is_null() || node.get("$patch").is_some();
+    patch.get("$patch").is_some()
+        || patch.get("metadata").is_some_and(|metadata| {
+            directs(metadata) || metadata.get("annotations").is_some_and(directs)
+        })
 }
 
 /// Quirk: labels and annotations of a patch become strings, `null` too, unless it finds its object by
