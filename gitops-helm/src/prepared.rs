@@ -63,26 +63,37 @@ impl Prepared {
     /// # Errors
     /// [`RenderError`], in Helm's words.
     pub fn new(
-        mut chart: Chart,
+        chart: Chart,
         values: &Values,
         release: ReleaseInfo,
         options: RenderOptions,
     ) -> Result<Self, RenderError> {
+        Self::noting(chart, values, release, options, &mut Vec::new())
+    }
+
+    /// The same; the warnings are there, too, if it fails.
+    pub(crate) fn noting(
+        mut chart: Chart,
+        values: &Values,
+        release: ReleaseInfo,
+        options: RenderOptions,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Self, RenderError> {
         let compat = options.compat;
-        let mut warnings = Vec::new();
-        process_dependencies(&mut chart, values, compat, &mut warnings).map_err(|error| {
-            match compat {
+        process_dependencies(&mut chart, values, compat, warnings).map_err(
+            |error| match compat {
                 Compat::Helm4 => RenderError::Dependencies(error),
                 Compat::Helm3 => RenderError::Values(error),
-            }
-        })?;
-        let values = coalesce(&chart, values, compat, &mut warnings)?;
+            },
+        )?;
+        let values = coalesce(&chart, values, compat, warnings)?;
         if !options.skip_schema_validation {
             validate_schema(&chart, &values).map_err(RenderError::Schema)?;
         }
         check_kube_version(&chart, &options.capabilities)?;
         let sources = templates_of(&chart);
         let templates = parse(&sources, compat)?;
+        let warnings = warnings.clone();
         Ok(Self { chart, values, release, options, sources, templates, warnings })
     }
 
@@ -158,8 +169,17 @@ impl Prepared {
     /// # Errors
     /// [`RenderError`], in Helm's words.
     pub fn render(&self, host: &dyn Host, scope: &Scope) -> Result<Release, RenderError> {
+        self.render_noting(host, scope, &mut self.warnings.clone())
+    }
+
+    /// The same; `warnings` holds those of the preparation, and gets those of the run.
+    pub(crate) fn render_noting(
+        &self,
+        host: &dyn Host,
+        scope: &Scope,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Release, RenderError> {
         let compat = self.options.compat;
-        let mut warnings = self.warnings.clone();
         let mut trace =
             self.options.trace.then(|| Trace::new(&self.chart, self.values.clone(), compat));
         let renderables = self.renderables();
@@ -169,11 +189,11 @@ impl Prepared {
         let PostRendered { sorted, stream } = match &self.options.post_renderer {
             Some(renderer) => {
                 let strategy = self.options.post_render_strategy;
-                post_render(&rendered, &**renderer, strategy, compat, &mut warnings)?
+                post_render(&rendered, &**renderer, strategy, compat, warnings)?
             }
             None => {
                 let files = rendered.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-                let sorted = sort_manifests(files, KindOrder::Install, compat, &mut warnings)?;
+                let sorted = sort_manifests(files, KindOrder::Install, compat, warnings)?;
                 PostRendered { sorted, stream: None }
             }
         };
@@ -182,7 +202,7 @@ impl Prepared {
             manifests: sorted.manifests,
             hooks: sorted.hooks,
             notes,
-            warnings,
+            warnings: warnings.clone(),
             trace: trace.map(Arc::new),
             stream,
         })

@@ -1,6 +1,7 @@
 //! Chart.yaml.
 
 use gitops_core::{Version, one_line, quoted};
+use gitops_yaml::{Flavour, ReadOptions};
 use serde_json::{Map, Value};
 
 use super::{Linter, Severity, go_type};
@@ -21,19 +22,19 @@ impl Linter<'_> {
         let mut metadata = Metadata::default();
         let read = match self.tree.read(&path) {
             Ok(text) => read_value(&text)
-                .and_then(|value| metadata.decode(&value).map(|()| value))
-                .map_err(|error| one_line(&error)),
+                .and_then(|value| metadata.decode(&value).map(|()| (text, value)))
+                .map_err(|error| one_line(&error.of(self.options.compat))),
             Err(error) => Err(error.to_string()),
         };
-        let document = match read {
-            Ok(document) => document,
+        let (text, document) = match read {
+            Ok(read) => read,
             Err(error) => {
                 self.check(Severity::Error, FILE, Err(format!("unable to parse YAML\n\t{error}")));
                 return;
             }
         };
         if self.options.compat == Compat::Helm4 {
-            let rule = strict(&document).map_err(|error| {
+            let rule = strict(&text, &document).map_err(|error| {
                 format!("failed to strictly parse chart metadata file\n\t{}", one_line(&error))
             });
             self.check(Severity::Warning, FILE, rule);
@@ -155,8 +156,9 @@ fn only_v2(metadata: &Metadata, used: bool, what: &str, they: &str) -> Result<()
     Err(format!("{what} not valid {place} apiVersion '{version}'. {they} valid in apiVersion 'v2'"))
 }
 
-/// The first field that nobody knows.
-fn strict(document: &Value) -> Result<(), DocumentError> {
+/// Refuses keys that stand twice, and the first field that nobody knows.
+fn strict(text: &[u8], document: &Value) -> Result<(), DocumentError> {
+    ReadOptions::flavour(Flavour::V2).read_first(text)?;
     let known = |object: &Map<String, Value>, known: &dyn Fn(&str) -> bool| {
         let mut keys: Vec<_> = object.keys().collect();
         keys.sort_unstable();

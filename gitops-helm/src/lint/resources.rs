@@ -1,6 +1,7 @@
 //! The objects in a manifest, as `k8s.io/apimachinery` decodes a stream of YAML or JSON.
 
 use gitops_core::one_line;
+use gitops_template::bytes::to_bytes;
 use serde_json::Value;
 
 use crate::{
@@ -38,7 +39,7 @@ pub(super) fn read(stream: &str, compat: Compat) -> Vec<Result<Resource, String>
             }
         }
     }
-    for document in documents(rest.as_bytes()) {
+    for document in documents(&to_bytes(rest)) {
         let decoded = match document {
             Ok(document) => read_value(document)
                 .and_then(|value| decode(&value, compat))

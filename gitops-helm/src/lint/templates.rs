@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use gitops_core::{Scope, quoted};
+use gitops_template::bytes::from_bytes;
 use regex::Regex;
 use serde_json::Value;
 
@@ -170,7 +171,7 @@ impl Linter<'_> {
             }
         };
         for crd in crds {
-            for resource in resources::read(&String::from_utf8_lossy(&crd.data), Compat::Helm4) {
+            for resource in resources::read(&from_bytes(&crd.data), Compat::Helm4) {
                 let resource = match resource {
                     Ok(resource) => resource,
                     Err(error) => {

@@ -1,5 +1,6 @@
 //! What a document says of itself: enough to sort it.
 
+use gitops_template::bytes::to_bytes;
 use gitops_yaml::{Content, Flavour, Mapping, Node, ScalarType};
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ pub struct Head {
 impl Head {
     /// Reads the first document of a text; the whole of it must be YAML that JSON can hold.
     pub(super) fn read(document: &str, compat: Compat) -> Result<Self, DocumentError> {
-        let node = gitops_yaml::read_first(document, Flavour::V2)?;
+        let node = gitops_yaml::read_first(to_bytes(document), Flavour::V2)?;
         if let Some(head) = plain_head(&node) {
             return Ok(head);
         }

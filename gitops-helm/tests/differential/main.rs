@@ -4,6 +4,8 @@
 //! Helm is looked for in `$GITOPS_PEERS` and in `<workspace>/target/peers`, where
 //! `cargo run -p xtask -- peers` puts `helm-engine`. `$GITOPS_SEEDS` chooses the seeds: a number of
 //! them, or a range as `100..200`. A case that differs is made as small as it gets and printed.
+//! `$GITOPS_SNIPPETS` names a file with templates of your own, each after a line `----`: they are
+//! rendered with the chart and the values that the random ones have, by the rules of both Helms.
 
 #![allow(
     clippy::print_stdout,
@@ -180,6 +182,31 @@ fn compare(what: &str, make: fn(u64) -> Case) {
 #[test]
 fn random_calls_give_what_helm_gives() {
     compare("calls", templates::calls);
+}
+
+#[test]
+fn snippets_give_what_helm_gives() {
+    let (Some(file), Some(peer)) = (environment("GITOPS_SNIPPETS"), peer()) else {
+        println!("skipped: no snippets, or no Helm");
+        return;
+    };
+    let mut peer = Peer::start(&peer);
+    let text = std::fs::read_to_string(file).unwrap();
+    let (mut all, mut found) = (0, Vec::new());
+    for snippet in text.split("----\n").filter(|snippet| !snippet.trim().is_empty()) {
+        for helm3 in [false, true] {
+            let case = templates::snippet(snippet, helm3);
+            all += 1;
+            let theirs = peer.render(&case);
+            if theirs.as_ref() != Some(&case.ours()) {
+                let text = report(0, &case, &mut peer);
+                let told = text.find("-- templates/t.yaml").unwrap_or_default();
+                found.push(format!("==== compat {}\n{}", 4 - u8::from(helm3), &text[told..]));
+            }
+        }
+    }
+    println!("{all} snippets");
+    assert!(found.is_empty(), "{} differ:\n{}", found.len(), found.join("\n"));
 }
 
 #[test]

@@ -38,6 +38,11 @@ pub(crate) fn calls(seed: u64) -> Case {
     chart(text, seed.is_multiple_of(3))
 }
 
+/// A template that somebody wrote.
+pub(crate) fn snippet(text: &str, helm3: bool) -> Case {
+    chart(text.to_owned(), helm3)
+}
+
 /// Many actions.
 pub(crate) fn template(seed: u64) -> Case {
     let mut rng = Rng::new(seed ^ 0x7e3a_91c5);

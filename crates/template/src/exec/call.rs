@@ -6,6 +6,7 @@ use super::{Operand, State, deeper, evaluate::Given};
 use crate::{
     CallError, Context, Error, ErrorKind, Value,
     ast::{Expression, ExpressionKind, NodeRef},
+    funcs::dates::{DURATION, nanoseconds},
     function::{Action, Arguments, Failure, Function},
     value::{IntKind, Method, Type},
 };
@@ -252,6 +253,10 @@ impl<'t> State<'_, 't, '_> {
             },
             (Type::Int(kind), _) => match number.and_then(|number| number.int) {
                 Some(int) => return Ok(Operand::plain(Value::Int(kind, narrowed(kind, int)))),
+                None => "integer",
+            },
+            (Type::Named(DURATION), _) => match number.and_then(|number| number.int) {
+                Some(int) => return Ok(Operand::plain(nanoseconds(int))),
                 None => "integer",
             },
             _ => {

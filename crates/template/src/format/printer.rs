@@ -112,9 +112,9 @@ impl<'o> Printer<'o> {
             Value::Float(number) => self.float(value, *number, verb),
             Value::Complex(parts) => self.complex(value, **parts, verb),
             Value::Str(text) => self.string(text, verb, value),
-            Value::Bytes(bytes) => self.bytes(value, bytes, verb),
+            Value::Bytes(bytes) => self.bytes(value, bytes, verb, depth),
             Value::List(list) => self.list(list, verb, depth),
-            Value::Map(map) => self.map(map, verb, depth),
+            Value::Map(map) => self.map(map, map.kind().name(), verb, depth),
             Value::Object(object) => self.object(&**object, value, verb, depth),
         }
     }
@@ -134,10 +134,10 @@ impl<'o> Printer<'o> {
         self.out.push_str(close);
     }
 
-    fn map(&mut self, map: &Map, verb: char, depth: u32) {
-        let (open, between, close) = self.brackets(map.kind().name(), "map[", "]");
+    fn map(&mut self, map: &Map, type_name: &str, verb: char, depth: u32) {
+        let (open, between, close) = self.brackets(type_name, "map[", "]");
         if self.flags.go && map.is_nil() {
-            self.out.push_str(map.kind().name());
+            self.out.push_str(type_name);
             self.out.push_str("(nil)");
             return;
         }
@@ -181,7 +181,10 @@ impl<'o> Printer<'o> {
                 verb,
                 depth,
             ),
-            Kind::Map => self.map(&object.map().unwrap_or_default(), verb, depth),
+            Kind::Map => {
+                let map = object.map().unwrap_or_default();
+                self.map(&map, object.type_name(), verb, depth);
+            }
             kind => {
                 if kind == Kind::Pointer {
                     self.out.push('&');
@@ -221,7 +224,7 @@ impl<'o> Printer<'o> {
         }
     }
 
-    fn bytes(&mut self, value: &Value, bytes: &[u8], verb: char) {
+    fn bytes(&mut self, value: &Value, bytes: &[u8], verb: char, depth: u32) {
         match verb {
             's' | 'q' => {
                 let text = crate::value::bytes::from_bytes(bytes).into_owned();
@@ -230,7 +233,9 @@ impl<'o> Printer<'o> {
             'x' | 'X' => self.hexadecimal(bytes, verb == 'X'),
             'v' if self.flags.go => {
                 let items: Vec<String> = bytes.iter().map(|byte| format!("{byte:#x}")).collect();
-                self.out.extend(["[]byte{", &items.join(", "), "}"]);
+                // Go's shorthand is for arguments; within others it names the type.
+                let open = if depth == 0 { "[]byte{" } else { "[]uint8{" };
+                self.out.extend([open, &items.join(", "), "}"]);
             }
             _ => {
                 if let Some(list) = value.as_list() {

@@ -7,7 +7,7 @@ pub(crate) mod builtin;
 mod coerce;
 mod collections;
 mod crypto;
-mod dates;
+pub(crate) mod dates;
 pub(crate) mod encoding;
 mod flow;
 mod numbers;

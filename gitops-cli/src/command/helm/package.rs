@@ -46,6 +46,9 @@ pub(super) fn run(args: &Package, settings: &Settings, compat: Compat) -> anyhow
         }
         let tree = DiskTree::open("/")?;
         let chart = Chart::load_directory(&tree, &full, &LoadOptions::new(compat))?;
+        if compat == Compat::Helm4 && chart.metadata.api_version == "v3" {
+            bail!("invalid chart apiVersion");
+        }
         for warning in chart.all_warnings() {
             anstream::eprintln!("{}", warning.log_line(compat));
         }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Go's name of the type.
-pub(super) const TYPE: &str = "time.Duration";
+pub(crate) const TYPE: &str = "time.Duration";
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -134,6 +134,11 @@ fn unit_of(name: &str) -> Option<u64> {
         "h" => 3_600_000_000_000,
         _ => return None,
     })
+}
+
+/// A constant where a duration is asked for.
+pub(crate) fn nanoseconds(count: i64) -> Value {
+    Value::object(Duration(count))
 }
 
 impl Duration {

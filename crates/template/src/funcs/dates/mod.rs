@@ -19,6 +19,7 @@ use crate::{
 
 pub(super) use duration::DURATIONS;
 use duration::Duration;
+pub(crate) use duration::{TYPE as DURATION, nanoseconds};
 pub(super) use named::Named;
 pub(super) use time::Time;
 use time::{TYPE, Zone, seconds};

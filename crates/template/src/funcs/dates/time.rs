@@ -53,6 +53,12 @@ impl Zone {
     }
 }
 
+impl Zone {
+    fn saves_daylight(&self, at: Timestamp) -> bool {
+        matches!(self, Self::Known(zone) if zone.to_offset_info(at).dst().is_dst())
+    }
+}
+
 impl Time {
     pub(super) fn new(at: Timestamp, zone: Zone) -> Self {
         Self { at, zone }
@@ -151,7 +157,7 @@ impl Object for Time {
         Some(match name {
             "Year" | "Month" | "Day" | "Weekday" | "YearDay" | "Hour" | "Minute" | "Second"
             | "Nanosecond" | "Unix" | "UnixMilli" | "UnixMicro" | "UnixNano" | "UTC" | "Local"
-            | "IsZero" | "String" => NOTHING,
+            | "IsZero" | "IsDST" | "String" => NOTHING,
             "After" | "Before" | "Equal" | "Compare" | "Sub" => OTHER,
             "Add" | "Round" | "Truncate" => DURATION,
             "Format" => Method { params: &[Type::String], variadic: false },
@@ -187,6 +193,7 @@ impl Object for Time {
                 let local = Zone::Known(context.host().time_zone());
                 Ok(Value::object(Self::new(self.at, local)))
             }
+            ("IsDST", _) => Ok(Value::Bool(self.zone.saves_daylight(self.at))),
             ("IsZero", _) => Ok(Value::Bool(self.is_zero())),
             ("Format", [Value::Str(layout)]) => {
                 context.spend(1, layout.len() as u64 * 4)?;

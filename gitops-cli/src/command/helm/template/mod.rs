@@ -18,7 +18,7 @@ use gitops_core::{Scope, quoted};
 use gitops_helm::{
     Capabilities, Chart, Compat, EngineOptions, KubeVersion, LoadOptions, PostRenderer, Release,
     ReleaseInfo, RenderError, RenderOptions, Shown, Values, coalesce, missing_dependencies,
-    process_dependencies, render, render_templates,
+    process_dependencies, render_noting, render_templates,
 };
 use gitops_template::bytes::to_bytes;
 
@@ -75,19 +75,20 @@ fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String
     let world = World { dns: args.enable_dns };
     // What goes wrong is shown with what there is of the release.
     let kept = helm.debug.then(|| chart.clone());
-    let rendered = render(chart, &values, &release, &options, &world, &Scope::background())
-        .map_err(|error| match kept {
-            None => described(error, ADVICE, compat),
-            Some(chart) => {
-                let shown = broken(&error, chart, &values, &release, &options, &world);
-                // The error matters more than what cannot be printed.
-                let _ = io::stdout().write_all(&to_bytes(&shown));
-                described(error, "", compat)
-            }
-        })?;
-    for warning in &rendered.warnings {
+    let (scope, mut warnings) = (Scope::background(), Vec::new());
+    let rendered = render_noting(chart, &values, &release, &options, &world, &scope, &mut warnings);
+    for warning in &warnings {
         anstream::eprintln!("{}", warning.log_line(compat));
     }
+    let rendered = rendered.map_err(|error| match kept {
+        None => described(error, ADVICE, compat),
+        Some(chart) => {
+            let shown = broken(&error, chart, &values, &release, &options, &world);
+            // The error matters more than what cannot be printed.
+            let _ = io::stdout().write_all(&to_bytes(&shown));
+            described(error, "", compat)
+        }
+    })?;
     if let Some(question) = &args.explain {
         let explanation = rendered.explain(question, shown(args), &given)?;
         return Ok(match args.explain_format {
@@ -218,9 +219,12 @@ fn complete(chart: &Chart, compat: Compat) -> anyhow::Result<()> {
              dependency build` to fetch missing dependencies"
         }
     };
-    // Helm 4 knows this format, but not yet what it may depend on.
+    // Helm 4 knows this format, but installs no such chart yet, nor knows what it may depend on.
     if compat == Compat::Helm4 && chart.metadata.api_version == "v3" {
-        bail!("{hint}: unsupported chart dependency type");
+        if !chart.metadata.dependencies.is_empty() {
+            bail!("{hint}: unsupported chart dependency type");
+        }
+        bail!("invalid chart apiVersion");
     }
     let missing = missing_dependencies(chart);
     if !missing.is_empty() {
