@@ -194,8 +194,10 @@ impl<'m> Elements<'m> {
                     .as_mapping()
                     .is_some_and(|item| matches!(directive_of(item), Ok(Directive::Replace)))
             });
+            // Of single values, both stay what they are.
+            let one = value.as_scalar().is_some() && in_patch.is_some();
             match (in_base, in_patch) {
-                (Some(place), _) if !replaces => base[place] = value.clone(),
+                (Some(place), _) if !replaces && !one => base[place] = value.clone(),
                 (_, Some(place)) => patch[place] = value.clone(),
                 _ => {}
             }

@@ -72,6 +72,7 @@ impl<'s> Merger<'s> {
             Content::Sequence(list) => {
                 let Some(keys) = field.merge else { return Ok(Some(patch.clone())) };
                 let list: &[Node] = list;
+                let flow = base.as_ref().map_or(patch.is_flow(), |base| flow_of(base, patch));
                 let (old, origin) = match base.and_then(into_items) {
                     // Quirk: a directive for the whole list counts only where there is a list.
                     None => (list.to_vec(), Origin::Same),
@@ -82,7 +83,7 @@ impl<'s> Merger<'s> {
                     },
                 };
                 let merged = Elements::new(self, keys, field.of).merge(old, origin)?;
-                let merged = patch.clone_empty().with_items(merged);
+                let merged = in_braces(patch.clone_empty().with_items(merged), flow);
                 Ok(Some(if own.is_some() { merged.with_schema(own.clone()) } else { merged }))
             }
         }
@@ -95,7 +96,8 @@ impl<'s> Merger<'s> {
             Directive::Replace => return self.fields_of_new(patch, of, true),
             Directive::Merge => {}
         }
-        let mut node = base;
+        let flow = flow_of(&base, patch);
+        let mut node = in_braces(base, flow);
         let merged = node.make_mapping();
         // Those that only the base has are settled first: what comes later is new.
         self.settle_fields(merged, of, |key| patch_fields.contains_key(key))?;
@@ -105,10 +107,11 @@ impl<'s> Merger<'s> {
             match merged.get_mut(key) {
                 Some(value) => {
                     let style = value.as_scalar().map(Scalar::style);
+                    let flow = flow_of(value, &entry.value);
                     let bond = value.bond();
                     let old = std::mem::take(value);
                     match self.merged(Some(old), Some(&entry.value), field)? {
-                        Some(new) => *value = bound(in_style(new, style), bond),
+                        Some(new) => *value = bound(in_braces(in_style(new, style), flow), bond),
                         None => drop(merged.remove(key)),
                     }
                 }
@@ -322,6 +325,19 @@ fn in_style(mut node: Node, style: Option<ScalarStyle>) -> Node {
         *scalar = Scalar::new(scalar.text(), kind, style);
     }
     node
+}
+
+/// Whether what becomes of a value stands within braces: as it did, unless it was empty.
+fn flow_of(base: &Node, patch: &Node) -> bool {
+    if base.is_empty() && base.as_scalar().is_none() { patch.is_flow() } else { base.is_flow() }
+}
+
+fn in_braces(node: Node, flow: bool) -> Node {
+    if node.as_scalar().is_some() || node.is_flow() == flow || node.place().line() == 0 {
+        node
+    } else {
+        node.in_flow(flow)
+    }
 }
 
 /// What takes the place of a bound value is bound too.
