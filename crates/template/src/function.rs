@@ -195,6 +195,8 @@ pub(crate) enum Failure {
     Message(String),
     /// A failure that the template asked for.
     Failed(String),
+    /// What Go says of a method before it calls it.
+    Refused(String),
     /// An error in another template that the function ran, and what it was about to do.
     Template(Error, Option<String>),
     /// The run is over: a limit is reached, or it was cancelled.
@@ -210,6 +212,11 @@ impl CallError {
     /// A failure with the text of Go's error.
     pub fn new(message: impl Into<String>) -> Self {
         Self(Box::new(Failure::Message(message.into())))
+    }
+
+    /// A method that Go calls from no template, for what it returns.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self(Box::new(Failure::Refused(message.into())))
     }
 
     pub(crate) fn template(error: Error) -> Self {
@@ -235,7 +242,9 @@ impl CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Failure::Message(message) | Failure::Failed(message) => f.write_str(message),
+            Failure::Message(message) | Failure::Failed(message) | Failure::Refused(message) => {
+                f.write_str(message)
+            }
             Failure::Template(error, _) | Failure::Stop(error) => fmt::Display::fmt(error, f),
         }
     }

@@ -100,6 +100,11 @@ fn flags_are_read_as_pflag_reads_them() {
     assert!(run("template web -fprod.yaml,prod.yaml --set=image.tag=v4").contains("tag: v4\n"));
     let wrote = run("template web --output-dir out");
     assert_eq!(wrote, "wrote out/web/templates/a.yaml\n\n");
+    let crd = directory.path().join("web/crds/c.yaml");
+    fs::create_dir(crd.parent().unwrap()).unwrap();
+    fs::write(crd, "kind: CustomResourceDefinition\n").unwrap();
+    let wrote = run("template my web --output-dir out --include-crds --release-name");
+    assert_eq!(wrote, "wrote out/web/crds/c.yaml\nwrote out/my/web/templates/a.yaml\n\n");
 }
 
 #[test]

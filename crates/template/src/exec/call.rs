@@ -97,7 +97,10 @@ impl<'t> State<'_, 't, '_> {
 
     /// Where and how a call failed.
     fn failed(&mut self, name: &str, node: NodeRef<'t>, error: CallError) -> Error {
-        self.look(node);
+        // Go looks at what a method returns before it looks at the call.
+        if !matches!(*error.0, Failure::Refused(_)) {
+            self.look(node);
+        }
         let doing = |nested: Option<String>| {
             Some(match nested {
                 Some(nested) => format!("error calling {name}: {nested}"),
@@ -111,6 +114,7 @@ impl<'t> State<'_, 't, '_> {
             Failure::Failed(message) => {
                 Error::exec(ErrorKind::Failed, message).within(self.frame(doing(None)))
             }
+            Failure::Refused(message) => self.fail(message),
             Failure::Template(error, nested) => error.within(self.frame(doing(nested))),
             Failure::Stop(error) if error.frames().is_empty() => error.within(self.frame(None)),
             Failure::Stop(error) => error,

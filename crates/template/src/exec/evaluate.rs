@@ -255,6 +255,12 @@ impl<'t> State<'_, 't, '_> {
                 if let Some(map) = object.map() {
                     return self.key(&map, name, &given);
                 }
+                if object.fields().iter().any(|field| field.name == name) {
+                    let of = object.type_name();
+                    return Err(
+                        self.fail(format!("{name} is an unexported field of struct type {of}"))
+                    );
+                }
             }
             _ => {}
         }

@@ -202,7 +202,7 @@ impl Object for SemVer {
     fn method(&self, name: &str) -> Option<Method> {
         Some(match name {
             "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "Original" | "String"
-            | "IncMajor" | "IncMinor" | "IncPatch" => NOTHING,
+            | "IncMajor" | "IncMinor" | "IncPatch" | "Value" | "MarshalText" | "MarshalJSON" => NOTHING,
             "Compare" | "Equal" | "LessThan" | "LessThanEqual" | "GreaterThan"
             | "GreaterThanEqual" => VERSION,
             "SetPrerelease" | "SetMetadata" => TEXT,
@@ -227,6 +227,8 @@ impl Object for SemVer {
             // A pre-release is followed by its release.
             ("IncPatch", _) if !pre.is_empty() => made(self.with(self.numbers, "", "")),
             ("IncPatch", _) => made(self.with([major, minor, patch.wrapping_add(1)], "", "")),
+            ("MarshalText", _) => Ok(Value::Bytes(self.to_string().as_bytes().into())),
+            ("MarshalJSON", _) => Ok(Value::Bytes(format!("\"{self}\"").as_bytes().into())),
             ("SetPrerelease", [Value::Str(pre)]) => self.set(pre, metadata, "prerelease"),
             ("SetMetadata", [Value::Str(metadata)]) => self.set(pre, metadata, "metadata"),
             (_, [Value::Object(other)]) => self.compare(name, other.as_any()),

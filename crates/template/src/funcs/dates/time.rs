@@ -157,7 +157,8 @@ impl Object for Time {
         Some(match name {
             "Year" | "Month" | "Day" | "Weekday" | "YearDay" | "Hour" | "Minute" | "Second"
             | "Nanosecond" | "Unix" | "UnixMilli" | "UnixMicro" | "UnixNano" | "UTC" | "Local"
-            | "IsZero" | "IsDST" | "String" => NOTHING,
+            | "IsZero" | "IsDST" | "String" | "MarshalText" | "MarshalJSON" => NOTHING,
+            "Date" | "Clock" | "ISOWeek" | "Zone" | "ZoneBounds" => NOTHING,
             "After" | "Before" | "Equal" | "Compare" | "Sub" => OTHER,
             "Add" | "Round" | "Truncate" => DURATION,
             "Format" => Method { params: &[Type::String], variadic: false },
@@ -195,6 +196,23 @@ impl Object for Time {
             }
             ("IsDST", _) => Ok(Value::Bool(self.zone.saves_daylight(self.at))),
             ("IsZero", _) => Ok(Value::Bool(self.is_zero())),
+            ("MarshalText", _) => {
+                Ok(Value::Bytes(self.serialized().as_str().unwrap_or_default().as_bytes().into()))
+            }
+            ("MarshalJSON", _) => {
+                let text = format!("\"{}\"", self.serialized().as_str().unwrap_or_default());
+                Ok(Value::Bytes(text.as_bytes().into()))
+            }
+            ("Date" | "Clock", _) => Err(CallError::refused(format!(
+                "function {name} has 3 return values; should be 1 or 2"
+            ))),
+            ("ISOWeek" | "Zone" | "ZoneBounds", _) => {
+                let second = if name == "ZoneBounds" { TYPE } else { "int" };
+                Err(CallError::refused(format!(
+                    "invalid function signature for {name}: second return value should be error; \
+                     is {second}"
+                )))
+            }
             ("Format", [Value::Str(layout)]) => {
                 context.spend(1, layout.len() as u64 * 4)?;
                 Ok(Value::from(format(self, layout)))

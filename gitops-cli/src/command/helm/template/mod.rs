@@ -20,7 +20,7 @@ use gitops_helm::{
     ReleaseInfo, RenderError, RenderOptions, Shown, Values, coalesce, missing_dependencies,
     process_dependencies, render_noting, render_templates,
 };
-use gitops_template::bytes::to_bytes;
+use gitops_template::bytes::{from_bytes, to_bytes};
 
 use super::{
     args::{Helm, Template},
@@ -98,9 +98,7 @@ fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String
     }
     match &args.output_dir {
         Some(directory) => {
-            let directory =
-                if args.release_name { directory.join(&name) } else { directory.clone() };
-            let text = write_files(args, &rendered, &directory)?;
+            let text = write_files(args, &rendered, directory, &name)?;
             // The templates went to files, so there is nothing to choose from.
             match args.show_only.first() {
                 None => Ok(text),
@@ -365,19 +363,26 @@ fn source_of(document: &str) -> Option<&str> {
     Some(name)
 }
 
-fn write_files(args: &Template, release: &Release, directory: &Path) -> anyhow::Result<String> {
+fn write_files(
+    args: &Template,
+    release: &Release,
+    directory: &Path,
+    name: &str,
+) -> anyhow::Result<String> {
+    let own = if args.release_name { directory.join(name) } else { directory.to_owned() };
     let mut seen = HashSet::new();
     let mut out = String::new();
     let crds = release.crds.iter().filter(|_| args.include_crds);
-    let crds = crds.map(|crd| (crd.path.as_str(), gitops_template::bytes::from_bytes(&crd.data)));
-    let manifests = release.manifests.iter();
-    let manifests =
-        manifests.map(|manifest| (manifest.path.as_str(), manifest.content.as_str().into()));
+    // Quirk: they are not put below the release's name.
+    let crds = crds.map(|crd| (directory, crd.path.as_str(), from_bytes(&crd.data)));
+    let manifests = release
+        .manifests
+        .iter()
+        .map(|manifest| (&*own, manifest.path.as_str(), manifest.content.as_str().into()));
     let hooks = release
         .shown_hooks(shown(args))
-        .map(|hook| (hook.path.as_str(), hook.manifest.as_str().into()));
-    for (path, content) in crds.chain(manifests).chain(hooks) {
-        let content: std::borrow::Cow<'_, str> = content;
+        .map(|hook| (&*own, hook.path.as_str(), hook.manifest.as_str().into()));
+    for (directory, path, content) in crds.chain(manifests).chain(hooks) {
         let file = directory.join(path);
         let parent = file.parent().context("a template stands in a directory")?;
         fs::create_dir_all(parent).map_err(|error| {
