@@ -3,11 +3,10 @@
 //! Follows kustomize's `api/hasher`. The name itself is not part of what is hashed: the original
 //! looks it up under a key that no object has.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use gitops_core::Digest;
-use gitops_yaml::Node;
-use serde_json::Value;
+use gitops_yaml::{Content, Flavour, Node, Number, Scalar, ScalarStyle, resolve, to_json_text};
 
 use crate::error::Result;
 
@@ -15,61 +14,85 @@ use crate::error::Result;
 pub(crate) fn name_hash(object: &Node) -> Result<String> {
     let kind = object.get("kind").and_then(Node::text).unwrap_or_default();
     let content = match kind {
-        "ConfigMap" => content_of(object, "ConfigMap", &["data"], "binaryData")?,
-        "Secret" => content_of(object, "Secret", &["type", "data"], "stringData")?,
-        _ => sorted(gitops_yaml::to_json(object)?).to_string(),
+        "ConfigMap" => content_of(object, kind, "binaryData", "")?,
+        "Secret" => content_of(object, kind, "stringData", "type")?,
+        _ => to_json_text(object)?,
     };
-    let digest = Digest::sha256(go_escaped(&content).as_bytes());
+    let digest = Digest::sha256(content.as_bytes());
     Ok(digest.hex().chars().take(10).map(encode).collect())
 }
 
-fn content_of(object: &Node, kind: &str, fields: &[&str], optional: &str) -> Result<String> {
-    let mut content: BTreeMap<&str, Value> = BTreeMap::new();
-    content.insert("kind", kind.into());
-    content.insert("name", "".into());
-    for &field in fields {
-        let value = match object.get(field) {
-            None => Value::from(""),
+/// What is hashed, with the keys in the order of their bytes; `last` is one more field, if it has a name.
+fn content_of(object: &Node, kind: &str, optional: &str, last: &str) -> Result<String> {
+    let field = |name: &str| -> Result<String> {
+        match object.get(name) {
+            None => Ok("\"\"".to_owned()),
             Some(node) => match node.text() {
-                Some(text) => Value::from(text),
-                None => sorted(gitops_yaml::to_json(node)?),
+                Some(text) => Ok(to_json_text(&Node::string(text))?),
+                None => Ok(to_json_text(&*in_floats(node))?),
             },
-        };
-        content.insert(field, value);
+        }
+    };
+    let mut fields = vec![
+        ("data", field("data")?),
+        ("kind", format!("\"{kind}\"")),
+        ("name", "\"\"".to_owned()),
+    ];
+    if object.get(optional).is_some_and(Node::is_mapping) {
+        fields.push((optional, field(optional)?));
     }
-    if let Some(node) = object.get(optional).filter(|node| node.is_mapping()) {
-        content.insert(optional, sorted(gitops_yaml::to_json(node)?));
+    if !last.is_empty() {
+        fields.push((last, field(last)?));
     }
-    Ok(Value::Object(content.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
-        .to_string())
+    fields.sort_unstable();
+    let fields: Vec<String> =
+        fields.into_iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    Ok(format!("{{{}}}", fields.join(",")))
 }
 
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let fields: BTreeMap<String, Value> =
-                fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            Value::Object(fields.into_iter().collect())
+/// Quirk: the original reads the content back without a type, so that large integers lose digits.
+fn in_floats(node: &Node) -> Cow<'_, Node> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let is_large = |node: &Node| match node.as_number() {
+        Some(Number::Int(_) | Number::Uint(_)) => {
+            node.as_number().is_some_and(|number| number.as_f64().abs() > EXACT)
         }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        leaf => leaf,
-    }
-}
-
-/// JSON as Go's encoder writes it: safe to stand in HTML.
-fn go_escaped(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' => escaped.push_str("\\u003c"),
-            '>' => escaped.push_str("\\u003e"),
-            '&' => escaped.push_str("\\u0026"),
-            '\u{2028}' => escaped.push_str("\\u2028"),
-            '\u{2029}' => escaped.push_str("\\u2029"),
-            c => escaped.push(c),
+        _ => false,
+    };
+    fn any(node: &Node, is: &dyn Fn(&Node) -> bool) -> bool {
+        match node.content() {
+            Content::Mapping(mapping) => mapping.values().any(|value| any(value, is)),
+            Content::Sequence(_) => {
+                node.as_sequence().unwrap_or_default().iter().any(|value| any(value, is))
+            }
+            Content::Scalar(_) => is(node),
         }
     }
-    escaped
+    fn round(node: &mut Node, is: &dyn Fn(&Node) -> bool) {
+        if is(node)
+            && let Some(number) = node.as_number()
+        {
+            let text = number.as_f64().to_string();
+            let kind = resolve(&text, Flavour::V3);
+            *node = Node::from(Scalar::new(text, kind, ScalarStyle::Plain));
+            return;
+        }
+        match node.content_mut() {
+            Content::Mapping(mapping) => {
+                mapping.values_mut().for_each(|value| round(value, is));
+            }
+            Content::Sequence(_) => {
+                node.as_sequence_mut().into_iter().flatten().for_each(|value| round(value, is));
+            }
+            Content::Scalar(_) => {}
+        }
+    }
+    if !any(node, &is_large) {
+        return Cow::Borrowed(node);
+    }
+    let mut rounded = node.clone();
+    round(&mut rounded, &is_large);
+    Cow::Owned(rounded)
 }
 
 /// Digits and vowels are replaced so that no word is spelled.

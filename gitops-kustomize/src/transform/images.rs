@@ -14,7 +14,7 @@ use crate::{
     config::{Creates, FieldSpec},
     error::{Error, ErrorKind, Result},
     file::Image,
-    resource::{Resource, set_untagged},
+    resource::{Resource, set_untagged, wrong_kind},
     set::ResourceSet,
     words::{list, nearest},
 };
@@ -99,7 +99,7 @@ impl Images {
 
     fn update(&self, node: &mut Node) -> Result<()> {
         let Some(reference) = node.text() else {
-            return Err(Error::new(ErrorKind::Field, "wrong node kind: expected ScalarNode"));
+            return Err(wrong_kind(node, "ScalarNode"));
         };
         if let Some(changed) = self.change(reference) {
             self.matched.store(true, Ordering::Relaxed);
@@ -143,7 +143,10 @@ fn visit(
     specs: &[FieldSpec],
     act: &mut dyn FnMut(&mut Node) -> Result<()>,
 ) -> Result<()> {
-    search(resource.node_mut(), act).map_err(|error| resource.locate(error))?;
+    search(resource.node_mut(), act).map_err(|error| {
+        let is_secret = resource.id().gvk.kind == "Secret";
+        resource.locate(if is_secret { error.without_contents() } else { error })
+    })?;
     specs.iter().try_for_each(|spec| {
         spec.apply(resource, Creates::Nothing, &mut |node| {
             if node.is_null() { Ok(()) } else { act(node) }
@@ -162,6 +165,9 @@ fn search(node: &mut Node, act: &mut dyn FnMut(&mut Node) -> Result<()>) -> Resu
                 search(value, act)?;
                 if containers && let Some(items) = value.as_sequence_mut() {
                     for item in items {
+                        if !item.is_mapping() && !item.is_null() {
+                            return Err(wrong_kind(item, "MappingNode"));
+                        }
                         if let Some(image) = item.get_mut("image").filter(|image| !image.is_null())
                         {
                             act(image)?;

@@ -8,9 +8,9 @@ use super::Transform;
 use crate::{
     build::Build,
     config::{Creates, FieldSpec, TransformerConfig, merge_all, merge_one},
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     file::Label,
-    resource::{Gvk, Resource, made_key, made_string, set_string},
+    resource::{Gvk, Resource, made_key, made_string, set_string, wrong_kind},
     set::ResourceSet,
 };
 
@@ -87,9 +87,10 @@ fn add_to(node: &mut Node, pairs: &[Pair], added: &mut [(u32, u32, &Node)]) -> R
     if node.is_null() {
         return Ok(());
     }
-    let Some(mapping) = node.as_mapping_mut() else {
-        return Err(Error::new(ErrorKind::Field, "wrong node kind: expected MappingNode"));
-    };
+    if !node.is_mapping() {
+        return Err(wrong_kind(node, "MappingNode"));
+    }
+    let Some(mapping) = node.as_mapping_mut() else { return Ok(()) };
     let is_new = |pair: &&Pair| pair.key.text().is_some_and(|key| !mapping.contains_key(key));
     let new = pairs.iter().filter(is_new).count();
     mapping.reserve(new);

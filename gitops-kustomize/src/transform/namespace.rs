@@ -7,7 +7,7 @@ use crate::{
     build::Build,
     config::{Creates, FieldSpec},
     error::{Error, ErrorKind, Result},
-    resource::{Gvk, Resource, set_string},
+    resource::{Gvk, Resource, set_string, wrong_kind},
     set::ResourceSet,
 };
 
@@ -68,14 +68,8 @@ impl Namespace {
     pub(crate) fn apply(&self, resource: &mut Resource) -> Result<()> {
         let id = resource.id().clone();
         let mut set = |node: &mut Node| {
-            if node.is_mapping() || node.is_sequence() {
-                let kind = if node.is_mapping() { "MappingNode" } else { "SequenceNode" };
-                let text = gitops_yaml::to_yaml(&*node).unwrap_or_default();
-                let text = gitops_core::truncate(&text, 400);
-                let message = format!(
-                    "wrong node kind: expected ScalarNode but got {kind}: node contents:\n{text}"
-                );
-                return Err(Error::new(ErrorKind::Field, message)
+            if node.as_scalar().is_none() {
+                return Err(wrong_kind(node, "ScalarNode")
                     .expecting("field specifications that lead to single values"));
             }
             if !self.unset_only || node.is_null() || node.text() == Some("") {
@@ -124,14 +118,14 @@ impl Namespace {
         else {
             return Ok(());
         };
-        let Some(subjects) = subjects.as_sequence_mut() else {
-            let message = "setting namespace on (cluster)role binding subjects: wrong node kind: expected SequenceNode";
-            return Err(Error::new(ErrorKind::Field, message));
-        };
-        for subject in subjects {
-            if subject.as_mapping().is_none() && !subject.is_null() {
-                let message = "setting namespace on (cluster)role binding subjects: wrong node kind: expected MappingNode";
-                return Err(Error::new(ErrorKind::Field, message));
+        let setting = "setting namespace on (cluster)role binding subjects";
+        if !subjects.is_sequence() {
+            return Err(wrong_kind(subjects, "SequenceNode").context(setting));
+        }
+        for subject in subjects.as_sequence_mut().into_iter().flatten() {
+            if !subject.is_mapping() && !subject.is_null() {
+                let looking = format!("looking up {field} on (cluster)role binding subject");
+                return Err(wrong_kind(subject, "MappingNode").context(looking).context(setting));
             }
             if subject.get(field).and_then(Node::text) == Some(wanted)
                 && let Some(subject) = subject.as_mapping_mut()

@@ -110,6 +110,12 @@ fn agree(ours: &Outcome, theirs: &Outcome) -> bool {
 fn is_known(case: &Case, ours: &Outcome, theirs: &Outcome) -> bool {
     match (ours, theirs) {
         (_, Err(text)) if text.contains("panic:") || text.contains("goroutine") => true,
+        // The original cannot read what it printed itself; it shows the object that it came from.
+        (Ok(_), Err(text))
+            if text.contains("map[string]interface {}{") && text.contains("yaml: ") =>
+        {
+            true
+        }
         // A count in quotes stays a number to the original, until it prints what replaced it.
         (Ok(_), Err(text)) if text.contains("cannot decode !!str") => case.holds("replicas:"),
         // A value of the wrong type that a later patch takes away, and text behind the end (`...`).

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::strategic::{DIRECTIVE, Directive, Merger, directive_of, is_hollow, same_shape};
+use super::strategic::{DIRECTIVE, Merger, is_hollow, same_shape};
 use crate::{
     error::Error,
     node::{Mapping, Node},
@@ -176,6 +176,10 @@ impl<'m> Elements<'m> {
                     self.merger.merged(old, in_patch.map(|place| &patch[place]), self.element)?
                 }
             };
+            // Quirk: who comes back to an element of the patch sees no directive any more.
+            let directive =
+                in_patch.and_then(|place| patch[place].as_mapping_mut()?.remove(DIRECTIVE));
+            let replaces = directive.as_ref().and_then(Node::text) == Some("replace");
             keys.clone_from(&valid);
             let Some(mut value) = value.filter(|value| !is_hollow(value)) else {
                 set_element(&mut base, &valid, &values, None)?;
@@ -189,11 +193,6 @@ impl<'m> Elements<'m> {
                 }
             }
             // The merged element stands where it was made: in the base, unless the patch's took over.
-            let replaces = in_patch.is_some_and(|place| {
-                patch[place]
-                    .as_mapping()
-                    .is_some_and(|item| matches!(directive_of(item), Ok(Directive::Replace)))
-            });
             // Of single values, both stay what they are.
             let one = value.as_scalar().is_some() && in_patch.is_some();
             match (in_base, in_patch) {

@@ -2,6 +2,7 @@
 
 mod deep;
 mod layers;
+mod merges;
 mod mutants;
 pub(crate) mod wide;
 
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// How many kinds of cases there are.
-pub(crate) const KINDS: u64 = 7;
+pub(crate) const KINDS: u64 = 9;
 
 /// The case of a seed.
 pub(crate) fn case(seed: u64) -> Case {
@@ -25,6 +26,8 @@ pub(crate) fn case(seed: u64) -> Case {
         3 => deep::deep(&mut r),
         4 => layers::layers(&mut r),
         5 => layers::spelled(&mut r),
+        7 => merges::merges(&mut r),
+        8 => merges::documents(&mut r),
         _ => mutants::mutant(&mut r).unwrap_or_else(|| overlay(r)),
     }
 }

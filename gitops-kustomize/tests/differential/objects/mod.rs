@@ -2,6 +2,7 @@
 
 pub(crate) mod pods;
 pub(crate) mod styles;
+pub(crate) mod trees;
 
 use crate::{
     objects::pods::{binding, ingress, other, pod_spec, role, service, template, workload},
