@@ -27,6 +27,7 @@ mod compat;
 mod decode;
 mod dependency;
 mod engine;
+mod failure;
 mod json_path;
 mod lint;
 mod manifest;

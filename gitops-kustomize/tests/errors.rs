@@ -84,7 +84,7 @@ fn check(error: &Error, files: &[(String, String)]) {
     let fields: BTreeSet<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let wanted = [
         "chain", "code", "column", "expected", "file", "hint", "line", "message", "object",
-        "related", "warnings",
+        "related", "snippet", "warnings",
     ];
     assert_eq!(fields, wanted.into());
     assert_eq!(json["message"], message);

@@ -38,6 +38,7 @@ pub use tree::{
     confined_path,
 };
 pub use work::{
-    Backoff, Cancelled, Class, Classify, Clock, EVENT_LIMIT, Failure, FixedClock, NoProgress,
-    Progress, Scope, Stage, SystemClock, one_line, quoted, truncate,
+    Backoff, Cancelled, Class, Classify, Clock, EVENT_LIMIT, ErrorDocument, ErrorPlace,
+    ErrorRemark, Failure, FixedClock, NoProgress, Progress, Scope, Stage, SystemClock, one_line,
+    quoted, truncate,
 };

@@ -110,6 +110,11 @@ impl Error {
         self.0.hint.as_deref()
     }
 
+    /// The text of the line.
+    pub fn snippet(&self) -> Option<&str> {
+        self.0.snippet.as_deref()
+    }
+
     /// The line in the stream, counted from 1.
     pub fn line(&self) -> Option<u32> {
         (self.0.line > 0).then_some(self.0.line)

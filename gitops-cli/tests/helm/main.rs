@@ -91,6 +91,8 @@ fn failures_are_told_in_three_forms() {
     assert!(line.ends_with("\n\nUse --debug flag to render out invalid YAML\n"), "{line}");
     assert_eq!(failure("auto"), line, "no terminal");
     let full = failure("full");
+    let helm_says = line.trim_end_matches("\n\nUse --debug flag to render out invalid YAML\n");
+    assert!(full.starts_with(helm_says), "{full}");
     assert!(full.contains("\n  --> broken/templates/a.yaml:2:14\n"), "{full}");
     assert!(full.contains("\n  hint: "), "{full}");
     let json: serde_json::Value = serde_json::from_str(&failure("json")).unwrap();

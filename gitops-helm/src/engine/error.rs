@@ -36,7 +36,7 @@ impl EngineError {
         Self(Box::new(Repr { text, error, diagnostic }))
     }
 
-    /// Where it failed, what led there and what may help; `{:#}` prints the same.
+    /// Where it failed, what led there and what may help; `{:#}` prints it below Helm's text.
     pub fn diagnostic(&self) -> &Diagnostic {
         &self.0.diagnostic
     }
@@ -135,10 +135,8 @@ fn parse(text: &str) -> Option<[String; 3]> {
 
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if f.alternate() {
-            return fmt::Display::fmt(&self.0.diagnostic, f);
-        }
-        f.write_str(&self.0.text)
+        f.write_str(&self.0.text)?;
+        if f.alternate() { self.0.diagnostic.details(f) } else { Ok(()) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use gitops_core::{ErrorDocument, ErrorPlace};
 use gitops_template::{Error, ErrorKind, Frame};
 use serde_json::{Value, json};
 
@@ -39,6 +40,12 @@ pub struct Place {
 const TPL: &str = "gotpl";
 
 impl Diagnostic {
+    /// A failure somewhere in a file.
+    pub(crate) fn of_file(message: String, file: &str) -> Self {
+        let place = Place { file: file.to_owned(), line: 0, column: 0, action: String::new() };
+        Self { message, place: Some(place), ..Self::default() }
+    }
+
     /// `source` gives the text of a template by its path.
     pub(super) fn new(error: &Error, source: impl Fn(&str) -> Option<String>) -> Self {
         let mut diagnostic = Self { message: error.message().to_owned(), ..Self::default() };
@@ -61,19 +68,21 @@ impl Diagnostic {
         diagnostic
     }
 
-    /// One object: `message`, `file`, `line`, `column` (each `null` where it is not known), `chain`
-    /// of `{file, line, column, action}`, `hint` or `null`.
-    pub fn to_json(&self) -> Value {
+    /// What it knows, as a document for machines.
+    pub(crate) fn document(&self, code: &'static str, message: String) -> ErrorDocument {
         let known = |number: u32| Some(number).filter(|number| *number > 0);
-        let chain: Vec<Value> = self.chain.iter().map(Place::to_json).collect();
-        json!({
-            "message": self.message,
-            "file": self.place.as_ref().map(|place| &place.file),
-            "line": self.place.as_ref().map(|place| place.line),
-            "column": self.place.as_ref().and_then(|place| known(place.column)),
-            "chain": chain,
-            "hint": self.hint,
-        })
+        let place = self.place.as_ref();
+        ErrorDocument {
+            code,
+            message,
+            file: place.map(|place| place.file.clone()),
+            line: place.and_then(|place| known(place.line)),
+            column: place.and_then(|place| known(place.column)),
+            snippet: self.snippet.clone(),
+            chain: self.chain.iter().map(Place::document).collect(),
+            hint: self.hint.clone(),
+            ..ErrorDocument::default()
+        }
     }
 }
 
@@ -86,6 +95,16 @@ impl Place {
             "column": Some(self.column).filter(|column| *column > 0),
             "action": self.action,
         })
+    }
+
+    fn document(&self) -> ErrorPlace {
+        let known = |number: u32| Some(number).filter(|number| *number > 0);
+        ErrorPlace {
+            file: self.file.clone(),
+            line: known(self.line),
+            column: known(self.column),
+            action: Some(self.action.clone()),
+        }
     }
 }
 
@@ -140,8 +159,18 @@ fn values_file(template: &str) -> String {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
+        self.details(f)
+    }
+}
+
+impl Diagnostic {
+    /// What stands below the message.
+    pub(crate) fn details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {
-            write!(f, "\n  --> {}:{}", place.file, place.line)?;
+            write!(f, "\n  --> {}", place.file)?;
+            if place.line > 0 {
+                write!(f, ":{}", place.line)?;
+            }
             if place.column > 0 {
                 write!(f, ":{}", place.column)?;
             }
@@ -200,6 +229,7 @@ mod tests {
              given values nor c/values.yaml set db; set it there, or write (.Values.db).host where \
              it may be missing"
         );
-        assert_eq!(diagnostic.to_json()["line"], 2);
+        let document = diagnostic.document("template", error.to_string());
+        assert_eq!((document.line, document.column), (Some(2), Some(14)));
     }
 }

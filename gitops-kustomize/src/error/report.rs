@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use gitops_core::one_line;
-use serde_json::{Value, json};
+use gitops_core::{ErrorDocument, ErrorPlace, ErrorRemark, one_line};
+use serde_json::Value;
 
 use super::{Error, ErrorKind, Location};
 
@@ -30,43 +30,56 @@ impl ErrorKind {
 }
 
 impl Error {
-    /// The failure as one JSON object. Its fields are always there and stay as they are:
+    /// The failure as one JSON object, an [`ErrorDocument`]. Its fields are always there and stay as
+    /// they are:
     ///
     /// | field | value |
     /// |---|---|
     /// | `code` | [`ErrorKind::code`] |
     /// | `message` | kustomize's message |
     /// | `file`, `line`, `column` | the place, each `null` where it is not known |
+    /// | `snippet` | the text of the line, secrets masked, or `null` |
     /// | `object` | `Kind/namespace/name` of the object that it is about, or `null` |
     /// | `chain` | the kustomizations from the one that was built to the failing one, each `{file, line, column}` of the entry that led on |
     /// | `related` | another place to look at, `{file, line, column}` or `null` |
     /// | `expected`, `hint` | texts for people, or `null` |
     /// | `warnings` | what the build remarked before, each `{message, place}` with `{file, line, column}` or `null` |
     pub fn to_json(&self) -> Value {
-        json!({
-            "code": self.kind().code(),
-            "message": one_line(self),
-            "file": self.file(),
-            "line": self.line(),
-            "column": self.column(),
-            "object": self.object(),
-            "chain": self.chain().map(Location::to_json).collect::<Vec<_>>(),
-            "related": self.related().map(Location::to_json),
-            "expected": self.expected(),
-            "hint": self.hint(),
-            "warnings": self.warnings().iter().map(|warning| json!({
-                "message": warning.message,
-                "place": warning.place.as_ref().map(Location::to_json),
-            })).collect::<Vec<_>>(),
-        })
+        let document = ErrorDocument {
+            code: self.kind().code(),
+            message: one_line(self),
+            file: self.file().map(str::to_owned),
+            line: self.line(),
+            column: self.column(),
+            snippet: self.0.details.snippet.as_deref().map(str::to_owned),
+            object: self.object().map(ToString::to_string),
+            chain: self.chain().map(Location::document).collect(),
+            related: self.related().map(Location::document),
+            expected: self.expected().map(str::to_owned),
+            hint: self.hint().map(str::to_owned),
+            warnings: self
+                .warnings()
+                .iter()
+                .map(|warning| ErrorRemark {
+                    message: warning.message.to_string(),
+                    place: warning.place.as_ref().map(Location::document),
+                })
+                .collect(),
+        };
+        serde_json::to_value(document).expect("its parts are text, numbers and lists")
     }
 }
 
 impl Location {
     /// `{file, line, column}`; the numbers are `null` where they are not known.
     pub fn to_json(&self) -> Value {
+        serde_json::to_value(self.document()).expect("its parts are text and numbers")
+    }
+
+    fn document(&self) -> ErrorPlace {
         let known = |number: u32| Some(number).filter(|number| *number > 0);
-        json!({ "file": &*self.file, "line": known(self.line), "column": known(self.column) })
+        let (line, column) = (known(self.line), known(self.column));
+        ErrorPlace { file: self.file.to_string(), line, column, action: None }
     }
 }
 

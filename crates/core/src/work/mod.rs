@@ -2,6 +2,7 @@
 
 mod class;
 mod clock;
+mod document;
 mod report;
 mod retry;
 mod scope;
@@ -9,6 +10,7 @@ mod stage;
 
 pub use class::{Class, Classify, Failure};
 pub use clock::{Clock, FixedClock, SystemClock};
+pub use document::{ErrorDocument, ErrorPlace, ErrorRemark};
 pub use report::{EVENT_LIMIT, one_line, quoted, truncate};
 pub use retry::Backoff;
 pub use scope::{Cancelled, NoProgress, Progress, Scope};

@@ -202,7 +202,9 @@ impl Object for SemVer {
     fn method(&self, name: &str) -> Option<Method> {
         Some(match name {
             "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "Original" | "String"
-            | "IncMajor" | "IncMinor" | "IncPatch" | "Value" | "MarshalText" | "MarshalJSON" => NOTHING,
+            | "IncMajor" | "IncMinor" | "IncPatch" | "Value" | "MarshalText" | "MarshalJSON" => {
+                NOTHING
+            }
             "Compare" | "Equal" | "LessThan" | "LessThanEqual" | "GreaterThan"
             | "GreaterThanEqual" => VERSION,
             "SetPrerelease" | "SetMetadata" => TEXT,

@@ -2,8 +2,9 @@
 
 use std::{error::Error, fmt};
 
-use gitops_helm::{Diagnostic, EngineError, RenderError};
-use serde_json::{Value, json};
+use gitops_core::ErrorDocument;
+use gitops_helm::RenderError;
+use serde_json::json;
 
 use crate::command::report::{ErrorFormat, resolved};
 
@@ -31,52 +32,14 @@ pub(super) fn tell(error: &anyhow::Error, format: ErrorFormat) {
             .map(|failure| &failure.error)
             .or_else(|| cause.downcast_ref::<RenderError>())
     });
-    let template = match render {
-        Some(RenderError::Template(error)) => Some(error),
-        _ => None,
-    };
-    match resolved(format) {
-        ErrorFormat::Json => anstream::eprintln!("{}", as_json(error, render, template)),
-        ErrorFormat::Full if template.is_some_and(|error| has_place(error.diagnostic())) => {
-            let diagnostic = template.map(EngineError::diagnostic);
-            anstream::eprintln!("Error: {}", diagnostic.cloned().unwrap_or_default());
+    match (resolved(format), render) {
+        (ErrorFormat::Json, Some(error)) => anstream::eprintln!("{}", error.to_json()),
+        (ErrorFormat::Json, None) => {
+            let message = format!("{error:#}");
+            let document = ErrorDocument { code: "io", message, ..ErrorDocument::default() };
+            anstream::eprintln!("{}", json!(document));
         }
+        (ErrorFormat::Full, Some(error)) => anstream::eprintln!("Error: {}", error.page()),
         _ => anstream::eprintln!("Error: {error:#}"),
     }
-}
-
-fn has_place(diagnostic: &Diagnostic) -> bool {
-    diagnostic.place.is_some()
-}
-
-/// `code`, `message` (Helm's), `file`, `line`, `column`, `snippet`, `chain`, `hint`.
-fn as_json(
-    error: &anyhow::Error,
-    render: Option<&RenderError>,
-    template: Option<&EngineError>,
-) -> Value {
-    let code = match render {
-        Some(RenderError::Template(_)) => "template",
-        Some(RenderError::Manifest(_)) => "manifest",
-        Some(RenderError::PostRender { .. }) => "post-render",
-        Some(RenderError::Schema(_)) => "schema",
-        Some(RenderError::Values(_) | RenderError::Dependencies(_)) => "values",
-        Some(RenderError::KubeVersion { .. }) => "kube-version",
-        _ => "io",
-    };
-    let none = Value::Null;
-    let mut json = match template {
-        Some(error) => error.diagnostic().to_json(),
-        None => json!({ "file": none, "line": none, "column": none, "chain": [], "hint": none }),
-    };
-    if let Some(RenderError::Manifest(manifest)) = render {
-        json["file"] = json!(manifest.path);
-    }
-    json["code"] = json!(code);
-    json["message"] = json!(match render {
-        Some(error) => gitops_core::one_line(error),
-        None => format!("{error:#}"),
-    });
-    json["snippet"] = json!(template.and_then(|error| error.diagnostic().snippet.as_ref()));
-    json
 }
