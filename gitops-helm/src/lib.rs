@@ -71,7 +71,7 @@ pub use record::{
     Record, RecordChart, RecordError, RecordHook, RecordInfo, ReleaseStatus, decode_record_text,
     encode_record_text,
 };
-pub use render::{Release, RenderError, RenderOptions, Shown, render, render_noting};
+pub use render::{Release, RenderError, RenderOptions, Shown, render};
 pub use repository::{ChartVersion, Index, IndexError, Listing, Skipped};
 pub use show::{Show, ShowError};
 pub use trace::{

@@ -1,6 +1,6 @@
 //! A chart that waits to be rendered, as a whole or template by template.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use gitops_core::Scope;
 use gitops_template::{Context, Host, Templates};
@@ -9,10 +9,10 @@ use crate::{
     Chart, Compat, EngineError, EngineOptions, KindOrder, Release, ReleaseInfo, RenderError,
     RenderOptions, Values, Warning, coalesce,
     engine::{Renderable, Seen, Template, add, parse, run_all, run_one, run_options, templates_of},
+    manifest::sort,
     post_render::{PostRendered, post_render},
     process_dependencies,
     render::{check_kube_version, take_notes},
-    sort_manifests,
     trace::Trace,
     validate_schema,
 };
@@ -72,7 +72,10 @@ impl Prepared {
     }
 
     /// The same; the warnings are there, too, if it fails.
-    pub(crate) fn noting(
+    ///
+    /// # Errors
+    /// [`RenderError`], in Helm's words.
+    pub fn noting(
         mut chart: Chart,
         values: &Values,
         release: ReleaseInfo,
@@ -172,8 +175,12 @@ impl Prepared {
         self.render_noting(host, scope, &mut self.warnings.clone())
     }
 
-    /// The same; `warnings` holds those of the preparation, and gets those of the run.
-    pub(crate) fn render_noting(
+    /// The same; `warnings` holds those of the preparation, and gets those of the run, also
+    /// if that fails.
+    ///
+    /// # Errors
+    /// [`RenderError`], in Helm's words.
+    pub fn render_noting(
         &self,
         host: &dyn Host,
         scope: &Scope,
@@ -192,8 +199,11 @@ impl Prepared {
                 post_render(&rendered, &**renderer, strategy, compat, warnings)?
             }
             None => {
-                let files = rendered.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-                let sorted = sort_manifests(files, KindOrder::Install, compat, warnings)?;
+                let files = rendered
+                    .iter_mut()
+                    .map(|(path, text)| (path.as_str(), Cow::Owned(std::mem::take(text))))
+                    .collect();
+                let sorted = sort(files, KindOrder::Install, compat, warnings)?;
                 PostRendered { sorted, stream: None }
             }
         };

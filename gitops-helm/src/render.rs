@@ -218,25 +218,7 @@ pub fn render(
     host: &dyn Host,
     scope: &Scope,
 ) -> Result<Release, RenderError> {
-    render_noting(chart, values, release, options, host, scope, &mut Vec::new())
-}
-
-/// The same, where warnings count even if nothing comes of the chart: what it warns of until it fails
-/// stands in `warnings`, and as always in the release.
-///
-/// # Errors
-/// [`RenderError`], in Helm's words.
-pub fn render_noting(
-    chart: Chart,
-    values: &Values,
-    release: &ReleaseInfo,
-    options: &RenderOptions,
-    host: &dyn Host,
-    scope: &Scope,
-    warnings: &mut Vec<Warning>,
-) -> Result<Release, RenderError> {
-    Prepared::noting(chart, values, release.clone(), options.clone(), warnings)?
-        .render_noting(host, scope, warnings)
+    Prepared::new(chart, values, release.clone(), options.clone())?.render(host, scope)
 }
 
 pub(crate) fn check_kube_version(

@@ -11,7 +11,7 @@ use bytestring::ByteString;
 
 use crate::{Function, Text};
 
-pub(crate) use arena::{Arena, Id, List, Texts};
+pub(crate) use arena::{Arena, Id, List, Table, Texts};
 
 /// A part of the source, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +129,7 @@ pub(crate) enum ExpressionKind {
         length: u32,
         text: Id<Text>,
     },
-    /// A literal whose text stands between its quotes.
+    /// A literal whose text stands between its quotes, of either kind.
     Raw(Span),
     Field(Fields),
     Variable {
@@ -157,8 +157,23 @@ impl Fields {
     }
 
     /// The names.
-    pub(crate) fn names(self, source: &str) -> impl Iterator<Item = &str> {
-        self.0.of(source).split('.').skip(1)
+    pub(crate) fn names(self, source: &str) -> Names<'_> {
+        Names(self.0.of(source).get(1..).unwrap_or_default())
+    }
+}
+
+/// Names with dots between them, at least one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names<'s>(&'s str);
+
+impl<'s> Names<'s> {
+    /// The first name, and those behind it.
+    pub(crate) fn split(self) -> (&'s str, Option<Self>) {
+        // Names are short: what finds a dot in long texts costs more.
+        match self.0.bytes().position(|byte| byte == b'.') {
+            Some(dot) => (&self.0[..dot], Some(Self(&self.0[dot + 1..]))),
+            None => (self.0, None),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! One run, as functions see it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use gitops_core::Scope;
 
 use crate::{
     CallError, Error, ErrorKind, Host, Limits, Templates, Text, Value,
-    ast::Id,
+    ast::{Id, Table},
     engine::{Options, Parsed},
     exec::Operand,
     funcs::{Patterns, encoding::Plain, semver::Comparisons},
@@ -25,9 +25,9 @@ pub struct Context<'r> {
     pub(crate) steps: u64,
     pub(crate) output: u64,
     pub(crate) depth: u32,
-    pub(crate) included: HashMap<Text, u32>,
+    pub(crate) included: Table<Text, u32>,
     /// What `tpl` parsed, by its text.
-    expanded: HashMap<Text, Arc<Parsed>>,
+    expanded: Table<Text, Arc<Parsed>>,
     pub(crate) patterns: Patterns,
     pub(crate) comparisons: Comparisons,
     /// The variables of the templates that run, those of the innermost last.
@@ -63,8 +63,8 @@ impl<'r> Context<'r> {
             steps,
             output,
             depth: 0,
-            included: HashMap::new(),
-            expanded: HashMap::new(),
+            included: Table::default(),
+            expanded: Table::default(),
             patterns: Patterns::default(),
             comparisons: Comparisons::default(),
             variables: Vec::new(),

@@ -1,13 +1,13 @@
 //! A set of templates.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytestring::ByteString;
 use gitops_core::Scope;
 
 use crate::{
     Context, Error, Functions, Host, Limits, Text, Value,
-    ast::{Arena, Source, Tree},
+    ast::{Arena, Source, Table, Tree},
     exec::{self, Operand},
     parser::{self, Scratch},
 };
@@ -48,7 +48,7 @@ pub struct Templates {
 #[derive(Debug, Default)]
 pub(crate) struct Layer {
     pub(crate) arena: Arena,
-    own: HashMap<Text, Tree>,
+    own: Table<Text, Tree>,
     under: Option<Arc<Self>>,
 }
 

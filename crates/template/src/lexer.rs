@@ -1,6 +1,6 @@
 //! Text to tokens. Follows `text/template/parse/lex.go`: the same tokens, positions and messages.
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 use crate::{
     quote::unicode_name,
@@ -53,6 +53,14 @@ impl<'s> Lexer<'s> {
         }
     }
 
+    /// The next token that is no space within an action.
+    pub(crate) fn next_non_space(&mut self) -> Token {
+        if self.inside && !self.ended {
+            self.at += self.spaces();
+        }
+        self.next()
+    }
+
     /// The next token; after an error or the end, the end again and again.
     pub(crate) fn next(&mut self) -> Token {
         loop {
@@ -91,8 +99,16 @@ impl<'s> Lexer<'s> {
     // What searches for the delimiter needs many registers, which tokens of actions must not pay for.
     #[inline(never)]
     fn text(&mut self) -> Option<Token> {
-        let Some(length) = self.left.find(self.rest()) else {
-            let kind = if self.rest().is_empty() { TokenKind::End } else { TokenKind::Text };
+        let rest = self.rest();
+        // Most texts are short, and have no brace before the delimiter.
+        let found = match memchr(LEFT[0], rest) {
+            Some(brace) if rest.get(brace + 1) != Some(&LEFT[1]) => {
+                self.left.find(&rest[brace..]).map(|length| brace + length)
+            }
+            found => found,
+        };
+        let Some(length) = found else {
+            let kind = if rest.is_empty() { TokenKind::End } else { TokenKind::Text };
             return Some(self.token(kind, self.at, self.source.len()));
         };
         if length == 0 {
@@ -154,24 +170,20 @@ impl<'s> Lexer<'s> {
     /// One token within `{{` and `}}`.
     fn action(&mut self) -> Token {
         let start = self.at;
-        if let Some((length, trims)) = right_delimiter(self.rest()) {
-            if self.parens > 0 {
-                return self.error(start, "unclosed left paren");
-            }
-            let end = start + length;
-            let token = self.token(TokenKind::RightDelim, end - RIGHT.len(), end);
-            if trims {
-                self.skip_spaces();
-            }
-            self.inside = false;
-            return token;
-        }
-        let Some((&first, after)) = self.rest().split_first() else {
+        let rest = self.rest();
+        let Some((&first, after)) = rest.split_first() else {
             return self.error(start, "unclosed action");
         };
         let second = after.first().copied();
         match first {
-            b' ' | b'\t' | b'\r' | b'\n' => self.space(),
+            b' ' | b'\t' | b'\r' | b'\n' => match right_delimiter(rest) {
+                Some((length, _)) => self.right_delimiter(start + length, true),
+                None => {
+                    let spaces = self.spaces();
+                    self.token(TokenKind::Space, start, start + spaces)
+                }
+            },
+            b'}' if rest.starts_with(RIGHT) => self.right_delimiter(start + RIGHT.len(), false),
             b'=' => self.token(TokenKind::Assign, start, start + 1),
             b':' if second == Some(b'=') => self.token(TokenKind::Declare, start, start + 2),
             b':' => self.error(start, "expected :="),
@@ -208,18 +220,23 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// A run of spaces. The last one belongs to a trim marker that follows.
-    fn space(&mut self) -> Token {
-        let rest = self.rest();
-        let mut length = rest.iter().take_while(|byte| is_space(**byte)).count();
-        if rest[length..].starts_with(b"-}}") {
-            length -= 1;
-            if length == 0 {
-                // `right_delimiter` saw it already, or it would not be one space.
-                return self.action();
-            }
+    fn right_delimiter(&mut self, end: usize, trims: bool) -> Token {
+        if self.parens > 0 {
+            return self.error(self.at, "unclosed left paren");
         }
-        self.token(TokenKind::Space, self.at, self.at + length)
+        let token = self.token(TokenKind::RightDelim, end - RIGHT.len(), end);
+        if trims {
+            self.skip_spaces();
+        }
+        self.inside = false;
+        token
+    }
+
+    /// How many spaces come next. The last one belongs to a trim marker that follows.
+    fn spaces(&self) -> usize {
+        let rest = self.rest();
+        let length = rest.iter().take_while(|byte| is_space(**byte)).count();
+        length - usize::from(length > 0 && rest[length..].starts_with(b"-}}"))
     }
 
     fn quoted(&mut self, quote: u8, kind: TokenKind, unterminated: &str) -> Token {
@@ -248,8 +265,7 @@ impl<'s> Lexer<'s> {
     /// An identifier, a keyword, `.`, `.field`, `$` or `$variable`, whose letters start at `from`.
     fn name(&mut self, kind: TokenKind, from: usize) -> Token {
         let start = self.at;
-        let letters = &self.source[from..];
-        let length = name_length(letters);
+        let length = name_length(self.source, from);
         let end = from + length;
         if length == 0 && kind == TokenKind::Field && self.terminates(end) {
             return self.token(TokenKind::Dot, start, end);
@@ -258,38 +274,39 @@ impl<'s> Lexer<'s> {
             let bad = self.source[end..].chars().next().map_or_else(String::new, unicode_name);
             return self.error(start, format!("bad character {bad}"));
         }
-        let kind = match (kind, &self.source[start..end]) {
-            (TokenKind::Identifier, word) => self.keyword(word),
+        let kind = match kind {
+            TokenKind::Identifier => self.keyword(&self.source.as_bytes()[start..end]),
             _ => kind,
         };
         self.token(kind, start, end)
     }
 
-    fn keyword(&self, word: &str) -> TokenKind {
+    fn keyword(&self, word: &[u8]) -> TokenKind {
         match word {
-            "block" => TokenKind::Block,
-            "break" if self.words.break_ok => TokenKind::Break,
-            "continue" if self.words.continue_ok => TokenKind::Continue,
-            "define" => TokenKind::Define,
-            "else" => TokenKind::Else,
-            "end" => TokenKind::Close,
-            "if" => TokenKind::If,
-            "nil" => TokenKind::Nil,
-            "range" => TokenKind::Range,
-            "template" => TokenKind::Template,
-            "with" => TokenKind::With,
-            "true" | "false" => TokenKind::Bool,
+            b"block" => TokenKind::Block,
+            b"break" if self.words.break_ok => TokenKind::Break,
+            b"continue" if self.words.continue_ok => TokenKind::Continue,
+            b"define" => TokenKind::Define,
+            b"else" => TokenKind::Else,
+            b"end" => TokenKind::Close,
+            b"if" => TokenKind::If,
+            b"nil" => TokenKind::Nil,
+            b"range" => TokenKind::Range,
+            b"template" => TokenKind::Template,
+            b"with" => TokenKind::With,
+            b"true" | b"false" => TokenKind::Bool,
             _ => TokenKind::Identifier,
         }
     }
 
     /// Whether what stands at `end` may follow a name.
     fn terminates(&self, end: usize) -> bool {
-        let rest = &self.source.as_bytes()[end..];
-        matches!(
-            rest.first(),
-            None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(')
-        ) || rest.starts_with(RIGHT)
+        match self.source.as_bytes()[end..] {
+            []
+            | [b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(', ..]
+            | [b'}', b'}', ..] => true,
+            _ => false,
+        }
     }
 
     fn number(&mut self) -> Token {
@@ -337,15 +354,17 @@ static WORD: [bool; 256] = {
     word
 };
 
-/// How many bytes of a text are letters and digits from its start on.
-fn name_length(text: &str) -> usize {
-    let ascii = text.bytes().take_while(|byte| WORD[usize::from(*byte)]).count();
-    match text.as_bytes().get(ascii) {
-        Some(byte) if !byte.is_ascii() => {
-            let rest = &text[ascii..];
-            ascii + rest.find(|char| !is_alphanumeric(char)).unwrap_or(rest.len())
+/// How many bytes of a text are letters and digits from there on.
+fn name_length(text: &str, from: usize) -> usize {
+    let bytes = &text.as_bytes()[from..];
+    let other = bytes.iter().position(|byte| !WORD[usize::from(*byte)]);
+    match other {
+        None => bytes.len(),
+        Some(at) if bytes[at].is_ascii() => at,
+        Some(at) => {
+            let rest = &text[from + at..];
+            at + rest.find(|char| !is_alphanumeric(char)).unwrap_or(rest.len())
         }
-        _ => ascii,
     }
 }
 

@@ -5,12 +5,13 @@ mod number;
 mod pipeline;
 mod variables;
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc, vec::Drain};
+use std::{borrow::Cow, sync::Arc, vec::Drain};
 
 use crate::{
     Error, Text,
     ast::{
-        Arena, Branch, Command, Expression, Id, Invocation, List, Pipeline, Source, Statement, Tree,
+        Arena, Branch, Command, Expression, Id, Invocation, List, Pipeline, Source, Statement,
+        Table, Tree,
     },
     function::Functions,
     lexer::{Keywords, Lexer},
@@ -35,7 +36,7 @@ pub(crate) struct Scratch {
     /// The file and what it defines, as far as it was read.
     trees: Vec<Tree>,
     /// Where in the trees a name stands.
-    places: HashMap<Text, usize>,
+    places: Table<Text, usize>,
 }
 
 impl Scratch {
@@ -138,18 +139,27 @@ impl<'s> Parser<'s, '_> {
         token
     }
 
+    /// The next token of the lexer that is no space.
+    #[inline(never)]
+    fn read_non_space(&mut self) -> Token {
+        let token = self.lexer.next_non_space();
+        self.last = token.at;
+        token
+    }
+
     fn back(&mut self, token: Token) {
         self.waiting[self.ahead] = token;
         self.ahead += 1;
     }
 
     fn next_non_space(&mut self) -> Token {
-        loop {
-            let token = self.next();
-            if token.kind != TokenKind::Space {
-                return token;
+        while let Some(ahead) = self.ahead.checked_sub(1) {
+            self.ahead = ahead;
+            if self.waiting[ahead].kind != TokenKind::Space {
+                return self.waiting[ahead];
             }
         }
+        self.read_non_space()
     }
 
     /// The next token, which is left where it is.
@@ -167,13 +177,16 @@ impl<'s> Parser<'s, '_> {
     }
 
     fn peek_non_space(&mut self) -> (TokenKind, u32) {
-        loop {
-            let token = self.look();
+        while let Some(ahead) = self.ahead.checked_sub(1) {
+            let token = self.waiting[ahead];
             if token.kind != TokenKind::Space {
                 return (token.kind, token.at);
             }
-            self.ahead -= 1;
+            self.ahead = ahead;
         }
+        let token = self.read_non_space();
+        self.back(token);
+        (token.kind, token.at)
     }
 
     /// The text of a token.

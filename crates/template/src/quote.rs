@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write, sync::LazyLock};
 
+use memchr::memchr3;
 use regex::Regex;
 
 use crate::value::bytes::{escaped_byte, from_bytes};
@@ -80,7 +81,7 @@ pub(crate) fn unquote(literal: &str) -> Option<Cow<'_, str>> {
         return Some(if raw.contains('\r') { raw.replace('\r', "").into() } else { raw.into() });
     }
     let mut inner = literal.strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains(['\\', '\n', '"']) {
+    if memchr3(b'\\', b'\n', b'"', inner.as_bytes()).is_none() {
         return Some(inner.into());
     }
     let mut bytes = Vec::with_capacity(inner.len());

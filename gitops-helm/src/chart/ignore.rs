@@ -13,11 +13,23 @@ pub struct IgnoreRules {
 
 #[derive(Clone, Debug)]
 struct Pattern {
-    text: String,
+    /// What comes before the first character that is not itself.
+    head: String,
+    tail: Tail,
     negated: bool,
     directories_only: bool,
     /// Whether it matches the last component instead of the whole path.
     base_only: bool,
+}
+
+/// What a pattern has behind the text with which all names begin that it matches. Most are not worth the
+/// walk over pattern and name that the others take.
+#[derive(Clone, Debug)]
+enum Tail {
+    Nothing,
+    /// A star and text.
+    Ending(String),
+    Other(String),
 }
 
 impl IgnoreRules {
@@ -53,8 +65,15 @@ impl IgnoreRules {
             None => (false, rule),
         };
         let base_only = !rule.contains('/');
-        let text = rule.strip_prefix('/').unwrap_or(rule).to_owned();
-        self.patterns.push(Pattern { text, negated, directories_only, base_only });
+        let text = rule.strip_prefix('/').unwrap_or(rule);
+        let (head, tail) = text.split_at(text.find(SPECIAL).unwrap_or(text.len()));
+        let tail = match tail.strip_prefix('*') {
+            None if tail.is_empty() => Tail::Nothing,
+            Some(ending) if !ending.contains(SPECIAL) => Tail::Ending(ending.to_owned()),
+            _ => Tail::Other(tail.to_owned()),
+        };
+        let head = head.to_owned();
+        self.patterns.push(Pattern { head, tail, negated, directories_only, base_only });
         Ok(())
     }
 
@@ -66,7 +85,7 @@ impl IgnoreRules {
         let base = path.rsplit('/').next().unwrap_or(path);
         for pattern in &self.patterns {
             let name = if pattern.base_only { base } else { path };
-            let matches = || match_path(&pattern.text, name) == Some(true);
+            let matches = || pattern.matches(name);
             if pattern.negated {
                 if (pattern.directories_only && !is_directory) || !matches() {
                     return true;
@@ -78,6 +97,22 @@ impl IgnoreRules {
         false
     }
 }
+
+impl Pattern {
+    fn matches(&self, name: &str) -> bool {
+        let Some(rest) = name.strip_prefix(&*self.head) else { return false };
+        match &self.tail {
+            Tail::Nothing => rest.is_empty(),
+            Tail::Ending(ending) => {
+                rest.strip_suffix(&**ending).is_some_and(|any| !any.contains('/'))
+            }
+            Tail::Other(pattern) => match_path(pattern, rest) == Some(true),
+        }
+    }
+}
+
+/// The characters of a pattern that do not stand for themselves.
+const SPECIAL: [char; 4] = ['*', '?', '[', '\\'];
 
 /// Go's `filepath.Match`: `*` and `?` stop at `/`, `[a-z]` and `[^a-z]` are classes, `\` quotes.
 /// `None` when the pattern is malformed, as far as the name makes it matter.
@@ -238,6 +273,25 @@ mod tests {
             ("templates/.?*", "templates/x", Some(false)),
         ] {
             assert_eq!(match_path(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn rules_match_as_their_patterns_do() {
+        let names =
+            ["a", "ab", "b", "a*", "abc.x", ".x", "x", "é", "éx", "a/b", "a/b.x", "a/.x", "d/a"];
+        for rule in [
+            "a", "a*", "*b", "*.x", "*", "a?", "?", "a/*", "a/*.x", "*/b", "a/b*", "[a-b]", "a\\*",
+            "*[x]", "é*", "a*c*x", "/a", "/*.x", "é?",
+        ] {
+            let rules = IgnoreRules::parse(rule).unwrap();
+            let text = rule.strip_prefix('/').unwrap_or(rule);
+            for name in names {
+                let base = name.rsplit('/').next().unwrap();
+                let matched = if rule.contains('/') { name } else { base };
+                let expected = match_path(text, matched) == Some(true);
+                assert_eq!(rules.ignores(name, false), expected, "{rule} {name}");
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the templates of each chart see.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap};
 
 use bytestring::ByteString;
 use gitops_template::{Entries, Map, Text, Value, bytes::from_bytes};
@@ -58,9 +58,10 @@ pub(super) fn of_text(
 pub(crate) fn templates_of(chart: &Chart) -> Vec<Template> {
     let mut found = Found { charts: 0, templates: BTreeMap::new() };
     found.visit(chart, None);
-    let mut found: Vec<Template> = found.templates.into_values().collect();
+    let mut found: Vec<Template> = found.templates.into_values().rev().collect();
     let depth = |template: &Template| template.path.bytes().filter(|byte| *byte == b'/').count();
-    found.sort_by(|a, b| depth(b).cmp(&depth(a)).then_with(|| b.path.cmp(&a.path)));
+    // Those of one depth keep their order.
+    found.sort_by_cached_key(|template| Reverse(depth(template)));
     found
 }
 

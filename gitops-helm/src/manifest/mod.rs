@@ -5,6 +5,8 @@ mod hooks;
 mod kind_order;
 mod split;
 
+use std::borrow::Cow;
+
 use gitops_core::{Class, Classify};
 
 use crate::{Compat, Warning, decode::DocumentError};
@@ -65,19 +67,39 @@ pub fn sort_manifests<'f>(
     compat: Compat,
     warnings: &mut Vec<Warning>,
 ) -> Result<SortedManifests, ManifestError> {
-    let mut files: Vec<_> = files.into_iter().collect();
+    let files = files.into_iter().map(|(path, text)| (path, Cow::Borrowed(text))).collect();
+    sort(files, order, compat, warnings)
+}
+
+/// The same, where an owned text becomes the manifest that is all it holds.
+pub(crate) fn sort(
+    mut files: Vec<(&str, Cow<'_, str>)>,
+    order: KindOrder,
+    compat: Compat,
+    warnings: &mut Vec<Warning>,
+) -> Result<SortedManifests, ManifestError> {
     files.sort_unstable_by_key(|(path, _)| *path);
     let mut sorted = SortedManifests::default();
-    for (path, text) in files {
+    for (path, mut text) in files {
         let base = path.rsplit('/').next().unwrap_or(path);
         if base.starts_with('_') || text.trim().is_empty() {
             continue;
         }
-        for document in split_manifests(text, compat) {
+        let documents = split::ranges(&text, compat);
+        let single = documents.len() == 1;
+        for range in documents {
+            let document = &text[range.clone()];
             let head = Head::read(document, compat)
                 .map_err(|source| ManifestError { path: path.to_owned(), source })?;
             let Some(events) = head.annotation(hooks::HOOK) else {
-                let content = document.to_owned();
+                let content = match &mut text {
+                    Cow::Owned(text) if single => {
+                        text.truncate(range.end);
+                        text.drain(..range.start);
+                        std::mem::take(text)
+                    }
+                    text => text[range].to_owned(),
+                };
                 sorted.manifests.push(Manifest { path: path.to_owned(), content, head });
                 continue;
             };

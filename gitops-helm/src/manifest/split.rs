@@ -3,7 +3,10 @@
 //! Follows helm pkg/release/v1/util/manifest.go, which cuts at `---` at the beginning of a line
 //! and looks at no syntax.
 
+use std::ops::Range;
+
 use gitops_yaml::split_documents;
+use memchr::memmem;
 
 use crate::Compat;
 
@@ -13,6 +16,9 @@ pub fn split_manifests(text: &str, compat: Compat) -> Vec<&str> {
     if compat == Compat::Helm3 {
         return split_documents(text);
     }
+    let line = memmem::Finder::new("\n---");
+    // The next line that begins with the separator; the text itself begins within a line.
+    let separator = |text: &str| line.find(text.as_bytes()).map(|index| index + 1);
     let mut documents = Vec::new();
     let mut rest = text.trim_start();
     let mut end = if rest.starts_with(SEPARATOR) { Some(0) } else { separator(rest) };
@@ -27,12 +33,17 @@ pub fn split_manifests(text: &str, compat: Compat) -> Vec<&str> {
     }
 }
 
-const SEPARATOR: &str = "---";
-
-/// The next line that begins with the separator; the text itself begins within a line.
-fn separator(text: &str) -> Option<usize> {
-    text.find("\n---").map(|index| index + 1)
+/// Where those documents stand in the text.
+pub(super) fn ranges(text: &str, compat: Compat) -> Vec<Range<usize>> {
+    let start = text.as_ptr().addr();
+    let range = |document: &str| {
+        let from = document.as_ptr().addr() - start;
+        from..from + document.len()
+    };
+    split_manifests(text, compat).into_iter().map(range).collect()
 }
+
+const SEPARATOR: &str = "---";
 
 #[cfg(test)]
 mod tests {

@@ -283,16 +283,31 @@ fn each_shared_table(from: &Values, to: &mut Values, mut visit: impl FnMut(&Valu
     }
 }
 
+/// Whether a table, or one within it, has a `null`. To copy a table as it is costs less.
+fn has_null(table: &Values) -> bool {
+    table.values().any(|value| match value {
+        Value::Null => true,
+        Value::Object(table) => has_null(table),
+        _ => false,
+    })
+}
+
 /// A copy of a value, where wanted without the `null`s of its tables.
 fn copy(value: &Value, skip_nulls: bool) -> Value {
     match value {
-        Value::Object(table) if skip_nulls => {
-            let mut entries = Values::with_capacity(table.len());
-            for (key, value) in table.iter().filter(|(_, value)| !value.is_null()) {
-                entries.insert(key.clone(), copy(value, true));
-            }
-            Value::Object(entries)
-        }
+        Value::Object(table) if skip_nulls && has_null(table) => without_nulls(table),
         other => other.clone(),
     }
+}
+
+fn without_nulls(table: &Values) -> Value {
+    let mut entries = Values::with_capacity(table.len());
+    for (key, value) in table.iter().filter(|(_, value)| !value.is_null()) {
+        let value = match value {
+            Value::Object(table) => without_nulls(table),
+            other => other.clone(),
+        };
+        entries.insert(key.clone(), value);
+    }
+    Value::Object(entries)
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
 use serde_json::Value;
 
 use crate::{Compat, chart::ValuesFileError, decode::read_object, values::Values};
@@ -33,6 +34,10 @@ pub fn read_values(text: &[u8], compat: Compat) -> Result<Values, ValuesFileErro
 /// Puts values over others: objects are merged, everything else replaces what was there, also
 /// `null`.
 pub fn merge(into: &mut Values, from: Values) {
+    if into.is_empty() {
+        *into = from;
+        return;
+    }
     for (key, value) in from {
         match (into.get_mut(&key), value) {
             (Some(Value::Object(into)), Value::Object(value)) => merge(into, value),
@@ -49,9 +54,9 @@ pub fn merge(into: &mut Values, from: Values) {
 pub(crate) fn documents(text: &[u8]) -> Vec<Result<&[u8], String>> {
     let mut documents = Vec::new();
     let (mut start, mut at) = (0, 0);
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        let end = at + line.len();
-        if let Some(rest) = line.strip_prefix(b"---") {
+    while at < text.len() {
+        let end = memchr(b'\n', &text[at..]).map_or(text.len(), |newline| at + newline + 1);
+        if let Some(rest) = text[at..end].strip_prefix(b"---") {
             let rest = rest.trim_ascii();
             if !matches!(rest.first(), None | Some(b'#')) {
                 documents.push(Err(String::from_utf8_lossy(rest).into_owned()));

@@ -24,7 +24,7 @@ pub(crate) struct Arena {
     pub(crate) words: Nodes<Expression>,
     pub(crate) numbers: Nodes<Number>,
     /// The numbers by their literals.
-    pub(crate) number_of: HashMap<Id<Text>, Id<Number>>,
+    pub(crate) number_of: Table<Id<Text>, Id<Number>>,
     pub(crate) texts: Texts,
 }
 
@@ -40,6 +40,9 @@ impl Arena {
         self.words.0.reserve(3 * actions);
     }
 }
+
+/// What is known by name: looked up for each string, variable and number of a template.
+pub(crate) type Table<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// The number of a node.
 pub(crate) struct Id<T> {
@@ -101,7 +104,7 @@ impl<T: Copy> Nodes<T> {
 #[derive(Debug)]
 pub(crate) struct Texts {
     all: Nodes<Text>,
-    known: HashMap<Text, Id<Text>>,
+    known: Table<Text, Id<Text>>,
 }
 
 impl Texts {
@@ -129,7 +132,7 @@ fn number(length: usize) -> u32 {
 
 impl Default for Texts {
     fn default() -> Self {
-        let mut texts = Self { all: Nodes::default(), known: HashMap::new() };
+        let mut texts = Self { all: Nodes::default(), known: Table::default() };
         texts.add("$");
         texts
     }

@@ -156,7 +156,7 @@ impl<'t> State<'_, 't, '_> {
             self.not_a_function(&given)?;
             return Ok(value);
         }
-        self.chain(dot, value, fields, word, given)
+        self.chain(dot, Some(value), fields, word, given)
     }
 
     /// `.a.b`, or fields of what stands in parentheses.
@@ -168,7 +168,7 @@ impl<'t> State<'_, 't, '_> {
     ) -> Result<Operand, Error> {
         self.look(NodeRef::Expression(word));
         match &word.kind {
-            ExpressionKind::Field(fields) => self.chain(dot, dot.clone(), *fields, word, given),
+            ExpressionKind::Field(fields) => self.chain(dot, None, *fields, word, given),
             ExpressionKind::Chain { base, fields } => {
                 let base = &self.arena.words[*base];
                 if matches!(base.kind, ExpressionKind::Nil) {
@@ -176,27 +176,33 @@ impl<'t> State<'_, 't, '_> {
                     return Err(self.fail(format!("indirection through explicit nil in {word}")));
                 }
                 let base = self.argument(dot, None, base)?;
-                self.chain(dot, base, *fields, word, given)
+                self.chain(dot, Some(base), *fields, word, given)
             }
             _ => self.constant(dot, word),
         }
     }
 
+    /// Fields of a base, or of the dot.
     fn chain(
         &mut self,
         dot: &Operand,
-        mut receiver: Operand,
+        mut base: Option<Operand>,
         fields: Fields,
         node: &'t Expression,
         given: Given<'t>,
     ) -> Result<Operand, Error> {
-        let mut names = fields.names(&self.tree.source.text).peekable();
-        let mut given = Some(given);
-        while let Some(name) = names.next() {
-            let own = if names.peek().is_none() { given.take() } else { None };
-            receiver = self.field(dot, &receiver, name, node, own.unwrap_or(Given::NOTHING))?;
+        let mut names = fields.names(&self.tree.source.text);
+        loop {
+            let (name, rest) = names.split();
+            let receiver = base.as_ref().unwrap_or(dot);
+            match rest {
+                None => return self.field(dot, receiver, name, node, given),
+                Some(rest) => {
+                    base = Some(self.field(dot, receiver, name, node, Given::NOTHING)?);
+                    names = rest;
+                }
+            }
         }
-        Ok(receiver)
     }
 
     /// A method, a field or a key. Only the last of a chain is given arguments.

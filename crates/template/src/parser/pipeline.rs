@@ -1,5 +1,6 @@
 //! What stands in an action: pipelines, commands and words.
 
+use memchr::memchr;
 use smallvec::SmallVec;
 
 use super::{DEEPEST, Parser, number};
@@ -118,8 +119,10 @@ impl Parser<'_, '_> {
         let at = self.peek_non_space().1;
         let start = self.scratch.words.len();
         loop {
-            self.peek_non_space();
-            if let Some(word) = self.operand()? {
+            let ends = [TokenKind::RightDelim, TokenKind::RightParen, TokenKind::Pipe];
+            if !ends.contains(&self.peek_non_space().0)
+                && let Some(word) = self.operand()?
+            {
                 self.scratch.words.push(word);
             }
             let token = self.next();
@@ -216,8 +219,7 @@ impl Parser<'_, '_> {
                 let kind = ExpressionKind::Pipeline(self.arena.pipelines.add(pipeline));
                 return Ok(Some(Expression { at, kind }));
             }
-            // Charts print long texts so, which are used once.
-            TokenKind::RawString if !self.text(token).contains('\r') => {
+            TokenKind::String | TokenKind::RawString if stands_for_itself(self.text(token)) => {
                 let Span { at, length } = token.span();
                 ExpressionKind::Raw(Span { at: at + 1, length: length - 2 })
             }
@@ -232,6 +234,17 @@ impl Parser<'_, '_> {
             }
         };
         Ok(Some(Expression { at: token.at, kind }))
+    }
+}
+
+/// Whether a literal is better taken from the source each time: charts print long texts as raw ones, which
+/// are used once, and of a short text a copy costs less than to know it again.
+fn stands_for_itself(literal: &str) -> bool {
+    const SHORT: usize = 15 + 2;
+    let bytes = literal.as_bytes();
+    match bytes {
+        [b'`', ..] => memchr(b'\r', bytes).is_none(),
+        _ => bytes.len() <= SHORT && !bytes.contains(&b'\\'),
     }
 }
 

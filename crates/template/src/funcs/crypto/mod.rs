@@ -10,6 +10,7 @@ mod password;
 mod pem;
 mod prime;
 mod rng;
+mod witness;
 
 pub(in crate::funcs) use certificate::CERTIFICATES;
 pub(in crate::funcs) use hash::HASHES;

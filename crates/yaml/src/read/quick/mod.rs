@@ -116,7 +116,7 @@ impl Reader<'_, '_> {
         if ends { Ok(Some(Document { node, next: self.mark() })) } else { Err(GiveUp) }
     }
 
-    /// A collection that begins here, deeper than `outer`.
+    /// What begins here, in a line of its own and deeper than `outer`.
     fn block(&mut self, outer: i64, depth: usize) -> Quick<Node> {
         if depth >= self.deepest {
             return Err(GiveUp);
@@ -126,6 +126,10 @@ impl Reader<'_, '_> {
         }
         match self.key()? {
             Some(key) => self.mapping(key, depth),
+            // A value in a line of its own.
+            None if outer >= 0 && !matches!(self.bytes[self.at], b'|' | b'>') => {
+                self.inline(outer, depth)
+            }
             None => Err(GiveUp),
         }
     }

@@ -8,6 +8,7 @@ use std::{
     collections::HashSet,
     fmt, fs,
     io::{self, BufWriter, Write as _},
+    mem::ManuallyDrop,
     path::Path,
     process::ExitCode,
     sync::Arc,
@@ -16,9 +17,9 @@ use std::{
 use anyhow::{Context as _, anyhow, bail};
 use gitops_core::{Scope, quoted};
 use gitops_helm::{
-    Capabilities, Chart, Compat, EngineOptions, KubeVersion, LoadOptions, PostRenderer, Release,
-    ReleaseInfo, RenderError, RenderOptions, Shown, Values, coalesce, missing_dependencies,
-    process_dependencies, render_noting, render_templates,
+    Capabilities, Chart, Compat, EngineOptions, KubeVersion, LoadOptions, PostRenderer, Prepared,
+    Release, ReleaseInfo, RenderError, RenderOptions, Shown, Values, coalesce,
+    missing_dependencies, process_dependencies, render_templates,
 };
 use gitops_template::bytes::{from_bytes, to_bytes};
 
@@ -76,7 +77,13 @@ fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String
     // What goes wrong is shown with what there is of the release.
     let kept = helm.debug.then(|| chart.clone());
     let (scope, mut warnings) = (Scope::background(), Vec::new());
-    let rendered = render_noting(chart, &values, &release, &options, &world, &scope, &mut warnings);
+    // What ends with the process is not taken apart before.
+    let prepared =
+        Prepared::noting(chart, &values, release.clone(), options.clone(), &mut warnings)
+            .map(ManuallyDrop::new);
+    let rendered = prepared
+        .and_then(|prepared| prepared.render_noting(&world, &scope, &mut warnings))
+        .map(ManuallyDrop::new);
     for warning in &warnings {
         anstream::eprintln!("{}", warning.log_line(compat));
     }
@@ -111,7 +118,8 @@ fn output(args: &Template, helm: &Helm, compat: Compat) -> anyhow::Result<String
         }
         None if args.show_only.is_empty() => {
             // A large release is not put together in memory.
-            let mut out = Stdout { to: BufWriter::new(io::stdout().lock()), failed: None };
+            let mut out =
+                Stdout { to: BufWriter::with_capacity(BUFFER, io::stdout().lock()), failed: None };
             let written = rendered.write(shown(args), &mut out);
             match out.failed.or_else(|| out.to.flush().err()) {
                 Some(error) => Err(error.into()),
@@ -320,6 +328,9 @@ fn broken(
 fn shown(args: &Template) -> Shown {
     Shown { crds: args.include_crds, hooks: !args.no_hooks, tests: !args.skip_tests }
 }
+
+/// Most objects are shorter, so that several are written at once.
+const BUFFER: usize = 64 << 10;
 
 /// Standard output as a place for texts, with the error that ended it.
 struct Stdout<'o> {
