@@ -2,7 +2,10 @@
 
 use gitops_yaml::{Content, Flavour, Node, Scalar, ScalarStyle, ScalarType, resolve};
 
-use super::super::field_path::{UNTYPED, look_up, split_path, visit, way};
+use super::{
+    super::field_path::{UNTYPED, look_up, split_path, visit, way},
+    notes,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     file::FieldOptions,
@@ -168,17 +171,25 @@ fn copy_into_structured_text(
     });
     let Some((end, mut document)) = holder else { return false };
     let create = options.is_some_and(|options| options.create).then_some(value);
-    let mut found = false;
-    let written = visit(&mut document, &parts[end..], create, &mut |node| {
-        found = true;
-        set_in_text(node, value, options)
-    });
-    if written.is_err() || !found {
+    let mut write = |document: &mut Node| {
+        let mut found = false;
+        let written = visit(document, &parts[end..], create, &mut |node| {
+            found = true;
+            set_in_text(node, value, options)
+        });
+        written.is_ok() && found
+    };
+    let text = look_up(object, &parts[..end]).ok().flatten().and_then(Node::text);
+    let annotated = text.and_then(|text| notes::changed(text, &mut write));
+    if annotated.is_none() && !write(&mut document) {
         return false;
     }
     visit(object, &parts[..end], None, &mut |node| {
         let Some(scalar) = node.as_scalar() else { return Ok(()) };
-        let text = print_like(&document, scalar.text())?;
+        let text = match &annotated {
+            Some(text) => text.clone(),
+            None => print_like(&document, scalar.text())?,
+        };
         *node.content_mut() = Content::Scalar(Scalar::new(text, ScalarType::Str, scalar.style()));
         Ok(())
     })

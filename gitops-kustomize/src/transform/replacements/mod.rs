@@ -3,6 +3,7 @@
 //! Follows kustomize's `api/filters/replacement`.
 
 mod copy;
+mod notes;
 
 use std::sync::{
     Arc,

@@ -25,9 +25,10 @@ pub(crate) fn merges(r: &mut Rng) -> Case {
         let path = format!("p{at}.yaml");
         case.files.insert(format!("base/{path}"), vec![text]);
         let target = if r.chance(40) { "  target: {name: app}\n" } else { "" };
-        entries.push(match merges {
-            true => format!("- {path}\n"),
-            false => format!("- path: {path}\n{target}"),
+        entries.push(if merges {
+            format!("- {path}\n")
+        } else {
+            format!("- path: {path}\n{target}")
         });
     }
     fields.push(field(if merges { "patchesStrategicMerge:\n" } else { "patches:\n" }, entries));

@@ -7,8 +7,8 @@ use crate::rng::Rng;
 pub(crate) enum Tree {
     /// A scalar as it stands in the text.
     Text(String),
-    Map(Vec<(String, Tree)>),
-    List(Vec<Tree>),
+    Map(Vec<(String, Self)>),
+    List(Vec<Self>),
 }
 
 impl Tree {
@@ -160,11 +160,11 @@ fn below(r: &mut Rng, out: &mut String, value: &Tree, indent: usize) {
             out.push_str(text);
             behind(r, out);
         }
-        Tree::Map(fields) if !fields.is_empty() && !(value.fits_braces() && r.chance(12)) => {
+        Tree::Map(fields) if !(fields.is_empty() || value.fits_braces() && r.chance(12)) => {
             out.push('\n');
             mapping(r, out, fields, indent);
         }
-        Tree::List(items) if !items.is_empty() && !(value.fits_braces() && r.chance(12)) => {
+        Tree::List(items) if !(items.is_empty() || value.fits_braces() && r.chance(12)) => {
             out.push('\n');
             for item in items {
                 comment(r, out, indent);
