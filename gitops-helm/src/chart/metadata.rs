@@ -49,6 +49,8 @@ pub struct Metadata {
     pub kube_version: String,
     /// What it depends on.
     pub dependencies: Vec<Dependency>,
+    /// Whether there is a list of that, be it empty: Go tells such a one from none.
+    pub lists_dependencies: bool,
     /// `application`, `library` or empty, which means `application`.
     pub kind: String,
 }
@@ -137,6 +139,7 @@ impl Metadata {
                 "kubeVersion" => text(value, at, &mut self.kube_version),
                 "dependencies" => {
                     self.dependencies = Dependency::decode_list(value, at)?;
+                    self.lists_dependencies = value.is_array();
                     Ok(())
                 }
                 _ => text(value, at, &mut self.kind),

@@ -17,7 +17,8 @@ pub(super) fn process(
     compat: Compat,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), CoalesceError> {
-    if chart.metadata.dependencies.is_empty() {
+    // Without any list Helm does not look at the charts below, either.
+    if !chart.metadata.lists_dependencies && chart.metadata.dependencies.is_empty() {
         return Ok(());
     }
     name_dependencies(chart, compat);
