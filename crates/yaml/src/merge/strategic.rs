@@ -212,6 +212,10 @@ impl<'s> Merger<'s> {
         let mut gone = Vec::new();
         for (key, value) in mapping.iter_mut().filter(|(key, _)| !skip(key)) {
             if value.is_untyped() {
+                // Quirk: nothing that the program made is no null to the original.
+                if value.text() == Some("") {
+                    continue;
+                }
                 type_as_string(value);
             }
             if let Content::Scalar(scalar) = value.content_mut() {
@@ -359,9 +363,7 @@ fn quoted_if_old(mut node: Node) -> Node {
 /// Quirk: a value whose type is only its text's becomes a string by being looked at.
 fn type_as_string(node: &mut Node) {
     node.unbind();
-    if let Content::Scalar(scalar) = node.content_mut()
-        && scalar.kind() != ScalarType::Null
-    {
+    if let Content::Scalar(scalar) = node.content_mut() {
         let old = resolve(scalar.text(), Flavour::V2) != ScalarType::Str;
         let style = if old { ScalarStyle::DoubleQuoted } else { scalar.style() };
         *scalar = Scalar::new(scalar.text(), ScalarType::Str, style);
