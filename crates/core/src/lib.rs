@@ -34,8 +34,8 @@ pub use secret::Secret;
 pub use tree::DiskTree;
 pub use tree::archive::{Limits, pack, unpack};
 pub use tree::{
-    Entry, EntryKind, MemoryTree, OverlayTree, Tree, TreeError, TreeErrorKind, clean_path,
-    confined_path,
+    Entry, EntryKind, MemoryTree, Name, NameKind, OverlayTree, Tree, TreeError, TreeErrorKind,
+    clean_path, confined_path,
 };
 pub use work::{
     Backoff, Cancelled, Class, Classify, Clock, EVENT_LIMIT, ErrorDocument, ErrorPlace,

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gitops_core::{EntryKind, Tree, quoted};
+use gitops_core::{Name, NameKind, Tree, quoted};
 
 use crate::chart::{
     ChartError, File,
@@ -47,18 +47,18 @@ impl Walk<'_> {
                 "chart has directories more than {depth} levels deep"
             )));
         }
-        for entry in self.tree.list(&self.root.join(&path))? {
-            path.push(&entry.name);
+        for Name { name, kind } in self.tree.names(&self.root.join(&path))? {
+            path.push(&name);
             let full = self.root.join(&path);
-            let entry = match entry.kind {
-                EntryKind::Link => self.tree.stat(&full)?,
-                _ => entry,
+            let kind = match kind {
+                NameKind::Link => self.tree.stat(&full)?.kind.into(),
+                kind => kind,
             };
             let name = slashed(path);
-            if !self.rules.ignores(&name, entry.is_dir()) {
-                match entry.kind {
-                    EntryKind::Directory => self.directory(path, depth + 1)?,
-                    EntryKind::File { .. } => self.file(name, &full, entry.size)?,
+            if !self.rules.ignores(&name, kind == NameKind::Directory) {
+                match kind {
+                    NameKind::Directory => self.directory(path, depth + 1)?,
+                    NameKind::File => self.file(name, &full)?,
                     _ => return Err(ChartError::Irregular(full.display().to_string())),
                 }
             }
@@ -67,18 +67,17 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn file(&mut self, name: String, full: &Path, size: u64) -> Result<(), ChartError> {
+    fn file(&mut self, name: String, full: &Path) -> Result<(), ChartError> {
         let limit = self.budget.limits().file_bytes;
-        if size > limit {
+        let Some(data) = self.tree.read_within(full, limit)? else {
             let base = name.rsplit('/').next().unwrap_or(&name);
             return Err(ChartError::Limit(format!(
                 "chart file {} is larger than the maximum file size {limit}",
                 quoted(base)
             )));
-        }
-        self.budget.take(size)?;
-        let data = without_mark(self.tree.read(full)?);
-        self.files.push(File { name, data });
+        };
+        self.budget.take(data.len() as u64)?;
+        self.files.push(File { name, data: without_mark(data) });
         Ok(())
     }
 }

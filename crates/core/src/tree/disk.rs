@@ -12,15 +12,17 @@ use std::{
 use bytes::Bytes;
 use rustix::{
     buffer::spare_capacity,
-    fd::{AsFd, OwnedFd},
-    fs::{self, AtFlags, FileType, Mode, OFlags, Stat},
+    fd::{BorrowedFd, OwnedFd},
+    fs::{self, AtFlags, DirEntry, FileType, Mode, OFlags, Stat},
     io::Errno,
 };
 
 #[cfg(target_os = "linux")]
 use rustix::fs::ResolveFlags;
 
-use super::{Entry, EntryKind, Tree, TreeError, TreeErrorKind, clean_path, file_name};
+use super::{
+    Entry, EntryKind, Name, NameKind, Tree, TreeError, TreeErrorKind, clean_path, file_name,
+};
 
 const MAX_LINKS: usize = 40;
 
@@ -185,6 +187,42 @@ impl DiskTree {
     }
 }
 
+impl DiskTree {
+    /// What `take` makes of the entries of a directory, in no order. Those that are gone since the directory
+    /// was read are left out.
+    fn entries<T>(
+        &self,
+        dir: &Path,
+        mut take: impl FnMut(BorrowedFd<'_>, &DirEntry, String) -> Result<T, Errno>,
+    ) -> Result<Vec<T>, TreeError> {
+        let fail = |errno| from_errno(dir, errno);
+        let (handle, stat, _) = self.walk(dir)?;
+        if kind_of(&stat) != EntryKind::Directory {
+            return Err(TreeError::new(dir, TreeErrorKind::NotADirectory));
+        }
+        let mut entries = Vec::new();
+        let mut open = fs::Dir::new(handle).map_err(fail)?;
+        while let Some(entry) = open.read() {
+            let entry = entry.map_err(fail)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let Ok(text) = name.to_str() else {
+                let name = name.to_string_lossy().into_owned();
+                let why = format!("file name {name:?} is not UTF-8");
+                return Err(TreeError::new(dir, TreeErrorKind::Unreadable(why)));
+            };
+            match take(open.fd().map_err(fail)?, &entry, text.to_owned()) {
+                Ok(entry) => entries.push(entry),
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(fail(errno)),
+            }
+        }
+        Ok(entries)
+    }
+}
+
 impl Tree for DiskTree {
     fn read(&self, path: &Path) -> Result<Bytes, TreeError> {
         let (file, stat, _) = self.walk(path)?;
@@ -203,32 +241,39 @@ impl Tree for DiskTree {
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, TreeError> {
-        let fail = |errno| from_errno(dir, errno);
-        let (handle, stat, _) = self.walk(dir)?;
-        if kind_of(&stat) != EntryKind::Directory {
-            return Err(TreeError::new(dir, TreeErrorKind::NotADirectory));
-        }
-        let mut entries = Vec::new();
-        for entry in fs::Dir::read_from(handle.as_fd()).map_err(fail)? {
-            let entry = entry.map_err(fail)?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
-            let Ok(text) = name.to_str() else {
-                let name = name.to_string_lossy().into_owned();
-                let why = format!("file name {name:?} is not UTF-8");
-                return Err(TreeError::new(dir, TreeErrorKind::Unreadable(why)));
-            };
-            match fs::statat(&handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => entries.push(entry_of(text.to_owned(), &stat)),
-                // Gone since the directory was read.
-                Err(Errno::NOENT) => {}
-                Err(errno) => return Err(fail(errno)),
-            }
-        }
+        let mut entries = self.entries(dir, |handle, entry, name| {
+            let stat = fs::statat(handle, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
+            Ok(entry_of(name, &stat))
+        })?;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
+    }
+
+    fn names(&self, dir: &Path) -> Result<Vec<Name>, TreeError> {
+        let mut names = self.entries(dir, |handle, entry, name| {
+            let kind = match entry.file_type() {
+                FileType::Directory => NameKind::Directory,
+                FileType::RegularFile => NameKind::File,
+                FileType::Symlink => NameKind::Link,
+                // Not all file systems tell.
+                FileType::Unknown => {
+                    let stat = fs::statat(handle, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
+                    kind_of(&stat).into()
+                }
+                _ => NameKind::Special,
+            };
+            Ok(Name { name, kind })
+        })?;
+        names.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(names)
+    }
+
+    fn read_within(&self, path: &Path, most: u64) -> Result<Option<Bytes>, TreeError> {
+        let (file, stat, _) = self.walk(path)?;
+        if matches!(kind_of(&stat), EntryKind::File { .. }) && size_of(&stat) > most {
+            return Ok(None);
+        }
+        self.content(path, file, &stat).map(Some)
     }
 
     fn stat(&self, path: &Path) -> Result<Entry, TreeError> {
@@ -334,6 +379,21 @@ mod tests {
             .map(|entry| entry.name)
             .collect();
         assert_eq!(links, ["absolute", "dirlink", "loop"]);
+        let named = |name: &str, kind| Name { name: name.to_owned(), kind };
+        assert_eq!(
+            tree.names("".as_ref()).unwrap(),
+            [
+                named("a", NameKind::Directory),
+                named("absolute", NameKind::Link),
+                named("dirlink", NameKind::Link),
+                named("loop", NameKind::Link),
+            ]
+        );
+        assert_eq!(tree.names("a".as_ref()).unwrap()[1], named("file", NameKind::File));
+        for (most, found) in [(7, true), (6, false)] {
+            let content = tree.read_within("a/b/inside".as_ref(), most).unwrap();
+            assert_eq!(content.as_deref(), found.then_some(&b"content"[..]));
+        }
     }
 
     #[test]

@@ -38,6 +38,31 @@ pub trait Tree: Debug + Send + Sync {
     /// [`TreeError`] names the path and says why.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, TreeError>;
 
+    /// The names in a directory, sorted: [`Self::list`] for those who need nothing that the directory
+    /// itself does not tell.
+    ///
+    /// # Errors
+    /// [`TreeError`] names the path and says why.
+    fn names(&self, dir: &Path) -> Result<Vec<Name>, TreeError> {
+        let entries = self.list(dir)?;
+        Ok(entries
+            .into_iter()
+            .map(|Entry { name, kind, .. }| Name { name, kind: kind.into() })
+            .collect())
+    }
+
+    /// The content of a file as [`Self::read`] gives it; `None`, and nothing is read, if it has more than
+    /// so many bytes.
+    ///
+    /// # Errors
+    /// [`TreeError`] names the path and says why.
+    fn read_within(&self, path: &Path, most: u64) -> Result<Option<Bytes>, TreeError> {
+        if self.stat(path)?.size > most {
+            return Ok(None);
+        }
+        self.read(path).map(Some)
+    }
+
     /// What stands at a path, links followed within the tree.
     ///
     /// # Errors
@@ -109,6 +134,36 @@ pub enum EntryKind {
     Link,
     /// A socket, a device and the like: never read, never packed.
     Special,
+}
+
+/// An entry of a directory by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The last component of its path.
+    pub name: String,
+    /// What it is.
+    pub kind: NameKind,
+}
+
+/// What a directory says of what stands in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as for `EntryKind`")]
+pub enum NameKind {
+    Directory,
+    File,
+    Link,
+    Special,
+}
+
+impl From<EntryKind> for NameKind {
+    fn from(kind: EntryKind) -> Self {
+        match kind {
+            EntryKind::Directory => Self::Directory,
+            EntryKind::File { .. } => Self::File,
+            EntryKind::Link => Self::Link,
+            EntryKind::Special => Self::Special,
+        }
+    }
 }
 
 /// A failed access to a [`Tree`].
