@@ -100,6 +100,9 @@ impl<'s> Lexer<'s> {
     #[inline(never)]
     fn text(&mut self) -> Option<Token> {
         let rest = self.rest();
+        if rest.starts_with(LEFT) {
+            return self.left_delimiter();
+        }
         // Most texts are short, and have no brace before the delimiter.
         let found = match memchr(LEFT[0], rest) {
             Some(brace) if rest.get(brace + 1) != Some(&LEFT[1]) => {
@@ -111,9 +114,6 @@ impl<'s> Lexer<'s> {
             let kind = if rest.is_empty() { TokenKind::End } else { TokenKind::Text };
             return Some(self.token(kind, self.at, self.source.len()));
         };
-        if length == 0 {
-            return self.left_delimiter();
-        }
         let delimiter = self.at + length;
         let text = &self.source[self.at..delimiter];
         let kept = if starts_trim(&self.source.as_bytes()[delimiter + LEFT.len()..]) {
