@@ -301,12 +301,11 @@ impl<'s> Lexer<'s> {
 
     /// Whether what stands at `end` may follow a name.
     fn terminates(&self, end: usize) -> bool {
-        match self.source.as_bytes()[end..] {
-            []
-            | [b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(', ..]
-            | [b'}', b'}', ..] => true,
-            _ => false,
-        }
+        matches!(
+            self.source.as_bytes()[end..],
+            [] | [b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(', ..]
+                | [b'}', b'}', ..]
+        )
     }
 
     fn number(&mut self) -> Token {
