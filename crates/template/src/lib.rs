@@ -46,7 +46,9 @@ pub use context::Context;
 pub use engine::{MissingKey, Options, Templates};
 pub use error::{Error, ErrorKind, Frame};
 pub use exec::strip_missing;
-pub use funcs::{HelmVersion, encoding::yaml_text as to_yaml, helm, hermetic, sprig};
+pub use funcs::{
+    HelmVersion, encoding::yaml_text as to_yaml, helm, hermetic, is_request_url, sprig,
+};
 pub use function::{Arguments, Body, CallError, Function, Functions};
 pub use host::{Host, Sealed};
 pub use limits::Limits;

@@ -1,6 +1,7 @@
 //! Chart.yaml.
 
 use gitops_core::{Version, one_line, quoted};
+use gitops_template::is_request_url;
 use gitops_yaml::{Flavour, ReadOptions};
 use serde_json::{Map, Value};
 
@@ -178,14 +179,6 @@ fn strict(text: &[u8], document: &Value) -> Result<(), DocumentError> {
         }
     }
     Ok(())
-}
-
-fn is_request_url(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once(':') else { return false };
-    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-        && !rest.is_empty()
-        && !text.contains(|c: char| c.is_ascii_control() || c == ' ')
 }
 
 fn is_url(text: &str) -> bool {

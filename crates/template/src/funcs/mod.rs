@@ -15,6 +15,7 @@ mod reflection;
 pub(crate) mod semver;
 mod text;
 
+pub use address::is_request_url;
 pub(crate) use text::Patterns;
 
 use crate::Function;

@@ -47,6 +47,11 @@ pub(in crate::funcs) fn parse(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Whether Go's `url.ParseRequestURI` reads it and finds a scheme, as `lint` asks of addresses.
+pub fn is_request_url(text: &str) -> bool {
+    parse_before_fragment(text).is_ok_and(|url| !url.scheme.is_empty())
+}
+
 fn parse_before_fragment(text: &str) -> Result<Url, String> {
     if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
         return Err("net/url: invalid control character in URL".to_owned());

@@ -5,6 +5,7 @@ mod network;
 mod paths;
 mod url;
 
+pub use go_url::is_request_url;
 pub(super) use network::NETWORK;
 pub(super) use paths::PATHS;
 pub(super) use url::URL;
