@@ -44,6 +44,7 @@ impl Error {
     /// | `related` | another place to look at, `{file, line, column}` or `null` |
     /// | `expected`, `hint` | texts for people, or `null` |
     /// | `warnings` | what the build remarked before, each `{message, place}` with `{file, line, column}` or `null` |
+    #[expect(clippy::missing_panics_doc, reason = "its parts have a form in JSON")]
     pub fn to_json(&self) -> Value {
         let document = ErrorDocument {
             code: self.kind().code(),
@@ -61,7 +62,7 @@ impl Error {
                 .warnings()
                 .iter()
                 .map(|warning| ErrorRemark {
-                    message: warning.message.to_string(),
+                    message: warning.message.clone(),
                     place: warning.place.as_ref().map(Location::document),
                 })
                 .collect(),
@@ -72,6 +73,7 @@ impl Error {
 
 impl Location {
     /// `{file, line, column}`; the numbers are `null` where they are not known.
+    #[expect(clippy::missing_panics_doc, reason = "its parts have a form in JSON")]
     pub fn to_json(&self) -> Value {
         serde_json::to_value(self.document()).expect("its parts are text and numbers")
     }
