@@ -217,11 +217,18 @@ async fn sources_are_fetched_to_directories_and_archives() {
     assert!(!place.path().join("verified").exists(), "nothing unverified is written");
 
     let mut repo = GitRepo::init(place.path().join("app.git")).unwrap();
-    let commit = repo.commit("main", &[("a/cm.yaml", Some("kind: A\n"))], "first").unwrap();
+    let files = [("a/cm.yaml", Some("kind: A\n")), ("b/cm.yaml", Some("kind: B\n"))];
+    let commit = repo.commit("main", &files, "first").unwrap();
     let url = format!("file://{}", place.path().join("app.git").display());
     let fetch = ["fetch", "git", &url, "--branch=main", "-o", "git"];
     let (code, out, err) = place.told(&fetch).await;
     assert_eq!(code, 0, "{err}");
     assert!(out.starts_with(&format!("revision: main@sha1:{commit}\n")), "{out}");
     assert_eq!(fs::read_to_string(place.path().join("git/a/cm.yaml")).unwrap(), "kind: A\n");
+
+    let sparse = ["fetch", "git", &url, "--sparse=b", "--recurse-submodules", "-o", "sparse"];
+    let (code, _, err) = place.told(&sparse).await;
+    assert_eq!(code, 0, "{err}");
+    assert!(place.path().join("sparse/b/cm.yaml").is_file());
+    assert!(!place.path().join("sparse/a").exists(), "only what was asked for");
 }

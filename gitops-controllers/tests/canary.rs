@@ -216,7 +216,7 @@ fn oci(peers: &Peers) -> Vec<Case> {
 
 fn bucket(peers: &Peers) -> Vec<Case> {
     let kind = "Bucket";
-    let spec = |provider: &str| json!({"bucketName": "b", "endpoint": peers.host(), "insecure": true, "provider": provider});
+    let spec = |provider: &str| json!({"bucketName": "bkt", "endpoint": peers.host(), "insecure": true, "provider": provider});
     let own = |provider: &str, values: &[(&'static str, &str)]| {
         let mut spec = spec(provider);
         spec["secretRef"] = json!({"name": "s"});

@@ -143,7 +143,38 @@ fn a_failed_verification_is_false() {
         settle(&GIT_REPOSITORY, before(&[], None), &[], &failed(Stage::Verify, Class::Denied));
     assert_eq!(
         shown(&settled),
-        ["Ready=False/VerificationError: boom", "SourceVerified=False/VerificationError: boom"]
+        [
+            "Ready=False/VerificationError: boom",
+            "Reconciling=True/ProgressingWithRetry: reconciliation in progress",
+            "SourceVerified=False/VerificationError: boom"
+        ]
+    );
+}
+
+#[test]
+fn what_no_condition_tells_leaves_the_first_failure_standing() {
+    let untold = || Err(Stop::Untold(Failure::new(Stage::Fetch, Fault::new(Class::Invalid, "x"))));
+    let settled = settle(&GIT_REPOSITORY, before(&[], Some("building artifact")), &[], &untold());
+    assert_eq!(
+        shown(&settled),
+        [
+            "Ready=False/ProgressingWithRetry: building artifact",
+            "Reconciling=True/ProgressingWithRetry: building artifact"
+        ]
+    );
+    assert!(settled.events.is_empty() && !settled.observe_generation);
+    assert!(matches!(settled.requeue, Requeue::Backoff { .. }));
+    // An older failure is what is known to be wrong.
+    let failed =
+        settle(&GIT_REPOSITORY, before(&[], None), &[], &failed(Stage::Fetch, Class::Denied));
+    let settled = settle(&GIT_REPOSITORY, before(&failed.conditions, None), &[], &untold());
+    assert_eq!(
+        shown(&settled),
+        [
+            "FetchFailed=True/GitOperationFailed: boom",
+            "Ready=False/GitOperationFailed: boom",
+            "Reconciling=True/ProgressingWithRetry: reconciliation in progress"
+        ]
     );
 }
 

@@ -86,6 +86,21 @@ impl SourceError {
         }
     }
 
+    /// The same failure in words that hold those of its causes.
+    #[must_use]
+    pub(crate) fn retold(self, text: impl Into<Box<str>>) -> Self {
+        let text = text.into();
+        match self {
+            Self::Overloaded { pause, .. } => Self::Overloaded { message: text, pause },
+            Self::NotFound(_) => Self::NotFound(text),
+            Self::Denied(_) => Self::Denied(text),
+            Self::Invalid(_) => Self::Invalid(text),
+            Self::Content(_) => Self::Content(text),
+            Self::Cancelled(_) | Self::Empty => self,
+            _ => Self::Network(text),
+        }
+    }
+
     pub(crate) fn network(text: impl Into<Box<str>>) -> Self {
         Self::Network(text.into())
     }

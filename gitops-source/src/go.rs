@@ -33,9 +33,16 @@ pub(crate) fn masked(url: &Url) -> String {
 
 /// [`request_failure`] of a request by way of a proxy, where there is one.
 pub(crate) fn proxied_failure(error: &reqwest::Error, proxy: Option<&SafeUrl>) -> String {
+    let chain = chain(error);
+    let is_plain = |tls: &rustls::Error| matches!(tls, rustls::Error::InvalidMessage(_));
+    if proxy.is_some_and(|proxy| proxy.expose().scheme() == "https")
+        && chain.iter().filter_map(|cause| tls_error(*cause)).any(is_plain)
+    {
+        return "proxyconnect tcp: tls: first record does not look like a TLS handshake".to_owned();
+    }
     let unreached = proxy.filter(|_| error.is_connect() && !error.is_timeout()).and_then(|proxy| {
         let proxy = proxy.expose();
-        unreached(&chain(error), proxy.host_str().unwrap_or_default(), || dialled(proxy))
+        unreached(&chain, proxy.host_str().unwrap_or_default(), || dialled(proxy))
     });
     match unreached {
         Some(what) => format!("proxyconnect tcp: {what}"),
@@ -55,6 +62,10 @@ pub(crate) fn percent_decoded(text: &str) -> String {
 pub(crate) fn request_failure(error: &reqwest::Error, address: Option<&str>) -> String {
     if error.is_timeout() {
         return "context deadline exceeded".to_owned();
+    }
+    if error.is_builder() {
+        // The only value of a header that comes from outside.
+        return "net/http: invalid header field value for \"Authorization\"".to_owned();
     }
     let chain = chain(error);
     if let Some(tls) = chain.iter().find_map(|cause| tls_error(*cause)) {
@@ -111,7 +122,8 @@ fn unreached(
     if chain.iter().any(|cause| cause.to_string().starts_with("dns error")) {
         return Some(format!("dial tcp: lookup {host}: no such host"));
     }
-    let what = io_error(chain).and_then(dial_failure)?;
+    let what = io_error(chain).and_then(|error| dial_failure(error.kind()));
+    let what = what.or_else(|| chain.iter().find_map(|cause| behind_socks(*cause)))?;
     Some(format!("dial tcp {}: connect: {what}", address()))
 }
 
@@ -157,9 +169,25 @@ fn words(name: &str) -> String {
     out
 }
 
+/// Why a SOCKS proxy was not reached. The library's error tells its cause to `Debug` alone.
+fn behind_socks(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if !error.to_string().starts_with("SOCKS error") {
+        return None;
+    }
+    let shown = format!("{error:?}");
+    let kinds = [
+        io::ErrorKind::ConnectionRefused,
+        io::ErrorKind::HostUnreachable,
+        io::ErrorKind::NetworkUnreachable,
+        io::ErrorKind::TimedOut,
+    ];
+    let kind = kinds.into_iter().find(|kind| shown.contains(&format!("kind: {kind:?}")))?;
+    dial_failure(kind)
+}
+
 /// What Go says of a connection that could not be made.
-pub(crate) fn dial_failure(error: &io::Error) -> Option<&'static str> {
-    Some(match error.kind() {
+pub(crate) fn dial_failure(kind: io::ErrorKind) -> Option<&'static str> {
+    Some(match kind {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::HostUnreachable => "no route to host",
         io::ErrorKind::NetworkUnreachable => "network is unreachable",
@@ -194,15 +222,17 @@ mod tests {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let proxy: Url = format!("http://{address}").parse().unwrap();
-        let all = reqwest::Proxy::all(proxy.clone()).unwrap();
-        let client = reqwest::Client::builder().proxy(all).build().unwrap();
-        for target in ["http://registry.example/v2/", "https://registry.example/v2/"] {
-            let error = client.get(target).send().await.unwrap_err();
-            let expected =
-                format!("proxyconnect tcp: dial tcp {address}: connect: connection refused");
-            let proxy = SafeUrl::from(proxy.clone());
-            assert_eq!(proxied_failure(&error, Some(&proxy)), expected, "{target}");
+        for scheme in ["http", "socks5"] {
+            let proxy: Url = format!("{scheme}://{address}").parse().unwrap();
+            let all = reqwest::Proxy::all(proxy.clone()).unwrap();
+            let client = reqwest::Client::builder().proxy(all).build().unwrap();
+            for target in ["http://127.0.0.1:2/v2/", "https://127.0.0.1:2/v2/"] {
+                let error = client.get(target).send().await.unwrap_err();
+                let expected =
+                    format!("proxyconnect tcp: dial tcp {address}: connect: connection refused");
+                let proxy = SafeUrl::from(proxy.clone());
+                assert_eq!(proxied_failure(&error, Some(&proxy)), expected, "{scheme} {target}");
+            }
         }
     }
 

@@ -4,21 +4,24 @@
 //! fluxcd/pkg `auth/githubapp`.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use gitops_core::{Clock, Secret};
+use gitops_core::{Clock, Secret, go_url_refusal, masked_url, quoted, truncate};
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
 use ring::{
     rand::SystemRandom,
     signature::{RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::{AuthError, CacheKey, HttpClient, Token};
+use crate::{AuthError, CacheKey, HttpClient, Token, http::refused};
 
 /// The user name that goes with an installation's token.
 const USERNAME: &str = "x-access-token";
 const PUBLIC_API: &str = "https://api.github.com/";
+/// How much of what the API says of a refusal is told, in bytes.
+const MAX_MESSAGE: usize = 256;
 
 /// A GitHub App and which of its installations is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +89,8 @@ impl GitHubApp {
     /// # Errors
     /// When the key is malformed, or GitHub refuses.
     pub async fn token(&self, http: &HttpClient, clock: &dyn Clock) -> Result<Token, AuthError> {
-        let api = self.api()?;
         let assertion = self.assertion(clock.now())?;
+        let api = self.api()?;
         let id = match &self.installation {
             GitHubInstallation::Id(id) => *id,
             GitHubInstallation::Owner(owner) => {
@@ -95,9 +98,7 @@ impl GitHubApp {
             }
         };
         let url = below(&api, &["app", "installations", &id.to_string(), "access_tokens"]);
-        let request = authorized(http.requests().post(url), &assertion);
-        let what = "failed to create installation token";
-        let answer: AccessToken = http.json(what, request).await?;
+        let answer: AccessToken = ask(http, Method::POST, url, &assertion).await?;
         let expires_at = answer.expires_at.unwrap_or_else(|| clock.now());
         Ok(Token::new(Secret::from(answer.token), expires_at).with_username(USERNAME))
     }
@@ -108,25 +109,30 @@ impl GitHubApp {
         assertion: &str,
         owner: &str,
     ) -> Result<u64, AuthError> {
-        let mut failures = Vec::new();
+        let (mut failures, mut unreached) = (Vec::new(), false);
         for (kind, what) in [
             ("orgs", "failed to find organization installation"),
             ("users", "failed to find user installation"),
         ] {
             let url = below(api, &[kind, owner, "installation"]);
-            let request = authorized(http.requests().get(url), assertion);
-            match http.json::<Installation>(what, request).await {
+            match ask::<Installation>(http, Method::GET, url, assertion).await {
                 Ok(found) => return Ok(found.id),
-                Err(error @ AuthError::Network(_)) => return Err(error),
-                Err(error) => failures.push(error.to_string()),
+                Err(error) => {
+                    unreached |= matches!(error, AuthError::Network(_));
+                    failures.push(format!("{what}: {error}"));
+                }
             }
         }
-        Err(AuthError::Denied(failures.join("\n").into()))
+        let failures = failures.join("\n").into();
+        Err(if unreached { AuthError::Network(failures) } else { AuthError::Denied(failures) })
     }
 
     /// As in Flux, the URL is that of the API itself, e.g. `https://ghe.example.com/api/v3`.
     fn api(&self) -> Result<Url, AuthError> {
         let text = self.base_url.as_deref().unwrap_or(PUBLIC_API);
+        if let Some(why) = go_url_refusal(&format!("{}/", masked_url(text).trim_end_matches('/'))) {
+            return Err(AuthError::invalid(format!("invalid API URL: {why}")));
+        }
         let url: Url = text
             .parse()
             .map_err(|error| AuthError::invalid(format!("invalid API URL: {error}")))?;
@@ -139,9 +145,10 @@ impl GitHubApp {
     /// A JSON web token that says "I am this app" for two minutes, half a minute of which is
     /// allowance for clocks that differ.
     fn assertion(&self, now: Timestamp) -> Result<String, AuthError> {
-        let malformed = || AuthError::invalid("could not parse private key");
-        let key =
-            PrivateKeyDer::from_pem_slice(self.private_key.expose()).map_err(|_| malformed())?;
+        let bad = |why: &str| AuthError::invalid(format!("could not parse private key: {why}"));
+        let malformed = || bad("key is not a valid RSA private key");
+        let key = PrivateKeyDer::from_pem_slice(self.private_key.expose())
+            .map_err(|_| bad("invalid key: Key must be a PEM encoded PKCS1 or PKCS8 key"))?;
         let key = match &key {
             PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
             PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
@@ -162,6 +169,39 @@ impl GitHubApp {
             .map_err(|_| malformed())?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
+}
+
+/// Asks the API; refusals and failures are told as Go's client of GitHub does.
+async fn ask<T: DeserializeOwned>(
+    http: &HttpClient,
+    method: Method,
+    url: Url,
+    assertion: &str,
+) -> Result<T, AuthError> {
+    // A user in the URL may be a secret too.
+    let mut plain = url.clone();
+    let _ = (plain.set_username(""), plain.set_password(None));
+    let shown = plain.to_string();
+    let request = authorized(http.requests().request(method.clone(), url), assertion);
+    let (status, body) = http.answer(request).await.map_err(|why| {
+        let method = if method == Method::POST { "Post" } else { "Get" };
+        AuthError::network(format!("{method} {}: {why}", quoted(&shown)))
+    })?;
+    if status.is_success() {
+        // The answer holds the token: nothing of it may be told.
+        return serde_json::from_slice(&body)
+            .map_err(|_| AuthError::network(format!("{method} {shown}: malformed answer")));
+    }
+    let told = serde_json::from_slice::<Refusal>(&body).unwrap_or_default();
+    let message = truncate(&told.message, MAX_MESSAGE);
+    let text = format!("{method} {shown}: {} {message} []", status.as_u16());
+    Err(refused(status, text))
+}
+
+#[derive(Default, Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    message: String,
 }
 
 #[derive(Deserialize)]

@@ -111,13 +111,49 @@ impl HttpClient {
             return Ok(body);
         }
         let reason = truncate(String::from_utf8_lossy(&body).trim(), MAX_REASON);
-        let text = format!("{what}: {}: {reason}", status.as_u16()).into();
-        Err(match status {
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => AuthError::Network(text),
-            status if status.is_client_error() => AuthError::Denied(text),
-            _ => AuthError::Network(text),
-        })
+        Err(refused(status, format!("{what}: {}: {reason}", status.as_u16())))
     }
+
+    /// Sends a request and reads what comes, a refusal too, or says in Go's words why nothing came.
+    pub(crate) async fn answer(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<(StatusCode, Vec<u8>), String> {
+        let response = request.send().await.map_err(|error| undelivered(&error))?;
+        let status = response.status();
+        let body = read("", response).await;
+        let body = body.map_err(|error| error.to_string().trim_start_matches(": ").to_owned())?;
+        Ok((status, body))
+    }
+}
+
+/// A refusal by its status: whether it may help to try again.
+pub(crate) fn refused(status: StatusCode, text: String) -> AuthError {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => AuthError::network(text),
+        status if status.is_client_error() => AuthError::Denied(text.into()),
+        _ => AuthError::network(text),
+    }
+}
+
+/// Why a request did not reach its host, as Go says it.
+fn undelivered(error: &reqwest::Error) -> String {
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    let url = error.url();
+    let host = url.and_then(|url| url.host_str()).unwrap_or_default();
+    while let Some(cause) = next {
+        if cause.to_string().starts_with("dns error") {
+            return format!("dial tcp: lookup {host}: no such host");
+        }
+        if let Some(io) = cause.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::ConnectionRefused
+        {
+            let port = url.and_then(url::Url::port_or_known_default).unwrap_or(0);
+            return format!("dial tcp {host}:{port}: connect: connection refused");
+        }
+        next = cause.source();
+    }
+    deepest(error)
 }
 
 async fn read(what: &str, mut response: Response) -> Result<Vec<u8>, AuthError> {

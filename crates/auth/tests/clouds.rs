@@ -132,12 +132,37 @@ async fn the_installation_of_an_owner_is_found() {
     let owner = |name| app(&issuer.url, &[("githubAppInstallationOwner", name)]).unwrap();
     owner("../me").token(&http(), &clock()).await.unwrap();
     let error = owner("nobody").token(&http(), &clock()).await.unwrap_err();
+    let url = &issuer.url;
     assert_eq!(
         error.to_string(),
-        "failed to find organization installation: 404: Not Found\nfailed to find user \
-         installation: 404: Not Found"
+        format!(
+            "failed to find organization installation: GET {url}/orgs/nobody/installation: 404  []\n\
+             failed to find user installation: GET {url}/users/nobody/installation: 404  []"
+        )
     );
     assert_eq!(error.class(), Class::Denied);
+}
+
+#[tokio::test]
+async fn refusals_and_unreachable_hosts_are_told_as_gos_client_of_github_does() {
+    let refused = r#"{"message":"Bad credentials","status":"401"}"#;
+    let issuer = Issuer::start(&[("POST /app/installations/1/access_tokens", 401, refused)]).await;
+    let installation = [("githubAppInstallationID", "1")];
+    let error = |url: &str| {
+        let app = app(url, &installation).unwrap();
+        async move { app.token(&http(), &clock()).await.unwrap_err().to_string() }
+    };
+    let url = format!("{}/app/installations/1/access_tokens", issuer.url);
+    assert_eq!(error(&issuer.url).await, format!("POST {url}: 401 Bad credentials []"));
+    assert_eq!(
+        error("http://127.0.0.1:1/api/v3").await,
+        "Post \"http://127.0.0.1:1/api/v3/app/installations/1/access_tokens\": dial tcp 127.0.0.1:1: \
+         connect: connection refused"
+    );
+    assert_eq!(
+        error("::nonsense").await,
+        "invalid API URL: parse \"::nonsense/\": missing protocol scheme"
+    );
 }
 
 #[test]
@@ -176,7 +201,10 @@ async fn answers_and_keys_are_in_no_error() {
     let values = [("githubAppInstallationID", "1"), ("githubAppPrivateKey", "c4nary-no-key")];
     let app = app(&issuer.url, &values).unwrap();
     let error = app.token(&http(), &clock()).await.unwrap_err();
-    assert_eq!(error.to_string(), "could not parse private key");
+    assert_eq!(
+        error.to_string(),
+        "could not parse private key: invalid key: Key must be a PEM encoded PKCS1 or PKCS8 key"
+    );
     assert!(!format!("{app:?}").contains(CANARY));
 }
 

@@ -18,12 +18,14 @@
 //! Invariant: knows nothing of Kubernetes clients, sockets or any async runtime; only
 //! [`DiskTree`] touches the disk.
 
+mod go_url;
 mod identity;
 mod safe_url;
 mod secret;
 mod tree;
 mod work;
 
+pub use go_url::go_url_refusal;
 pub use identity::{
     Algorithm, Artifact, ArtifactKey, Digest, DigestError, Hasher, ObjectId, ObjectIdError,
     Revision, RevisionError, Version, VersionRange, VersionRangeError,

@@ -101,6 +101,14 @@ pub(crate) struct Git {
     #[arg(long, value_name = "ID", group = "reference")]
     pub(crate) commit: Option<String>,
 
+    /// Fetch submodules as well
+    #[arg(long)]
+    pub(crate) recurse_submodules: bool,
+
+    /// Take only this directory; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sparse: Vec<String>,
+
     /// A private SSH key
     #[arg(long, value_name = "FILE", requires = "known_hosts")]
     pub(crate) identity: Option<PathBuf>,

@@ -28,7 +28,10 @@ pub(super) async fn run(args: Git, scope: &Scope) -> anyhow::Result<()> {
         "file" => GitSource::new(url.as_str(), reference(&args)),
         other => bail!("{other}:// is no Git repository"),
     };
-    let source = source.with_timeout(Duration::from_secs(args.timeout));
+    let source = source
+        .with_timeout(Duration::from_secs(args.timeout))
+        .with_submodules(args.recurse_submodules)
+        .with_sparse(args.sparse.clone());
     say('►', &format!("fetching {url}"));
     scope.enter(Stage::Fetch, format_args!("{url}"));
     let resolved = source.resolve(scope).await?;

@@ -238,6 +238,9 @@ impl ArtifactGeneratorReconciler {
     }
 }
 
+/// What is said of a new generator, and of one whose artifacts are being made.
+const IN_PROGRESS: &str = "Reconciliation in progress";
+
 impl Reconcile for ArtifactGeneratorReconciler {
     type Kind = ArtifactGenerator;
 
@@ -246,7 +249,9 @@ impl Reconcile for ArtifactGeneratorReconciler {
         object: &ArtifactGenerator,
         attempt: &mut Attempt<ArtifactGenerator>,
     ) -> Turn {
-        attempt.progress(Stage::Resolve, "Reconciliation in progress");
+        if attempt.is_first {
+            attempt.progress(Stage::Resolve, IN_PROGRESS);
+        }
         let timeout = self.options.timeout;
         match tokio::time::timeout(timeout, self.turn(object, attempt)).await {
             Ok(turn) => turn,
@@ -295,6 +300,7 @@ impl ArtifactGeneratorReconciler {
             return Ok(Done::new(succeeded(count))
                 .with_event(Notice::trace(condition_type::READY, message)));
         }
+        attempt.progress(Stage::Fetch, IN_PROGRESS);
         let scope = attempt.scope.clone();
         let trees = match sources::fetch(&self.fetcher, &observed, &scope).await {
             Ok(trees) => trees,

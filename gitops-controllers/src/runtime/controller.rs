@@ -17,7 +17,7 @@ use tracing::Instrument;
 
 use super::{
     Attempt, Before, Cache, Context, Fault, Happening, Job, Key, Kind, Next, Queue, Reconcile,
-    Requeue, Status as _, TurnResult, decode, in_progress, settle, suspended,
+    Requeue, Status as _, Stop, TurnResult, decode, in_progress, settle, suspended,
     turn::{Base, ProgressNote, ProgressState, Report, Writer, catch, raw_conditions},
     watch::asks_for_turn,
 };
@@ -250,6 +250,9 @@ impl<R: Reconcile> Controller<R> {
         };
         let progress = progress.get();
         let before = base.before(progress.message.as_deref(), self.context.clock.now());
+        if let Err(Stop::Untold(failure)) = &turn {
+            tracing::error!("Reconciler error: {}", gitops_core::one_line(&*failure.error));
+        }
         let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
         let published = report.published.into_inner();
         let changes =
@@ -345,12 +348,15 @@ impl<R: Reconcile> Controller<R> {
         let base = Base::new(object, typed, &self.context);
         let before = base.before(None, self.context.clock.now());
         let observed = base.status.observed_generation();
+        let mut changes = Map::new();
         if let Some(conditions) = suspended(R::Kind::PROFILE, before)
             && observed != Some(base.generation)
         {
-            let mut changes = Map::new();
             changes.insert("conditions".into(), json!(conditions));
             changes.insert("observedGeneration".into(), json!(base.generation));
+        }
+        changes.extend(base.request_of_suspended::<R::Kind>());
+        if !changes.is_empty() {
             self.writer().status(object, changes).await?;
         }
         if let Some(notice) = typed.suspended_notice() {
@@ -394,6 +400,9 @@ impl<R: Reconcile> Controller<R> {
         let turn = catch(self.reconciler.finalize(typed, &mut attempt)).await;
         let turn = turn.unwrap_or_else(|panic| Err(panic.into()));
         let before = base.before(None, self.context.clock.now());
+        if let Err(Stop::Untold(failure)) = &turn {
+            tracing::error!("Reconciler error: {}", gitops_core::one_line(&*failure.error));
+        }
         let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
         if turn.is_ok() {
             self.send_events(object, &settled.events, attempt.metadata());

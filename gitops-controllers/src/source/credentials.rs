@@ -10,7 +10,7 @@ use gitops_auth::{
     AZURE_DEVOPS_SCOPE, AuthError, CacheKey, GitHubApp, HttpClient, HttpOptions, Token,
     aws_credentials, azure_token, code_commit_credentials, code_commit_region,
 };
-use gitops_core::{Class, Failure, SafeUrl, Secret, Stage, masked_url};
+use gitops_core::{Class, Failure, SafeUrl, Secret, Stage, go_url_refusal, masked_url};
 use gitops_source::{
     GitAccess, GitCredentials, GitTransports, SourceError, SshAlgorithms, SshIdentity,
     SshTransport, Tls,
@@ -24,7 +24,7 @@ use super::{
     identity::{Identities, denied},
     secret_data,
 };
-use crate::runtime::{Fault, Key};
+use crate::runtime::{Fault, Key, Stop};
 
 pub(super) type Data = BTreeMap<String, Vec<u8>>;
 
@@ -57,17 +57,13 @@ pub(super) async fn way(
     client: &Client,
     means: &GitMeans,
     object: &GitRepository,
-) -> Result<Way, Failure> {
+) -> Result<Way, Stop> {
     let namespace = object.namespace().unwrap_or_default();
     let proxy = match &object.spec.proxy_secret_ref {
         Some(reference) => Some(proxy(client, &namespace, &reference.name).await?),
         None => None,
     };
-    let url: Url = object.spec.url.parse().map_err(|error: url::ParseError| {
-        let message = format!("failed to parse url '{}'", masked_url(&object.spec.url));
-        let fault = Fault::new(Class::Invalid, message).reason(reason::URL_INVALID).because(error);
-        Failure::new(Stage::Validate, fault)
-    })?;
+    let url = parsed(&object.spec.url)?;
     let data = match &object.spec.secret_ref {
         Some(reference) => {
             Some(secret(client, &namespace, &reference.name).await.map_err(|error| {
@@ -83,6 +79,14 @@ pub(super) async fn way(
         let message = "failed to configure authentication options";
         failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, why)
     })?;
+    if let (GitProvider::GitHub, Some(data)) = (object.spec.provider.unwrap_or_default(), &data) {
+        let reference = object.spec.secret_ref.as_ref();
+        let name = reference.map(|reference| reference.name.as_str()).unwrap_or_default();
+        check_app_secret(data, &format!("{namespace}/{name}")).map_err(|why| {
+            let fault = Fault::new(Class::Invalid, why).reason(reason::AUTHENTICATION_FAILED);
+            Stop::Untold(Failure::new(Stage::Fetch, fault))
+        })?;
+    }
     check_provider(object, &namespace, data.as_ref())?;
     let Some((mut credentials, tls)) = authentication else {
         let access = ssh(object, &namespace, data.as_ref(), means, proxy)?.into();
@@ -93,11 +97,33 @@ pub(super) async fn way(
     if let Some((issued, key)) = issued {
         (credentials, token) = (issued, Some(key));
     }
+    if let (Some((chain, key)), "https") = (&tls.identity, url.scheme()) {
+        secret_data::check_pair(chain, key).map_err(|why| {
+            let shown = masked_url(&object.spec.url);
+            let message =
+                format!("failed to checkout and determine revision: unable to clone '{shown}'");
+            failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, format!("tls: {why}"))
+        })?;
+    }
     let transport = means.transports.get(&url, &tls, proxy.as_ref()).map_err(|error| {
         let message = "failed to create Git client";
         failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, error)
     })?;
     Ok(Way { access: transport.with_credentials(credentials).into(), token })
+}
+
+/// The URL of a repository, if both Go and we can read it.
+fn parsed(text: &str) -> Result<Url, Failure> {
+    let shown = masked_url(text);
+    let refused = |why: String| {
+        let message = format!("failed to parse url '{shown}'");
+        let fault = Fault::new(Class::Invalid, message).reason(reason::URL_INVALID).because(why);
+        Failure::new(Stage::Validate, fault)
+    };
+    match go_url_refusal(&shown) {
+        Some(why) => Err(refused(why)),
+        None => text.parse().map_err(|error: url::ParseError| refused(error.to_string())),
+    }
 }
 
 fn ssh(
@@ -234,6 +260,19 @@ fn authentication(url: &Url, data: Option<&Data>) -> Result<Option<(GitCredentia
         None => GitCredentials::Basic { username, password: Secret::from(password) },
     };
     Ok(Some((credentials, tls)))
+}
+
+/// What Flux refuses of an app's Secret without saying so in the status: it reads all that the
+/// Secret may hold, credentials that it does not need too.
+fn check_app_secret(data: &Data, place: &str) -> Result<(), String> {
+    secret_data::basic(data, &format!("'{place}'"))?;
+    let has = |key: &str| data.contains_key(key);
+    let installations = ["githubAppInstallationOwner", "githubAppInstallationID"];
+    if has_app(data) && has(installations[0]) == has(installations[1]) {
+        let [owner, id] = installations;
+        return Err(format!("secret '{place}' must contain exactly one of '{owner}' or '{id}'"));
+    }
+    secret_data::tls(data).map(drop)
 }
 
 /// Whether a Secret has what an app of GitHub needs, whatever it says.

@@ -68,11 +68,9 @@ pub(super) async fn laid_over(
         let copied = async {
             let key = ArtifactKey::new("GitRepository", &namespace, &include.repository.name);
             let tree = open(storage, &key, artifact).await?;
-            copy(&tree, &confined_path(&from), &confined_path(&to), &mut over).map_err(|error| {
-                // Flux looks into a directory that it unpacked to; here it has but a name.
-                let path = format!("/tmp/checkout/unpack/{}", error.path.display());
-                format!("cannot stat {path}: stat {path}: {}", error.kind)
-            })
+            let (at, target) = (confined_path(&from), confined_path(&to));
+            check_move(&tree, &at, &*base, &over, &target)?;
+            copy(&tree, &at, &target, &mut over).map_err(|error| error.to_string())
         };
         copied.await.map_err(|why: String| {
             let name = &include.repository.name;
@@ -81,6 +79,47 @@ pub(super) async fn laid_over(
         })?;
     }
     Ok(Arc::new(OverlayTree::new(base, over)))
+}
+
+/// Flux unpacks an include beside the checkout and renames what is wanted of it, which must not take
+/// the place of a directory. Here both places have but names.
+fn check_move(
+    tree: &MemoryTree,
+    at: &Path,
+    base: &dyn Tree,
+    over: &MemoryTree,
+    to: &Path,
+) -> Result<(), String> {
+    let from = Path::new("/tmp/include/unpack").join(at);
+    let from = from.display().to_string();
+    let from = from.trim_end_matches('/');
+    let entry = tree.stat(at).map_err(|error| {
+        let place = Path::new("/tmp/include/unpack").join(&error.path);
+        let place = place.display();
+        format!("cannot stat {place}: stat {place}: {}", error.kind)
+    })?;
+    let standing = |path: &Path| {
+        if path.as_os_str().is_empty() {
+            return Some(EntryKind::Directory);
+        }
+        over.stat(path).or_else(|_| base.stat(path)).ok().map(|entry| entry.kind)
+    };
+    let checkout = Path::new("/tmp/checkout");
+    let ancestors = to.ancestors().skip(1);
+    let in_the_way = ancestors
+        .filter(|path| !matches!(standing(path), None | Some(EntryKind::Directory)))
+        .last();
+    if let Some(path) = in_the_way {
+        return Err(format!("mkdir {}: not a directory", checkout.join(path).display()));
+    }
+    let why = match (entry.kind, standing(to)) {
+        (_, Some(EntryKind::Directory)) => "file exists",
+        (EntryKind::Directory, Some(_)) => "not a directory",
+        _ => return Ok(()),
+    };
+    let to = checkout.join(to).display().to_string();
+    let to = to.trim_end_matches('/');
+    Err(format!("link error: cannot rename {from} to {to}: rename {from} {to}: {why}"))
 }
 
 fn paths(include: &GitRepositoryInclude) -> (String, String) {

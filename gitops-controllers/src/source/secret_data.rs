@@ -95,7 +95,7 @@ fn parts(data: &Data, place: &str) -> Result<Tls, String> {
 }
 
 /// Whether a certificate and a key, both in PEM, belong together.
-fn check_pair(chain: &[u8], key: &Secret) -> Result<(), &'static str> {
+pub(super) fn check_pair(chain: &[u8], key: &Secret) -> Result<(), &'static str> {
     let no_data = |what| match what {
         "key" => "failed to find any PEM data in key input",
         _ => "failed to find any PEM data in certificate input",

@@ -215,7 +215,7 @@ async fn a_failing_server_leaves_the_artifact_and_recovery_is_told() {
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     assert_eq!(ready(&settled).0, ConditionStatus::True);
     assert!(condition(&settled, condition_type::FETCH_FAILED).is_none());
-    assert_eq!(reasons(&settled), ["GitOperationSucceeded", "Succeeded"]);
+    assert_eq!(reasons(&settled), ["Succeeded", "GitOperationSucceeded"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -321,6 +321,17 @@ async fn includes_are_laid_over() {
     let mut object = world.object(&include("nodir", "x"));
     let (_, settled) = world.turn(&reconciler, &mut object).await;
     assert_eq!(ready(&settled).1, "CopyFailure");
+    // As in Flux, nothing takes the place of a directory, nor a directory that of a file.
+    for (from, to, why) in [
+        ("", ".", "rename /tmp/include/unpack /tmp/checkout: file exists"),
+        ("", "a.yaml", "rename /tmp/include/unpack /tmp/checkout/a.yaml: not a directory"),
+        ("a.yaml", "b.yaml/c", "mkdir /tmp/checkout/b.yaml: not a directory"),
+    ] {
+        let (_, settled) = world.turn(&reconciler, &mut world.object(&include(from, to))).await;
+        let (_, reason, message) = ready(&settled);
+        assert_eq!(reason, "CopyFailure", "{from} {to}");
+        assert!(message.ends_with(why), "{message}");
+    }
     let absent = json!({"include": [{"repository": {"name": "absent"}}]});
     let (turn, settled) = world.turn(&reconciler, &mut world.object(&absent)).await;
     assert!(matches!(turn, Err(Stop::Waiting(_))));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use gitops_core::Secret;
+use gitops_core::{Secret, masked_url, quoted};
 use object_store::{
     StaticCredentialProvider,
     aws::{
@@ -417,14 +417,19 @@ async fn ldap(
         .await;
     let response = sent.map_err(|error| {
         let why = crate::go::request_failure(&error, None);
-        SourceError::network(format!("failed to reach the token service: {why}"))
+        let shown = masked_url(endpoint.as_str());
+        let shown = quoted(shown.trim_end_matches('/'));
+        SourceError::network(format!("Post {shown}: {why}"))
     })?;
     if !response.status().is_success() {
         return Err(refused(response).await);
     }
     let body = document(response).await?;
-    let answer: LdapAnswer = quick_xml::de::from_reader(&body[..])
-        .map_err(|_| SourceError::content("malformed answer of the token service"))?;
+    let answer: LdapAnswer = quick_xml::de::from_reader(&body[..]).map_err(|error| {
+        // MinIO's client says no more; what there was of an answer may hold keys.
+        tracing::debug!("malformed answer of the token service: {error}");
+        SourceError::content("EOF")
+    })?;
     let credentials = answer.result.credentials;
     Ok(AwsCredential {
         key_id: credentials.access_key_id,

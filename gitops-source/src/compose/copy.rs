@@ -1,10 +1,6 @@
 //! Copies after the manner of `cp`.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use gitops_core::{
@@ -16,6 +12,7 @@ use serde_json::{Map, Value};
 use super::{
     glob::{Glob, Stars},
     hash::content_hash,
+    paths::{is_archive, joined, lexical, literal_prefix, walk},
 };
 
 /// One thing to copy.
@@ -155,6 +152,15 @@ impl Staging {
             Glob::parse(pattern, Stars::Double)
                 .ok_or_else(|| format!("invalid exclude pattern '{pattern}'"))
         });
+        let outside = match lexical(to) {
+            path if path == ".." || path.starts_with("../") => Some(".."),
+            _ if to.starts_with('/') => Some("/"),
+            _ => None,
+        };
+        if let Some(place) = outside {
+            let doing = "failed to create destination directory";
+            return Err(format!("{doing}: mkdirat {place}: path escapes from parent").into());
+        }
         let mut copy = Copy {
             from: source,
             exclude: exclude.collect::<Result<_, _>>()?,
@@ -206,7 +212,11 @@ impl Staging {
     }
 
     fn single(&mut self, copy: &mut Copy<'_>, path: &str, to: &str) -> Result<(), Fault> {
-        let clean = clean_path(path.as_ref())?.display().to_string();
+        let clean = clean_path(path.as_ref()).map_err(|_| {
+            let path = lexical(path);
+            format!("failed to stat source '{path}': statat {path}: path escapes from parent")
+        })?;
+        let clean = clean.display().to_string();
         let entry = copy.from.stat(clean.as_ref()).map_err(|error| -> Fault {
             if error.is_not_found() {
                 format!("source '{clean}' does not exist").into()
@@ -263,7 +273,7 @@ impl Staging {
     }
 
     fn directory(&mut self, copy: &Copy<'_>, path: &str, to: &Path) -> Result<(), Fault> {
-        self.check_parents(to)?;
+        self.check_parents(to, "mkdirat")?;
         self.tree.insert_directory(to)?;
         for entry in copy.from.list(path.as_ref())? {
             let below =
@@ -302,7 +312,7 @@ impl Staging {
 
     fn put(&mut self, to: &Path, content: Bytes, executable: bool) -> Result<(), Fault> {
         let to = clean_path(to)?;
-        self.check_parents(&to)?;
+        self.check_parents(&to, "openat")?;
         if self.tree.stat(&to).is_ok_and(|entry| entry.is_dir()) {
             return Err(format!("open {}: is a directory", to.display()).into());
         }
@@ -318,14 +328,23 @@ impl Staging {
         Ok(())
     }
 
-    fn check_parents(&self, path: &Path) -> Result<(), Fault> {
+    /// Whether all above a path can be a directory; `last` is the call that Go fails with on the
+    /// path itself.
+    fn check_parents(&self, path: &Path, last: &str) -> Result<(), Fault> {
+        let is_file = |path: &Path| self.tree.stat(path).is_ok_and(|entry| !entry.is_dir());
+        let mut below = path;
         for parent in path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
-            if self.tree.stat(parent).is_ok_and(|entry| !entry.is_dir()) {
-                let parent = parent.display();
-                let why =
-                    format!("failed to create destination directory: {parent}: not a directory");
+            if is_file(parent) {
+                let shown = below.display();
+                let why = if below == path {
+                    format!("{last} {shown}: not a directory")
+                } else {
+                    let doing = "failed to create destination directory";
+                    format!("{doing}: mkdirat {shown}: not a directory")
+                };
                 return Err(why.into());
             }
+            below = parent;
         }
         Ok(())
     }
@@ -333,36 +352,6 @@ impl Staging {
 
 fn is_executable(tree: &MemoryTree, path: &Path) -> Result<bool, TreeError> {
     Ok(tree.stat(path)?.kind == EntryKind::File { executable: true })
-}
-
-fn is_archive(path: &str) -> bool {
-    let lower = path.to_lowercase();
-    lower.ends_with(".tar.gz") || lower.ends_with(".tgz")
-}
-
-/// A path below the destination, as Go's `filepath.Join` has it.
-fn joined(to: &str, below: &str) -> PathBuf {
-    let path = Path::new(to.trim_start_matches('/')).join(below);
-    path.components().collect()
-}
-
-/// The path before the first part with a wildcard.
-fn literal_prefix(pattern: &str) -> String {
-    let parts = pattern.split('/').filter(|part| !part.is_empty() && *part != ".");
-    let literal = parts.take_while(|part| !part.contains(['*', '?', '[', ']']));
-    literal.collect::<Vec<_>>().join("/")
-}
-
-/// Shows all paths below a directory, parents first.
-fn walk(tree: &MemoryTree, dir: &Path, show: &mut dyn FnMut(&str)) -> Result<(), TreeError> {
-    for entry in tree.list(dir)? {
-        let path = dir.join(&entry.name);
-        show(&path.to_string_lossy());
-        if entry.is_dir() {
-            walk(tree, &path, show)?;
-        }
-    }
-    Ok(())
 }
 
 /// YAML over YAML: maps are merged in depth, all else is replaced.
@@ -375,11 +364,26 @@ fn merged(base: &[u8], over: &[u8]) -> Result<String, Fault> {
 fn documents(text: &[u8]) -> Result<Map<String, Value>, Fault> {
     let mut all = Map::new();
     let options = gitops_yaml::ReadOptions::flavour(Flavour::V2);
-    for document in options.read_all(text)? {
+    let wrong = |why: String| -> Fault { format!("cannot unmarshal YAML document: {why}").into() };
+    let read = options.read_all(text);
+    for document in
+        read.map_err(|error| wrong(format!("error converting YAML to JSON: {error}")))?
+    {
         match document.to_json_v2()? {
             Value::Null => {}
             Value::Object(fields) => gitops_helm::merge(&mut all, fields),
-            _ => return Err("cannot unmarshal YAML document: not a map".into()),
+            other => {
+                let kind = match other {
+                    Value::Array(_) => "array",
+                    Value::String(_) => "string",
+                    Value::Bool(_) => "bool",
+                    _ => "number",
+                };
+                return Err(wrong(format!(
+                    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} \
+                     into Go value of type map[string]interface {{}}"
+                )));
+            }
         }
     }
     Ok(all)
@@ -451,7 +455,11 @@ mod tests {
             ("@other/a", Overwrite, "source alias 'other' not found"),
             ("@app/deploy", Extract, "extract strategy is not supported for directories"),
             ("@app/values.yaml", Extract, "extract strategy requires tarball file"),
-            ("@app/../x", Overwrite, "leaves the root"),
+            (
+                "@app/../x",
+                Overwrite,
+                "failed to stat source '../x': statat ../x: path escapes from parent",
+            ),
             ("@app/[a", Overwrite, "syntax error in pattern"),
         ] {
             let error = composed(&[(from, "@artifact/", &[], strategy)]).unwrap_err();
@@ -461,9 +469,20 @@ mod tests {
             ("@app/values.yaml", "@artifact/a", &[][..], Overwrite),
             ("@app/values.yaml", "@artifact/a/b/", &[], Overwrite),
         ];
-        assert!(composed(&over).unwrap_err().contains("not a directory"));
-        let climb = [("@app/values.yaml", "@artifact/../../x", &[][..], Overwrite)];
-        assert!(composed(&climb).is_err());
+        let error = composed(&over).unwrap_err();
+        let doing = "failed to create destination directory";
+        assert!(error.ends_with(&format!("{doing}: mkdirat a/b: not a directory")), "{error}");
+        let over = [over[0], ("@app/values.yaml", "@artifact/a/b", &[], Overwrite)];
+        let error = composed(&over).unwrap_err();
+        assert!(error.ends_with("'@artifact/a/b': openat a/b: not a directory"), "{error}");
+        let over = [over[0], ("@app/deploy", "@artifact/a", &[], Overwrite)];
+        let error = composed(&over).unwrap_err();
+        assert!(error.ends_with("mkdirat a/deploy: not a directory"), "{error}");
+        for (to, place) in [("@artifact/../../x", ".."), ("@artifact//x", "/")] {
+            let error = composed(&[("@app/values.yaml", to, &[][..], Overwrite)]).unwrap_err();
+            let why = format!("mkdirat {place}: path escapes from parent");
+            assert!(error.ends_with(&why), "{error}");
+        }
     }
 
     #[test]

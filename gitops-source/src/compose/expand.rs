@@ -128,10 +128,11 @@ impl PathPattern {
                         return Err(ExpandError::Invalid(
                             format!(
                                 "pathPattern {}: captured value {} for variable {} is not a valid \
-                                 Kubernetes label value",
+                                 Kubernetes label value: {}",
                                 quoted(&self.text),
                                 quoted(&label),
-                                quoted(name)
+                                quoted(name),
+                                label_rule(&label)
                             )
                             .into(),
                         ));
@@ -221,6 +222,16 @@ fn is_label_value(text: &str) -> bool {
         && bytes.iter().all(|b| inner(*b))
         && ends(bytes.first())
         && ends(bytes.last())
+}
+
+/// What Kubernetes says of a text that can be no label's value.
+fn label_rule(value: &str) -> &'static str {
+    if value.len() > 63 {
+        return "must be no more than 63 bytes";
+    }
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
+     and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or \
+     '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 }
 
 #[cfg(test)]

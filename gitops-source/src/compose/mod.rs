@@ -7,6 +7,7 @@ mod copy;
 mod expand;
 mod glob;
 mod hash;
+mod paths;
 
 pub use copy::{ComposeError, Composition, CopyRule, CopyStrategy, compose};
 pub use expand::{ExpandError, Expansion, PathPattern};

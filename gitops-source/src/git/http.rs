@@ -309,8 +309,8 @@ fn authorized(
                     value.set_sensitive(true);
                     request.header(AUTHORIZATION, value)
                 }
-                // A token that no header can hold cannot be right; the server says so.
-                Err(_) => request,
+                // A token that no header can hold, one with its line's end: the request fails.
+                Err(_) => request.header(AUTHORIZATION, value),
             }
         }
     }
@@ -346,7 +346,10 @@ fn redirected(target: &Url, response: &Response) -> Result<Url, SourceError> {
         return Err(fail(&format!("unsupported scheme {}", go::quoted(next.scheme()))));
     }
     let path = next.path().strip_suffix("/info/refs").map(str::to_owned);
-    let path = path.ok_or_else(|| fail("target does not end in /info/refs"))?;
+    let path = path.ok_or_else(|| {
+        let target = go::quoted(next.path());
+        SourceError::network(format!("http redirect: target {target} does not end with /info/refs"))
+    })?;
     next.set_path(&path);
     next.set_query(None);
     Ok(next)

@@ -71,6 +71,7 @@ pub(crate) struct Advertisement {
 impl Advertisement {
     /// Reads the body of `info/refs`.
     pub(crate) fn parse(mut body: &[u8]) -> Result<Self, SourceError> {
+        let whole = body;
         let mut own = Self::default();
         let mut first = true;
         while let Some(packet) = next_packet(&mut body)? {
@@ -91,8 +92,10 @@ impl Advertisement {
                 own.add_ref(line)?;
             }
         }
-        if first {
-            return Err(SourceError::content("empty input"));
+        if first || !body.is_empty() {
+            let why =
+                if first && whole.is_empty() { "empty input" } else { "invalid pkt-len found" };
+            return Err(SourceError::content(why));
         }
         Ok(own)
     }

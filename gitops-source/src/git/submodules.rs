@@ -10,14 +10,13 @@ use std::{
     sync::Arc,
 };
 
-use gitops_core::{Cancelled, Scope, Tree as _};
+use gitops_core::{Cancelled, Scope, Tree as _, one_line};
 use gix::{ObjectId, bstr::ByteSlice as _, config::File};
 use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    GitAccess, GitLimits, location::Location, objects::Objects, origin::Origin, packet::Want,
-    tree::GitTree,
+    GitAccess, GitLimits, location::Location, origin::Origin, packet::Want, tree::GitTree,
 };
 use crate::SourceError;
 
@@ -72,27 +71,46 @@ impl Submodules<'_> {
                 let why = format!("more than {MAX_COUNT} submodules");
                 return Err(SourceError::content(why));
             }
-            let during =
+            let refused =
                 |error: SourceError| error.during(format!("unable to fetch submodule '{shown}'"));
-            let location = resolve(at, address).map_err(during)?;
-            let mut inner = self.fetch(&location, id).await.map_err(during)?;
+            let location = resolve(at, address).map_err(refused)?;
+            let access = self.access_to(&location).map_err(refused)?;
+            let fetched = self.fetch(&location, access, id).await;
+            let mut inner = fetched.inspect_err(|error| {
+                // Flux's message does not tell which one it was.
+                tracing::debug!("unable to fetch submodule '{shown}': {}", one_line(error));
+            })?;
             let place = above.join(&path);
             let own = format!("{modules}/{name}");
             let below = format!("{own}/modules");
             let mounted = Box::pin(self.mount(&mut inner, &location, (&below, &place), depth + 1));
-            mounted.await.map_err(during)?;
+            mounted.await?;
             inner.point_to(&format!("{}{own}", "../".repeat(place.components().count())));
             tree.mount(path, Arc::new(inner));
         }
         Ok(())
     }
 
-    async fn fetch(&self, location: &Location, id: ObjectId) -> Result<GitTree, SourceError> {
-        let access = self.access_to(location)?;
+    async fn fetch(
+        &self,
+        location: &Location,
+        access: Option<GitAccess>,
+        id: ObjectId,
+    ) -> Result<GitTree, SourceError> {
         let origin = Origin::open_at(location, access.as_ref(), self.limits, self.deadline).await?;
         let ids = [id.to_string()];
         let want = Want { ids: &ids, shallow: true, history_only: false };
-        let objects: Objects = origin.objects(&want, self.limits).await?;
+        let objects = origin.objects(&want, self.limits).await.map_err(|error| match error {
+            // What go-git makes of a server that lacks the commit.
+            SourceError::NotFound(_) => SourceError::NotFound(
+                format!(
+                    "error decoding upload-pack response: multi_ack and multi_ack_detailed are not \
+                     supported: upload-pack: not our ref {id}"
+                )
+                .into(),
+            ),
+            error => error,
+        })?;
         let (limits, scope) = (*self.limits, self.scope.clone());
         let read = move || {
             let commit = objects.commit(id)?;

@@ -185,9 +185,11 @@ fn repackage(
         let mut used = Vec::new();
         for path in &options.values_files {
             let name = clean(path);
-            if name == "values.yaml" {
+            // Above a chart there is nothing.
+            let within = !path.split('/').any(|part| part == "..") && !path.starts_with('/');
+            if within && name == "values.yaml" {
                 gitops_helm::merge(&mut values, chart.values.clone().unwrap_or_default());
-            } else if let Some(file) = chart.file(&name) {
+            } else if let Some(file) = chart.file(&name).filter(|_| within) {
                 merge_file(&mut values, path, &file.data)?;
             } else if options.ignore_missing {
                 continue;
@@ -298,6 +300,10 @@ fn load(
 ) -> Result<(BuiltChart, Option<Loaded>), ChartBuildError> {
     let path = confined_path(&local.path);
     let reference = |error: Cause| ChartBuildError::Reference(error);
+    if local.path.starts_with('/') {
+        let why = "local chart reference path is expected to be relative";
+        return Err(reference(why.into()));
+    }
     let entry = local.tree.stat(&path).map_err(|error| {
         if error.is_not_found() {
             let shown = local.shown(&path);
@@ -331,6 +337,10 @@ fn load(
         | ChartError::Undetected { .. }
         | ChartError::UnsupportedVersion
         | ChartError::Archive(_) => ChartBuildError::Reference(error.into()),
+        _ if entry.is_dir() => {
+            let doing = format!("failed to load chart from /{}/", path.display());
+            ChartBuildError::Package(during(doing, error))
+        }
         _ => ChartBuildError::Package(error.into()),
     })?;
     let metadata = options.version_metadata.as_deref();

@@ -203,7 +203,7 @@ impl OciCharts {
             registry.tags().await
         };
         let tags = tags.await.map_err(|error| {
-            let why = distribution_words(&gitops_core::one_line(&error), &error);
+            let why = self.distribution_words(&error, &reference, "tags/list");
             let quoted = (crate::go::quoted(chart), crate::go::quoted(&reference));
             SourceError::Network(
                 format!(
@@ -213,8 +213,15 @@ impl OciCharts {
                 .into(),
             )
         })?;
-        // `+` cannot stand in a tag.
-        let tags: Vec<String> = tags.into_iter().map(|tag| tag.replace('_', "+")).collect();
+        // `+` cannot stand in a tag, and what is no version is no chart.
+        let tags = tags.into_iter().map(|tag| tag.replace('_', "+"));
+        let tags: Vec<String> = tags.filter(|tag| Version::from_tag(tag).is_some()).collect();
+        if tags.is_empty() {
+            let quoted = crate::go::quoted(chart);
+            let why = format!("unable to locate any tags in provided repository: {reference}");
+            let text = format!("could not get tags for {quoted}: {why}");
+            return Err(SourceError::Network(text.into()));
+        }
         if let Some(exact) = tags.iter().find(|tag| !range.is_empty() && *tag == range) {
             return Ok(exact.clone());
         }
@@ -230,6 +237,21 @@ impl OciCharts {
         })
     }
 
+    /// The words in which Helm's registry library tells of a failure, made of ours. It asks for
+    /// what it wants at once, without a greeting.
+    fn distribution_words(&self, error: &SourceError, reference: &str, wanted: &str) -> String {
+        let text = gitops_core::one_line(error);
+        let anonymous = OciRepositoryName::parse(reference)
+            .is_ok_and(|name| self.options.credentials.of(&name).is_none());
+        let path = reference.trim_start_matches("oci://").split_once('/').map_or("", |own| own.1);
+        // Of two attempts it made the last one only.
+        let last = text.rsplit_once("; ").map_or(text.as_str(), |(_, last)| last);
+        if last.starts_with("Get \"") && last.contains("/v2/\": ") {
+            return last.replacen("/v2/\": ", &format!("/v2/{path}/{wanted}\": "), 1);
+        }
+        refusal_words(&text, anonymous).unwrap_or(text)
+    }
+
     fn place(&self, version: &ChartVersion) -> Result<(OciRepositoryName, String), SourceError> {
         let name = OciRepositoryName::parse(&format!("{}/{}", self.url, version.name))?;
         Ok((name, version.version.replace('+', "_")))
@@ -238,9 +260,23 @@ impl OciCharts {
     async fn pull(&self, version: &ChartVersion, kinds: &[&str]) -> Result<Bytes, SourceError> {
         let (name, tag) = self.place(version)?;
         let verified = self.verified.lock().clone();
-        let registry = self.registries.open(&name, &self.options).await?;
         let reference = verified.map_or(tag, |digest| digest.to_string());
-        let manifest = OciManifest::parse(&registry.manifest(&reference).await?.bytes)?;
+        let manifest = async {
+            let registry = self.registries.open(&name, &self.options).await?;
+            let manifest = registry.manifest(&reference).await?;
+            Ok((registry, manifest))
+        };
+        let (registry, manifest) = manifest.await.map_err(|error: SourceError| {
+            let doing = "failed to perform \"FetchReference\" on source";
+            if matches!(error, SourceError::NotFound(_)) {
+                let why = format!("{doing}: {name}:{reference}: not found");
+                return SourceError::NotFound(why.into());
+            }
+            let place = format!("oci://{name}");
+            let why = self.distribution_words(&error, &place, &format!("manifests/{reference}"));
+            error.retold(format!("{doing}: {why}"))
+        })?;
+        let manifest = OciManifest::parse(&manifest.bytes)?;
         let layer = manifest
             .layers
             .iter()
@@ -256,27 +292,32 @@ impl OciCharts {
     }
 }
 
-/// The words in which Helm's registry library tells of a failure, made of ours.
-fn distribution_words(text: &str, error: &SourceError) -> String {
-    let words = || {
-        let (method, rest) = text.split_once(' ')?;
-        let (url, why) = rest.split_once(": ")?;
-        let (code, message) = why.split_once(": ").unwrap_or((why, ""));
-        let plain = !code.is_empty() && code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
-        let status = match error {
-            SourceError::NotFound(_) => 404,
-            SourceError::Denied(_) => 401,
-            _ => return None,
-        };
-        let url = url.split_once('?').map_or(url, |(url, _)| url);
-        plain.then(|| {
-            let url = crate::go::quoted(url);
-            let code = code.to_lowercase().replace('_', " ");
-            let colon = if message.is_empty() { "" } else { ": " };
-            format!("{method} {url}: response status code {status}: {code}{colon}{message}")
-        })
+/// What a registry refused, in the words of Helm's registry library.
+fn refusal_words(text: &str, anonymous: bool) -> Option<String> {
+    let (method, rest) = text.split_once(' ')?;
+    let (url, why) = rest.split_once(": ")?;
+    let url = crate::go::quoted(url.split_once('?').map_or(url, |(url, _)| url));
+    if let Some(rest) = why.strip_prefix("unexpected status code ") {
+        let status = rest.split_once(": ").map_or(rest, |(status, _)| status);
+        let (code, name) = status.split_once(' ').unwrap_or((status, ""));
+        if code == "401" && anonymous {
+            // Asked for a name and a password, it has none to give.
+            return Some(format!("{method} {url}: basic credential not found"));
+        }
+        return Some(format!("{method} {url}: response status code {code}: {name}"));
+    }
+    let (code, message) = why.split_once(": ").unwrap_or((why, ""));
+    let plain = !code.is_empty() && code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    let status = match code {
+        "UNAUTHORIZED" => 401,
+        "DENIED" => 403,
+        _ => 404,
     };
-    words().unwrap_or_else(|| text.to_owned())
+    plain.then(|| {
+        let code = code.to_lowercase().replace('_', " ");
+        let colon = if message.is_empty() { "" } else { ": " };
+        format!("{method} {url}: response status code {status}: {code}{colon}{message}")
+    })
 }
 
 #[async_trait]

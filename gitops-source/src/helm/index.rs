@@ -98,13 +98,20 @@ fn whole(index: &mut File) -> Result<(File, u64), IndexError> {
             }
         }
         Value::Null => {}
-        _ => return Err(not_an_object("repo.IndexFile")),
+        other => return Err(not_an_object(&other, "repo.IndexFile")),
     }
     out.finish()
 }
 
-fn not_an_object(what: &str) -> IndexError {
-    let why = format!("json: cannot unmarshal into Go value of type {what}");
+fn not_an_object(value: &Value, what: &str) -> IndexError {
+    let kind = match value {
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+        Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        _ => "number",
+    };
+    let why = format!("json: cannot unmarshal {kind} into Go value of type {what}");
     IndexError::Shape(why.into())
 }
 
@@ -175,13 +182,14 @@ impl Collector {
                         self.has_entries = true;
                         Ok(())
                     }
-                    _ => Err(not_an_object("repo.IndexFile")),
+                    other => Err(not_an_object(&other, "repo.IndexFile")),
                 }
             }
             Piece::Chart(text) => {
                 self.end_of_chart()?;
-                let Value::Object(chart) = yaml(text, 0)? else {
-                    return Err(not_an_object("map[string]repo.ChartVersions"));
+                let chart = yaml(text, 0)?;
+                let Value::Object(chart) = chart else {
+                    return Err(not_an_object(&chart, "map[string]repo.ChartVersions"));
                 };
                 for (name, value) in chart {
                     self.end_of_chart()?;
@@ -189,17 +197,12 @@ impl Collector {
                 }
                 Ok(())
             }
-            Piece::Version { line, text } => {
-                let (Value::Array(items), Some((_, versions))) =
-                    (yaml(text, line)?, &mut self.current)
-                else {
-                    return Err(not_an_object("repo.ChartVersions"));
-                };
-                for item in items {
-                    accept(item, versions)?;
+            Piece::Version { line, text } => match (yaml(text, line)?, &mut self.current) {
+                (Value::Array(items), Some((_, versions))) => {
+                    items.into_iter().try_for_each(|item| accept(item, versions))
                 }
-                Ok(())
-            }
+                (other, _) => Err(not_an_object(&other, "repo.ChartVersions")),
+            },
         }
     }
 
@@ -217,7 +220,7 @@ impl Collector {
                             self.end_of_chart()?;
                         }
                     }
-                    _ => return Err(not_an_object("map[string]repo.ChartVersions")),
+                    other => return Err(not_an_object(&other, "map[string]repo.ChartVersions")),
                 }
                 Ok(())
             }
@@ -257,7 +260,7 @@ impl Collector {
         let items = match versions {
             Value::Null => Vec::new(),
             Value::Array(items) => items,
-            _ => return Err(not_an_object("repo.ChartVersions")),
+            other => return Err(not_an_object(&other, "repo.ChartVersions")),
         };
         let mut accepted = Vec::with_capacity(items.len());
         for item in items {

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use gitops_core::Secret;
 use serde::Deserialize;
 
@@ -121,9 +121,18 @@ impl Entry {
             return Ok(Some(RegistryCredential::Bearer(token.into())));
         }
         if let Some(auth) = set(self.auth) {
-            let decoded = STANDARD.decode(auth.trim()).map_err(|_| malformed())?;
+            let auth = auth.trim();
+            // Padding may be there or not.
+            let decoded = STANDARD_NO_PAD.decode(auth.trim_end_matches('='));
+            let decoded = decoded.map_err(|_| {
+                let alphabet = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+                let at = auth.bytes().position(|b| !alphabet(&b)).unwrap_or(auth.len());
+                undecodable(&format!("illegal base64 data at input byte {at}"))
+            })?;
             let text = String::from_utf8(decoded).map_err(|_| malformed())?;
-            let (username, password) = text.split_once(':').ok_or_else(malformed)?;
+            let (username, password) = text
+                .split_once(':')
+                .ok_or_else(|| undecodable("must be formatted as base64(username:password)"))?;
             // Docker pads with zeros on some systems.
             let password = password.trim_end_matches('\0').into();
             return Ok(Some(RegistryCredential::Basic { username: username.to_owned(), password }));
@@ -131,6 +140,10 @@ impl Entry {
         let password = self.password.unwrap_or_default().into();
         Ok(set(self.username).map(|username| RegistryCredential::Basic { username, password }))
     }
+}
+
+fn undecodable(why: &str) -> SourceError {
+    SourceError::Invalid(format!("unable to decode auth field: {why}").into())
 }
 
 fn malformed() -> SourceError {

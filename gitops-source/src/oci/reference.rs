@@ -19,6 +19,10 @@ pub struct OciRepositoryName {
     path: String,
 }
 
+fn refused(url: &str, why: &str) -> SourceError {
+    SourceError::Invalid(format!("URL validation failed for '{url}': {why}").into())
+}
+
 impl fmt::Display for OciRepositoryName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.host, self.path)
@@ -31,11 +35,29 @@ impl OciRepositoryName {
     /// # Errors
     /// [`SourceError::Invalid`] with Flux's text, also when there is a tag or digest.
     pub fn parse(url: &str) -> Result<Self, SourceError> {
-        let invalid = |why: &str| {
-            SourceError::Invalid(format!("URL validation failed for '{url}': {why}").into())
-        };
-        let rest = url.strip_prefix(SCHEME).ok_or_else(|| invalid(FORM))?;
-        let (_, path) = rest.split_once('/').ok_or_else(|| invalid(FORM))?;
+        let rest = url.strip_prefix(SCHEME);
+        let rest = rest.filter(|rest| rest.contains('/')).ok_or_else(|| refused(url, FORM))?;
+        Self::below(url, rest, rest.split_once('/').map_or(rest, |(_, path)| path))
+    }
+
+    /// Reads what [`parse`](Self::parse) reads as Docker does: a first part that cannot be a host
+    /// (it has neither dot nor colon) belongs to a repository of Docker's Hub.
+    ///
+    /// # Errors
+    /// As those of [`parse`](Self::parse).
+    pub fn parse_like_docker(url: &str) -> Result<Self, SourceError> {
+        let rest = url.strip_prefix(SCHEME).ok_or_else(|| refused(url, FORM))?;
+        let host = rest.split_once('/').map(|(host, _)| host);
+        if host.is_some_and(|host| host.contains(['.', ':']) || host == "localhost") {
+            return Self::parse(url);
+        }
+        let library = if host.is_some() { "" } else { "library/" };
+        Self::below(url, &format!("index.docker.io/{library}{rest}"), rest)
+    }
+
+    /// A repository by its name, whose path a message shows as `path`.
+    fn below(url: &str, name: &str, path: &str) -> Result<Self, SourceError> {
+        let invalid = |why: &str| refused(url, why);
         if path.is_empty() || path.len() > 255 {
             let why = "repository must be between 1 and 255 characters in length";
             return Err(invalid(&format!("{why}: {path}")));
@@ -47,7 +69,7 @@ impl OciRepositoryName {
             let why = format!("repository can only contain the characters `{CHARACTERS}`");
             return Err(invalid(&format!("{why}: {path}")));
         }
-        Self::checked(rest).ok_or_else(|| invalid(FORM))
+        Self::checked(name).ok_or_else(|| invalid(FORM))
     }
 
     fn checked(name: &str) -> Option<Self> {
@@ -209,6 +231,24 @@ mod tests {
             }
             assert!(error.as_ref().is_err_and(|text| text.contains(why)), "{url}: {error:?}");
         }
+    }
+
+    #[test]
+    fn repositories_as_docker_reads_them() {
+        for (url, name) in [
+            ("oci://ghcr.io/o/r", "ghcr.io/o/r"),
+            ("oci://localhost/o/r", "localhost/o/r"),
+            ("oci://org/app", "index.docker.io/org/app"),
+            ("oci://app", "index.docker.io/library/app"),
+        ] {
+            let repository = OciRepositoryName::parse_like_docker(url).unwrap();
+            assert_eq!(repository.to_string(), name);
+        }
+        let error = OciRepositoryName::parse_like_docker("oci://127.0.0.1:5000").unwrap_err();
+        let why =
+            "repository can only contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`";
+        let start = "URL validation failed for 'oci://127.0.0.1:5000'";
+        assert_eq!(error.to_string(), format!("{start}: {why}: 127.0.0.1:5000"));
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub struct RegistryOptions {
     pub proxy: Option<SafeUrl>,
     /// Whether plain HTTP will do, and, without certificates in `tls`, any certificate.
     pub insecure: bool,
+    /// Whether plain HTTP is for those only who ask for it with `insecure`, on this machine and in
+    /// private networks too.
+    pub strict: bool,
 }
 
 /// Registries that were spoken to already, for those who come again: one greeting, one token and
@@ -72,6 +75,7 @@ struct Key {
     tls: Tls,
     proxy: Option<SafeUrl>,
     insecure: bool,
+    strict: bool,
 }
 
 impl fmt::Debug for Key {
@@ -140,6 +144,7 @@ impl Registries {
             tls: options.tls.clone(),
             proxy: options.proxy.clone(),
             insecure: options.insecure,
+            strict: options.strict,
         };
         let cell = self.cell(&key);
         cell.get_or_try_init(|| self.greet(repository, key)).await?;
@@ -173,7 +178,7 @@ impl Registries {
             direct: key.proxy.is_none() && repository.is_local(),
             proxy: key.proxy,
         })?;
-        let plain = key.insecure || repository.is_local();
+        let plain = key.insecure || (repository.is_local() && !key.strict);
         let mut failures: Vec<String> = Vec::new();
         for scheme in ["https", "http"].into_iter().take(if plain { 2 } else { 1 }) {
             let base: Url = format!("{scheme}://{}/v2/", key.host)
@@ -188,7 +193,9 @@ impl Registries {
                 Ok((response, base)) => {
                     let challenge = Challenge::of(&response, &base)?;
                     if challenge.is_none() {
-                        accepted(response, "GET", &base).await?;
+                        accepted(response, "GET", &base)
+                            .await
+                            .map_err(|error| after(&failures, error))?;
                     }
                     return Ok(Endpoint {
                         client,
@@ -205,6 +212,16 @@ impl Registries {
             }
         }
         Err(SourceError::network(failures.join("; ")))
+    }
+}
+
+/// A refusal, behind what the attempts before it came to.
+fn after(failures: &[String], error: SourceError) -> SourceError {
+    match error {
+        SourceError::NotFound(why) if !failures.is_empty() => {
+            SourceError::NotFound(format!("{}; {why}", failures.join("; ")).into())
+        }
+        error => error,
     }
 }
 

@@ -81,7 +81,7 @@ impl OciSource {
     /// [`SourceError::Invalid`] when the URL is none, or holds a tag or digest.
     pub fn new(url: &str, reference: OciReference) -> Result<Self, SourceError> {
         Ok(Self {
-            repository: OciRepositoryName::parse(url)?,
+            repository: OciRepositoryName::parse_like_docker(url)?,
             reference,
             media_type: None,
             registries: Registries::new(),

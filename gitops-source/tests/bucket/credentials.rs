@@ -117,8 +117,11 @@ async fn a_directory_knows_the_reader() {
     let asked = seen.lock().unwrap()[0].clone();
     assert!(asked.contains("Action=AssumeRoleWithLDAPIdentity&LDAPUsername=u%26v&"), "{asked}");
     refused(s3(&url, ldap(&url, "c4nary-wrong")), "go away").await;
-    refused(s3(&url, ldap("http://127.0.0.1:1", CANARY)), "failed to reach the token service")
-        .await;
+    refused(
+        s3(&url, ldap("http://127.0.0.1:1", CANARY)),
+        "Post \"http://127.0.0.1:1/ldap\": dial tcp 127.0.0.1:1",
+    )
+    .await;
 }
 
 #[tokio::test]

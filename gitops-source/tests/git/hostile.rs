@@ -222,7 +222,7 @@ async fn redirects_to_nowhere() {
         ("file:///etc/passwd/info/refs", "unsupported scheme \"file\""),
         ("ext::sh/info/refs", "unsupported scheme \"ext\""),
         ("http://127.0.0.1:1/info/refs", "connection refused"),
-        ("/login", "target does not end in /info/refs"),
+        ("/login", "http redirect: target \"/login\" does not end with /info/refs"),
         ("http://[::1/", "malformed location"),
     ] {
         let url = serve(Lie::Redirect(to.to_owned())).await;

@@ -1,4 +1,5 @@
 //! Chart repositories and charts.
 
 mod chart;
+mod registry;
 mod repository;

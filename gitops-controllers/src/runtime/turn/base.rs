@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::status::merge_patch;
-use crate::runtime::{Before, Context, Kind, Settled, Status};
+use crate::runtime::{Before, Context, Kind, ObservesSuspended, Settled, Status};
 
 /// What was written while a turn ran.
 #[derive(Default)]
@@ -87,6 +87,15 @@ impl<S: Status> Base<S> {
         let mut changes = merge_patch(&fields(&self.status), draft);
         changes.remove("conditions");
         changes
+    }
+
+    /// The status field of a request to reconcile that a suspended object has not answered yet: it
+    /// is handled by doing nothing.
+    pub(in crate::runtime) fn request_of_suspended<K: Kind>(&self) -> Option<(String, Value)> {
+        let request = self.request.as_deref()?;
+        let answers = K::PROFILE.observes_suspended != ObservesSuspended::Nothing;
+        (answers && self.status.last_handled() != Some(request))
+            .then(|| ("lastHandledReconcileAt".to_owned(), json!(request)))
     }
 
     /// What the turn changes in the status. `reported` says that conditions were written while

@@ -39,6 +39,9 @@ pub enum Stop {
     Waiting(Waiting),
     /// A stage failed.
     Failed(Failure),
+    /// A step failed of which the wire says nothing: neither a condition nor an event, as in Flux.
+    /// Only the log tells.
+    Untold(Failure),
     /// A newer input arrived while the turn waited; the next turn starts at once.
     Superseded {
         /// Whose change it was.

@@ -108,6 +108,7 @@ impl TurnResult {
 /// | waiting | false | kept, `ProgressingWithRetry` | removed | no | info, or none | as told |
 /// | failed | false | kept, `ProgressingWithRetry` | removed | no | error | back-off or retry interval |
 /// | failed for good | false | removed | true | yes | error | none |
+/// | failed untold | false, as its first failure or `Reconciling` says | kept, `ProgressingWithRetry` | removed | no | none | back-off |
 /// | superseded | false | kept, `ProgressingWithRetry` | removed | no | info | at once |
 ///
 /// Never gives `Ready=True` together with `Stalled=True` or `Reconciling=True`.
@@ -148,6 +149,10 @@ pub fn settle(profile: &Profile, before: Before<'_>, facts: &[Fact], turn: &Turn
             (false, requeue, result)
         }
         Err(Stop::Failed(failure)) => draft.fail(failure, told, &mut events),
+        Err(Stop::Untold(_)) => {
+            draft.untold();
+            (false, Requeue::Backoff { at_least: Duration::ZERO }, TurnResult::Error)
+        }
         Err(Stop::Superseded { by }) => {
             let message = format!("New reconciliation triggered by {by}");
             draft.set(READY, False, reason::HEALTH_CHECK_CANCELED, &message);
@@ -323,13 +328,28 @@ impl<'a> Draft<'a> {
         (false, requeue, TurnResult::Error)
     }
 
+    /// A failure that no condition tells of: what stands of earlier ones still says best what is
+    /// wrong.
+    fn untold(&mut self) {
+        self.retry();
+        let standing = self.profile.negative.iter().chain(&[RECONCILING]);
+        let mut standing = standing.filter_map(|condition| self.get(condition));
+        if let Some(known) = standing.find(|known| known.status == True).cloned() {
+            self.set(READY, False, &known.reason, &known.message);
+        }
+    }
+
     /// Whoever is still reconciling will try again.
     fn retry(&mut self) {
         self.remove(STALLED);
-        if let Some(known) = self.get(RECONCILING) {
-            let message = known.message.clone();
-            self.set(RECONCILING, True, reason::PROGRESSING_WITH_RETRY, &message);
-        }
+        let begun = self.profile.announces_generation && self.before.progress.is_none();
+        let message = match self.get(RECONCILING) {
+            // Such a kind begins each turn with these words.
+            _ if begun => "reconciliation in progress".to_owned(),
+            Some(known) => known.message.clone(),
+            None => return,
+        };
+        self.set(RECONCILING, True, reason::PROGRESSING_WITH_RETRY, &message);
     }
 
     /// Takes `Ready` over from the first condition that says something.

@@ -21,6 +21,7 @@ use super::{
         secret_data,
     },
     identity::Lender,
+    name::bad_name,
 };
 use crate::runtime::Fault;
 
@@ -75,6 +76,12 @@ pub(super) async fn store(
         CloudProvider::Generic | CloudProvider::Aws => {
             let credentials = s3(object, &secrets).map_err(denied)?;
             let endpoint = endpoint(BucketEndpoint::at_host)?.with_tls(secrets.tls.clone());
+            if let Some(why) = bad_name(name) {
+                let message = format!("failed to confirm existence of '{name}' bucket: {why}");
+                let fault = Fault::new(Class::Transient, message);
+                let fault = fault.reason(reason::BUCKET_OPERATION_FAILED);
+                return Err(Failure::new(Stage::Fetch, fault));
+            }
             let open = |own| S3Bucket::new(endpoint, name, spec.region.as_deref(), own);
             Arc::new(match credentials {
                 Some(credentials) => open(credentials),

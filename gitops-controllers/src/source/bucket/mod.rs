@@ -9,6 +9,7 @@
 
 mod access;
 mod identity;
+mod name;
 
 use gitops_api::{
     meta::{ConditionStatus, condition_type, reason},

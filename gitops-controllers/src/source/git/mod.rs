@@ -95,6 +95,11 @@ impl Reconcile for GitRepositoryReconciler {
         };
         let includes = include::artifacts(&self.client, object).await?;
         attempt.clear(condition_type::INCLUDE_UNAVAILABLE);
+        if includes_changed(&attempt.status, &includes) {
+            let message =
+                "building artifact: included artifacts differ from last observed includes";
+            attempt.drifted(Stage::Dependencies, message);
+        }
         let source = if let Some(instead) = instead {
             instead
         } else {
@@ -120,9 +125,14 @@ impl Reconcile for GitRepositoryReconciler {
         {
             stored(attempt, current);
             let message = format!("stored artifact for commit '{}'", current.revision);
-            let mut done = Done::default().with_event(unchanged(object, current));
-            done.events.extend(start.recovered(current, message));
-            return Ok(done);
+            let (told, recovered) = (unchanged(object, current), start.recovered(current, message));
+            // As in Flux: what was cloned is told of first, what was not at the end.
+            let events = if told.reason == reason::GIT_OPERATION_SUCCEEDED {
+                recovered.into_iter().chain([told]).collect()
+            } else {
+                [told].into_iter().chain(recovered).collect()
+            };
+            return Ok(Done { events, ..Done::default() });
         }
         let fetched = source.fetch(&resolved, &scope).await.map_err(failure)?;
         let reference = reference(object.spec.reference.as_ref());
@@ -197,6 +207,10 @@ fn reference(reference: Option<&GitRepositoryReference>) -> GitReference {
         let (branch, name) = (set(&reference.branch), set(&reference.name));
         return GitReference::Commit { id, branch, name };
     }
+    if reference.name.as_deref() == Some("HEAD") {
+        // A name for another reference. Flux looks for a commit of its own, and finds none.
+        return GitReference::Commit { id: "0".repeat(40), branch: None, name: None };
+    }
     set(&reference.name)
         .map(GitReference::Name)
         .or_else(|| set(&reference.tag).map(GitReference::Tag))
@@ -211,16 +225,20 @@ fn content_changed(
     includes: &[Recorded],
 ) -> bool {
     let spec = &object.spec;
-    let same_includes = includes.len() == status.included_artifacts.len()
-        && includes.iter().zip(&status.included_artifacts).all(|(now, then)| {
-            now.digest == then.digest && now.revision == then.revision && now.path == then.path
-        });
-    !same_includes
+    includes_changed(status, includes)
         || signature::is_wanting(object, status.source_verification_mode.as_deref())
         || spec.ignore != status.observed_ignore
         || spec.recurse_submodules != status.observed_recurse_submodules
         || spec.include != status.observed_include
         || spec.sparse_checkout != status.observed_sparse_checkout
+}
+
+fn includes_changed(status: &GitRepositoryStatus, includes: &[Recorded]) -> bool {
+    let same = |(now, then): (&Recorded, &Recorded)| {
+        now.digest == then.digest && now.revision == then.revision && now.path == then.path
+    };
+    includes.len() != status.included_artifacts.len()
+        || !includes.iter().zip(&status.included_artifacts).all(same)
 }
 
 fn observe_content(

@@ -14,7 +14,9 @@ use gitops_api::{
     meta::{ConditionStatus, condition_type, reason},
     source::{Artifact as Recorded, HelmRepository, HelmRepositorySpec},
 };
-use gitops_core::{ArtifactKey, Class, Classify, Digest, Failure, Revision, Stage, masked_url};
+use gitops_core::{
+    ArtifactKey, Class, Classify, Digest, Failure, Revision, Stage, go_url_refusal, masked_url,
+};
 use gitops_source::{Content, FoundIndex, HelmRepositories, SourceError, StoredIndex};
 use kube::{Client, ResourceExt as _};
 use url::Url;
@@ -189,6 +191,9 @@ fn repository_url(spec: &HelmRepositorySpec) -> Result<Url, Failure> {
     if spec.url.starts_with("oci://") {
         let why = "'oci' URL scheme cannot be used with 'default' HelmRepository type";
         return Err(invalid(why.to_owned()));
+    }
+    if let Some(why) = go_url_refusal(&masked_url(&spec.url)) {
+        return Err(invalid(why));
     }
     if ["http:///", "https:///"].iter().any(|start| spec.url.starts_with(start)) {
         // Read leniently, the first part of the path would be the host.

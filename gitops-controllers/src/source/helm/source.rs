@@ -11,7 +11,9 @@ use gitops_api::{
         HelmRepositorySpec, HelmRepositoryType,
     },
 };
-use gitops_core::{ArtifactKey, Class, Digest, Failure, Scope, Stage, SystemClock};
+use gitops_core::{
+    ArtifactKey, Class, Digest, Failure, Scope, Stage, SystemClock, go_url_refusal, masked_url,
+};
 use gitops_source::{
     ChartRepositories, ChartRepository, DockerConfig, HelmRepositories, IndexedCharts, OciCharts,
     OciReference, OciRepositoryName, OciSource, Registries, RegistryCredential, RegistryOptions,
@@ -190,9 +192,13 @@ impl ChartSources {
             }
             return Ok(Arc::new(self.registry(object, &url, chart).await?));
         }
-        let parsed_url: Url = url.parse().map_err(|error: url::ParseError| {
-            invalid("invalid Helm repository URL", error.to_string(), reason::URL_INVALID)
-        })?;
+        let refused =
+            |why: String| invalid("invalid Helm repository URL", why, reason::URL_INVALID);
+        if let Some(why) = go_url_refusal(&masked_url(&url)) {
+            return Err(refused(why));
+        }
+        let parsed_url: Url =
+            url.parse().map_err(|error: url::ParseError| refused(error.to_string()))?;
         let repository = repository::repository(&self.client, object, parsed_url).await?;
         let mut charts = IndexedCharts::new(Arc::clone(&self.repositories), repository);
         if let Some(artifact) = object.status.as_ref().and_then(|status| status.artifact.as_ref()) {
@@ -227,7 +233,7 @@ impl ChartSources {
             let about = ("HelmRepository", &Key::new(namespace.as_str(), object.name_any()));
             let login =
                 self.identities.registry_login(&self.client, about, None, (cloud, host), None);
-            let login = login.await?;
+            let login = login.await.map_err(|failure| without_login(&failure))?;
             let credential = RegistryCredential::Basic {
                 username: login.username.unwrap_or_default(),
                 password: login.secret,
@@ -260,9 +266,11 @@ impl ChartSources {
             secret: wanted.secret_ref.as_ref().map(|reference| reference.name.as_str()),
             trusted_root: None,
             identities: &wanted.match_oidc_identity,
+            subject: chart.name_any(),
+            needs_keys: true,
         };
+        let provider = wanted.shown();
         let fail = |why: String| {
-            let provider = wanted.shown();
             let message =
                 format!("failed to verify the signature using provider '{provider}': {why}");
             let fault = Fault::new(Class::Denied, message).reason(reason::VERIFICATION_ERROR);
@@ -305,6 +313,10 @@ impl VerifyImage for Signatures {
             SourceError::Denied(match error {
                 // Of charts Flux says it in other words than of images.
                 VerifyError::Unsigned(_) => "no signatures found".into(),
+                VerifyError::Unverified(why) if why.starts_with("no matching signatures were") => {
+                    let why = "invalid signature when validating ASN.1 encoded signature";
+                    format!("no matching signatures: {why}").into()
+                }
                 error => gitops_core::one_line(&error).into(),
             })
         })
@@ -320,6 +332,17 @@ fn new_revision(change: &Change) -> Option<Value> {
     (old.as_ref() != Some(&new)).then_some(new)
 }
 
+/// A failure to log in at a cloud's registry, as Flux tells it of charts.
+fn without_login(failure: &Failure) -> Failure {
+    let text = gitops_core::one_line(&*failure.error);
+    let why =
+        text.split_once(": ").filter(|(doing, _)| doing.starts_with("failed to get credential"));
+    let why = why.map_or(text.as_str(), |(_, why)| why);
+    let message = format!("unable to get authentication data from OIDC: {why}");
+    let fault = Fault::new(Class::Denied, message).reason(reason::AUTHENTICATION_FAILED);
+    Failure::new(Stage::Fetch, fault)
+}
+
 /// The host, with its port, of the URL of a registry.
 fn host(url: &str) -> &str {
     url.trim_start_matches("oci://").split('/').next().unwrap_or_default()
@@ -332,7 +355,8 @@ async fn registry_options(
     spec: &HelmRepositorySpec,
     url: &str,
 ) -> Result<RegistryOptions, String> {
-    let mut options = RegistryOptions { insecure: spec.insecure, ..RegistryOptions::default() };
+    let mut options =
+        RegistryOptions { insecure: spec.insecure, strict: true, ..RegistryOptions::default() };
     if let Some(reference) = &spec.cert_secret_ref {
         let place = format!("'{namespace}/{}'", reference.name);
         let data = credentials::secret(client, namespace, &reference.name).await;
@@ -356,6 +380,12 @@ async fn registry_options(
         }
         if let Some(file) = data.get(".dockerconfigjson") {
             let parsed = DockerConfig::parse(file).map_err(|error| configure(error.to_string()))?;
+            let known = OciRepositoryName::parse(url).is_ok_and(|own| parsed.of(&own).is_some());
+            if !known {
+                let (host, name) = (host(url), &reference.name);
+                let place = format!("the docker-registry Secret '{name}'");
+                return Err(configure(format!("no auth config for '{host}' in {place}")));
+            }
             options.credentials = parsed;
         } else if let Some(basic) = basic {
             let credential =

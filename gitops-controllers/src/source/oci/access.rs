@@ -64,13 +64,21 @@ async fn read(client: &Client, namespace: &str, name: &str) -> Result<SecretObje
 fn config(secret: &SecretObject, namespace: &str, name: &str) -> Result<DockerConfig, String> {
     let data = secret.data.as_ref();
     let value = |key: &str| data.and_then(|data| data.get(key));
-    let parsed = match (value(".dockerconfigjson"), value(".dockercfg")) {
-        (Some(file), _) => DockerConfig::parse(&file.0),
-        (None, Some(file)) => DockerConfig::parse_legacy(&file.0),
-        // As for a kubelet, a Secret of another kind adds nothing.
-        (None, None) => Ok(DockerConfig::default()),
+    // As for a kubelet, the type decides, and a Secret of another one adds nothing.
+    let parsed = match secret.type_.as_deref() {
+        Some("kubernetes.io/dockerconfigjson") => {
+            value(".dockerconfigjson").map(|file| DockerConfig::parse(&file.0))
+        }
+        Some("kubernetes.io/dockercfg") => {
+            value(".dockercfg").map(|file| DockerConfig::parse_legacy(&file.0))
+        }
+        _ => None,
     };
-    parsed.map_err(|error| format!("secret '{namespace}/{name}': {error}"))
+    let parsed = parsed.unwrap_or_else(|| Ok(DockerConfig::default()));
+    parsed.map_err(|error| match error.to_string() {
+        why if why.starts_with("unable to decode") => why,
+        why => format!("secret '{namespace}/{name}': {why}"),
+    })
 }
 
 /// The certificates of a `certSecretRef`.

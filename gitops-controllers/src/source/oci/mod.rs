@@ -100,7 +100,7 @@ impl OciRepositoryReconciler {
             None => None,
         };
         if let Some(cloud) = cloud(spec.provider).filter(|_| credentials == DockerConfig::default())
-            && let Ok(name) = OciRepositoryName::parse(&spec.url)
+            && let Ok(name) = OciRepositoryName::parse_like_docker(&spec.url)
         {
             let place = (cloud, name.registry());
             let (client, proxy) = (&self.client, proxy.clone());
@@ -170,10 +170,15 @@ impl OciRepositoryReconciler {
             secret: verify.secret_ref.as_ref().map(|reference| reference.name.as_str()),
             trusted_root: verify.trusted_root_secret_ref.as_ref().map(|own| own.name.as_str()),
             identities: &verify.match_oidc_identity,
+            subject: match resolved.image() {
+                Subject::Image { digest, .. } => format!("{}@{digest}", source.repository()),
+                _ => source.repository().to_string(),
+            },
+            needs_keys: false,
         };
+        let shown = wanted.shown();
         let fail = |why: Box<dyn std::error::Error + Send + Sync>| {
-            let provider = wanted.shown();
-            let message = format!("failed to verify the signature using provider '{provider}'");
+            let message = format!("failed to verify the signature using provider '{shown}'");
             failed(Stage::Verify, message, reason::VERIFICATION_ERROR, why)
         };
         let namespace = object.namespace().unwrap_or_default();
@@ -342,10 +347,9 @@ fn told(object: &OciRepository, artifact: &Recorded) -> String {
         masked_url(&object.spec.url)
     );
     let about = |key: &str| artifact.metadata.get(&format!("org.opencontainers.image.{key}"));
-    for (key, what) in [("source", "origin source"), ("revision", "origin revision")] {
-        if let Some(value) = about(key) {
-            message.extend([", ", what, " '", value.as_str(), "'"]);
-        }
+    // One without the other says little.
+    if let (Some(source), Some(revision)) = (about("source"), about("revision")) {
+        message.extend([", origin source '", source, "', origin revision '", revision, "'"]);
     }
     message
 }

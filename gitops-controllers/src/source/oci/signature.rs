@@ -13,7 +13,7 @@ use kube::Client;
 use super::super::credentials;
 
 /// What a spec says of signatures, for any kind that pulls from registries.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::source) struct Wanted<'s> {
     pub(in crate::source) provider: SignatureProvider,
     /// The Secret with keys or certificates.
@@ -21,6 +21,10 @@ pub(in crate::source) struct Wanted<'s> {
     /// The Secret with `trusted_root.json`.
     pub(in crate::source) trusted_root: Option<&'s str>,
     pub(in crate::source) identities: &'s [OidcIdentityMatch],
+    /// What is to be verified, as a message names it that misses a Secret.
+    pub(in crate::source) subject: String,
+    /// Whether a Secret without keys is told of at once, not as one whose keys do not fit.
+    pub(in crate::source) needs_keys: bool,
 }
 
 impl Wanted<'_> {
@@ -43,14 +47,13 @@ pub(in crate::source) async fn verifier(
     public_good: &TrustedRootRepository,
     source: &OciSource,
 ) -> Result<Box<dyn Verifier>, String> {
-    let shown = format!("{}", source.repository());
     let secret = match wanted.secret {
         Some(name) => Some((name, credentials::secret(client, namespace, name).await?)),
         None => None,
     };
     if wanted.provider == SignatureProvider::Notation {
-        let (name, data) =
-            secret.ok_or_else(|| format!("verification secret cannot be empty: '{shown}'"))?;
+        let (name, data) = secret
+            .ok_or_else(|| format!("verification secret cannot be empty: '{}'", wanted.subject))?;
         let place = format!("{namespace}/{name}");
         let policy = data.get("trustpolicy.json");
         let policy =
@@ -69,10 +72,14 @@ pub(in crate::source) async fn verifier(
         )));
     }
     let trust = match secret {
-        Some((_, data)) => {
+        Some((name, data)) => {
             let keys = data.iter().filter(|(key, _)| key.ends_with(".pub"));
             let keys = keys.map(|(_, pem)| PublicKey::from_pem(pem).map_err(|e| e.to_string()));
-            CosignTrust::Keys(keys.collect::<Result<_, _>>()?)
+            let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
+            if wanted.needs_keys && keys.is_empty() {
+                return Err(format!("no public keys found in secret '{namespace}/{name}'"));
+            }
+            CosignTrust::Keys(keys)
         }
         None => {
             CosignTrust::Keyless(Arc::new(keyless(client, namespace, wanted, public_good).await?))

@@ -26,18 +26,14 @@ impl KnownHosts {
     pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(text).map_err(|_| "knownhosts: not a text".to_owned())?;
         let mut entries = Vec::new();
-        for (number, line) in text.lines().enumerate() {
+        for line in text.lines() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             let words: Vec<&str> = line.split_whitespace().collect();
-            match words.join(" ").parse::<Entry>() {
-                Ok(entry) => entries.push(entry),
-                Err(error) => {
-                    return Err(format!("knownhosts: line {}: {error}", number + 1));
-                }
-            }
+            let entry = words.join(" ").parse::<Entry>();
+            entries.push(entry.map_err(|error| refusal(&words, &error))?);
         }
         Ok(Self { entries })
     }
@@ -90,6 +86,16 @@ impl KnownHosts {
 
     fn of<'k>(&'k self, host: &'k SshLocation) -> impl Iterator<Item = &'k Entry> {
         self.entries.iter().filter(|entry| names(entry.host_patterns(), host))
+    }
+}
+
+/// What is wrong with a line of these words.
+fn refusal(words: &[&str], error: &dyn std::fmt::Display) -> String {
+    let marked = usize::from(words.first().is_some_and(|word| word.starts_with('@')));
+    match words.len() - marked {
+        0 | 1 => "knownhosts: knownhosts: missing host pattern".to_owned(),
+        2 => "knownhosts: knownhosts: missing key type pattern".to_owned(),
+        _ => format!("knownhosts: {error}"),
     }
 }
 
@@ -214,7 +220,14 @@ mod tests {
             let error = check(file, host, port).unwrap_err();
             assert!(error.contains(why), "{file}: {error}");
         }
-        assert!(KnownHosts::parse(b"h ssh-ed25519 garbage").unwrap_err().contains("line 1"));
+        for (line, why) in [
+            ("nonsense", "knownhosts: knownhosts: missing host pattern"),
+            ("@revoked h", "knownhosts: knownhosts: missing host pattern"),
+            ("h ssh-ed25519", "knownhosts: knownhosts: missing key type pattern"),
+        ] {
+            assert_eq!(KnownHosts::parse(line.as_bytes()).unwrap_err(), why);
+        }
+        assert!(KnownHosts::parse(b"h ssh-ed25519 garbage").is_err());
     }
 
     #[test]

@@ -312,7 +312,7 @@ fn told(error: &russh::Error) -> String {
     match error {
         russh::Error::Disconnect | russh::Error::HUP | russh::Error::SendError => "EOF".to_owned(),
         russh::Error::IO(io) => {
-            go::dial_failure(io).map_or_else(|| io.kind().to_string(), str::to_owned)
+            go::dial_failure(io.kind()).map_or_else(|| io.kind().to_string(), str::to_owned)
         }
         other => shown(&other.to_string()),
     }

@@ -162,7 +162,9 @@ pub(super) fn read_key(
     let key = decode_secret_key(text, password).map_err(|error| match error {
         russh::keys::Error::KeyIsEncrypted => SourceError::Encrypted,
         // Nothing of the key may be told, and its libraries do not promise that.
-        _ if password.is_some() => malformed("cannot decrypt the private key"),
+        _ if password.is_some() => {
+            SourceError::Invalid("x509: decryption password incorrect".into())
+        }
         _ => malformed("no key found"),
     })?;
     if key.is_encrypted() {

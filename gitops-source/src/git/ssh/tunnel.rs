@@ -55,7 +55,7 @@ async fn dial(host: &str, port: u16) -> Result<TcpStream, SourceError> {
             Ok(stream) => return Ok(stream),
             Err(error) => {
                 let what =
-                    go::dial_failure(&error).map_or_else(|| error.to_string(), str::to_owned);
+                    go::dial_failure(error.kind()).map_or_else(|| error.to_string(), str::to_owned);
                 last = Some(SourceError::network(format!("dial tcp {address}: connect: {what}")));
             }
         }

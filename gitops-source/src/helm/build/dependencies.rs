@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use gitops_core::{Scope, Version, VersionRange, confined_path};
+use gitops_core::{Scope, Version, VersionRange, confined_path, one_line};
 use gitops_helm::{Chart, Dependency};
 
-use super::{Cause, ChartBuildOptions, ChartRepositories, LocalChart, error::during};
+use super::{
+    Cause, ChartBuildOptions, ChartRepositories, LocalChart,
+    error::{Retold, during},
+};
 
 /// The dependencies that are declared and not there, by the name under which the chart uses them.
 pub(super) fn missing(chart: &Chart) -> Vec<(String, Dependency)> {
@@ -106,7 +109,15 @@ async fn load_remote(
         during(format!("failed to get chart repository for URL '{url}'"), error)
     })?;
     let found = repository.find(name, version, scope).await.map_err(|error| {
-        during(format!("failed to get chart '{name}' version '{version}' from '{address}'"), error)
+        let doing = format!("failed to get chart '{name}' version '{version}' from '{address}'");
+        // For a dependency Flux says it shorter.
+        let text = one_line(&error);
+        match text.strip_prefix("failed to fetch Helm repository index: ") {
+            Some(why) => {
+                during(doing, Retold { text: format!("failed to cache index: {why}"), error })
+            }
+            None => during(doing, error),
+        }
     })?;
     let archive = repository.download(&found, scope).await.map_err(|error| {
         during(format!("chart download of version '{}' failed", found.version), error)

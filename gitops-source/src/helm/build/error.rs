@@ -73,10 +73,22 @@ impl Classify for ChartBuildError {
             if let Some(FindChartError::Source(error)) = error.downcast_ref() {
                 return error.retry_after();
             }
+            if let Some(Retold { error: FindChartError::Source(error), .. }) = error.downcast_ref()
+            {
+                return error.retry_after();
+            }
             cause = error.source();
         }
         None
     }
+}
+
+/// A failure in other words, which hold those of its causes.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Retold {
+    pub(super) text: String,
+    pub(super) error: FindChartError,
 }
 
 /// Words in front of their cause.

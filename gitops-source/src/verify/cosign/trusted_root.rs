@@ -12,6 +12,9 @@ use super::{
     payload::decoded,
 };
 
+/// How the media types of all versions of the document begin.
+const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot";
+
 /// The authorities of a Sigstore installation, as its `trusted_root.json` lists them.
 #[derive(Clone, Debug)]
 pub struct TrustedRoot {
@@ -32,6 +35,8 @@ pub(super) struct Log {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
+    #[serde(default)]
+    media_type: String,
     #[serde(default)]
     tlogs: Vec<LogDocument>,
     #[serde(default)]
@@ -87,6 +92,10 @@ impl TrustedRoot {
             VerifyError::invalid(format!("unable to parse trusted root: {why}"))
         };
         let document: Document = serde_json::from_slice(json).map_err(|error| unable(&error))?;
+        if !document.media_type.starts_with(MEDIA_TYPE) {
+            let shown = &document.media_type;
+            return Err(unable(&format!("unsupported TrustedRoot media type: {shown}")));
+        }
         let authorities = |all: Vec<AuthorityDocument>| {
             let chain = |own: AuthorityDocument| Authority {
                 chain: own.cert_chain.certificates.into_iter().map(|raw| raw.raw_bytes).collect(),

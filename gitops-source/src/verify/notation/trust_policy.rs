@@ -88,7 +88,9 @@ impl Level {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
+    #[serde(default)]
     version: String,
+    #[serde(default)]
     trust_policies: Vec<StatementDocument>,
 }
 
@@ -126,6 +128,10 @@ impl TrustPolicy {
         let document: Document = serde_json::from_slice(json).map_err(|error| {
             VerifyError::invalid(format!("error occurred while parsing trustpolicy.json: {error}"))
         })?;
+        if document.version.is_empty() {
+            let why = "trust policy document has empty version, version must be specified";
+            return Err(VerifyError::invalid(why));
+        }
         if document.version != "1.0" {
             return Err(invalid(format!("version \"{}\" is not supported", document.version)));
         }
@@ -304,7 +310,8 @@ mod tests {
                 policy(r#"{"level": "strict", "override": {"integrity": "log"}}"#, r#""*""#, "*"),
                 "cannot be overridden",
             ),
-            ("{}".to_owned(), "error occurred while parsing"),
+            ("{".to_owned(), "error occurred while parsing"),
+            ("{}".to_owned(), "trust policy document has empty version, version must be specified"),
             (r#"{"version": "2", "trustPolicies": []}"#.to_owned(), "version"),
         ] {
             let error = TrustPolicy::parse(json.as_bytes()).unwrap_err().to_string();
