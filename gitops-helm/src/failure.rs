@@ -33,7 +33,7 @@ impl RenderError {
     /// One JSON object, a [`gitops_core::ErrorDocument`] whose message is Helm's.
     pub fn to_json(&self) -> Value {
         let document = self.diagnostic().document(self.code(), one_line(self));
-        serde_json::to_value(document).expect("its parts are text, numbers and lists")
+        serde_json::to_value(document).unwrap_or_default()
     }
 
     /// Helm's text, and below it what is known of the place.

@@ -67,7 +67,7 @@ impl Error {
                 })
                 .collect(),
         };
-        serde_json::to_value(document).expect("its parts are text, numbers and lists")
+        serde_json::to_value(document).unwrap_or_default()
     }
 }
 
@@ -75,7 +75,7 @@ impl Location {
     /// `{file, line, column}`; the numbers are `null` where they are not known.
     #[expect(clippy::missing_panics_doc, reason = "its parts have a form in JSON")]
     pub fn to_json(&self) -> Value {
-        serde_json::to_value(self.document()).expect("its parts are text and numbers")
+        serde_json::to_value(self.document()).unwrap_or_default()
     }
 
     fn document(&self) -> ErrorPlace {
