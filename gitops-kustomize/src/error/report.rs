@@ -44,7 +44,6 @@ impl Error {
     /// | `related` | another place to look at, `{file, line, column}` or `null` |
     /// | `expected`, `hint` | texts for people, or `null` |
     /// | `warnings` | what the build remarked before, each `{message, place}` with `{file, line, column}` or `null` |
-    #[expect(clippy::missing_panics_doc, reason = "its parts have a form in JSON")]
     pub fn to_json(&self) -> Value {
         let document = ErrorDocument {
             code: self.kind().code(),
@@ -73,7 +72,6 @@ impl Error {
 
 impl Location {
     /// `{file, line, column}`; the numbers are `null` where they are not known.
-    #[expect(clippy::missing_panics_doc, reason = "its parts have a form in JSON")]
     pub fn to_json(&self) -> Value {
         serde_json::to_value(self.document()).unwrap_or_default()
     }
