@@ -78,7 +78,9 @@ impl Plugin {
             kind if is_transformer(kind) => Err(Error::new(
                 ErrorKind::Field,
                 format!("plugin {} not a generator", self.config.id()),
-            )),
+            )
+            .context("failed to load generator")
+            .context("loading generator plugins")),
             _ => Err(self.unknown()),
         };
         let mut made = made.map_err(|error| self.locate(error, loader))?;
@@ -179,7 +181,7 @@ impl Plugin {
             "ValueAddTransformer" => Box::new(value_add(&mut fields, loader)?),
             "ConfigMapGenerator" | "SecretGenerator" | "IAMPolicyGenerator" => {
                 let message = format!("plugin {} not a transformer", self.config.id());
-                return Err(Error::new(ErrorKind::Field, message));
+                return Err(Error::new(ErrorKind::Unsupported, message));
             }
             _ => return Err(self.unknown()),
         })

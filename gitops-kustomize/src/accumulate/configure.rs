@@ -109,8 +109,14 @@ impl Target<'_> {
     fn read_configuration(&self, file: &str) -> Result<TransformerConfig> {
         let content = self.loader.read(file).map_err(|error| self.loader.suggest(error, file))?;
         read_strict_document(&content)
-            .map_err(Error::from)
-            .and_then(|document| TransformerConfig::read(&document))
+            .map_err(|error| Error::from(error).context("error converting YAML to JSON"))
+            .and_then(|document| {
+                TransformerConfig::read(&document).map_err(|error| {
+                    let decoding = error.to_string().starts_with("json: ");
+                    let words = "error unmarshaling JSON: while decoding JSON";
+                    if decoding { error.context(words) } else { error }
+                })
+            })
             .map_err(|error| error.in_file(self.loader.name_of(file)))
     }
 
