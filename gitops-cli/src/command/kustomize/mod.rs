@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Build) -> anyhow::Result<ExitCode> {
                 "{}",
                 serde_json::json!({
                     "code": "io", "message": format!("{error:#}"), "file": none, "line": none,
-                    "column": none, "object": none, "chain": [], "related": none, "expected": none,
+                    "column": none, "snippet": none, "object": none, "chain": [], "related": none, "expected": none,
                     "hint": none, "warnings": [],
                 })
             );
