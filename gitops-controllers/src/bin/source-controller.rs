@@ -4,9 +4,6 @@ use clap::Parser;
 use gitops_controllers::{args::SourceArgs, process};
 use gitops_core::Scope;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 // The work waits for others most of the time, and each thread keeps memory of its own.
 #[tokio::main(worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {

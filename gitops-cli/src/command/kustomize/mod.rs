@@ -102,9 +102,8 @@ fn told<T>(
 ) -> Option<T> {
     match outcome {
         Ok((built, warnings)) => {
-            for warning in warnings {
-                warn(&warning.map_files(&shown), format);
-            }
+            let warnings: Vec<_> = warnings.into_iter().map(|one| one.map_files(&shown)).collect();
+            warn(&warnings, format);
             Some(built)
         }
         Err(error) => {
@@ -198,22 +197,27 @@ fn options(args: &Build) -> anyhow::Result<BuildOptions> {
     })
 }
 
-/// Writes a warning to stderr. What kustomize does not say is for people only.
-fn warn(warning: &Warning, format: ErrorFormat) {
-    let full = resolved(format) == ErrorFormat::Full;
-    if !full && !matches!(warning.kind, WarningKind::Deprecated | WarningKind::Unused) {
-        return;
+/// Writes warnings to stderr, at once. What kustomize does not say is for people only.
+fn warn(warnings: &[Warning], format: ErrorFormat) {
+    let full = !warnings.is_empty() && resolved(format) == ErrorFormat::Full;
+    let mut text = String::new();
+    for warning in warnings {
+        if full || matches!(warning.kind, WarningKind::Deprecated | WarningKind::Unused) {
+            text += &format!("# Warning: {warning}\n");
+            if let (true, Some(place)) = (full, &warning.place) {
+                text += &format!("#   --> {place}\n");
+            }
+        }
     }
-    anstream::eprintln!("# Warning: {warning}");
-    if let (true, Some(place)) = (full, &warning.place) {
-        anstream::eprintln!("#   --> {place}");
+    if !text.is_empty() {
+        anstream::eprint!("{text}");
     }
 }
 
 /// Writes a failure to stderr, and what the build remarked before it.
 fn tell(error: &Error, format: ErrorFormat) {
     if resolved(format) != ErrorFormat::Json {
-        error.warnings().iter().for_each(|warning| warn(warning, format));
+        warn(error.warnings(), format);
     }
     match resolved(format) {
         ErrorFormat::Json => anstream::eprintln!("{}", error.to_json()),
