@@ -7,6 +7,7 @@ mod files;
 mod plain;
 
 use std::{
+    fmt::Write as _,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -203,9 +204,9 @@ fn warn(warnings: &[Warning], format: ErrorFormat) {
     let mut text = String::new();
     for warning in warnings {
         if full || matches!(warning.kind, WarningKind::Deprecated | WarningKind::Unused) {
-            text += &format!("# Warning: {warning}\n");
+            let _ = writeln!(text, "# Warning: {warning}");
             if let (true, Some(place)) = (full, &warning.place) {
-                text += &format!("#   --> {place}\n");
+                let _ = writeln!(text, "#   --> {place}");
             }
         }
     }
