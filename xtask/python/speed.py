@@ -67,13 +67,17 @@ def main():
     if wanted("start"):
         line("start", best([str(a.gitops), "--version"], 20), best([str(a.peer), "version"], 20), "<= 3 ms")
     if wanted("real"):
+        # Each program builds everything after itself, as a pipeline does, and then the two alternate: a large one
+        # leaves the next a cold processor cache.
+        builds = [[str(d), "--load-restrictor", "LoadRestrictionsNone"] for d in real(a.work, a.shared)]
+        passes = lambda program: min(sum(run(program + flags)[0] for flags in builds) for _ in range(a.rounds))
+        line("real", [passes(ours), 0], [passes(theirs), 0], ">= 20x")
         mine, other, differ = [0, 0], [0, 0], 0
-        for directory in real(a.work, a.shared):
-            flags = [str(directory), "--load-restrictor", "LoadRestrictionsNone"]
+        for flags in builds:
             m, o = run(ours + flags), run(theirs + flags)
             differ += m[2] != o[2]
             mine[0], other[0] = mine[0] + m[0], other[0] + o[0]
-        line("real", mine, other, ">= 20x", f"; {differ} differ")
+        line("real, alternating", mine, other, "", f"{differ} differ")
     cases = [("kubeflow", kubeflow(a.work), True, ">= 40x")]
     for count, compare, promise in ((4, True, ""), (1000, True, ">= 70x"), (5000, a.slow, ">= 400x"), (40000, False, "flat within 1.3x")):
         cases.append((f"full-{count}", synthetic(a.shared, a.work, count), compare, promise))
