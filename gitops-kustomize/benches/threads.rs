@@ -1,4 +1,4 @@
-//! Builds of a small overlay on one thread and on four, with the allocator of the command line:
+//! Builds of a small overlay on one thread and on four, with the allocator of kustomize-controller:
 //! `cargo bench -p gitops-kustomize --bench threads`.
 //!
 //! Time is that of the clock, in which threads that wait for each other show: it takes a machine with

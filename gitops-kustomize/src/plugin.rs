@@ -140,11 +140,19 @@ impl Plugin {
                         "fieldSpecs is not expected to be nil",
                     ));
                 }
-                Box::new(Affix::new(kind, &fields.string(field)?, &specs(&mut fields)?))
+                Box::new(Affix::new(kind, &fields.string(field)?, specs(&mut fields)?.into()))
             }
             "PrefixSuffixTransformer" => Box::new(Both(
-                Affix::new(AffixKind::Prefix, &fields.string("prefix")?, &specs(&mut fields)?),
-                Affix::new(AffixKind::Suffix, &fields.string("suffix")?, &specs(&mut fields)?),
+                Affix::new(
+                    AffixKind::Prefix,
+                    &fields.string("prefix")?,
+                    specs(&mut fields)?.into(),
+                ),
+                Affix::new(
+                    AffixKind::Suffix,
+                    &fields.string("suffix")?,
+                    specs(&mut fields)?.into(),
+                ),
             )),
             "LabelTransformer" => {
                 Box::new(AddPairs::new(fields.string_map("labels")?, specs(&mut fields)?))
@@ -154,7 +162,7 @@ impl Plugin {
             }
             "ImageTagTransformer" => {
                 let image = fields.object("imageTag", Image::read)?.unwrap_or_default();
-                Box::new(Images::new(image, specs(&mut fields)?))
+                Box::new(Images::new(image, specs(&mut fields)?.into()))
             }
             "ReplicaCountTransformer" => {
                 let replica = fields.object("replica", Replica::read)?.unwrap_or_default();

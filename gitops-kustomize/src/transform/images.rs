@@ -11,7 +11,7 @@ use regex::Regex;
 use super::{Transform, selector::LONGEST_PATTERN};
 use crate::{
     build::Build,
-    config::{Creates, FieldSpec},
+    config::{Creates, FieldSpec, Specs},
     error::{Error, ErrorKind, Result},
     file::Image,
     resource::{Resource, set_untagged, wrong_kind},
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Images {
     image: Image,
-    specs: Vec<FieldSpec>,
+    specs: Specs,
     pattern: Pattern,
     /// Whether any reference was one of the image.
     matched: AtomicBool,
@@ -92,7 +92,7 @@ fn is_tag_and_digest(text: &str) -> bool {
 }
 
 impl Images {
-    pub(crate) fn new(image: Image, specs: Vec<FieldSpec>) -> Self {
+    pub(crate) fn new(image: Image, specs: Specs) -> Self {
         let pattern = Pattern::new(&image.name);
         Self { image, specs, pattern, matched: AtomicBool::new(false) }
     }
@@ -186,7 +186,7 @@ fn search(node: &mut Node, act: &mut dyn FnMut(&mut Node) -> Result<()>) -> Resu
 #[derive(Debug)]
 pub(crate) struct ImageList {
     entries: Vec<Images>,
-    specs: Vec<FieldSpec>,
+    specs: Specs,
 }
 
 /// What becomes of a reference.
@@ -199,9 +199,10 @@ enum Outcome {
 }
 
 impl ImageList {
-    pub(crate) fn new(images: &[Image], specs: &[FieldSpec]) -> Self {
-        let entries = images.iter().map(|image| Images::new(image.clone(), specs.to_vec()));
-        Self { entries: entries.collect(), specs: specs.to_vec() }
+    pub(crate) fn new(images: &[Image], specs: &Specs) -> Self {
+        // The list knows where the entries look.
+        let entries = images.iter().map(|image| Images::new(image.clone(), Specs::default()));
+        Self { entries: entries.collect(), specs: specs.clone() }
     }
 
     /// What becomes of a reference that every entry sees once or more often.
@@ -420,6 +421,7 @@ mod tests {
             .iter()
             .map(|path| FieldSpec::new(crate::resource::Gvk::default(), path, false))
             .collect();
+        let specs = Specs::from(specs);
         let schema = gitops_yaml::Schema::builtin();
         let mut changed = 0;
         for (first, second, third) in (0..343).map(|n| (n % 7, n / 7 % 7, n / 49)) {
@@ -447,7 +449,7 @@ mod tests {
     fn a_broken_name_matches_nothing() {
         let images = Images::new(
             Image { name: "[".into(), new_tag: "1".into(), ..Image::default() },
-            Vec::new(),
+            Specs::default(),
         );
         let mut node = Node::string("[:2");
         images.update(&mut node).unwrap();

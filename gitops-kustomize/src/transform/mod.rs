@@ -93,11 +93,11 @@ pub(crate) fn steps(
         add("NamespaceTransformer", Entry("namespace", None), Box::new(step));
     }
     if !file.name_prefix.is_empty() {
-        let step = Affix::new(AffixKind::Prefix, &file.name_prefix, &config.name_prefix);
+        let step = Affix::new(AffixKind::Prefix, &file.name_prefix, config.name_prefix.clone());
         add("PrefixTransformer", Entry("namePrefix", None), Box::new(step));
     }
     if !file.name_suffix.is_empty() {
-        let step = Affix::new(AffixKind::Suffix, &file.name_suffix, &config.name_suffix);
+        let step = Affix::new(AffixKind::Suffix, &file.name_suffix, config.name_suffix.clone());
         add("SuffixTransformer", Entry("nameSuffix", None), Box::new(step));
     }
     if !file.labels.is_empty() || !file.common_labels.is_empty() {
@@ -129,7 +129,7 @@ pub(crate) fn steps(
     }
     let singly = if apart || file.images.len() == 1 { &file.images[..] } else { &[] };
     for (index, image) in singly.iter().enumerate() {
-        let step = Images::new(image.clone(), config.images.to_vec());
+        let step = Images::new(image.clone(), config.images.clone());
         add("ImageTagTransformer", Entry("images", Some(index)), Box::new(step));
     }
     if !file.replacements.is_empty() {

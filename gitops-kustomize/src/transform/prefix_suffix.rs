@@ -5,7 +5,7 @@ use gitops_yaml::Text;
 use super::Transform;
 use crate::{
     build::Build,
-    config::{Creates, FieldSpec},
+    config::{Creates, Specs},
     error::{Error, ErrorKind, Result},
     resource::{Gvk, expect_scalar, set_untagged},
     set::ResourceSet,
@@ -23,18 +23,18 @@ pub(crate) enum AffixKind {
 pub(crate) struct Affix {
     kind: AffixKind,
     text: String,
-    specs: Vec<FieldSpec>,
+    specs: Specs,
     /// Kinds whose names are fixed from outside.
     skipped: [Gvk; 3],
 }
 
 impl Affix {
-    pub(crate) fn new(kind: AffixKind, text: &str, specs: &[FieldSpec]) -> Self {
+    pub(crate) fn new(kind: AffixKind, text: &str, specs: Specs) -> Self {
         let of_kind = |kind: &str| Gvk { kind: kind.into(), ..Gvk::default() };
         Self {
             kind,
             text: text.to_owned(),
-            specs: specs.to_vec(),
+            specs,
             skipped: [
                 of_kind("CustomResourceDefinition"),
                 Gvk { group: "apiregistration.k8s.io".into(), ..of_kind("APIService") },
