@@ -140,19 +140,11 @@ impl Plugin {
                         "fieldSpecs is not expected to be nil",
                     ));
                 }
-                Box::new(Affix::new(kind, &fields.string(field)?, specs(&mut fields)?.into()))
+                Box::new(affix(kind, field, &mut fields)?)
             }
             "PrefixSuffixTransformer" => Box::new(Both(
-                Affix::new(
-                    AffixKind::Prefix,
-                    &fields.string("prefix")?,
-                    specs(&mut fields)?.into(),
-                ),
-                Affix::new(
-                    AffixKind::Suffix,
-                    &fields.string("suffix")?,
-                    specs(&mut fields)?.into(),
-                ),
+                affix(AffixKind::Prefix, "prefix", &mut fields)?,
+                affix(AffixKind::Suffix, "suffix", &mut fields)?,
             )),
             "LabelTransformer" => {
                 Box::new(AddPairs::new(fields.string_map("labels")?, specs(&mut fields)?))
@@ -276,6 +268,11 @@ fn is_transformer(kind: &str) -> bool {
 
 fn specs(fields: &mut Fields<'_>) -> Result<Vec<FieldSpec>> {
     fields.list("fieldSpecs", read_field_spec)
+}
+
+fn affix(kind: AffixKind, field: &'static str, fields: &mut Fields<'_>) -> Result<Affix> {
+    let text = fields.string(field)?;
+    Ok(Affix::new(kind, &text, specs(fields)?.into()))
 }
 
 fn strategic_merge(
