@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use gitops_core::json_kind;
 use gitops_yaml::{Flavour, Node};
 use serde_json::{Map, Value};
 
@@ -58,7 +59,7 @@ pub(crate) fn read_object_as(
         }
         other => Err(DocumentError::Shape(format!(
             "json: cannot unmarshal {} into Go value of type {go_type}",
-            kind(&other)
+            json_kind(&other)
         ))),
     }
 }
@@ -191,7 +192,7 @@ pub(crate) fn texts(
 
 /// The error for a value of the wrong kind.
 pub(crate) fn mismatch(value: &Value, go_type: &str, at: Option<&Position<'_>>) -> DocumentError {
-    let kind = kind(value);
+    let kind = json_kind(value);
     DocumentError::Shape(match at {
         Some(at) => format!(
             "json: cannot unmarshal {kind} into Go struct field {}.{} of type {go_type}",
@@ -213,18 +214,6 @@ pub(crate) fn scalar_text(value: &Value) -> Option<Cow<'_, str>> {
         },
         _ => return None,
     })
-}
-
-/// What `encoding/json` calls the kind of a value.
-pub(crate) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 /// `strconv.FormatFloat(value, 'g', -1, 64)`.

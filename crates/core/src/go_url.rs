@@ -1,7 +1,20 @@
 //! What Go's `net/url` refuses of a URL, in its words: messages must read as Flux's do, and the two
 //! parsers disagree about what a URL is.
 
-use crate::quoted;
+use url::Url;
+
+use crate::{masked_url, quoted};
+
+/// A URL that both Go and we can read.
+///
+/// # Errors
+/// Why one of us cannot, in Go's words where it is Go; passwords are masked.
+pub fn go_url(text: &str) -> Result<Url, String> {
+    match go_url_refusal(&masked_url(text)) {
+        Some(why) => Err(why),
+        None => text.parse().map_err(|error: url::ParseError| error.to_string()),
+    }
+}
 
 /// Why Go's `url.Parse` refuses a URL, e.g. `parse "http://h/%zz": invalid URL escape "%zz"`; `None`
 /// where it does not. Passwords are shown: mask the URL before, or show nothing of it.

@@ -25,7 +25,7 @@ mod secret;
 mod tree;
 mod work;
 
-pub use go_url::go_url_refusal;
+pub use go_url::{go_url, go_url_refusal};
 pub use identity::{
     Algorithm, Artifact, ArtifactKey, Digest, DigestError, Hasher, ObjectId, ObjectIdError,
     Revision, RevisionError, Version, VersionRange, VersionRangeError,
@@ -41,6 +41,6 @@ pub use tree::{
 };
 pub use work::{
     Backoff, Cancelled, Class, Classify, Clock, EVENT_LIMIT, ErrorDocument, ErrorPlace,
-    ErrorRemark, Failure, FixedClock, NoProgress, Progress, Scope, Stage, SystemClock, one_line,
-    quoted, truncate,
+    ErrorRemark, Failure, FixedClock, NoProgress, Progress, Scope, Stage, SystemClock, json_kind,
+    one_line, quoted, truncate,
 };

@@ -17,7 +17,7 @@ use tracing::Instrument;
 
 use super::{
     Attempt, Before, Cache, Context, Fault, Happening, Job, Key, Kind, Next, Queue, Reconcile,
-    Requeue, Status as _, Stop, TurnResult, decode, in_progress, settle, suspended,
+    Requeue, Status as _, Stop, Turn, TurnResult, decode, in_progress, settle, suspended,
     turn::{Base, ProgressNote, ProgressState, Report, Writer, catch, raw_conditions},
     watch::asks_for_turn,
 };
@@ -250,9 +250,7 @@ impl<R: Reconcile> Controller<R> {
         };
         let progress = progress.get();
         let before = base.before(progress.message.as_deref(), self.context.clock.now());
-        if let Err(Stop::Untold(failure)) = &turn {
-            tracing::error!("Reconciler error: {}", gitops_core::one_line(&*failure.error));
-        }
+        log_untold(&turn);
         let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
         let published = report.published.into_inner();
         let changes =
@@ -400,9 +398,7 @@ impl<R: Reconcile> Controller<R> {
         let turn = catch(self.reconciler.finalize(typed, &mut attempt)).await;
         let turn = turn.unwrap_or_else(|panic| Err(panic.into()));
         let before = base.before(None, self.context.clock.now());
-        if let Err(Stop::Untold(failure)) = &turn {
-            tracing::error!("Reconciler error: {}", gitops_core::one_line(&*failure.error));
-        }
+        log_untold(&turn);
         let settled = settle(R::Kind::PROFILE, before, attempt.facts(), &turn);
         if turn.is_ok() {
             self.send_events(object, &settled.events, attempt.metadata());
@@ -475,5 +471,12 @@ impl<R: Reconcile> Controller<R> {
                 Next::Backoff { at_least: at_least.mul_f64(1.0 + 0.1 * rand::random::<f64>()) }
             }
         }
+    }
+}
+
+/// What no condition and no event says.
+fn log_untold(turn: &Turn) {
+    if let Err(Stop::Untold(failure)) = turn {
+        tracing::error!("Reconciler error: {}", gitops_core::one_line(&*failure.error));
     }
 }

@@ -10,7 +10,7 @@ use gitops_auth::{
     AZURE_DEVOPS_SCOPE, AuthError, CacheKey, GitHubApp, HttpClient, HttpOptions, Token,
     aws_credentials, azure_token, code_commit_credentials, code_commit_region,
 };
-use gitops_core::{Class, Failure, SafeUrl, Secret, Stage, go_url_refusal, masked_url};
+use gitops_core::{Class, Failure, SafeUrl, Secret, Stage, go_url, masked_url};
 use gitops_source::{
     GitAccess, GitCredentials, GitTransports, SourceError, SshAlgorithms, SshIdentity,
     SshTransport, Tls,
@@ -114,16 +114,11 @@ pub(super) async fn way(
 
 /// The URL of a repository, if both Go and we can read it.
 fn parsed(text: &str) -> Result<Url, Failure> {
-    let shown = masked_url(text);
-    let refused = |why: String| {
-        let message = format!("failed to parse url '{shown}'");
+    go_url(text).map_err(|why| {
+        let message = format!("failed to parse url '{}'", masked_url(text));
         let fault = Fault::new(Class::Invalid, message).reason(reason::URL_INVALID).because(why);
         Failure::new(Stage::Validate, fault)
-    };
-    match go_url_refusal(&shown) {
-        Some(why) => Err(refused(why)),
-        None => text.parse().map_err(|error: url::ParseError| refused(error.to_string())),
-    }
+    })
 }
 
 fn ssh(

@@ -110,6 +110,11 @@ const METADATA_FIELDS: &[&str] = &[
 ];
 
 impl Metadata {
+    /// Whether dependencies are listed, be it none: Helm treats a chart without a list another way.
+    pub(crate) fn has_dependency_list(&self) -> bool {
+        self.lists_dependencies || !self.dependencies.is_empty()
+    }
+
     /// Reads a document over what is there already, as requirements.yaml is read over Chart.yaml.
     pub(crate) fn decode(&mut self, value: &Value) -> Result<(), DocumentError> {
         let go_type = "v2.Metadata";

@@ -18,7 +18,7 @@ pub(super) fn process(
     warnings: &mut Vec<Warning>,
 ) -> Result<(), CoalesceError> {
     // Without any list Helm does not look at the charts below, either.
-    if !chart.metadata.lists_dependencies && chart.metadata.dependencies.is_empty() {
+    if !chart.metadata.has_dependency_list() {
         return Ok(());
     }
     name_dependencies(chart, compat);

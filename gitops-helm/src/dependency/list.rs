@@ -23,7 +23,7 @@ pub fn list_dependencies(
     options: &LoadOptions,
 ) -> String {
     let folder = format!("{}/charts", shown.trim_end_matches('/'));
-    if !chart.metadata.lists_dependencies && chart.metadata.dependencies.is_empty() {
+    if !chart.metadata.has_dependency_list() {
         return format!("WARNING: no dependencies at {folder}\n");
     }
     let charts = path.join("charts");

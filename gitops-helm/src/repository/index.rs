@@ -7,14 +7,14 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use gitops_core::{Class, Classify, VersionRangeError};
+use gitops_core::{Class, Classify, VersionRangeError, json_kind};
 use gitops_yaml::{Duplicates, Flavour, ReadOptions};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     chart::ChartError,
-    decode::{DocumentError, kind},
+    decode::DocumentError,
     repository::{
         layout::{self, Block, Layout},
         versions::{ChartVersion, choose, sort},
@@ -327,7 +327,7 @@ fn read_block(block: &[u8]) -> Result<Value, DocumentError> {
 fn wrong_kind(value: &Value, go_type: &str) -> DocumentError {
     DocumentError::Shape(format!(
         "json: cannot unmarshal {} into Go value of type {go_type}",
-        kind(value)
+        json_kind(value)
     ))
 }
 

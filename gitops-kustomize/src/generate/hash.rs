@@ -54,9 +54,7 @@ fn content_of(object: &Node, kind: &str, optional: &str, last: &str) -> Result<S
 fn in_floats(node: &Node) -> Cow<'_, Node> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let is_large = |node: &Node| match node.as_number() {
-        Some(Number::Int(_) | Number::Uint(_)) => {
-            node.as_number().is_some_and(|number| number.as_f64().abs() > EXACT)
-        }
+        Some(number @ (Number::Int(_) | Number::Uint(_))) => number.as_f64().abs() > EXACT,
         _ => false,
     };
     fn any(node: &Node, is: &dyn Fn(&Node) -> bool) -> bool {

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use gitops_core::{
-    Class, Classify, EntryKind, Limits, MemoryTree, Scope, Tree, TreeError, clean_path, unpack,
+    Class, Classify, EntryKind, Limits, MemoryTree, Scope, Tree, TreeError, clean_path, json_kind,
+    unpack,
 };
 use gitops_yaml::{Flavour, Node};
 use serde_json::{Map, Value};
@@ -373,12 +374,7 @@ fn documents(text: &[u8]) -> Result<Map<String, Value>, Fault> {
             Value::Null => {}
             Value::Object(fields) => gitops_helm::merge(&mut all, fields),
             other => {
-                let kind = match other {
-                    Value::Array(_) => "array",
-                    Value::String(_) => "string",
-                    Value::Bool(_) => "bool",
-                    _ => "number",
-                };
+                let kind = json_kind(&other);
                 return Err(wrong(format!(
                     "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} \
                      into Go value of type map[string]interface {{}}"

@@ -13,6 +13,7 @@ use std::{
     os::unix::fs::FileExt as _,
 };
 
+use gitops_core::json_kind;
 use gitops_yaml::{Flavour, Node, ReadOptions};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
@@ -104,13 +105,7 @@ fn whole(index: &mut File) -> Result<(File, u64), IndexError> {
 }
 
 fn not_an_object(value: &Value, what: &str) -> IndexError {
-    let kind = match value {
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-        Value::String(_) => "string",
-        Value::Bool(_) => "bool",
-        _ => "number",
-    };
+    let kind = json_kind(value);
     let why = format!("json: cannot unmarshal {kind} into Go value of type {what}");
     IndexError::Shape(why.into())
 }

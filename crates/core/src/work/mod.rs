@@ -11,7 +11,7 @@ mod stage;
 pub use class::{Class, Classify, Failure};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use document::{ErrorDocument, ErrorPlace, ErrorRemark};
-pub use report::{EVENT_LIMIT, one_line, quoted, truncate};
+pub use report::{EVENT_LIMIT, json_kind, one_line, quoted, truncate};
 pub use retry::Backoff;
 pub use scope::{Cancelled, NoProgress, Progress, Scope};
 pub use stage::Stage;

@@ -11,9 +11,7 @@ use gitops_api::{
         HelmRepositorySpec, HelmRepositoryType,
     },
 };
-use gitops_core::{
-    ArtifactKey, Class, Digest, Failure, Scope, Stage, SystemClock, go_url_refusal, masked_url,
-};
+use gitops_core::{ArtifactKey, Class, Digest, Failure, Scope, Stage, SystemClock, go_url};
 use gitops_source::{
     ChartRepositories, ChartRepository, DockerConfig, HelmRepositories, IndexedCharts, OciCharts,
     OciReference, OciRepositoryName, OciSource, Registries, RegistryCredential, RegistryOptions,
@@ -21,7 +19,6 @@ use gitops_source::{
 };
 use kube::{Client, ResourceExt as _, api::ApiResource};
 use serde_json::Value;
-use url::Url;
 
 use super::{
     super::{
@@ -194,11 +191,7 @@ impl ChartSources {
         }
         let refused =
             |why: String| invalid("invalid Helm repository URL", why, reason::URL_INVALID);
-        if let Some(why) = go_url_refusal(&masked_url(&url)) {
-            return Err(refused(why));
-        }
-        let parsed_url: Url =
-            url.parse().map_err(|error: url::ParseError| refused(error.to_string()))?;
+        let parsed_url = go_url(&url).map_err(refused)?;
         let repository = repository::repository(&self.client, object, parsed_url).await?;
         let mut charts = IndexedCharts::new(Arc::clone(&self.repositories), repository);
         if let Some(artifact) = object.status.as_ref().and_then(|status| status.artifact.as_ref()) {

@@ -249,7 +249,7 @@ impl<'s> Compiler<'s> {
             Value::Bool(_) => return Ok(()),
             Value::Object(object) => object,
             other => {
-                let kind = crate::decode::kind(other);
+                let kind = gitops_core::json_kind(other);
                 return Err(malformed(place, &format!("got {kind}, want boolean or object")));
             }
         };

@@ -456,7 +456,7 @@ fn whole(bound: f64) -> String {
 fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Bool(_) => "boolean",
-        other => crate::decode::kind(other),
+        other => gitops_core::json_kind(other),
     }
 }
 
