@@ -234,7 +234,7 @@ impl Recorder {
                 Err(error) => return Err(error),
             }
         }
-        let name = event_name(&told.involved.name, self.clock.now());
+        let name = event_name(&told.involved.name, told.at);
         let event = self.event(told, &name, warning, &now);
         let event: Event = serde_json::from_value(event).map_err(kube::Error::SerdeError)?;
         api.create(&PostParams::default(), &event).await?;
@@ -308,10 +308,12 @@ fn fingerprint(told: &Told, warning: bool) -> Fingerprint {
     short
 }
 
-fn event_name(object: &str, now: jiff::Timestamp) -> String {
+/// After the moment it was told and not when it is written: names sort as things happened, as
+/// client-go's do.
+fn event_name(object: &str, told: jiff::Timestamp) -> String {
     let mut object = object.to_owned();
     object.truncate(200);
-    format!("{object}.{:x}", now.as_nanosecond())
+    format!("{object}.{:x}", told.as_nanosecond())
 }
 
 /// Posts events until the scope ends.
