@@ -1,34 +1,32 @@
 //! Text to tokens. Follows `text/template/parse/lex.go`: the same tokens, positions and messages.
 
+use std::sync::LazyLock;
+
 use memchr::{memchr, memmem};
 
 use crate::{
     quote::unicode_name,
-    token::{Token, TokenKind},
+    token::{Token, TokenKind, offset},
 };
 
 const LEFT: &[u8] = b"{{";
 const RIGHT: &[u8] = b"}}";
-const LEFT_COMMENT: &str = "/*";
-const RIGHT_COMMENT: &str = "*/";
+const LEFT_COMMENT: &[u8] = b"/*";
+const RIGHT_COMMENT: &[u8] = b"*/";
 
 /// What `{{-` and `-}}` take away.
-const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
-
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
+/// Reads a text from its start: [`Lexer::text`] up to an action, [`Lexer::word`] within it.
 #[derive(Debug)]
 pub(crate) struct Lexer<'s> {
     source: &'s str,
-    left: memmem::Finder<'static>,
     at: usize,
     /// What is wrong where the token of an error is.
     message: String,
-    inside: bool,
     parens: u32,
-    ended: bool,
     words: Keywords,
 }
 
@@ -41,38 +39,7 @@ pub(crate) struct Keywords {
 
 impl<'s> Lexer<'s> {
     pub(crate) fn new(source: &'s str, words: Keywords) -> Self {
-        Self {
-            source,
-            left: memmem::Finder::new(LEFT),
-            at: 0,
-            message: String::new(),
-            inside: false,
-            parens: 0,
-            ended: false,
-            words,
-        }
-    }
-
-    /// The next token that is no space within an action.
-    pub(crate) fn next_non_space(&mut self) -> Token {
-        if self.inside && !self.ended {
-            self.at += self.spaces();
-        }
-        self.next()
-    }
-
-    /// The next token; after an error or the end, the end again and again.
-    pub(crate) fn next(&mut self) -> Token {
-        loop {
-            if self.ended {
-                return self.token(TokenKind::End, self.at, self.at);
-            }
-            let token = if self.inside { Some(self.action()) } else { self.text() };
-            if let Some(token) = token {
-                self.ended = matches!(token.kind, TokenKind::Error | TokenKind::End);
-                return token;
-            }
-        }
+        Self { source, at: 0, message: String::new(), parens: 0, words }
     }
 
     fn rest(&self) -> &'s [u8] {
@@ -82,93 +49,88 @@ impl<'s> Lexer<'s> {
     /// The token between two places, which moves the lexer to its end.
     fn token(&mut self, kind: TokenKind, from: usize, to: usize) -> Token {
         self.at = to;
-        Token { kind, at: offset(from), end: offset(to) }
+        Token::new(kind, from, to)
     }
 
     fn error(&mut self, from: usize, message: impl Into<String>) -> Token {
         self.message = message.into();
-        Token { kind: TokenKind::Error, at: offset(from), end: offset(from) }
+        Token::new(TokenKind::Error, from, from)
     }
 
-    /// What the token of an error is about.
+    /// What the token of an error is about. There is no token after it.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
-    /// Text up to a left delimiter, or the delimiter itself. `None` if there is nothing to tell.
-    // What searches for the delimiter needs many registers, which tokens of actions must not pay for.
-    #[inline(never)]
-    fn text(&mut self) -> Option<Token> {
-        let rest = self.rest();
-        if rest.starts_with(LEFT) {
-            return self.left_delimiter();
-        }
-        // Most texts are short, and have no brace before the delimiter.
-        let found = match memchr(LEFT[0], rest) {
-            Some(brace) if rest.get(brace + 1) != Some(&LEFT[1]) => {
-                self.left.find(&rest[brace..]).map(|length| brace + length)
+    /// The next token outside of actions: text, a left delimiter, or the end.
+    pub(crate) fn text(&mut self) -> Token {
+        loop {
+            let start = self.at;
+            let rest = self.rest();
+            if !rest.starts_with(LEFT) {
+                let Some(length) = delimiter(rest) else {
+                    let kind = if rest.is_empty() { TokenKind::End } else { TokenKind::Text };
+                    return self.token(kind, start, self.source.len());
+                };
+                self.at += length;
+                let text = &rest[..length];
+                let trims = starts_trim(&rest[length + LEFT.len()..]);
+                let kept = if trims { trimmed(text) } else { length };
+                if kept > 0 {
+                    return Token::new(TokenKind::Text, start, start + kept);
+                }
             }
-            found => found,
-        };
-        let Some(length) = found else {
-            let kind = if rest.is_empty() { TokenKind::End } else { TokenKind::Text };
-            return Some(self.token(kind, self.at, self.source.len()));
-        };
-        let delimiter = self.at + length;
-        let text = &self.source[self.at..delimiter];
-        let kept = if starts_trim(&self.source.as_bytes()[delimiter + LEFT.len()..]) {
-            text.trim_end_matches(SPACES).len()
-        } else {
-            length
-        };
-        let token = (kept > 0).then(|| self.token(TokenKind::Text, self.at, self.at + kept));
-        self.at = delimiter;
-        token
+            if let Some(token) = self.left_delimiter() {
+                return token;
+            }
+        }
     }
 
+    /// The left delimiter that comes next, if no comment does.
     fn left_delimiter(&mut self) -> Option<Token> {
         let start = self.at;
-        let mut inner = start + LEFT.len();
-        let trims = starts_trim(&self.source.as_bytes()[inner..]);
+        let after = &self.rest()[LEFT.len()..];
         // A marker is a minus with the space that follows it.
-        let after_marker = if trims { inner + 2 } else { inner };
-        if self.source[after_marker..].starts_with(LEFT_COMMENT) {
-            return self.comment(start, after_marker);
+        let marker = if starts_trim(after) { 2 } else { 0 };
+        if after[marker..].starts_with(LEFT_COMMENT) {
+            return self.comment(start + LEFT.len() + marker + LEFT_COMMENT.len());
         }
-        if trims {
-            inner += 2;
-        }
-        let token = self.token(TokenKind::LeftDelim, start, start + LEFT.len());
-        self.at = inner;
-        self.inside = true;
+        self.at += LEFT.len() + marker;
         self.parens = 0;
-        Some(token)
+        Some(Token::new(TokenKind::LeftDelim, start, start + LEFT.len()))
     }
 
-    fn comment(&mut self, start: usize, from: usize) -> Option<Token> {
-        let from = from + LEFT_COMMENT.len();
-        let Some(length) = self.source[from..].find(RIGHT_COMMENT) else {
-            return Some(self.error(start, "unclosed comment"));
+    /// Passes by a comment, whose text begins there.
+    fn comment(&mut self, from: usize) -> Option<Token> {
+        let rest = &self.source.as_bytes()[from..];
+        let Some(length) = memmem::find(rest, RIGHT_COMMENT) else {
+            return Some(self.error(self.at, "unclosed comment"));
         };
         let after = from + length + RIGHT_COMMENT.len();
-        match right_delimiter(&self.source.as_bytes()[after..]) {
-            Some((length, trims)) => {
-                self.at = after + length;
-                if trims {
-                    self.skip_spaces();
-                }
-                None
+        match self.source.as_bytes()[after..] {
+            [b'}', b'}', ..] => self.at = after + RIGHT.len(),
+            [space, b'-', b'}', b'}', ..] if is_space(space) => {
+                self.at = after + 2 + RIGHT.len();
+                self.skip_spaces();
             }
-            None => Some(self.error(start, "comment ends before closing delimiter")),
+            _ => return Some(self.error(self.at, "comment ends before closing delimiter")),
         }
+        None
     }
 
     fn skip_spaces(&mut self) {
         self.at += self.rest().iter().take_while(|byte| is_space(**byte)).count();
     }
 
-    /// One token within `{{` and `}}`.
-    fn action(&mut self) -> Token {
+    /// The next token within `{{` and `}}`.
+    pub(crate) fn word(&mut self) -> Token {
+        let before = self.at;
+        self.skip_spaces();
+        let spaced = self.at > before;
+        Token { spaced, ..self.unspaced(spaced) }
+    }
+
+    fn unspaced(&mut self, spaced: bool) -> Token {
         let start = self.at;
         let rest = self.rest();
         let Some((&first, after)) = rest.split_first() else {
@@ -176,14 +138,12 @@ impl<'s> Lexer<'s> {
         };
         let second = after.first().copied();
         match first {
-            b' ' | b'\t' | b'\r' | b'\n' => match right_delimiter(rest) {
-                Some((length, _)) => self.right_delimiter(start + length, true),
-                None => {
-                    let spaces = self.spaces();
-                    self.token(TokenKind::Space, start, start + spaces)
-                }
-            },
-            b'}' if rest.starts_with(RIGHT) => self.right_delimiter(start + RIGHT.len(), false),
+            b'}' if second == Some(b'}') => self.right_delimiter(start, start + RIGHT.len()),
+            b'-' if spaced && after.starts_with(RIGHT) => {
+                let token = self.right_delimiter(start - 1, start + 1 + RIGHT.len());
+                self.skip_spaces();
+                token
+            }
             b'=' => self.token(TokenKind::Assign, start, start + 1),
             b':' if second == Some(b'=') => self.token(TokenKind::Declare, start, start + 2),
             b':' => self.error(start, "expected :="),
@@ -193,9 +153,7 @@ impl<'s> Lexer<'s> {
             b'`' => self.raw_string(),
             b'$' => self.name(TokenKind::Variable, start + 1),
             // Quirk: at the end of the text it is a number that lacks its digits.
-            b'.' if second.is_some_and(|byte| !byte.is_ascii_digit()) => {
-                self.name(TokenKind::Field, start + 1)
-            }
+            b'.' if second.is_some_and(|byte| !byte.is_ascii_digit()) => self.fields(),
             b'.' | b'+' | b'-' | b'0'..=b'9' => self.number(),
             b'(' => {
                 self.parens += 1;
@@ -220,65 +178,85 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn right_delimiter(&mut self, end: usize, trims: bool) -> Token {
+    /// The right delimiter, which begins with its trim marker, if it has one.
+    fn right_delimiter(&mut self, start: usize, end: usize) -> Token {
         if self.parens > 0 {
-            return self.error(self.at, "unclosed left paren");
+            return self.error(start, "unclosed left paren");
         }
-        let token = self.token(TokenKind::RightDelim, end - RIGHT.len(), end);
-        if trims {
-            self.skip_spaces();
-        }
-        self.inside = false;
-        token
-    }
-
-    /// How many spaces come next. The last one belongs to a trim marker that follows.
-    fn spaces(&self) -> usize {
-        let rest = self.rest();
-        let length = rest.iter().take_while(|byte| is_space(**byte)).count();
-        length - usize::from(length > 0 && rest[length..].starts_with(b"-}}"))
+        self.token(TokenKind::RightDelim, end - RIGHT.len(), end)
     }
 
     fn quoted(&mut self, quote: u8, kind: TokenKind, unterminated: &str) -> Token {
         let start = self.at;
-        let mut escaped = false;
-        for (index, byte) in self.rest()[1..].iter().enumerate() {
+        let inner = &self.rest()[1..];
+        let mut at = 0;
+        let mut escapes = false;
+        while let Some(byte) = inner.get(at) {
             match byte {
                 b'\n' => break,
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                _ if *byte == quote => return self.token(kind, start, start + index + 2),
+                b'\\' => {
+                    escapes = true;
+                    // A line ends even behind a backslash.
+                    at += usize::from(inner.get(at + 1).is_some_and(|next| *next != b'\n'));
+                }
+                _ if *byte == quote => {
+                    return Token { escapes, ..self.token(kind, start, start + at + 2) };
+                }
                 _ => {}
             }
+            at += 1;
         }
         self.error(start, unterminated)
     }
 
     fn raw_string(&mut self) -> Token {
         let start = self.at;
-        match self.source[start + 1..].find('`') {
+        match memchr(b'`', &self.rest()[1..]) {
             Some(length) => self.token(TokenKind::RawString, start, start + length + 2),
             None => self.error(start, "unterminated raw quoted string"),
         }
     }
 
-    /// An identifier, a keyword, `.`, `.field`, `$` or `$variable`, whose letters start at `from`.
+    /// An identifier, a keyword, `$` or `$variable`, whose letters start at `from`.
     fn name(&mut self, kind: TokenKind, from: usize) -> Token {
         let start = self.at;
-        let length = name_length(self.source, from);
-        let end = from + length;
-        if length == 0 && kind == TokenKind::Field && self.terminates(end) {
-            return self.token(TokenKind::Dot, start, end);
-        }
+        let end = from + name_length(self.source, from);
         if !self.terminates(end) {
-            let bad = self.source[end..].chars().next().map_or_else(String::new, unicode_name);
-            return self.error(start, format!("bad character {bad}"));
+            return self.bad_character(end);
         }
         let kind = match kind {
             TokenKind::Identifier => self.keyword(&self.source.as_bytes()[start..end]),
             _ => kind,
         };
         self.token(kind, start, end)
+    }
+
+    /// `.`, or `.a.b`, up to what is no field.
+    fn fields(&mut self) -> Token {
+        let start = self.at;
+        let first = start + 1 + name_length(self.source, start + 1);
+        if !self.terminates(first) {
+            return self.bad_character(first);
+        }
+        if first == start + 1 {
+            return self.token(TokenKind::Dot, start, first);
+        }
+        let mut end = first;
+        while let [b'.', letter, ..] = self.source.as_bytes()[end..]
+            && !letter.is_ascii_digit()
+        {
+            let next = end + 1 + name_length(self.source, end + 1);
+            if next == end + 1 || !self.terminates(next) {
+                break;
+            }
+            end = next;
+        }
+        Token { first: offset(first), ..self.token(TokenKind::Field, start, end) }
+    }
+
+    fn bad_character(&mut self, at: usize) -> Token {
+        let bad = self.source[at..].chars().next().map_or_else(String::new, unicode_name);
+        self.error(self.at, format!("bad character {bad}"))
     }
 
     fn keyword(&self, word: &[u8]) -> TokenKind {
@@ -333,13 +311,22 @@ fn starts_trim(after: &[u8]) -> bool {
     matches!(after, [b'-', space, ..] if is_space(*space))
 }
 
-/// The length of a right delimiter with its trim marker, and whether it has one.
-fn right_delimiter(rest: &[u8]) -> Option<(usize, bool)> {
-    match rest {
-        [b'}', b'}', ..] => Some((RIGHT.len(), false)),
-        [space, b'-', b'}', b'}', ..] if is_space(*space) => Some((2 + RIGHT.len(), true)),
-        _ => None,
+/// Where the next left delimiter is.
+fn delimiter(text: &[u8]) -> Option<usize> {
+    static DELIMITER: LazyLock<memmem::Finder<'static>> =
+        LazyLock::new(|| memmem::Finder::new(LEFT));
+    // Most texts are short, and have no brace before the delimiter.
+    match memchr(LEFT[0], text) {
+        Some(brace) if text.get(brace + 1) != Some(&LEFT[1]) => {
+            DELIMITER.find(&text[brace..]).map(|length| brace + length)
+        }
+        found => found,
     }
+}
+
+/// The length of a text without the spaces at its end.
+fn trimmed(text: &[u8]) -> usize {
+    text.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1)
 }
 
 /// The letters and digits of ASCII.
@@ -434,9 +421,4 @@ fn scan_number(text: &str) -> (usize, bool) {
         Some(next) if is_alphanumeric(next) => (at + next.len_utf8(), false),
         _ => (at, true),
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a template is far smaller than 4 GiB")]
-fn offset(at: usize) -> u32 {
-    at as u32
 }

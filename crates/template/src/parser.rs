@@ -67,9 +67,7 @@ pub(crate) fn parse<'a>(
         source,
         functions,
         lexer: Lexer::new(&source.text, words),
-        waiting: [Token { kind: TokenKind::End, at: 0, end: 0 }; 3],
-        ahead: 0,
-        last: 0,
+        token: Token::new(TokenKind::End, 0, 0),
         action: None,
         scratch,
         arena,
@@ -86,12 +84,9 @@ struct Parser<'s, 'a> {
     source: &'s Arc<Source>,
     functions: &'s Functions,
     lexer: Lexer<'s>,
-    /// Tokens that were handed back, the next one last: at most a variable, a space and what follows.
-    waiting: [Token; 3],
-    /// How many those are.
-    ahead: usize,
-    /// The start of the token that was read last, whose line errors name.
-    last: u32,
+    /// The token that was read last, whose line errors name. What reads a part of an action finds its
+    /// first token here, and leaves the one behind it.
+    token: Token,
     /// Where the current action started; none outside of actions.
     action: Option<u32>,
     scratch: &'a mut Scratch,
@@ -101,7 +96,7 @@ struct Parser<'s, 'a> {
     blocks: u32,
 }
 
-/// How a list of statements ended.
+/// How a list of statements ended: the token is the delimiter, or the `if` or `with` of an `else`.
 enum Ending {
     End,
     Else,
@@ -114,7 +109,11 @@ enum Item {
 
 impl<'s> Parser<'s, '_> {
     fn error(&self, message: impl Into<String>) -> Error {
-        Error::parse(self.source.name.clone(), self.line(self.last), message)
+        self.error_at(self.token.at, message)
+    }
+
+    fn error_at(&self, at: u32, message: impl Into<String>) -> Error {
+        Error::parse(self.source.name.clone(), self.line(at), message)
     }
 
     /// The line of a byte, from 1.
@@ -122,71 +121,11 @@ impl<'s> Parser<'s, '_> {
         self.source.position(at).0
     }
 
-    #[inline]
-    fn next(&mut self) -> Token {
-        if let Some(ahead) = self.ahead.checked_sub(1) {
-            self.ahead = ahead;
-            return self.waiting[ahead];
-        }
-        self.read()
-    }
-
-    /// The next token of the lexer.
+    /// Reads the next token of an action.
+    // Its many ways are there once, and each part of an action calls it.
     #[inline(never)]
-    fn read(&mut self) -> Token {
-        let token = self.lexer.next();
-        self.last = token.at;
-        token
-    }
-
-    /// The next token of the lexer that is no space.
-    #[inline(never)]
-    fn read_non_space(&mut self) -> Token {
-        let token = self.lexer.next_non_space();
-        self.last = token.at;
-        token
-    }
-
-    fn back(&mut self, token: Token) {
-        self.waiting[self.ahead] = token;
-        self.ahead += 1;
-    }
-
-    fn next_non_space(&mut self) -> Token {
-        while let Some(ahead) = self.ahead.checked_sub(1) {
-            self.ahead = ahead;
-            if self.waiting[ahead].kind != TokenKind::Space {
-                return self.waiting[ahead];
-            }
-        }
-        self.read_non_space()
-    }
-
-    /// The next token, which is left where it is.
-    fn look(&mut self) -> Token {
-        if let Some(last) = self.ahead.checked_sub(1) {
-            return self.waiting[last];
-        }
-        let token = self.read();
-        self.back(token);
-        token
-    }
-
-    fn peek(&mut self) -> TokenKind {
-        self.look().kind
-    }
-
-    fn peek_non_space(&mut self) -> (TokenKind, u32) {
-        while let Some(ahead) = self.ahead.checked_sub(1) {
-            let token = self.waiting[ahead];
-            if token.kind != TokenKind::Space {
-                return (token.kind, token.at);
-            }
-            self.ahead = ahead;
-        }
-        let token = self.read_non_space();
-        self.back(token);
-        (token.kind, token.at)
+    fn next(&mut self) {
+        self.token = self.lexer.word();
     }
 
     /// The text of a token.
@@ -194,12 +133,19 @@ impl<'s> Parser<'s, '_> {
         token.span().of(&self.source.text)
     }
 
-    fn expect(&mut self, kind: TokenKind, context: &str) -> Result<Token, Error> {
-        let token = self.next_non_space();
-        if token.kind == kind { Ok(token) } else { Err(self.unexpected(token, context)) }
+    /// That the token is the right delimiter of a clause.
+    fn close(&self, context: &str) -> Result<(), Error> {
+        if self.token.kind == TokenKind::RightDelim {
+            Ok(())
+        } else {
+            Err(self.unexpected(context))
+        }
     }
 
-    fn unexpected(&self, token: Token, context: &str) -> Error {
+    /// The token does not belong here.
+    #[cold]
+    fn unexpected(&self, context: &str) -> Error {
+        let token = self.token;
         if token.kind != TokenKind::Error {
             return self
                 .error(format!("unexpected {} in {context}", token.shown(&self.source.text)));
@@ -218,18 +164,22 @@ impl<'s> Parser<'s, '_> {
     /// The whole file, with definitions only here.
     fn file(&mut self) -> Result<List<Statement>, Error> {
         let start = self.scratch.statements.len();
-        while self.peek() != TokenKind::End {
-            if self.peek() == TokenKind::LeftDelim {
-                let delimiter = self.next();
-                let word = self.next_non_space();
-                if word.kind == TokenKind::Define {
-                    self.definition()?;
-                    continue;
+        loop {
+            self.token = self.lexer.text();
+            let item = match self.token.kind {
+                TokenKind::End => return Ok(self.taken(start)),
+                TokenKind::LeftDelim => {
+                    let action = self.token.at;
+                    self.next();
+                    if self.token.kind == TokenKind::Define {
+                        self.definition()?;
+                        continue;
+                    }
+                    self.action(action)?
                 }
-                self.back(word);
-                self.back(delimiter);
-            }
-            match self.text_or_action()? {
+                _ => Item::Statement(self.plain()?),
+            };
+            match item {
                 Item::Statement(statement) => self.scratch.statements.push(statement),
                 Item::Ending(ending) => {
                     let word = match ending {
@@ -240,7 +190,6 @@ impl<'s> Parser<'s, '_> {
                 }
             }
         }
-        Ok(self.taken(start))
     }
 
     /// The end of the list of statements that is being read, from there on.
@@ -250,9 +199,9 @@ impl<'s> Parser<'s, '_> {
 
     fn definition(&mut self) -> Result<(), Error> {
         const CONTEXT: &str = "define clause";
-        let token = self.next_non_space();
-        let name = self.name(token, CONTEXT)?;
-        self.expect(TokenKind::RightDelim, CONTEXT)?;
+        self.next();
+        let name = self.name(CONTEXT)?;
+        self.close(CONTEXT)?;
         let body = self.own_body(CONTEXT, None)?;
         self.add(self.arena.texts[name].clone(), body)
     }
@@ -265,8 +214,8 @@ impl<'s> Parser<'s, '_> {
         let action = self.action.take();
         let (body, ending) = self.list()?;
         if let Ending::Else = ending {
-            self.last = clause.unwrap_or(self.last);
-            return Err(self.error(format!("unexpected {{{{else}}}} in {context}")));
+            let at = clause.unwrap_or(self.token.at);
+            return Err(self.error_at(at, format!("unexpected {{{{else}}}} in {context}")));
         }
         self.scratch.variables.end(outer);
         (self.loops, self.action) = (loops, action);
@@ -298,8 +247,18 @@ impl<'s> Parser<'s, '_> {
             return Err(self.error(format!("over {DEEPEST} blocks within each other")));
         }
         let start = self.scratch.statements.len();
-        while self.peek_non_space().0 != TokenKind::End {
-            match self.text_or_action()? {
+        loop {
+            self.token = self.lexer.text();
+            let item = match self.token.kind {
+                TokenKind::LeftDelim => {
+                    let action = self.token.at;
+                    self.next();
+                    self.action(action)?
+                }
+                TokenKind::End => return Err(self.error("unexpected EOF")),
+                _ => Item::Statement(self.plain()?),
+            };
+            match item {
                 Item::Statement(statement) => self.scratch.statements.push(statement),
                 Item::Ending(ending) => {
                     self.blocks -= 1;
@@ -307,44 +266,43 @@ impl<'s> Parser<'s, '_> {
                 }
             }
         }
-        Err(self.error("unexpected EOF"))
     }
 
-    fn text_or_action(&mut self) -> Result<Item, Error> {
-        let token = self.next_non_space();
-        match token.kind {
-            TokenKind::Text => Ok(Item::Statement(Statement::Text(token.span()))),
-            TokenKind::LeftDelim => {
-                self.action = Some(token.at);
-                let item = self.action()?;
-                self.action = None;
-                Ok(item)
-            }
-            _ => Err(self.unexpected(token, "input")),
+    /// What stands between actions.
+    fn plain(&self) -> Result<Statement, Error> {
+        match self.token.kind {
+            TokenKind::Text => Ok(Statement::Text(self.token.span())),
+            _ => Err(self.unexpected("input")),
         }
     }
 
-    fn action(&mut self) -> Result<Item, Error> {
-        let token = self.next_non_space();
-        let statement = match token.kind {
+    /// What an action is, which started there.
+    fn action(&mut self, started: u32) -> Result<Item, Error> {
+        self.action = Some(started);
+        let at = self.token.at;
+        let statement = match self.token.kind {
             TokenKind::Block => self.block()?,
             TokenKind::Break => {
                 self.jump("break")?;
-                Statement::Break { at: token.at }
+                Statement::Break { at }
             }
             TokenKind::Continue => {
                 self.jump("continue")?;
-                Statement::Continue { at: token.at }
+                Statement::Continue { at }
             }
             TokenKind::Else => {
+                self.next();
                 // `else if` leaves its `if` to the block.
-                if !matches!(self.peek_non_space().0, TokenKind::If | TokenKind::With) {
-                    self.expect(TokenKind::RightDelim, "else")?;
+                if !matches!(self.token.kind, TokenKind::If | TokenKind::With) {
+                    self.close("else")?;
                 }
+                self.action = None;
                 return Ok(Item::Ending(Ending::Else));
             }
             TokenKind::Close => {
-                self.expect(TokenKind::RightDelim, "end")?;
+                self.next();
+                self.close("end")?;
+                self.action = None;
                 return Ok(Item::Ending(Ending::End));
             }
             TokenKind::If => Statement::If(deeper(|| self.control("if", TokenKind::If))?),
@@ -353,20 +311,16 @@ impl<'s> Parser<'s, '_> {
             }
             TokenKind::With => Statement::With(deeper(|| self.control("with", TokenKind::With))?),
             TokenKind::Template => self.template()?,
-            _ => {
-                self.back(token);
-                Statement::Action(self.numbered("command", TokenKind::RightDelim)?)
-            }
+            _ => Statement::Action(self.numbered("command", TokenKind::RightDelim)?),
         };
+        self.action = None;
         Ok(Item::Statement(statement))
     }
 
     fn jump(&mut self, word: &str) -> Result<(), Error> {
         let context = format!("{{{{{word}}}}}");
-        let token = self.next_non_space();
-        if token.kind != TokenKind::RightDelim {
-            return Err(self.unexpected(token, &context));
-        }
+        self.next();
+        self.close(&context)?;
         if self.loops == 0 {
             return Err(self.error(format!("{context} outside {{{{range}}}}")));
         }
@@ -376,6 +330,7 @@ impl<'s> Parser<'s, '_> {
     /// A block up to its end. `again` is the keyword that may follow its `else`.
     fn control(&mut self, context: &str, again: TokenKind) -> Result<Id<Branch>, Error> {
         let known = self.scratch.variables.count();
+        self.next();
         let pipeline = self.pipeline(context, TokenKind::RightDelim)?;
         let is_loop = context == "range";
         self.loops += u32::from(is_loop);
@@ -383,8 +338,7 @@ impl<'s> Parser<'s, '_> {
         self.loops -= u32::from(is_loop);
         let otherwise = match ending {
             Ending::End => None,
-            Ending::Else if !is_loop && self.peek() == again => {
-                self.next();
+            Ending::Else if self.token.kind == again => {
                 self.blocks += 1;
                 if self.blocks > DEEPEST {
                     return Err(self.error(format!("over {DEEPEST} blocks within each other")));
@@ -398,6 +352,9 @@ impl<'s> Parser<'s, '_> {
                 };
                 self.scratch.statements.push(statement);
                 Some(self.taken(self.scratch.statements.len() - 1))
+            }
+            Ending::Else if self.token.kind != TokenKind::RightDelim => {
+                return Err(self.unexpected("input"));
             }
             Ending::Else => {
                 let (otherwise, ending) = self.list()?;
@@ -415,40 +372,42 @@ impl<'s> Parser<'s, '_> {
 
     fn block(&mut self) -> Result<Statement, Error> {
         const CONTEXT: &str = "block clause";
-        let token = self.next_non_space();
-        let name = self.name(token, CONTEXT)?;
+        self.next();
+        let at = self.token.at;
+        let name = self.name(CONTEXT)?;
         let pipeline = self.numbered(CONTEXT, TokenKind::RightDelim)?;
-        let clause = self.last;
+        let clause = self.token.at;
         let body = self.own_body(CONTEXT, Some(clause))?;
         self.add(self.arena.texts[name].clone(), body)?;
-        Ok(self.invocation(token.at, name, Some(pipeline)))
+        Ok(self.invocation(at, name, Some(pipeline)))
     }
 
     fn template(&mut self) -> Result<Statement, Error> {
         const CONTEXT: &str = "template clause";
-        let token = self.next_non_space();
-        let name = self.name(token, CONTEXT)?;
-        let after = self.next_non_space();
-        let pipeline = if after.kind == TokenKind::RightDelim {
-            None
-        } else {
-            self.back(after);
-            Some(self.numbered(CONTEXT, TokenKind::RightDelim)?)
+        self.next();
+        let at = self.token.at;
+        let name = self.name(CONTEXT)?;
+        let pipeline = match self.token.kind {
+            TokenKind::RightDelim => None,
+            _ => Some(self.numbered(CONTEXT, TokenKind::RightDelim)?),
         };
-        Ok(self.invocation(token.at, name, pipeline))
+        Ok(self.invocation(at, name, pipeline))
     }
 
     fn invocation(&mut self, at: u32, name: Id<Text>, pipeline: Option<Id<Pipeline>>) -> Statement {
         Statement::Template(self.arena.invocations.add(Invocation { at, name, pipeline }))
     }
 
-    fn name(&mut self, token: Token, context: &str) -> Result<Id<Text>, Error> {
-        match token.kind {
+    /// The name of a template, which is the token.
+    fn name(&mut self, context: &str) -> Result<Id<Text>, Error> {
+        match self.token.kind {
             TokenKind::String | TokenKind::RawString => {
-                let name = self.unquote(self.text(token))?;
-                Ok(self.arena.texts.add(&name))
+                let name = self.unquote(self.text(self.token))?;
+                let name = self.arena.texts.add(&name);
+                self.next();
+                Ok(name)
             }
-            _ => Err(self.unexpected(token, context)),
+            _ => Err(self.unexpected(context)),
         }
     }
 

@@ -24,7 +24,6 @@ pub(crate) enum TokenKind {
     RawString,
     RightDelim,
     RightParen,
-    Space,
     String,
     Text,
     Variable,
@@ -43,17 +42,28 @@ pub(crate) enum TokenKind {
     With,
 }
 
-/// A token fits two registers: it is handed on thousands of times.
+/// A word of an action, or what stands between actions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
     pub(crate) kind: TokenKind,
+    /// Whether space stands before it, in an action.
+    pub(crate) spaced: bool,
+    /// Whether a literal in quotes has backslashes.
+    pub(crate) escapes: bool,
     /// The byte at which it starts.
     pub(crate) at: u32,
+    /// The byte behind the first of several fields; of other tokens, that behind it.
+    pub(crate) first: u32,
     /// The byte behind it; of an error, whose message the lexer holds, its start.
     pub(crate) end: u32,
 }
 
 impl Token {
+    pub(crate) fn new(kind: TokenKind, from: usize, to: usize) -> Self {
+        let (at, end) = (offset(from), offset(to));
+        Self { kind, spaced: false, escapes: false, at, first: end, end }
+    }
+
     /// Where it stands.
     pub(crate) fn span(self) -> Span {
         Span { at: self.at, length: self.end - self.at }
@@ -61,7 +71,7 @@ impl Token {
 
     /// The token in an error.
     pub(crate) fn shown(self, source: &str) -> impl fmt::Display {
-        let text = self.span().of(source);
+        let text = Self { end: self.first, ..self }.span().of(source);
         fmt::from_fn(move |f| match self.kind {
             TokenKind::End => f.write_str("EOF"),
             kind if kind >= TokenKind::Block => write!(f, "<{text}>"),
@@ -72,4 +82,10 @@ impl Token {
             _ => f.write_str(&crate::quote::quoted(text)),
         })
     }
+}
+
+/// A byte's place as tokens and nodes keep it.
+#[expect(clippy::cast_possible_truncation, reason = "a template is far smaller than 4 GiB")]
+pub(crate) fn offset(at: usize) -> u32 {
+    at as u32
 }

@@ -80,19 +80,19 @@ impl<T> Nodes<T> {
         Id { at, of: PhantomData }
     }
 
-    /// Adds what stands in `read` from there on, and takes it away there.
-    pub(crate) fn take(&mut self, read: &mut Vec<T>, from: usize) -> List<T> {
-        let start = number(self.0.len());
-        self.0.extend(read.drain(from..));
-        self.since(start)
-    }
-
     fn since(&self, start: u32) -> List<T> {
         List { start, end: number(self.0.len()), of: PhantomData }
     }
 }
 
 impl<T: Copy> Nodes<T> {
+    /// Adds what stands in `read` from there on, and takes it away there.
+    pub(crate) fn take(&mut self, read: &mut Vec<T>, from: usize) -> List<T> {
+        let list = self.add_all(&read[from..]);
+        read.truncate(from);
+        list
+    }
+
     pub(crate) fn add_all(&mut self, nodes: &[T]) -> List<T> {
         let start = number(self.0.len());
         self.0.extend_from_slice(nodes);

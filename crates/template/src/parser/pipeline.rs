@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::{DEEPEST, Parser, number};
 use crate::{
     Error, Text,
-    ast::{Command, Expression, ExpressionKind, Fields, Id, List, NodeRef, Number, Pipeline, Span},
+    ast::{Command, Expression, ExpressionKind, Fields, Id, NodeRef, Number, Pipeline, Span},
     quote::quoted,
     stack::deeper,
     token::{Token, TokenKind},
@@ -24,31 +24,20 @@ impl Parser<'_, '_> {
     }
 
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Result<Pipeline, Error> {
-        let at = self.peek_non_space().1;
-        let (variables, assigns) = self.declarations(context)?;
+        let at = self.token.at;
+        let mut variables = SmallVec::<[Id<Text>; 2]>::new();
+        let (mut first, assigns) = match self.token.kind {
+            TokenKind::Variable => self.declarations(context, &mut variables)?,
+            _ => (None, false),
+        };
+        let variables = self.arena.declared.add_all(&variables);
         let start = self.scratch.commands.len();
-        loop {
-            let token = self.next_non_space();
-            match token.kind {
-                kind if kind == end => break,
-                TokenKind::Bool
-                | TokenKind::CharConstant
-                | TokenKind::Complex
-                | TokenKind::Dot
-                | TokenKind::Field
-                | TokenKind::Identifier
-                | TokenKind::Number
-                | TokenKind::Nil
-                | TokenKind::RawString
-                | TokenKind::String
-                | TokenKind::Variable
-                | TokenKind::LeftParen => {
-                    self.back(token);
-                    let command = self.command()?;
-                    self.scratch.commands.push(command);
-                }
-                _ => return Err(self.unexpected(token, context)),
+        while first.is_some() || self.token.kind != end {
+            if first.is_none() && !begins_term(self.token.kind) {
+                return Err(self.unexpected(context));
             }
+            let command = self.command(first.take())?;
+            self.scratch.commands.push(command);
         }
         let commands = self.arena.commands.take(&mut self.scratch.commands, start);
         self.check(&self.arena.commands[commands], context)?;
@@ -69,44 +58,38 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    /// `$x :=`, `$x =`, and in a range `$i, $x :=`; and whether they are assigned to.
-    fn declarations(&mut self, context: &str) -> Result<(List<Id<Text>>, bool), Error> {
-        let mut variables = SmallVec::<[Id<Text>; 2]>::new();
-        while self.peek_non_space().0 == TokenKind::Variable {
-            let variable = self.next_non_space();
-            let after = self.next();
-            let (space, next) = if after.kind == TokenKind::Space {
-                (Some(after), self.next_non_space())
-            } else {
-                (None, after)
-            };
-            match next.kind {
+    /// `$x :=`, `$x =`, and in a range `$i, $x :=`: the variable that is the first term instead, and
+    /// whether they are assigned to.
+    fn declarations(
+        &mut self,
+        context: &str,
+        variables: &mut SmallVec<[Id<Text>; 2]>,
+    ) -> Result<(Option<Token>, bool), Error> {
+        while self.token.kind == TokenKind::Variable {
+            let variable = self.token;
+            self.next();
+            match self.token.kind {
                 TokenKind::Assign | TokenKind::Declare => {
                     variables.push(self.declare(variable));
-                    let assigns = next.kind == TokenKind::Assign;
-                    return Ok((self.arena.declared.add_all(&variables), assigns));
+                    let assigns = self.token.kind == TokenKind::Assign;
+                    self.next();
+                    return Ok((None, assigns));
                 }
-                TokenKind::Char if self.text(next) == "," => {
+                TokenKind::Char if self.text(self.token) == "," => {
                     variables.push(self.declare(variable));
                     if context != "range" || variables.len() >= 2 {
                         return Err(self.error(format!("too many declarations in {context}")));
                     }
-                    match self.peek_non_space().0 {
+                    self.next();
+                    match self.token.kind {
                         TokenKind::Variable | TokenKind::RightDelim | TokenKind::RightParen => {}
                         _ => return Err(self.error("range can only initialize variables")),
                     }
                 }
-                _ => {
-                    self.back(next);
-                    if let Some(space) = space {
-                        self.back(space);
-                    }
-                    self.back(variable);
-                    break;
-                }
+                _ => return Ok((Some(variable), false)),
             }
         }
-        Ok((self.arena.declared.add_all(&variables), false))
+        Ok((None, false))
     }
 
     fn declare(&mut self, token: Token) -> Id<Text> {
@@ -115,57 +98,49 @@ impl Parser<'_, '_> {
         name
     }
 
-    fn command(&mut self) -> Result<Command, Error> {
-        let at = self.peek_non_space().1;
+    /// A command up to what ends the pipeline, or behind its `|`. Its first term may have been read.
+    fn command(&mut self, mut first: Option<Token>) -> Result<Command, Error> {
+        let at = first.unwrap_or(self.token).at;
         let start = self.scratch.words.len();
         loop {
-            let ends = [TokenKind::RightDelim, TokenKind::RightParen, TokenKind::Pipe];
-            if !ends.contains(&self.peek_non_space().0)
-                && let Some(word) = self.operand()?
-            {
-                self.scratch.words.push(word);
+            let term = match first.take() {
+                Some(variable) => self.variable(variable)?,
+                None => self.term()?,
+            };
+            let word = self.operand(term)?;
+            self.scratch.words.push(word);
+            match self.token.kind {
+                TokenKind::RightDelim | TokenKind::RightParen => break,
+                TokenKind::Pipe => {
+                    self.next();
+                    break;
+                }
+                kind if self.token.spaced && begins_term(kind) => {}
+                _ => return Err(self.unexpected("operand")),
             }
-            let token = self.next();
-            match token.kind {
-                TokenKind::Space => continue,
-                TokenKind::RightDelim | TokenKind::RightParen => self.back(token),
-                TokenKind::Pipe => {}
-                _ => return Err(self.unexpected(token, "operand")),
-            }
-            break;
-        }
-        if self.scratch.words.len() == start {
-            return Err(self.error("empty command"));
         }
         Ok(Command { at, words: self.arena.words.take(&mut self.scratch.words, start) })
     }
 
     /// A term with the fields that are asked of it.
-    fn operand(&mut self) -> Result<Option<Expression>, Error> {
-        let Some(term) = self.term()? else { return Ok(None) };
-        if self.peek() != TokenKind::Field {
-            return Ok(Some(term));
+    fn operand(&mut self, term: Expression) -> Result<Expression, Error> {
+        let fields = self.token;
+        if fields.kind != TokenKind::Field || fields.spaced {
+            return Ok(term);
         }
-        let at = self.peek_non_space().1;
-        let mut end = at;
-        while self.peek() == TokenKind::Field {
-            let Span { at, length } = self.next().span();
-            end = at + length;
-        }
-        let from = |start| Fields(Span { at: start, length: end - start });
+        self.next();
+        let at = fields.at;
+        let fields = Fields(fields.span());
         let kind = match term.kind {
-            ExpressionKind::Field(Fields(first)) => ExpressionKind::Field(from(first.at)),
-            ExpressionKind::Variable { name, .. } => {
-                ExpressionKind::Variable { name, fields: from(at) }
-            }
+            ExpressionKind::Variable { name, .. } => ExpressionKind::Variable { name, fields },
             ref kind if is_constant(kind) => {
                 let text = NodeRef::Expression(&term).printed(self.arena, &self.source.text);
                 let text = quoted(&text.to_string());
                 return Err(self.error(format!("unexpected . after term {text}")));
             }
-            _ => ExpressionKind::Chain { base: self.arena.words.add(term), fields: from(at) },
+            _ => ExpressionKind::Chain { base: self.arena.words.add(term), fields },
         };
-        Ok(Some(Expression { at, kind }))
+        Ok(Expression { at, kind })
     }
 
     fn number(&mut self, token: Token) -> Result<Id<Number>, Error> {
@@ -181,8 +156,23 @@ impl Parser<'_, '_> {
         Ok(number)
     }
 
-    fn term(&mut self) -> Result<Option<Expression>, Error> {
-        let token = self.next_non_space();
+    /// A variable, whose token was read.
+    fn variable(&mut self, token: Token) -> Result<Expression, Error> {
+        let text = self.text(token);
+        let name = self.arena.texts.find(text);
+        let Some(name) = name.filter(|name| self.scratch.variables.knows(*name)) else {
+            return Err(self.error(format!("undefined variable {}", quoted(text))));
+        };
+        Ok(Expression {
+            at: token.at,
+            kind: ExpressionKind::Variable { name, fields: Fields::NONE },
+        })
+    }
+
+    /// What the token begins.
+    fn term(&mut self) -> Result<Expression, Error> {
+        let token = self.token;
+        let mut at = token.at;
         let kind = match token.kind {
             TokenKind::Identifier => {
                 let Some(function) = self.functions.get(self.text(token)) else {
@@ -191,17 +181,16 @@ impl Parser<'_, '_> {
                 };
                 ExpressionKind::Function(function)
             }
+            TokenKind::Field => {
+                // Go takes the place of the second one for that of all.
+                if token.first != token.end {
+                    at = token.first;
+                }
+                ExpressionKind::Field(Fields(token.span()))
+            }
             TokenKind::Dot => ExpressionKind::Dot,
             TokenKind::Nil => ExpressionKind::Nil,
-            TokenKind::Variable => {
-                let name = self.arena.texts.find(self.text(token));
-                let Some(name) = name.filter(|name| self.scratch.variables.knows(*name)) else {
-                    let name = quoted(self.text(token));
-                    return Err(self.error(format!("undefined variable {name}")));
-                };
-                ExpressionKind::Variable { name, fields: Fields::NONE }
-            }
-            TokenKind::Field => ExpressionKind::Field(Fields(token.span())),
+            TokenKind::Variable => self.variable(token)?.kind,
             TokenKind::Bool => ExpressionKind::Bool(self.text(token) == "true"),
             TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
                 ExpressionKind::Number(self.number(token)?)
@@ -211,40 +200,62 @@ impl Parser<'_, '_> {
                     return Err(self.error("max expression depth exceeded"));
                 }
                 self.parens += 1;
+                self.next();
                 let pipeline =
                     deeper(|| self.pipeline("parenthesized pipeline", TokenKind::RightParen))?;
                 self.parens -= 1;
                 // Go takes the place of the pipeline within the parentheses.
-                let at = pipeline.at;
-                let kind = ExpressionKind::Pipeline(self.arena.pipelines.add(pipeline));
-                return Ok(Some(Expression { at, kind }));
+                at = pipeline.at;
+                ExpressionKind::Pipeline(self.arena.pipelines.add(pipeline))
             }
-            TokenKind::String | TokenKind::RawString if stands_for_itself(self.text(token)) => {
-                let Span { at, length } = token.span();
-                ExpressionKind::Raw(Span { at: at + 1, length: length - 2 })
-            }
-            TokenKind::String | TokenKind::RawString => {
-                let text = self.unquote(self.text(token))?;
-                let text = self.arena.texts.add(&text);
-                ExpressionKind::String { length: token.span().length, text }
-            }
-            _ => {
-                self.back(token);
-                return Ok(None);
-            }
+            _ => self.literal(token)?,
         };
-        Ok(Some(Expression { at: token.at, kind }))
+        self.next();
+        Ok(Expression { at, kind })
     }
+
+    /// A string in quotes of either kind.
+    fn literal(&mut self, token: Token) -> Result<ExpressionKind, Error> {
+        let Span { at, length } = token.span();
+        let text = self.text(token);
+        if stands_for_itself(token, text) {
+            return Ok(ExpressionKind::Raw(Span { at: at + 1, length: length - 2 }));
+        }
+        let text = if token.kind == TokenKind::RawString || token.escapes {
+            self.unquote(text)?
+        } else {
+            text[1..text.len() - 1].into()
+        };
+        Ok(ExpressionKind::String { length, text: self.arena.texts.add(&text) })
+    }
+}
+
+/// Whether a term can begin with such a token.
+fn begins_term(kind: TokenKind) -> bool {
+    matches!(
+        kind,
+        TokenKind::Bool
+            | TokenKind::CharConstant
+            | TokenKind::Complex
+            | TokenKind::Dot
+            | TokenKind::Field
+            | TokenKind::Identifier
+            | TokenKind::Number
+            | TokenKind::Nil
+            | TokenKind::RawString
+            | TokenKind::String
+            | TokenKind::Variable
+            | TokenKind::LeftParen
+    )
 }
 
 /// Whether a literal is better taken from the source each time: charts print long texts as raw ones, which
 /// are used once, and of a short text a copy costs less than to know it again.
-fn stands_for_itself(literal: &str) -> bool {
+fn stands_for_itself(token: Token, literal: &str) -> bool {
     const SHORT: usize = 15 + 2;
-    let bytes = literal.as_bytes();
-    match bytes {
-        [b'`', ..] => memchr(b'\r', bytes).is_none(),
-        _ => bytes.len() <= SHORT && !bytes.contains(&b'\\'),
+    match token.kind {
+        TokenKind::RawString => memchr(b'\r', literal.as_bytes()).is_none(),
+        _ => literal.len() <= SHORT && !token.escapes,
     }
 }
 
