@@ -174,5 +174,6 @@ pub fn strip_missing(text: String) -> String {
 
 fn without_missing(text: &str) -> Cow<'_, str> {
     const MISSING: &str = "<no value>";
-    if text.contains(MISSING) { text.replace(MISSING, "").into() } else { text.into() }
+    let found = memchr::memmem::find(text.as_bytes(), MISSING.as_bytes());
+    if found.is_some() { text.replace(MISSING, "").into() } else { text.into() }
 }

@@ -14,7 +14,7 @@ use super::{
 const DEEPEST: u32 = 100;
 
 /// What stands between `%` and the verb.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent flags")]
 pub(super) struct Flags {
     pub(super) sharp: bool,
@@ -291,6 +291,11 @@ impl<'o> Printer<'o> {
     fn integer(&mut self, value: &Value, kind: IntKind, bits: i64, verb: char) {
         let negative = !kind.is_unsigned() && bits < 0;
         let magnitude = if negative { bits.unsigned_abs() } else { bits.cast_unsigned() };
+        if matches!(verb, 'v' | 'd') && self.is_plain() {
+            self.out.push_str(if negative { "-" } else { "" });
+            self.out.push_str(itoa::Buffer::new().format(magnitude));
+            return;
+        }
         let sharp = self.flags.sharp;
         let (digits, prefix) = match verb {
             'v' if self.flags.go && kind.is_unsigned() => (format!("{magnitude:x}"), "0x"),
@@ -357,6 +362,10 @@ impl<'o> Printer<'o> {
     }
 
     fn float(&mut self, value: &Value, number: f64, verb: char) {
+        if let (Some(whole), 'v' | 'g', true) = (small_whole(number), verb, self.is_plain()) {
+            self.out.push_str(itoa::Buffer::new().format(whole));
+            return;
+        }
         let text = match verb {
             'v' | 'g' | 'G' => float(number, Style::General, self.flags.precision),
             'e' | 'E' => float(number, Style::Exponent, Some(self.flags.precision.unwrap_or(6))),
@@ -439,6 +448,11 @@ impl<'o> Printer<'o> {
         self.flags.plus = plus;
     }
 
+    /// Whether nothing stands between `%` and the verb.
+    fn is_plain(&self) -> bool {
+        self.flags == Flags::default()
+    }
+
     fn pad(&mut self, text: &str) {
         let missing = match self.flags.width {
             Some(width) => width.saturating_sub(text.chars().count()),
@@ -458,6 +472,16 @@ impl<'o> Printer<'o> {
     fn fill(&mut self, char: char, count: usize) {
         self.out.extend(std::iter::repeat_n(char, count));
     }
+}
+
+/// A number that has no more than digits, not even an exponent.
+fn small_whole(number: f64) -> Option<i32> {
+    const LEAST_EXPONENT: f64 = 1e6;
+    #[expect(clippy::cast_possible_truncation, reason = "it is small, and compared")]
+    let whole = number as i32;
+    // Minus zero has other bits.
+    let same = f64::from(whole).to_bits() == number.to_bits();
+    (same && number.abs() < LEAST_EXPONENT).then_some(whole)
 }
 
 /// `%b`: the mantissa as an integer and a power of two.

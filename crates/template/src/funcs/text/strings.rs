@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr_iter;
+
 use super::{case, unicode::quote as quote_into, wrap};
 use crate::{
     Arguments, CallError, Context, Function,
@@ -278,19 +280,21 @@ fn indented(context: &mut Context<'_>, arguments: Arguments<'_>, before: &str) -
     let Ok(spaces) = usize::try_from(arguments.int(0)) else {
         return Err(CallError::new("strings: negative Repeat count"));
     };
-    let lines = text.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let breaks = memchr_iter(b'\n', text.as_bytes());
+    let lines = breaks.clone().count() + 1;
     let length = lines.saturating_mul(spaces).saturating_add(text.len());
     context.spend(1, length as u64)?;
     let indented = context.text(|_, out| {
         out.reserve(before.len() + length);
         out.push_str(before);
-        for (number, line) in text.split('\n').enumerate() {
-            if number > 0 {
-                out.push('\n');
-            }
+        let mut start = 0;
+        for end in breaks {
             pad(out, spaces);
-            out.push_str(line);
+            out.push_str(&text[start..=end]);
+            start = end + 1;
         }
+        pad(out, spaces);
+        out.push_str(&text[start..]);
         Ok::<_, CallError>(())
     })?;
     Ok(Value::Str(indented))

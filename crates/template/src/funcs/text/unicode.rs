@@ -96,11 +96,18 @@ fn in_class(class: &Regex, c: char) -> bool {
 
 /// Appends Go's `%q` of a text.
 pub(in crate::funcs) fn quote(out: &mut String, text: &str) {
+    let is_clean = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     out.reserve(text.len() + 2);
     out.push('"');
+    // Without an end before the last byte many are looked at at once.
+    if text.bytes().fold(true, |clean, byte| clean & is_clean(byte)) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut clean = 0;
     for (at, c) in text.char_indices() {
-        if matches!(c, ' '..='~') && c != '"' && c != '\\' {
+        if u8::try_from(c).is_ok_and(is_clean) {
             continue;
         }
         out.push_str(&text[clean..at]);
