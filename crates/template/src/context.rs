@@ -32,6 +32,8 @@ pub struct Context<'r> {
     pub(crate) comparisons: Comparisons,
     /// The variables of the templates that run, those of the innermost last.
     pub(crate) variables: Vec<(Id<Text>, Operand)>,
+    /// Empty lists for the arguments of templates that will run.
+    pub(crate) arguments: Vec<Vec<Value>>,
     /// The room for copies of values that are printed.
     pub(crate) plain: Plain,
     /// Buffers that nobody writes to.
@@ -39,6 +41,9 @@ pub struct Context<'r> {
     /// What is told who wrote what; none in a run that is not traced.
     pub(crate) trace: Option<Box<Recorder>>,
 }
+
+/// Steps from one look at the clock of cancellation to the next.
+const TICK: u64 = 1024;
 
 /// Bytes of a buffer that are kept for the next who writes.
 const LARGEST_BUFFER: usize = 1 << 20;
@@ -68,6 +73,7 @@ impl<'r> Context<'r> {
             patterns: Patterns::default(),
             comparisons: Comparisons::default(),
             variables: Vec::new(),
+            arguments: Vec::new(),
             plain: Plain::default(),
             buffers: Vec::new(),
             trace: None,
@@ -127,11 +133,22 @@ impl<'r> Context<'r> {
         self.take(steps, bytes).map_err(CallError::template)
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, steps: u64, bytes: u64) -> Result<(), Error> {
+        if self.steps % TICK >= steps && self.output >= bytes {
+            self.steps -= steps;
+            self.output -= bytes;
+            return Ok(());
+        }
+        self.take_and_tick(steps, bytes)
+    }
+
+    /// The same where the clock ticks, or a limit is reached.
+    #[cold]
+    fn take_and_tick(&mut self, steps: u64, bytes: u64) -> Result<(), Error> {
         match (self.steps.checked_sub(steps), self.output.checked_sub(bytes)) {
             (Some(steps), Some(output)) => {
-                // The clock of cancellation ticks every 1024 steps.
-                let ticked = steps >> 10 != self.steps >> 10;
+                let ticked = steps / TICK != self.steps / TICK;
                 (self.steps, self.output) = (steps, output);
                 if ticked && self.scope.is_cancelled() {
                     return Err(Error::exec(ErrorKind::Cancelled, "cancelled"));

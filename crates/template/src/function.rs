@@ -15,6 +15,10 @@ use crate::{
 /// What a function does with arguments that fit its parameters.
 pub type Body = fn(&mut Context<'_>, Arguments<'_>) -> Result<Value, CallError>;
 
+/// The same of a function that appends its text to another.
+pub(crate) type Writer =
+    fn(&mut Context<'_>, Arguments<'_>, &mut String) -> Result<(), CallError>;
+
 /// A function with a name and a signature. Arguments are checked and converted by Go's rules before
 /// the function is called, with Go's words where they do not fit.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +33,8 @@ pub struct Function {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Action {
     Call(Body),
+    /// Gives a string, which needs no memory of its own where it is printed.
+    Write(Writer),
     /// One of Go's own, which see a missing value and what stands behind an interface.
     Reflect(fn(&[Operand]) -> Result<Operand, CallError>),
     /// `call`, which finds nothing to call.
@@ -48,6 +54,24 @@ impl Function {
     /// A function whose last parameter takes any number of arguments, also none.
     pub const fn variadic(name: &'static str, params: &'static [Type], body: Body) -> Self {
         Self { name, params, variadic: true, action: Action::Call(body) }
+    }
+
+    /// A function that gives a string.
+    pub(crate) const fn writing(
+        name: &'static str,
+        params: &'static [Type],
+        body: Writer,
+    ) -> Self {
+        Self { name, params, variadic: false, action: Action::Write(body) }
+    }
+
+    /// The same, with a last parameter as that of [`Function::variadic`].
+    pub(crate) const fn variadic_writing(
+        name: &'static str,
+        params: &'static [Type],
+        body: Writer,
+    ) -> Self {
+        Self { name, params, variadic: true, action: Action::Write(body) }
     }
 
     pub(crate) const fn reflect(

@@ -7,11 +7,10 @@ use crate::{
     CallError, Context, Error, ErrorKind, Value,
     ast::{Expression, ExpressionKind, NodeRef},
     funcs::dates::{DURATION, nanoseconds},
-    function::{Action, Arguments, Failure, Function},
+    function::{Action, Arguments, Failure, Function, Writer},
     value::{IntKind, Method, Type},
 };
 
-type Values = SmallVec<[Value; 4]>;
 type Operands = SmallVec<[Operand; 3]>;
 
 /// What a function or method takes.
@@ -24,9 +23,8 @@ struct Signature<'n> {
 
 impl Signature<'_> {
     /// The type of the argument at `index`.
-    fn param(&self, index: usize) -> Type {
-        let last = self.params.len().saturating_sub(1);
-        self.params.get(index.min(last)).copied().unwrap_or(Type::Any)
+    fn param(&self, index: usize) -> &'static Type {
+        self.params.get(index).or(self.params.last()).unwrap_or(&Type::Any)
     }
 }
 
@@ -55,11 +53,15 @@ impl<'t> State<'_, 't, '_> {
         let signature = Signature { name, params, variadic };
         match action {
             Action::Call(body) => {
-                let values = self.values(dot, signature, given)?;
-                match body(self.context, Arguments(&values)) {
-                    Ok(value) => Ok(Operand::plain(value)),
-                    Err(error) => Err(self.failed(name, node, error)),
-                }
+                let from = self.values(dot, signature, given)?;
+                let result = body(self.context, Arguments(&self.arguments[from..]));
+                self.called(name, node, from, result)
+            }
+            Action::Write(body) => {
+                let from = self.values(dot, signature, given)?;
+                let arguments = Arguments(&self.arguments[from..]);
+                let result = self.context.text(|context, out| body(context, arguments, out));
+                self.called(name, node, from, result.map(Value::Str))
             }
             Action::Callee => {
                 let named = given.words.get(1).map(|word| self.printed(NodeRef::Expression(word)));
@@ -77,6 +79,21 @@ impl<'t> State<'_, 't, '_> {
         }
     }
 
+    /// Calls a function that writes its text, for what is printed as it is.
+    pub(super) fn write(
+        &mut self,
+        dot: &Operand,
+        &Function { name, params, variadic, .. }: &'static Function,
+        body: Writer,
+        node: NodeRef<'t>,
+        given: Given<'t>,
+    ) -> Result<(), Error> {
+        let from = self.values(dot, Signature { name, params, variadic }, given)?;
+        let result = body(self.context, Arguments(&self.arguments[from..]), self.out);
+        self.arguments.truncate(from);
+        result.map_err(|error| self.failed(name, node, error))
+    }
+
     /// Calls a method of a value.
     pub(super) fn method(
         &mut self,
@@ -88,8 +105,22 @@ impl<'t> State<'_, 't, '_> {
         call: impl FnOnce(&[Value], &mut Context<'_>) -> Result<Value, CallError>,
     ) -> Result<Operand, Error> {
         let signature = Signature { name, params: method.params, variadic: method.variadic };
-        let values = self.values(dot, signature, given)?;
-        match call(&values, self.context) {
+        let from = self.values(dot, signature, given)?;
+        let result = call(&self.arguments[from..], self.context);
+        self.called(name, node, from, result)
+    }
+
+    /// What a call gave that had the arguments from there on.
+    #[inline]
+    fn called(
+        &mut self,
+        name: &str,
+        node: NodeRef<'t>,
+        from: usize,
+        result: Result<Value, CallError>,
+    ) -> Result<Operand, Error> {
+        self.arguments.truncate(from);
+        match result {
             Ok(value) => Ok(Operand::plain(value)),
             Err(error) => Err(self.failed(name, node, error)),
         }
@@ -132,7 +163,7 @@ impl<'t> State<'_, 't, '_> {
         self.count(signature, &given)?;
         let mut value = Operand::INVALID;
         for word in given.words.iter().skip(1) {
-            value = self.argument(dot, Some(Type::Reflect), word)?;
+            value = self.argument(dot, Some(&Type::Reflect), word)?;
             if value.value.is_true() == until {
                 return Ok(value);
             }
@@ -160,22 +191,25 @@ impl<'t> State<'_, 't, '_> {
         Ok(())
     }
 
+    /// Evaluates arguments; those of the call are from there on.
     fn values(
         &mut self,
         dot: &Operand,
         signature: Signature<'_>,
         given: Given<'t>,
-    ) -> Result<Values, Error> {
+    ) -> Result<usize, Error> {
         self.count(signature, &given)?;
-        let mut values = Values::new();
+        let from = self.arguments.len();
         for (index, word) in given.words.iter().skip(1).enumerate() {
-            values.push(self.argument(dot, Some(signature.param(index)), word)?.value);
+            let value = self.argument(dot, Some(signature.param(index)), word)?.value;
+            self.arguments.push(value);
         }
         if let Some(last) = given.last {
-            let of = signature.param(values.len());
-            values.push(self.validate(last, Some(of))?.value);
+            let of = signature.param(self.arguments.len() - from);
+            let value = self.validate(last, Some(of))?.value;
+            self.arguments.push(value);
         }
-        Ok(values)
+        Ok(from)
     }
 
     fn operands(
@@ -200,14 +234,19 @@ impl<'t> State<'_, 't, '_> {
     pub(super) fn argument(
         &mut self,
         dot: &Operand,
-        of: Option<Type>,
+        of: Option<&Type>,
         word: &'t Expression,
     ) -> Result<Operand, Error> {
         self.look(NodeRef::Expression(word));
         let value = match &word.kind {
             ExpressionKind::Dot => dot.clone(),
+            ExpressionKind::String { text, .. }
+                if matches!(of, Some(Type::Any | Type::Reflect | Type::String)) =>
+            {
+                return Ok(Operand::plain(Value::Str(self.arena.texts[*text].clone())));
+            }
             ExpressionKind::Nil => {
-                let of = of.unwrap_or(Type::Any);
+                let of = of.copied().unwrap_or(Type::Any);
                 if !of.can_be_nil() {
                     return Err(self.fail(format!("cannot assign nil to {of}")));
                 }
@@ -224,7 +263,7 @@ impl<'t> State<'_, 't, '_> {
             ExpressionKind::Function(function) => {
                 self.function(dot, function, NodeRef::Expression(word), Given::NOTHING)?
             }
-            _ => return self.literal(dot, of.unwrap_or(Type::Any), word),
+            _ => return self.literal(dot, of.copied().unwrap_or(Type::Any), word),
         };
         self.validate(value, of)
     }
@@ -273,8 +312,17 @@ impl<'t> State<'_, 't, '_> {
     }
 
     /// Go's `validateType`.
-    fn validate(&self, operand: Operand, of: Option<Type>) -> Result<Operand, Error> {
-        let Some(of) = of else { return Ok(operand) };
+    #[inline]
+    fn validate(&self, operand: Operand, of: Option<&Type>) -> Result<Operand, Error> {
+        match (of, &operand.value) {
+            (None, _) => Ok(operand),
+            (Some(Type::Any | Type::Reflect), _) if operand.is_valid() => Ok(operand),
+            (Some(Type::String), Value::Str(_)) => Ok(operand.unboxed()),
+            (Some(of), _) => self.fitted(operand, *of),
+        }
+    }
+
+    fn fitted(&self, operand: Operand, of: Type) -> Result<Operand, Error> {
         if !operand.is_valid() {
             return match of {
                 Type::Any => Ok(Operand::boxed(Value::Nil)),

@@ -3,8 +3,9 @@
 use super::{Operand, State, deeper};
 use crate::{
     Error, Map, Text, Value,
-    ast::{Command, Expression, ExpressionKind, Fields, Id, NodeRef, Number, Pipeline},
+    ast::{Command, Expression, ExpressionKind, Fields, Id, Names, NodeRef, Number, Pipeline},
     engine::MissingKey,
+    function::Action,
     quote::quoted,
     value::named,
 };
@@ -32,11 +33,8 @@ impl<'t> State<'_, 't, '_> {
     ) -> Result<Operand, Error> {
         let pipeline = &self.arena.pipelines[pipeline];
         self.look(NodeRef::Pipeline(pipeline));
-        let mut value = None;
-        for command in &self.arena.commands[pipeline.commands] {
-            value = Some(self.command(dot, command, value)?.unboxed());
-        }
-        let value = value.unwrap_or_default();
+        let commands = &self.arena.commands[pipeline.commands];
+        let value = self.commands(dot, commands)?.unwrap_or_default();
         for &variable in &self.arena.declared[pipeline.variables] {
             if pipeline.assigns {
                 self.assign(variable, value.clone())?;
@@ -44,6 +42,40 @@ impl<'t> State<'_, 't, '_> {
                 self.context.variables.push((variable, value.clone()));
             }
             self.assigned(variable);
+        }
+        Ok(value)
+    }
+
+    /// Evaluates a pipeline that is printed; gives nothing if its last function wrote its text itself.
+    pub(super) fn printed_pipeline(
+        &mut self,
+        dot: &Operand,
+        pipeline: Id<Pipeline>,
+    ) -> Result<Option<Operand>, Error> {
+        let commands = &self.arena.commands[self.arena.pipelines[pipeline].commands];
+        if let Some((command, before)) = commands.split_last()
+            && let words @ [first, ..] = &self.arena.words[command.words]
+            && let ExpressionKind::Function(function) = first.kind
+            && let Action::Write(body) = function.action
+        {
+            self.look(NodeRef::Pipeline(&self.arena.pipelines[pipeline]));
+            let last = self.commands(dot, before)?;
+            self.take(1, 0)?;
+            self.look(NodeRef::Expression(first));
+            self.write(dot, function, body, NodeRef::Command(command), Given { words, last })?;
+            return Ok(None);
+        }
+        self.pipeline(dot, pipeline).map(Some)
+    }
+
+    fn commands(
+        &mut self,
+        dot: &Operand,
+        commands: &'t [Command],
+    ) -> Result<Option<Operand>, Error> {
+        let mut value = None;
+        for command in commands {
+            value = Some(self.command(dot, command, value)?.unboxed());
         }
         Ok(value)
     }
@@ -119,6 +151,9 @@ impl<'t> State<'_, 't, '_> {
     /// A number of no given type: Go's ideal constant.
     fn number(&self, number: &Number) -> Result<Operand, Error> {
         let literal = &self.arena.texts[number.literal];
+        if let (Some(int), true) = (number.int, literal.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Ok(Operand::plain(Value::int(int)));
+        }
         let hexadecimal = literal.len() > 2
             && literal.starts_with('0')
             && matches!(literal.as_bytes()[1], b'x' | b'X')
@@ -147,10 +182,14 @@ impl<'t> State<'_, 't, '_> {
         let ExpressionKind::Variable { name, fields } = word.kind else {
             return self.constant(dot, word);
         };
-        let Some(value) = self.variable_mut(name).map(|value| value.clone()) else {
+        let Some(value) = self.variable_of(name) else {
             let name = &self.arena.texts[name];
             return Err(self.fail(format!("undefined variable: {name}")));
         };
+        if let Some(found) = self.descend(value, fields, &given) {
+            return Ok(found);
+        }
+        let value = value.clone();
         self.used(name);
         if fields.is_empty() {
             self.not_a_function(&given)?;
@@ -168,7 +207,10 @@ impl<'t> State<'_, 't, '_> {
     ) -> Result<Operand, Error> {
         self.look(NodeRef::Expression(word));
         match &word.kind {
-            ExpressionKind::Field(fields) => self.chain(dot, None, *fields, word, given),
+            ExpressionKind::Field(fields) => match self.descend(dot, *fields, &given) {
+                Some(found) => Ok(found),
+                None => self.chain(dot, None, *fields, word, given),
+            },
             ExpressionKind::Chain { base, fields } => {
                 let base = &self.arena.words[*base];
                 if matches!(base.kind, ExpressionKind::Nil) {
@@ -180,6 +222,17 @@ impl<'t> State<'_, 't, '_> {
             }
             _ => self.constant(dot, word),
         }
+    }
+
+    /// Where fields lead to, if they are keys of maps within each other: the usual case, in which nothing
+    /// on the way need be held.
+    fn descend(&self, base: &Operand, fields: Fields, given: &Given<'_>) -> Option<Operand> {
+        let Value::Map(map) = &base.value else { return None };
+        if fields.is_empty() || given.has_arguments() || self.context.trace.is_some() {
+            return None;
+        }
+        let names = fields.names(&self.tree.source.text);
+        key_of_keys(map, names, self.context.options.missing)
     }
 
     /// Fields of a base, or of the dot.
@@ -295,5 +348,18 @@ impl<'t> State<'_, 't, '_> {
                 Err(self.fail(format!("map has no entry for key {}", quoted(name))))
             }
         }
+    }
+}
+
+fn key_of_keys(map: &Map, names: Names<'_>, missing: MissingKey) -> Option<Operand> {
+    let (name, rest) = names.split();
+    if named::method(map, name).is_some() {
+        return None;
+    }
+    match (map.borrow()?.get(name), rest) {
+        (Some(Value::Map(inner)), Some(rest)) => key_of_keys(inner, rest, missing),
+        (Some(value), None) => Some(Operand::element(value.clone(), map.kind().element())),
+        (None, None) if missing == MissingKey::Zero => Some(Operand::zero(map.kind().element())),
+        _ => None,
     }
 }

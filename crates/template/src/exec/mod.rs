@@ -31,6 +31,8 @@ struct State<'s, 't, 'r> {
     at: NodeRef<'t>,
     /// Where its variables begin among those of the run.
     first: usize,
+    /// What the functions that are about to be called get, the innermost last.
+    arguments: Vec<Value>,
     out: &'s mut String,
 }
 
@@ -57,6 +59,7 @@ impl<'t> State<'_, 't, '_> {
         node.printed(self.arena, &self.tree.source.text).to_string()
     }
 
+    #[inline]
     fn take(&mut self, steps: u64, bytes: usize) -> Result<(), Error> {
         self.context.take(steps, bytes as u64).map_err(|error| {
             if error.frames().is_empty() { error.within(self.frame(None)) } else { error }
@@ -64,9 +67,14 @@ impl<'t> State<'_, 't, '_> {
     }
 
     /// The value of a variable.
+    fn variable_of(&self, name: Id<Text>) -> Option<&Operand> {
+        let mut own = self.context.variables[self.first..].iter().rev();
+        own.find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
     fn variable_mut(&mut self, name: Id<Text>) -> Option<&mut Operand> {
-        let own = self.context.variables[self.first..].iter_mut().rev();
-        own.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        let mut own = self.context.variables[self.first..].iter_mut().rev();
+        own.find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     fn look(&mut self, node: NodeRef<'t>) {
@@ -98,8 +106,12 @@ pub(crate) fn run(
         let at = NodeRef::Statement(first);
         let first = context.variables.len();
         context.variables.push((Texts::DOLLAR, dot.clone()));
-        let mut state = State { context, arena, tree, at, first, out };
+        let arguments = context.arguments.pop().unwrap_or_default();
+        let mut state = State { context, arena, tree, at, first, arguments, out };
         let result = state.walk(&dot, tree.body);
+        let State { mut arguments, .. } = state;
+        arguments.clear();
+        context.arguments.push(arguments);
         context.variables.truncate(first);
         result
     });

@@ -9,6 +9,7 @@ use crate::{
 
 impl<'t> State<'_, 't, '_> {
     /// A statement begins.
+    #[inline]
     pub(super) fn begin(&mut self) {
         if let Some(trace) = &mut self.context.trace {
             trace.begin();
@@ -16,7 +17,15 @@ impl<'t> State<'_, 't, '_> {
     }
 
     /// A statement that began is done.
+    #[inline]
     pub(super) fn wrote(&mut self, statement: &'t Statement) {
+        if self.context.trace.is_some() {
+            self.note_written(statement);
+        }
+    }
+
+    #[cold]
+    fn note_written(&mut self, statement: &'t Statement) {
         if let Some(trace) = &mut self.context.trace {
             let node = NodeRef::Statement(statement);
             let printed = node.printed(self.arena, &self.tree.source.text).to_string();
@@ -25,7 +34,15 @@ impl<'t> State<'_, 't, '_> {
     }
 
     /// A statement that began goes on with what stands in it.
+    #[inline]
     pub(super) fn enter(&mut self, statement: &'t Statement) {
+        if self.context.trace.is_some() {
+            self.note_entered(statement);
+        }
+    }
+
+    #[cold]
+    fn note_entered(&mut self, statement: &'t Statement) {
         if let Some(trace) = &mut self.context.trace {
             let node = NodeRef::Statement(statement);
             let head = node.head(self.arena, &self.tree.source.text).to_string();
@@ -35,24 +52,28 @@ impl<'t> State<'_, 't, '_> {
     }
 
     /// What stands in a statement is done.
+    #[inline]
     pub(super) fn leave(&mut self) {
         if let Some(trace) = &mut self.context.trace {
             trace.leave();
         }
     }
 
+    #[inline]
     pub(super) fn assigned(&mut self, variable: Id<Text>) {
         if let Some(trace) = &mut self.context.trace {
             trace.assigned(variable);
         }
     }
 
+    #[inline]
     pub(super) fn used(&mut self, variable: Id<Text>) {
         if let Some(trace) = &mut self.context.trace {
             trace.used(variable);
         }
     }
 
+    #[inline]
     pub(super) fn read(&mut self, map: &Map, key: &str) {
         if let Some(trace) = &mut self.context.trace {
             trace.read(map, key);

@@ -66,14 +66,20 @@ impl<'t> State<'_, 't, '_> {
             self.wrote(statement);
             return Ok(());
         }
-        let value = self.pipeline(dot, pipeline)?;
-        let pipeline = &self.arena.pipelines[pipeline];
+        let id = pipeline;
+        let pipeline = &self.arena.pipelines[id];
         if !pipeline.variables.is_empty() {
+            self.pipeline(dot, id)?;
             self.wrote(statement);
             return Ok(());
         }
-        self.look(NodeRef::Statement(statement));
         let before = self.out.len();
+        let value = self.printed_pipeline(dot, id)?;
+        self.look(NodeRef::Statement(statement));
+        let Some(value) = value else {
+            self.wrote(statement);
+            return self.take(1, self.out.len() - before);
+        };
         let own = match &value.value {
             // What a function returns has no address, and so no methods of one.
             Value::Object(object) if !self.returns(pipeline) => object.printed(),
