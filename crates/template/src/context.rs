@@ -206,7 +206,7 @@ impl<'r> Context<'r> {
     /// # Errors
     /// If there is no such template, it fails, or it includes itself more than 1000 times.
     pub fn include(&mut self, name: &str, dot: Value) -> Result<Text, CallError> {
-        crate::exec::include(self, name, dot)
+        self.text(|context, out| crate::exec::include(context, name, dot, out))
     }
 
     /// Parses a text as a template of its own and runs it: Helm's `tpl`.
@@ -214,6 +214,6 @@ impl<'r> Context<'r> {
     /// # Errors
     /// If it cannot be parsed, or fails.
     pub fn expand(&mut self, source: &str, dot: Value) -> Result<Text, CallError> {
-        crate::exec::expand(self, source, dot)
+        self.text(|context, out| crate::exec::expand(context, source, dot, out))
     }
 }

@@ -127,7 +127,8 @@ pub(crate) fn include(
     context: &mut Context<'_>,
     name: &str,
     dot: Value,
-) -> Result<Text, CallError> {
+    out: &mut String,
+) -> Result<(), CallError> {
     let Some(template) = context.templates.get(name) else {
         return Err(CallError::new(format!(
             "template: no template {} associated with template \"gotpl\"",
@@ -144,7 +145,7 @@ pub(crate) fn include(
     let run = |context: &mut Context<'_>, out: &mut String| {
         run(context, &template, Operand::plain(dot), out)
     };
-    let result = context.separately(run, |text| Text::from(text));
+    let result = context.apart(out, run);
     if let Some(count) = context.included.get_mut(&template.tree.name) {
         *count -= 1;
     }
@@ -156,7 +157,8 @@ pub(crate) fn expand(
     context: &mut Context<'_>,
     source: &str,
     dot: Value,
-) -> Result<Text, CallError> {
+    out: &mut String,
+) -> Result<(), CallError> {
     let parsed = context.parsed(source).map_err(|error| {
         CallError::nested(format!("cannot parse template {}", quoted(source)), error)
     })?;
@@ -164,7 +166,11 @@ pub(crate) fn expand(
     let run = |context: &mut Context<'_>, out: &mut String| {
         run(context, &parsed.main, Operand::plain(dot), out)
     };
-    let result = context.separately(run, |text| Text::from(&*without_missing(text)));
+    let before = out.len();
+    let result = context.apart(out, run);
+    if let Cow::Owned(stripped) = without_missing(&out[before..]) {
+        out.replace_range(before.., &stripped);
+    }
     if let Some(outer) = outer {
         context.templates.restore(outer);
     }

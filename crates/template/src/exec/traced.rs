@@ -82,6 +82,18 @@ impl<'t> State<'_, 't, '_> {
 }
 
 impl Context<'_> {
+    /// Runs what adds a text of its own to another.
+    pub(crate) fn apart<E>(
+        &mut self,
+        out: &mut String,
+        run: impl FnOnce(&mut Self, &mut String) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.trace.is_some() {
+            return self.separately(run, |text| out.push_str(text));
+        }
+        run(self, out)
+    }
+
     /// Runs what writes a text of its own, and makes what is wanted of that text.
     pub(crate) fn separately<T, E>(
         &mut self,

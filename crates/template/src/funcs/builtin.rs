@@ -3,9 +3,9 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use crate::{
-    CallError, Function,
+    CallError, Context, Function,
     exec::Operand,
-    format,
+    format::{self, TooLarge},
     function::{Action, Arguments},
     quote::is_printable,
     value::{
@@ -33,21 +33,15 @@ pub(crate) const BUILTIN: &[Function] = &[
     Function::reflect("le", false, TWO, Action::Reflect(le)),
     Function::reflect("gt", false, TWO, Action::Reflect(gt)),
     Function::reflect("ge", false, TWO, Action::Reflect(ge)),
-    Function::variadic("print", ANY, |context, arguments| {
-        let text = context.text(|_, out| format::sprint(out, arguments.all()))?;
-        context.spend(0, text.len() as u64)?;
-        Ok(text.into())
+    Function::variadic_writing("print", ANY, |context, arguments, out| {
+        spending(context, out, |out| format::sprint(out, arguments.all()))
     }),
-    Function::variadic("println", ANY, |context, arguments| {
-        let text = context.text(|_, out| format::sprintln(out, arguments.all()))?;
-        context.spend(0, text.len() as u64)?;
-        Ok(text.into())
+    Function::variadic_writing("println", ANY, |context, arguments, out| {
+        spending(context, out, |out| format::sprintln(out, arguments.all()))
     }),
-    Function::variadic("printf", &[Type::String, Type::Any], |context, arguments| {
-        let text =
-            context.text(|_, out| format::sprintf(out, arguments.text(0), arguments.rest(1)))?;
-        context.spend(0, text.len() as u64)?;
-        Ok(text.into())
+    Function::variadic_writing("printf", &[Type::String, Type::Any], |context, arguments, out| {
+        let (format, arguments) = (arguments.text(0), arguments.rest(1));
+        spending(context, out, |out| format::sprintf(out, format, arguments))
     }),
     Function::variadic("html", ANY, |_, arguments| Ok(html(&joined(arguments)?).into())),
     Function::variadic("js", ANY, |_, arguments| Ok(js(&joined(arguments)?).into())),
@@ -55,6 +49,17 @@ pub(crate) const BUILTIN: &[Function] = &[
 ];
 
 type Result = std::result::Result<Operand, CallError>;
+
+/// What is printed counts as made.
+fn spending(
+    context: &mut Context<'_>,
+    out: &mut String,
+    print: impl FnOnce(&mut String) -> std::result::Result<(), TooLarge>,
+) -> std::result::Result<(), CallError> {
+    let before = out.len();
+    print(out)?;
+    context.spend(0, (out.len() - before) as u64)
+}
 
 fn bool(value: bool) -> Operand {
     Operand::plain(Value::Bool(value))

@@ -4,7 +4,7 @@
 //! Follows sprig's `defaults.go`, and Helm's `pkg/engine/engine.go`.
 
 use super::coerce::is_empty;
-use crate::{Arguments, CallError, Context, Function, Type, Value};
+use crate::{Arguments, CallError, Context, Function, Type, Value, exec};
 
 pub(super) const FLOW: &[Function] = &[
     Function::variadic("default", &[Type::Any, Type::Any], default),
@@ -18,8 +18,8 @@ pub(super) const FLOW: &[Function] = &[
 ];
 
 pub(super) const HELM_FLOW: &[Function] = &[
-    Function::new("include", &[Type::String, Type::Any], include),
-    Function::new("tpl", &[Type::String, Type::Any], tpl),
+    Function::writing("include", &[Type::String, Type::Any], include),
+    Function::writing("tpl", &[Type::String, Type::Any], tpl),
     Function::new("required", &[Type::String, Type::Any], required),
     Function::new("fail", &[Type::String], fail),
     Function::new("lookup", &[Type::String, Type::String, Type::String, Type::String], lookup),
@@ -77,12 +77,20 @@ fn required(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
     Err(CallError::failed(arguments.text(0)))
 }
 
-fn include(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    context.include(arguments.text(0), arguments.any(1).clone()).map(Value::from)
+fn include(
+    context: &mut Context<'_>,
+    arguments: Arguments<'_>,
+    out: &mut String,
+) -> Result<(), CallError> {
+    exec::include(context, arguments.text(0), arguments.any(1).clone(), out)
 }
 
-fn tpl(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    context.expand(arguments.text(0), arguments.any(1).clone()).map(Value::from)
+fn tpl(
+    context: &mut Context<'_>,
+    arguments: Arguments<'_>,
+    out: &mut String,
+) -> Result<(), CallError> {
+    exec::expand(context, arguments.text(0), arguments.any(1).clone(), out)
 }
 
 fn lookup(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {

@@ -46,11 +46,11 @@ pub(in crate::funcs) const STRINGS: &[Function] = &[
     Function::new("contains", TWO, contains),
     Function::new("hasPrefix", TWO, has_prefix),
     Function::new("hasSuffix", TWO, has_suffix),
-    Function::variadic("quote", &[Type::Any], quote),
-    Function::variadic("squote", &[Type::Any], squote),
-    Function::variadic("cat", &[Type::Any], cat),
-    Function::new("indent", CUT, indent),
-    Function::new("nindent", CUT, nindent),
+    Function::variadic_writing("quote", &[Type::Any], quote),
+    Function::variadic_writing("squote", &[Type::Any], squote),
+    Function::variadic_writing("cat", &[Type::Any], cat),
+    Function::writing("indent", CUT, indent),
+    Function::writing("nindent", CUT, nindent),
     Function::new("replace", &[Type::String, Type::String, Type::String], replace),
     Function::new("plural", &[Type::String, Type::String, Type::INT], plural),
     Function::new("toString", &[Type::Any], to_string),
@@ -60,6 +60,7 @@ pub(in crate::funcs) const STRINGS: &[Function] = &[
 ];
 
 type Outcome = Result<Value, CallError>;
+type Written = Result<(), CallError>;
 
 /// The text of an argument, shared with it.
 fn same(arguments: Arguments<'_>, index: usize) -> Outcome {
@@ -240,42 +241,40 @@ fn has_suffix(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 fn each(
     context: &mut Context<'_>,
     arguments: Arguments<'_>,
+    out: &mut String,
     text_of: fn(&Value) -> Cow<'_, str>,
     write: impl Fn(&mut String, &str),
-) -> Outcome {
-    let text = context.text(|context, out| {
-        let shown = arguments.all().iter().filter(|value| !value.is_nil());
-        for (number, value) in shown.enumerate() {
-            if number > 0 {
-                out.push(' ');
-            }
-            let text = text_of(value);
-            context.spend(0, text.len() as u64)?;
-            write(out, &text);
+) -> Written {
+    let shown = arguments.all().iter().filter(|value| !value.is_nil());
+    for (number, value) in shown.enumerate() {
+        if number > 0 {
+            out.push(' ');
         }
-        Ok::<_, CallError>(())
-    })?;
-    Ok(Value::Str(text))
+        let text = text_of(value);
+        context.spend(0, text.len() as u64)?;
+        write(out, &text);
+    }
+    Ok(())
 }
 
-fn quote(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    each(context, arguments, text_of, quote_into)
+fn quote(context: &mut Context<'_>, arguments: Arguments<'_>, out: &mut String) -> Written {
+    each(context, arguments, out, text_of, quote_into)
 }
 
-fn squote(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    each(context, arguments, verbatim, |out, text| {
+fn squote(context: &mut Context<'_>, arguments: Arguments<'_>, out: &mut String) -> Written {
+    each(context, arguments, out, verbatim, |out, text| {
         out.push('\'');
         out.push_str(text);
         out.push('\'');
     })
 }
 
-fn cat(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    each(context, arguments, verbatim, String::push_str)
+fn cat(context: &mut Context<'_>, arguments: Arguments<'_>, out: &mut String) -> Written {
+    each(context, arguments, out, verbatim, String::push_str)
 }
 
-/// A text with spaces at the front of each line, also of empty ones, behind another.
-fn indented(context: &mut Context<'_>, arguments: Arguments<'_>, before: &str) -> Outcome {
+/// Writes spaces to the front of each line, also of empty ones.
+fn indent(context: &mut Context<'_>, arguments: Arguments<'_>, out: &mut String) -> Written {
     let text = arguments.text(1);
     let Ok(spaces) = usize::try_from(arguments.int(0)) else {
         return Err(CallError::new("strings: negative Repeat count"));
@@ -284,20 +283,16 @@ fn indented(context: &mut Context<'_>, arguments: Arguments<'_>, before: &str) -
     let lines = breaks.clone().count() + 1;
     let length = lines.saturating_mul(spaces).saturating_add(text.len());
     context.spend(1, length as u64)?;
-    let indented = context.text(|_, out| {
-        out.reserve(before.len() + length);
-        out.push_str(before);
-        let mut start = 0;
-        for end in breaks {
-            pad(out, spaces);
-            out.push_str(&text[start..=end]);
-            start = end + 1;
-        }
+    out.reserve(length);
+    let mut start = 0;
+    for end in breaks {
         pad(out, spaces);
-        out.push_str(&text[start..]);
-        Ok::<_, CallError>(())
-    })?;
-    Ok(Value::Str(indented))
+        out.push_str(&text[start..=end]);
+        start = end + 1;
+    }
+    pad(out, spaces);
+    out.push_str(&text[start..]);
+    Ok(())
 }
 
 fn pad(out: &mut String, mut spaces: usize) {
@@ -309,12 +304,9 @@ fn pad(out: &mut String, mut spaces: usize) {
     }
 }
 
-fn indent(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    indented(context, arguments, "")
-}
-
-fn nindent(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    indented(context, arguments, "\n")
+fn nindent(context: &mut Context<'_>, arguments: Arguments<'_>, out: &mut String) -> Written {
+    out.push('\n');
+    indent(context, arguments, out)
 }
 
 fn replace(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
