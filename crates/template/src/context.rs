@@ -25,7 +25,8 @@ pub struct Context<'r> {
     pub(crate) steps: u64,
     pub(crate) output: u64,
     pub(crate) depth: u32,
-    pub(crate) included: Table<Text, u32>,
+    /// How often each template includes itself, by the number of its name.
+    pub(crate) included: Vec<u32>,
     /// What `tpl` parsed, by its text.
     expanded: Table<Text, Arc<Parsed>>,
     pub(crate) patterns: Patterns,
@@ -68,7 +69,7 @@ impl<'r> Context<'r> {
             steps,
             output,
             depth: 0,
-            included: Table::default(),
+            included: Vec::new(),
             expanded: Table::default(),
             patterns: Patterns::default(),
             comparisons: Comparisons::default(),

@@ -48,43 +48,77 @@ pub struct Templates {
 #[derive(Debug, Default)]
 pub(crate) struct Layer {
     pub(crate) arena: Arena,
-    own: Table<Text, Tree>,
+    trees: Vec<Tree>,
+    own: Table<Text, Named>,
     under: Option<Arc<Self>>,
+    /// How many names it has, with those under it.
+    names: usize,
+}
+
+/// A tree that is known by its name.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    tree: usize,
+    /// The number of the name, which those over it share.
+    number: usize,
 }
 
 impl Layer {
     fn over(under: &Arc<Self>) -> Self {
-        Self { under: Some(Arc::clone(under)), ..Self::default() }
+        Self { under: Some(Arc::clone(under)), names: under.names, ..Self::default() }
     }
 
-    fn holding(self: &Arc<Self>, name: &str) -> Option<(&Arc<Self>, &Tree)> {
+    fn holding(self: &Arc<Self>, name: &str) -> Option<(&Arc<Self>, Named)> {
         let mut layer = self;
         loop {
-            if let Some(tree) = layer.own.get(name) {
-                return Some((layer, tree));
+            if let Some(named) = layer.own.get(name) {
+                return Some((layer, *named));
             }
             layer = layer.under.as_ref()?;
         }
     }
 
-    /// Makes a tree known by its name. A blank one takes nobody's place.
-    fn insert(&mut self, tree: Tree) {
-        if !(tree.is_blank(&self.arena) && self.contains(&tree.name)) {
-            self.own.insert(tree.name.clone(), tree);
-        }
+    /// The number of a name that is known.
+    fn number(&self, name: &str) -> Option<usize> {
+        let under = || Some(self.under.as_ref()?.holding(name)?.1.number);
+        self.own.get(name).map(|named| named.number).or_else(under)
     }
 
-    fn contains(&self, name: &str) -> bool {
-        let under = || self.under.as_ref().is_some_and(|under| under.holding(name).is_some());
-        self.own.contains_key(name) || under()
+    /// Makes a tree known by its name. A blank one takes nobody's place.
+    fn insert(&mut self, tree: Tree) {
+        let known = self.number(&tree.name);
+        if known.is_some() && tree.is_blank(&self.arena) {
+            return;
+        }
+        let number = known.unwrap_or(self.names);
+        self.names = self.names.max(number + 1);
+        let name = tree.name.clone();
+        let tree = self.add(tree);
+        self.own.insert(name, Named { tree, number });
+    }
+
+    fn add(&mut self, tree: Tree) -> usize {
+        self.trees.push(tree);
+        self.trees.len() - 1
     }
 }
 
-/// A tree that can be run, with the layer in which its nodes are.
+/// A tree that can be run, with the layer in which it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Runnable {
-    pub(crate) layer: Arc<Layer>,
-    pub(crate) tree: Tree,
+    layer: Arc<Layer>,
+    tree: usize,
+}
+
+impl Runnable {
+    /// The nodes of the tree.
+    pub(crate) fn arena(&self) -> &Arena {
+        &self.layer.arena
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.layer.trees[self.tree]
+    }
 }
 
 /// A text that was parsed to be run at once.
@@ -130,7 +164,7 @@ impl Templates {
 
     /// Whether there is a template of that name.
     pub fn contains(&self, name: &str) -> bool {
-        self.layer.contains(name)
+        self.layer.number(name).is_some()
     }
 
     /// Runs a template and gives its text.
@@ -149,8 +183,13 @@ impl Templates {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Runnable> {
-        let (layer, tree) = self.layer.holding(name)?;
-        Some(Runnable { layer: Arc::clone(layer), tree: tree.clone() })
+        self.numbered(name).map(|(template, _)| template)
+    }
+
+    /// A template, and the number of its name.
+    pub(crate) fn numbered(&self, name: &str) -> Option<(Runnable, usize)> {
+        let (layer, Named { tree, number }) = self.layer.holding(name)?;
+        Some((Runnable { layer: Arc::clone(layer), tree }, number))
     }
 
     /// These templates with those of a parsed text over them.
@@ -176,7 +215,7 @@ impl Templates {
                 layer.insert(tree);
             }
         }
-        let tree = main.expect("a source holds itself");
+        let tree = layer.add(main.expect("a source holds itself"));
         let defines = !layer.own.is_empty();
         Ok(Parsed { main: Runnable { layer: Arc::new(layer), tree }, defines })
     }

@@ -85,11 +85,11 @@ impl<'t> State<'_, 't, '_> {
 /// Runs a tree with its own variables and appends what it writes.
 pub(crate) fn run(
     context: &mut Context<'_>,
-    Runnable { layer, tree }: &Runnable,
+    template: &Runnable,
     dot: Operand,
     out: &mut String,
 ) -> Result<(), Error> {
-    let arena = &layer.arena;
+    let (arena, tree) = (template.arena(), template.tree());
     let Some(first) = arena.statements[tree.body].first() else { return Ok(()) };
     if context.depth >= context.options.limits.depth {
         let depth = context.options.limits.depth;
@@ -129,26 +129,26 @@ pub(crate) fn include(
     dot: Value,
     out: &mut String,
 ) -> Result<(), CallError> {
-    let Some(template) = context.templates.get(name) else {
+    let Some((template, number)) = context.templates.numbered(name) else {
         return Err(CallError::new(format!(
             "template: no template {} associated with template \"gotpl\"",
             quoted(name)
         )));
     };
-    let count = context.included.entry(template.tree.name.clone()).or_insert(0);
-    if *count > MOST_INCLUDES {
+    if context.included.len() <= number {
+        context.included.resize(number + 1, 0);
+    }
+    if context.included[number] > MOST_INCLUDES {
         return Err(CallError::new(format!(
             "rendering template has a nested reference name: {name}: unable to execute template"
         )));
     }
-    *count += 1;
+    context.included[number] += 1;
     let run = |context: &mut Context<'_>, out: &mut String| {
         run(context, &template, Operand::plain(dot), out)
     };
     let result = context.apart(out, run);
-    if let Some(count) = context.included.get_mut(&template.tree.name) {
-        *count -= 1;
-    }
+    context.included[number] -= 1;
     result.map_err(CallError::template)
 }
 

@@ -3,7 +3,7 @@
 use super::{Operand, State, deeper, run};
 use crate::{
     Error, ErrorKind, Text, Value,
-    ast::{Branch, Expression, ExpressionKind, Id, Invocation, List, NodeRef, Pipeline, Statement},
+    ast::{Branch, Expression, ExpressionKind, Id, Invocation, List, NodeRef, Pipeline, Span, Statement},
     format::{self, TooLarge},
     quote::quoted,
 };
@@ -19,6 +19,10 @@ pub(super) enum Flow {
 impl<'t> State<'_, 't, '_> {
     pub(super) fn walk(&mut self, dot: &Operand, body: List<Statement>) -> Result<Flow, Error> {
         for statement in &self.arena.statements[body] {
+            if let Statement::Text(span) = statement {
+                self.text(statement, *span)?;
+                continue;
+            }
             match self.statement(dot, statement)? {
                 Flow::Next => {}
                 flow => return Ok(flow),
@@ -27,17 +31,22 @@ impl<'t> State<'_, 't, '_> {
         Ok(Flow::Next)
     }
 
+    #[inline]
+    fn text(&mut self, statement: &'t Statement, span: Span) -> Result<(), Error> {
+        self.look(NodeRef::Statement(statement));
+        let text = self.tree.source.of(span);
+        self.take(1, text.len())?;
+        self.out.push_str(text);
+        if let Some(trace) = &mut self.context.trace {
+            trace.text(self.tree, span.at, self.out.len());
+        }
+        Ok(())
+    }
+
     fn statement(&mut self, dot: &Operand, statement: &'t Statement) -> Result<Flow, Error> {
         self.look(NodeRef::Statement(statement));
         match statement {
-            Statement::Text(span) => {
-                let text = self.tree.source.of(*span);
-                self.take(1, text.len())?;
-                self.out.push_str(text);
-                if let Some(trace) = &mut self.context.trace {
-                    trace.text(self.tree, span.at, self.out.len());
-                }
-            }
+            Statement::Text(span) => self.text(statement, *span)?,
             Statement::Action(pipeline) => self.action(dot, statement, *pipeline)?,
             Statement::If(branch) => {
                 return deeper(|| self.condition(dot, statement, *branch, false));

@@ -53,9 +53,10 @@ impl Entries {
     #[inline]
     pub fn get(&self, key: &str) -> Option<&Value> {
         match &self.0 {
-            // Keys are told apart by their lengths faster than they are put in order.
+            // Keys are told apart by their lengths faster than they are put in order. What a template sees
+            // ends with its values, which it asks for most.
             Form::Line(line) if line.len() <= SHORT => {
-                line.iter().find(|(known, _)| known.as_str() == key).map(|(_, value)| value)
+                line.iter().rev().find(|(known, _)| known.as_str() == key).map(|(_, value)| value)
             }
             Form::Line(line) => place(line, key).ok().map(|at| &line[at].1),
             Form::Tree(tree) => tree.get(key),

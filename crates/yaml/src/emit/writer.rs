@@ -205,12 +205,7 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
 
     /// As [`Self::style_of`], for a text without line breaks.
     fn line_style(&self, text: &str) -> Style {
-        // One of these begins every word that means something.
-        let telling = |first: &u8| {
-            matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.' | b'~' | b'<')
-                || b"yYnNtTfFoO".contains(first)
-        };
-        if text.as_bytes().first().is_some_and(|first| !telling(first)) {
+        if is_surely_string(text) {
             return Style::Plain;
         }
         // Quirk: go-yaml knows `<<` only as a key.
@@ -221,6 +216,25 @@ impl<'o, 'v, V: Emit<'v>> Writer<'o, 'v, V> {
         };
         let plain = matches!(plain, ScalarType::Str | ScalarType::Merge);
         if plain && !is_base60(text) { Style::Plain } else { Style::DoubleQuoted }
+    }
+}
+
+/// Whether a plain text is a string to everybody, by its looks: most are. The others may be.
+fn is_surely_string(text: &str) -> bool {
+    /// The longest word that means something is `false`.
+    const LONGEST_WORD: usize = 5;
+    // No letter of a number, in any base or without an end, or of a moment.
+    let in_no_number = |byte: u8| {
+        matches!(
+            byte.to_ascii_lowercase(),
+            b'g' | b'h' | b'j'..=b'm' | b'p'..=b's' | b'u'..=b'w' | b'y'
+        )
+    };
+    match text.as_bytes().first() {
+        None => false,
+        Some(b'0'..=b'9' | b'+' | b'-' | b'.') => text.bytes().any(in_no_number),
+        Some(b'~' | b'<') => false,
+        Some(first) => text.len() > LONGEST_WORD || !b"yYnNtTfFoO".contains(first),
     }
 }
 
