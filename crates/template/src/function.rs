@@ -16,8 +16,7 @@ use crate::{
 pub type Body = fn(&mut Context<'_>, Arguments<'_>) -> Result<Value, CallError>;
 
 /// The same of a function that appends its text to another.
-pub(crate) type Writer =
-    fn(&mut Context<'_>, Arguments<'_>, &mut String) -> Result<(), CallError>;
+pub(crate) type Writer = fn(&mut Context<'_>, Arguments<'_>, &mut String) -> Result<(), CallError>;
 
 /// A function with a name and a signature. Arguments are checked and converted by Go's rules before
 /// the function is called, with Go's words where they do not fit.
@@ -57,11 +56,7 @@ impl Function {
     }
 
     /// A function that gives a string.
-    pub(crate) const fn writing(
-        name: &'static str,
-        params: &'static [Type],
-        body: Writer,
-    ) -> Self {
+    pub(crate) const fn writing(name: &'static str, params: &'static [Type], body: Writer) -> Self {
         Self { name, params, variadic: false, action: Action::Write(body) }
     }
 

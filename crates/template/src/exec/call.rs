@@ -238,6 +238,9 @@ impl<'t> State<'_, 't, '_> {
         word: &'t Expression,
     ) -> Result<Operand, Error> {
         self.look(NodeRef::Expression(word));
+        if let Some(found) = self.found(dot, word) {
+            return self.validate(found, of);
+        }
         let value = match &word.kind {
             ExpressionKind::Dot => dot.clone(),
             ExpressionKind::String { text, .. }

@@ -90,6 +90,12 @@ impl<'t> State<'_, 't, '_> {
         let words = &self.arena.words[command.words];
         let first = &words[0];
         let given = Given { words, last };
+        if !given.has_arguments() {
+            self.look(NodeRef::Expression(first));
+            if let Some(found) = self.found(dot, first) {
+                return Ok(found);
+            }
+        }
         match &first.kind {
             ExpressionKind::Field(_) | ExpressionKind::Chain { .. } => {
                 self.fields_of(dot, first, given)
@@ -186,9 +192,6 @@ impl<'t> State<'_, 't, '_> {
             let name = &self.arena.texts[name];
             return Err(self.fail(format!("undefined variable: {name}")));
         };
-        if let Some(found) = self.descend(value, fields, &given) {
-            return Ok(found);
-        }
         let value = value.clone();
         self.used(name);
         if fields.is_empty() {
@@ -207,10 +210,7 @@ impl<'t> State<'_, 't, '_> {
     ) -> Result<Operand, Error> {
         self.look(NodeRef::Expression(word));
         match &word.kind {
-            ExpressionKind::Field(fields) => match self.descend(dot, *fields, &given) {
-                Some(found) => Ok(found),
-                None => self.chain(dot, None, *fields, word, given),
-            },
+            ExpressionKind::Field(fields) => self.chain(dot, None, *fields, word, given),
             ExpressionKind::Chain { base, fields } => {
                 let base = &self.arena.words[*base];
                 if matches!(base.kind, ExpressionKind::Nil) {
@@ -224,15 +224,24 @@ impl<'t> State<'_, 't, '_> {
         }
     }
 
-    /// Where fields lead to, if they are keys of maps within each other: the usual case, in which nothing
-    /// on the way need be held.
-    fn descend(&self, base: &Operand, fields: Fields, given: &Given<'_>) -> Option<Operand> {
-        let Value::Map(map) = &base.value else { return None };
-        if fields.is_empty() || given.has_arguments() || self.context.trace.is_some() {
-            return None;
+    /// A variable, or where fields lead to that are keys of maps within each other: the usual case, in
+    /// which nothing on the way need be held. Others, and what fails, are for those who know all cases.
+    #[inline]
+    pub(super) fn found(&self, dot: &Operand, word: &Expression) -> Option<Operand> {
+        let (base, fields) = match word.kind {
+            ExpressionKind::Field(fields) => (dot, fields),
+            ExpressionKind::Variable { name, fields } => (self.variable_of(name)?, fields),
+            _ => return None,
+        };
+        match &base.value {
+            _ if self.context.trace.is_some() => None,
+            _ if fields.is_empty() => Some(base.clone()),
+            Value::Map(map) => {
+                let names = fields.names(&self.tree.source.text);
+                key_of_keys(map, names, self.context.options.missing)
+            }
+            _ => None,
         }
-        let names = fields.names(&self.tree.source.text);
-        key_of_keys(map, names, self.context.options.missing)
     }
 
     /// Fields of a base, or of the dot.

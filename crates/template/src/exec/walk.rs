@@ -3,7 +3,10 @@
 use super::{Operand, State, deeper, run};
 use crate::{
     Error, ErrorKind, Text, Value,
-    ast::{Branch, Expression, ExpressionKind, Id, Invocation, List, NodeRef, Pipeline, Span, Statement},
+    ast::{
+        Branch, Expression, ExpressionKind, Id, Invocation, List, NodeRef, Pipeline, Span,
+        Statement,
+    },
     format::{self, TooLarge},
     quote::quoted,
 };

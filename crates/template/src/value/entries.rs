@@ -79,7 +79,7 @@ impl Entries {
         };
         // What comes in order goes to the end.
         let place = match line.last() {
-            Some((last, _)) if *last >= key => place(line, &key),
+            Some((last, _)) if order(last, &key).is_ge() => place(line, &key),
             _ => Err(line.len()),
         };
         match place {
@@ -141,12 +141,18 @@ fn place(line: &[(Text, Value)], key: &str) -> Result<usize, usize> {
     line.binary_search_by(|(known, _)| order(known, key))
 }
 
-/// How keys compare. Most differ in their first byte, which needs no call.
+/// How keys compare. Most differ in their first bytes, which needs no call.
 #[inline]
 fn order(known: &str, key: &str) -> Ordering {
-    match (known.as_bytes().first(), key.as_bytes().first()) {
-        (Some(known), Some(key)) if known != key => known.cmp(key),
-        _ => known.cmp(key),
+    let (known, key) = (known.as_bytes(), key.as_bytes());
+    match (known.first_chunk(), key.first_chunk()) {
+        (Some(first), Some(other)) if first != other => {
+            u64::from_be_bytes(*first).cmp(&u64::from_be_bytes(*other))
+        }
+        _ => match (known.first(), key.first()) {
+            (Some(first), Some(other)) if first != other => first.cmp(other),
+            _ => known.cmp(key),
+        },
     }
 }
 
