@@ -120,10 +120,7 @@ impl<'t> State<'_, 't, '_> {
         result: Result<Value, CallError>,
     ) -> Result<Operand, Error> {
         self.arguments.truncate(from);
-        match result {
-            Ok(value) => Ok(Operand::plain(value)),
-            Err(error) => Err(self.failed(name, node, error)),
-        }
+        result.map(Operand::plain).map_err(|error| self.failed(name, node, error))
     }
 
     /// Where and how a call failed.
@@ -171,10 +168,18 @@ impl<'t> State<'_, 't, '_> {
         Ok(given.last.unwrap_or(value))
     }
 
+    #[inline]
     fn count(&self, signature: Signature<'_>, given: &Given<'_>) -> Result<(), Error> {
-        let Signature { name, params, variadic } = signature;
+        let Signature { params, variadic, .. } = signature;
         let words = given.words.len().saturating_sub(1);
         let got = words + usize::from(given.last.is_some());
+        let fits = if variadic { got + 1 >= params.len() } else { got == params.len() };
+        if fits { Ok(()) } else { self.miscounted(signature, words, got) }
+    }
+
+    #[cold]
+    fn miscounted(&self, signature: Signature<'_>, words: usize, got: usize) -> Result<(), Error> {
+        let Signature { name, params, variadic } = signature;
         if variadic {
             let least = params.len() - 1;
             if got < least {
@@ -200,7 +205,7 @@ impl<'t> State<'_, 't, '_> {
     ) -> Result<usize, Error> {
         self.count(signature, &given)?;
         let from = self.arguments.len();
-        for (index, word) in given.words.iter().skip(1).enumerate() {
+        for (index, word) in given.words.get(1..).unwrap_or_default().iter().enumerate() {
             let value = self.argument(dot, Some(signature.param(index)), word)?.value;
             self.arguments.push(value);
         }

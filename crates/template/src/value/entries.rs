@@ -16,7 +16,7 @@ const IN_PLACE: usize = 3;
 const SHORT: usize = 16;
 
 /// More are kept in a tree, where one more is put in without moving the others.
-const MOST_IN_LINE: usize = 64;
+const MOST_IN_LINE: usize = 128;
 
 /// Entries in the order of the bytes of their keys. Most maps of charts have two or three.
 #[derive(Clone, Debug, Default)]
@@ -188,11 +188,18 @@ impl FromIterator<(Text, Value)> for Entries {
         if entries.size_hint().0 > MOST_IN_LINE {
             return Self(Form::Tree(entries.collect()));
         }
-        let mut found = Self::with_capacity(entries.size_hint().0);
-        for (key, value) in entries {
-            found.insert(key, value);
+        let mut line: SmallVec<_> = entries.collect();
+        if line.len() > MOST_IN_LINE {
+            return Self(Form::Tree(line.into_iter().collect()));
         }
-        found
+        let follows = |pair: &[(Text, Value)]| order(&pair[0].0, &pair[1].0).is_lt();
+        if !line.windows(2).all(follows) {
+            // Of equal keys the last comes first, and is the one that stays.
+            line.reverse();
+            line.sort_by(|(key, _), (other, _)| order(key, other));
+            line.dedup_by(|(key, _), (kept, _)| key == kept);
+        }
+        Self(Form::Line(line))
     }
 }
 
