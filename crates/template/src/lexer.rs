@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr3, memmem};
 
 use crate::{
-    quote::unicode_name,
+    quote::{quoted, unicode_name},
     token::{Token, TokenKind, offset},
 };
 
@@ -23,6 +23,8 @@ const fn is_space(byte: u8) -> bool {
 #[derive(Debug)]
 pub(crate) struct Lexer<'s> {
     source: &'s str,
+    /// The token that was read last.
+    pub(crate) token: Token,
     at: usize,
     /// What is wrong where the token of an error is.
     message: String,
@@ -39,22 +41,26 @@ pub(crate) struct Keywords {
 
 impl<'s> Lexer<'s> {
     pub(crate) fn new(source: &'s str, words: Keywords) -> Self {
-        Self { source, at: 0, message: String::new(), parens: 0, words }
+        Self { source, token: Token::START, at: 0, message: String::new(), parens: 0, words }
     }
 
     fn rest(&self) -> &'s [u8] {
         &self.source.as_bytes()[self.at..]
     }
 
-    /// The token between two places, which moves the lexer to its end.
-    fn token(&mut self, kind: TokenKind, from: usize, to: usize) -> Token {
-        self.at = to;
-        Token::new(kind, from, to)
+    /// The token ends there, where the next one begins.
+    fn ends(&mut self, end: usize, kind: TokenKind) -> TokenKind {
+        self.at = end;
+        self.token.end = offset(end);
+        kind
     }
 
-    fn error(&mut self, from: usize, message: impl Into<String>) -> Token {
+    /// What is wrong from the start of the token on.
+    #[cold]
+    fn error(&mut self, message: impl Into<String>) -> TokenKind {
         self.message = message.into();
-        Token::new(TokenKind::Error, from, from)
+        self.token.end = self.token.at;
+        TokenKind::Error
     }
 
     /// What the token of an error is about. There is no token after it.
@@ -62,49 +68,57 @@ impl<'s> Lexer<'s> {
         &self.message
     }
 
-    /// The next token outside of actions: text, a left delimiter, or the end.
-    pub(crate) fn text(&mut self) -> Token {
+    /// Reads the next token outside of actions: text, a left delimiter, or the end.
+    // What searches needs many registers, for which those who call it would pay.
+    #[inline(never)]
+    pub(crate) fn text(&mut self) -> TokenKind {
+        self.token.kind = self.plain();
+        self.token.kind
+    }
+
+    fn plain(&mut self) -> TokenKind {
         loop {
-            let start = self.at;
             let rest = self.rest();
+            self.token.at = offset(self.at);
             if !rest.starts_with(LEFT) {
                 let Some(length) = delimiter(rest) else {
                     let kind = if rest.is_empty() { TokenKind::End } else { TokenKind::Text };
-                    return self.token(kind, start, self.source.len());
+                    return self.ends(self.source.len(), kind);
                 };
+                let start = self.at;
                 self.at += length;
-                let text = &rest[..length];
                 let trims = starts_trim(&rest[length + LEFT.len()..]);
-                let kept = if trims { trimmed(text) } else { length };
+                let kept = if trims { trimmed(&rest[..length]) } else { length };
                 if kept > 0 {
-                    return Token::new(TokenKind::Text, start, start + kept);
+                    self.token.end = offset(start + kept);
+                    return TokenKind::Text;
                 }
+                self.token.at = offset(self.at);
             }
-            if let Some(token) = self.left_delimiter() {
-                return token;
+            if let Some(kind) = self.left_delimiter() {
+                return kind;
             }
         }
     }
 
     /// The left delimiter that comes next, if no comment does.
-    fn left_delimiter(&mut self) -> Option<Token> {
-        let start = self.at;
-        let after = &self.rest()[LEFT.len()..];
+    fn left_delimiter(&mut self) -> Option<TokenKind> {
+        let inner = self.at + LEFT.len();
+        let after = &self.source.as_bytes()[inner..];
         // A marker is a minus with the space that follows it.
         let marker = if starts_trim(after) { 2 } else { 0 };
         if after[marker..].starts_with(LEFT_COMMENT) {
-            return self.comment(start + LEFT.len() + marker + LEFT_COMMENT.len());
+            return self.comment(inner + marker + LEFT_COMMENT.len());
         }
-        self.at += LEFT.len() + marker;
         self.parens = 0;
-        Some(Token::new(TokenKind::LeftDelim, start, start + LEFT.len()))
+        Some(self.ends(inner + marker, TokenKind::LeftDelim))
     }
 
     /// Passes by a comment, whose text begins there.
-    fn comment(&mut self, from: usize) -> Option<Token> {
+    fn comment(&mut self, from: usize) -> Option<TokenKind> {
         let rest = &self.source.as_bytes()[from..];
         let Some(length) = memmem::find(rest, RIGHT_COMMENT) else {
-            return Some(self.error(self.at, "unclosed comment"));
+            return Some(self.error("unclosed comment"));
         };
         let after = from + length + RIGHT_COMMENT.len();
         match self.source.as_bytes()[after..] {
@@ -113,7 +127,7 @@ impl<'s> Lexer<'s> {
                 self.at = after + 2 + RIGHT.len();
                 self.skip_spaces();
             }
-            _ => return Some(self.error(self.at, "comment ends before closing delimiter")),
+            _ => return Some(self.error("comment ends before closing delimiter")),
         }
         None
     }
@@ -122,32 +136,37 @@ impl<'s> Lexer<'s> {
         self.at += self.rest().iter().take_while(|byte| is_space(**byte)).count();
     }
 
-    /// The next token within `{{` and `}}`.
-    pub(crate) fn word(&mut self) -> Token {
+    /// Reads the next token within `{{` and `}}`.
+    // Its many ways are there once, and each part of an action calls it.
+    #[inline(never)]
+    pub(crate) fn word(&mut self) {
         let before = self.at;
         self.skip_spaces();
-        let spaced = self.at > before;
-        Token { spaced, ..self.unspaced(spaced) }
+        self.token.spaced = self.at > before;
+        self.token.at = offset(self.at);
+        self.token.kind = self.unspaced();
     }
 
-    fn unspaced(&mut self, spaced: bool) -> Token {
+    fn unspaced(&mut self) -> TokenKind {
         let start = self.at;
         let rest = self.rest();
         let Some((&first, after)) = rest.split_first() else {
-            return self.error(start, "unclosed action");
+            return self.error("unclosed action");
         };
         let second = after.first().copied();
         match first {
-            b'}' if second == Some(b'}') => self.right_delimiter(start, start + RIGHT.len()),
-            b'-' if spaced && after.starts_with(RIGHT) => {
-                let token = self.right_delimiter(start - 1, start + 1 + RIGHT.len());
+            b'}' if second == Some(b'}') => self.right_delimiter(start),
+            b'-' if self.token.spaced && after.starts_with(RIGHT) => {
+                // The marker begins with the space.
+                self.token.at -= 1;
+                let kind = self.right_delimiter(start + 1);
                 self.skip_spaces();
-                token
+                kind
             }
-            b'=' => self.token(TokenKind::Assign, start, start + 1),
-            b':' if second == Some(b'=') => self.token(TokenKind::Declare, start, start + 2),
-            b':' => self.error(start, "expected :="),
-            b'|' => self.token(TokenKind::Pipe, start, start + 1),
+            b'=' => self.ends(start + 1, TokenKind::Assign),
+            b':' if second == Some(b'=') => self.ends(start + 2, TokenKind::Declare),
+            b':' => self.error("expected :="),
+            b'|' => self.ends(start + 1, TokenKind::Pipe),
             b'"' => self.quoted(b'"', TokenKind::String, "unterminated quoted string"),
             b'\'' => self.quoted(b'\'', TokenKind::CharConstant, "unterminated character constant"),
             b'`' => self.raw_string(),
@@ -157,106 +176,122 @@ impl<'s> Lexer<'s> {
             b'.' | b'+' | b'-' | b'0'..=b'9' => self.number(),
             b'(' => {
                 self.parens += 1;
-                self.token(TokenKind::LeftParen, start, start + 1)
+                self.ends(start + 1, TokenKind::LeftParen)
             }
             b')' => match self.parens.checked_sub(1) {
                 Some(parens) => {
                     self.parens = parens;
-                    self.token(TokenKind::RightParen, start, start + 1)
+                    self.ends(start + 1, TokenKind::RightParen)
                 }
-                None => self.error(start, "unexpected right paren"),
+                None => self.error("unexpected right paren"),
             },
             b'_' | b'a'..=b'z' | b'A'..=b'Z' => self.name(TokenKind::Identifier, start),
-            b'!'..=b'~' => self.token(TokenKind::Char, start, start + 1),
+            b'!'..=b'~' => self.ends(start + 1, TokenKind::Char),
             _ => match self.source[start..].chars().next() {
                 Some(first) if is_alphanumeric(first) => self.name(TokenKind::Identifier, start),
                 first => {
                     let name = first.map_or_else(String::new, unicode_name);
-                    self.error(start, format!("unrecognized character in action: {name}"))
+                    self.error(format!("unrecognized character in action: {name}"))
                 }
             },
         }
     }
 
-    /// The right delimiter, which begins with its trim marker, if it has one.
-    fn right_delimiter(&mut self, start: usize, end: usize) -> Token {
+    /// The right delimiter, whose braces begin there.
+    fn right_delimiter(&mut self, braces: usize) -> TokenKind {
         if self.parens > 0 {
-            return self.error(start, "unclosed left paren");
+            return self.error("unclosed left paren");
         }
-        self.token(TokenKind::RightDelim, end - RIGHT.len(), end)
+        self.token.at = offset(braces);
+        self.ends(braces + RIGHT.len(), TokenKind::RightDelim)
     }
 
-    fn quoted(&mut self, quote: u8, kind: TokenKind, unterminated: &str) -> Token {
-        let start = self.at;
-        let inner = &self.rest()[1..];
-        let mut at = 0;
-        let mut escapes = false;
-        while let Some(byte) = inner.get(at) {
-            match byte {
+    fn quoted(&mut self, quote: u8, kind: TokenKind, unterminated: &str) -> TokenKind {
+        let bytes = self.source.as_bytes();
+        let mut at = self.at + 1;
+        self.token.escapes = false;
+        while let Some(next) = memchr3(quote, b'\\', b'\n', &bytes[at..]) {
+            at += next + 1;
+            match bytes[at - 1] {
                 b'\n' => break,
                 b'\\' => {
-                    escapes = true;
+                    self.token.escapes = true;
                     // A line ends even behind a backslash.
-                    at += usize::from(inner.get(at + 1).is_some_and(|next| *next != b'\n'));
+                    at += usize::from(bytes.get(at).is_some_and(|next| *next != b'\n'));
                 }
-                _ if *byte == quote => {
-                    return Token { escapes, ..self.token(kind, start, start + at + 2) };
-                }
-                _ => {}
+                _ => return self.ends(at, kind),
             }
-            at += 1;
         }
-        self.error(start, unterminated)
+        self.error(unterminated)
     }
 
-    fn raw_string(&mut self) -> Token {
-        let start = self.at;
+    fn raw_string(&mut self) -> TokenKind {
         match memchr(b'`', &self.rest()[1..]) {
-            Some(length) => self.token(TokenKind::RawString, start, start + length + 2),
-            None => self.error(start, "unterminated raw quoted string"),
+            Some(length) => self.ends(self.at + length + 2, TokenKind::RawString),
+            None => self.error("unterminated raw quoted string"),
         }
     }
 
     /// An identifier, a keyword, `$` or `$variable`, whose letters start at `from`.
-    fn name(&mut self, kind: TokenKind, from: usize) -> Token {
-        let start = self.at;
-        let end = from + name_length(self.source, from);
-        if !self.terminates(end) {
-            return self.bad_character(end);
-        }
+    fn name(&mut self, kind: TokenKind, from: usize) -> TokenKind {
+        let Some(end) = self.name_end(from) else { return self.error_in_name(from) };
         let kind = match kind {
-            TokenKind::Identifier => self.keyword(&self.source.as_bytes()[start..end]),
+            TokenKind::Identifier => self.keyword(&self.source.as_bytes()[from..end]),
             _ => kind,
         };
-        self.token(kind, start, end)
+        self.ends(end, kind)
     }
 
     /// `.`, or `.a.b`, up to what is no field.
-    fn fields(&mut self) -> Token {
-        let start = self.at;
-        let first = start + 1 + name_length(self.source, start + 1);
-        if !self.terminates(first) {
-            return self.bad_character(first);
+    fn fields(&mut self) -> TokenKind {
+        let start = self.at + 1;
+        let Some(mut end) = self.name_end(start) else { return self.error_in_name(start) };
+        if end == start {
+            return self.ends(end, TokenKind::Dot);
         }
-        if first == start + 1 {
-            return self.token(TokenKind::Dot, start, first);
-        }
-        let mut end = first;
-        while let [b'.', letter, ..] = self.source.as_bytes()[end..]
-            && !letter.is_ascii_digit()
+        self.token.first = offset(end);
+        let bytes = self.source.as_bytes();
+        while bytes.get(end) == Some(&b'.')
+            && bytes.get(end + 1).is_some_and(|byte| !byte.is_ascii_digit())
+            && let Some(next) = self.name_end(end + 1)
+            && next != end + 1
         {
-            let next = end + 1 + name_length(self.source, end + 1);
-            if next == end + 1 || !self.terminates(next) {
-                break;
-            }
             end = next;
         }
-        Token { first: offset(first), ..self.token(TokenKind::Field, start, end) }
+        self.ends(end, TokenKind::Field)
     }
 
-    fn bad_character(&mut self, at: usize) -> Token {
-        let bad = self.source[at..].chars().next().map_or_else(String::new, unicode_name);
-        self.error(self.at, format!("bad character {bad}"))
+    #[cold]
+    fn error_in_name(&mut self, from: usize) -> TokenKind {
+        let rest = self.source[from..].trim_start_matches(is_alphanumeric);
+        let bad = rest.chars().next().map_or_else(String::new, unicode_name);
+        self.error(format!("bad character {bad}"))
+    }
+
+    /// Where the letters and digits end that begin there, if what follows may follow a name.
+    #[inline]
+    fn name_end(&self, from: usize) -> Option<usize> {
+        let bytes = self.source.as_bytes();
+        let mut end = from;
+        while bytes.get(end).is_some_and(|byte| WORD[usize::from(*byte)]) {
+            end += 1;
+        }
+        match bytes.get(end) {
+            None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(') => {
+                Some(end)
+            }
+            Some(b'}') => (bytes.get(end + 1) == Some(&b'}')).then_some(end),
+            Some(byte) if byte.is_ascii() => None,
+            Some(_) => self.wide_name_end(end),
+        }
+    }
+
+    /// The same from a character on that is none of ASCII.
+    #[cold]
+    fn wide_name_end(&self, from: usize) -> Option<usize> {
+        let rest = self.source[from..].trim_start_matches(is_alphanumeric);
+        let end = self.source.len() - rest.len();
+        if end == from { None } else { self.name_end(end) }
     }
 
     fn keyword(&self, word: &[u8]) -> TokenKind {
@@ -277,32 +312,29 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// Whether what stands at `end` may follow a name.
-    fn terminates(&self, end: usize) -> bool {
-        matches!(
-            self.source.as_bytes()[end..],
-            [] | [b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(', ..]
-                | [b'}', b'}', ..]
-        )
+    fn number(&mut self) -> TokenKind {
+        let start = self.at;
+        let (first, ok) = scan_number(&self.source[start..]);
+        let end = start + first;
+        if !ok {
+            return self.bad_number(end);
+        }
+        if !matches!(self.source.as_bytes()[end..], [b'+' | b'-', ..]) {
+            return self.ends(end, TokenKind::Number);
+        }
+        let (second, ok) = scan_number(&self.source[end..]);
+        let end = end + second;
+        if ok && self.source[..end].ends_with('i') {
+            self.ends(end, TokenKind::Complex)
+        } else {
+            self.bad_number(end)
+        }
     }
 
-    fn number(&mut self) -> Token {
-        let start = self.at;
-        let (first, ok) = scan_number(&self.source[self.at..]);
-        let mut end = start + first;
-        let mut kind = TokenKind::Number;
-        let mut fine = ok;
-        if ok && self.source[end..].starts_with(['+', '-']) {
-            let (second, ok) = scan_number(&self.source[end..]);
-            end += second;
-            fine = ok && self.source[..end].ends_with('i');
-            kind = TokenKind::Complex;
-        }
-        if fine {
-            return self.token(kind, start, end);
-        }
-        let text = &self.source[start..end];
-        self.error(start, format!("bad number syntax: {}", crate::quote::quoted(text)))
+    #[cold]
+    fn bad_number(&mut self, end: usize) -> TokenKind {
+        let text = quoted(&self.source[self.at..end]);
+        self.error(format!("bad number syntax: {text}"))
     }
 }
 
@@ -340,20 +372,6 @@ static WORD: [bool; 256] = {
     word
 };
 
-/// How many bytes of a text are letters and digits from there on.
-fn name_length(text: &str, from: usize) -> usize {
-    let bytes = &text.as_bytes()[from..];
-    let other = bytes.iter().position(|byte| !WORD[usize::from(*byte)]);
-    match other {
-        None => bytes.len(),
-        Some(at) if bytes[at].is_ascii() => at,
-        Some(at) => {
-            let rest = &text[from + at..];
-            at + rest.find(|char| !is_alphanumeric(char)).unwrap_or(rest.len())
-        }
-    }
-}
-
 pub(crate) fn is_alphanumeric(char: char) -> bool {
     match char {
         '_' | 'a'..='z' | 'A'..='Z' | '0'..='9' => true,
@@ -377,44 +395,34 @@ fn is_digit(char: char) -> bool {
 fn scan_number(text: &str) -> (usize, bool) {
     let bytes = text.as_bytes();
     let mut at = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
-    let mut digits: &[u8] = b"0123456789_";
-    let (mut decimal, mut hexadecimal) = (true, false);
+    let mut radix = 10;
     if bytes.get(at) == Some(&b'0') {
         at += 1;
-        let (set, skip): (&[u8], usize) = match bytes.get(at) {
-            Some(b'x' | b'X') => {
-                (decimal, hexadecimal) = (false, true);
-                (b"0123456789abcdefABCDEF_", 1)
-            }
-            Some(b'o' | b'O') => {
-                decimal = false;
-                (b"01234567_", 1)
-            }
-            Some(b'b' | b'B') => {
-                decimal = false;
-                (b"01_", 1)
-            }
-            _ => (digits, 0),
+        radix = match bytes.get(at) {
+            Some(b'x' | b'X') => 16,
+            Some(b'o' | b'O') => 8,
+            Some(b'b' | b'B') => 2,
+            _ => 10,
         };
-        digits = set;
-        at += skip;
+        at += usize::from(radix != 10);
     }
-    let run = |at: usize, set: &[u8]| {
-        at + bytes[at..].iter().take_while(|byte| set.contains(byte)).count()
+    let run = |at: usize, radix: u32| {
+        let digit = |byte: &u8| *byte == b'_' || char::from(*byte).is_digit(radix);
+        at + bytes[at..].iter().take_while(|byte| digit(byte)).count()
     };
-    at = run(at, digits);
+    at = run(at, radix);
     if bytes.get(at) == Some(&b'.') {
-        at = run(at + 1, digits);
+        at = run(at + 1, radix);
     }
     let exponent = match bytes.get(at) {
-        Some(b'e' | b'E') => decimal,
-        Some(b'p' | b'P') => hexadecimal,
+        Some(b'e' | b'E') => radix == 10,
+        Some(b'p' | b'P') => radix == 16,
         _ => false,
     };
     if exponent {
         at += 1;
         at += usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
-        at = run(at, b"0123456789_");
+        at = run(at, 10);
     }
     at += usize::from(bytes.get(at) == Some(&b'i'));
     match text[at..].chars().next() {

@@ -67,7 +67,6 @@ pub(crate) fn parse<'a>(
         source,
         functions,
         lexer: Lexer::new(&source.text, words),
-        token: Token::new(TokenKind::End, 0, 0),
         action: None,
         scratch,
         arena,
@@ -83,10 +82,9 @@ pub(crate) fn parse<'a>(
 struct Parser<'s, 'a> {
     source: &'s Arc<Source>,
     functions: &'s Functions,
+    /// Its token, the last that was read, is the one whose line errors name. What reads a part of an
+    /// action finds its first token there, and leaves the one behind it.
     lexer: Lexer<'s>,
-    /// The token that was read last, whose line errors name. What reads a part of an action finds its
-    /// first token here, and leaves the one behind it.
-    token: Token,
     /// Where the current action started; none outside of actions.
     action: Option<u32>,
     scratch: &'a mut Scratch,
@@ -109,7 +107,7 @@ enum Item {
 
 impl<'s> Parser<'s, '_> {
     fn error(&self, message: impl Into<String>) -> Error {
-        self.error_at(self.token.at, message)
+        self.error_at(self.lexer.token.at, message)
     }
 
     fn error_at(&self, at: u32, message: impl Into<String>) -> Error {
@@ -122,20 +120,18 @@ impl<'s> Parser<'s, '_> {
     }
 
     /// Reads the next token of an action.
-    // Its many ways are there once, and each part of an action calls it.
-    #[inline(never)]
     fn next(&mut self) {
-        self.token = self.lexer.word();
+        self.lexer.word();
     }
 
-    /// The text of a token.
-    fn text(&self, token: Token) -> &'s str {
+    /// How the token is written.
+    fn written(&self, token: Token) -> &'s str {
         token.span().of(&self.source.text)
     }
 
     /// That the token is the right delimiter of a clause.
     fn close(&self, context: &str) -> Result<(), Error> {
-        if self.token.kind == TokenKind::RightDelim {
+        if self.lexer.token.kind == TokenKind::RightDelim {
             Ok(())
         } else {
             Err(self.unexpected(context))
@@ -145,7 +141,7 @@ impl<'s> Parser<'s, '_> {
     /// The token does not belong here.
     #[cold]
     fn unexpected(&self, context: &str) -> Error {
-        let token = self.token;
+        let token = self.lexer.token;
         if token.kind != TokenKind::Error {
             return self
                 .error(format!("unexpected {} in {context}", token.shown(&self.source.text)));
@@ -165,13 +161,12 @@ impl<'s> Parser<'s, '_> {
     fn file(&mut self) -> Result<List<Statement>, Error> {
         let start = self.scratch.statements.len();
         loop {
-            self.token = self.lexer.text();
-            let item = match self.token.kind {
+            let item = match self.lexer.text() {
                 TokenKind::End => return Ok(self.taken(start)),
                 TokenKind::LeftDelim => {
-                    let action = self.token.at;
+                    let action = self.lexer.token.at;
                     self.next();
-                    if self.token.kind == TokenKind::Define {
+                    if self.lexer.token.kind == TokenKind::Define {
                         self.definition()?;
                         continue;
                     }
@@ -214,7 +209,7 @@ impl<'s> Parser<'s, '_> {
         let action = self.action.take();
         let (body, ending) = self.list()?;
         if let Ending::Else = ending {
-            let at = clause.unwrap_or(self.token.at);
+            let at = clause.unwrap_or(self.lexer.token.at);
             return Err(self.error_at(at, format!("unexpected {{{{else}}}} in {context}")));
         }
         self.scratch.variables.end(outer);
@@ -248,10 +243,9 @@ impl<'s> Parser<'s, '_> {
         }
         let start = self.scratch.statements.len();
         loop {
-            self.token = self.lexer.text();
-            let item = match self.token.kind {
+            let item = match self.lexer.text() {
                 TokenKind::LeftDelim => {
-                    let action = self.token.at;
+                    let action = self.lexer.token.at;
                     self.next();
                     self.action(action)?
                 }
@@ -270,8 +264,8 @@ impl<'s> Parser<'s, '_> {
 
     /// What stands between actions.
     fn plain(&self) -> Result<Statement, Error> {
-        match self.token.kind {
-            TokenKind::Text => Ok(Statement::Text(self.token.span())),
+        match self.lexer.token.kind {
+            TokenKind::Text => Ok(Statement::Text(self.lexer.token.span())),
             _ => Err(self.unexpected("input")),
         }
     }
@@ -279,8 +273,8 @@ impl<'s> Parser<'s, '_> {
     /// What an action is, which started there.
     fn action(&mut self, started: u32) -> Result<Item, Error> {
         self.action = Some(started);
-        let at = self.token.at;
-        let statement = match self.token.kind {
+        let at = self.lexer.token.at;
+        let statement = match self.lexer.token.kind {
             TokenKind::Block => self.block()?,
             TokenKind::Break => {
                 self.jump("break")?;
@@ -293,7 +287,7 @@ impl<'s> Parser<'s, '_> {
             TokenKind::Else => {
                 self.next();
                 // `else if` leaves its `if` to the block.
-                if !matches!(self.token.kind, TokenKind::If | TokenKind::With) {
+                if !matches!(self.lexer.token.kind, TokenKind::If | TokenKind::With) {
                     self.close("else")?;
                 }
                 self.action = None;
@@ -311,7 +305,7 @@ impl<'s> Parser<'s, '_> {
             }
             TokenKind::With => Statement::With(deeper(|| self.control("with", TokenKind::With))?),
             TokenKind::Template => self.template()?,
-            _ => Statement::Action(self.numbered("command", TokenKind::RightDelim)?),
+            _ => Statement::Action(self.pipeline("command", TokenKind::RightDelim)?),
         };
         self.action = None;
         Ok(Item::Statement(statement))
@@ -331,6 +325,7 @@ impl<'s> Parser<'s, '_> {
     fn control(&mut self, context: &str, again: TokenKind) -> Result<Id<Branch>, Error> {
         let known = self.scratch.variables.count();
         self.next();
+        let at = self.lexer.token.at;
         let pipeline = self.pipeline(context, TokenKind::RightDelim)?;
         let is_loop = context == "range";
         self.loops += u32::from(is_loop);
@@ -338,7 +333,7 @@ impl<'s> Parser<'s, '_> {
         self.loops -= u32::from(is_loop);
         let otherwise = match ending {
             Ending::End => None,
-            Ending::Else if self.token.kind == again => {
+            Ending::Else if self.lexer.token.kind == again => {
                 self.blocks += 1;
                 if self.blocks > DEEPEST {
                     return Err(self.error(format!("over {DEEPEST} blocks within each other")));
@@ -353,7 +348,7 @@ impl<'s> Parser<'s, '_> {
                 self.scratch.statements.push(statement);
                 Some(self.taken(self.scratch.statements.len() - 1))
             }
-            Ending::Else if self.token.kind != TokenKind::RightDelim => {
+            Ending::Else if self.lexer.token.kind != TokenKind::RightDelim => {
                 return Err(self.unexpected("input"));
             }
             Ending::Else => {
@@ -365,18 +360,16 @@ impl<'s> Parser<'s, '_> {
             }
         };
         self.scratch.variables.truncate(known);
-        let at = pipeline.at;
-        let pipeline = self.arena.pipelines.add(pipeline);
         Ok(self.arena.branches.add(Branch { at, pipeline, body, otherwise }))
     }
 
     fn block(&mut self) -> Result<Statement, Error> {
         const CONTEXT: &str = "block clause";
         self.next();
-        let at = self.token.at;
+        let at = self.lexer.token.at;
         let name = self.name(CONTEXT)?;
-        let pipeline = self.numbered(CONTEXT, TokenKind::RightDelim)?;
-        let clause = self.token.at;
+        let pipeline = self.pipeline(CONTEXT, TokenKind::RightDelim)?;
+        let clause = self.lexer.token.at;
         let body = self.own_body(CONTEXT, Some(clause))?;
         self.add(self.arena.texts[name].clone(), body)?;
         Ok(self.invocation(at, name, Some(pipeline)))
@@ -385,11 +378,11 @@ impl<'s> Parser<'s, '_> {
     fn template(&mut self) -> Result<Statement, Error> {
         const CONTEXT: &str = "template clause";
         self.next();
-        let at = self.token.at;
+        let at = self.lexer.token.at;
         let name = self.name(CONTEXT)?;
-        let pipeline = match self.token.kind {
+        let pipeline = match self.lexer.token.kind {
             TokenKind::RightDelim => None,
-            _ => Some(self.numbered(CONTEXT, TokenKind::RightDelim)?),
+            _ => Some(self.pipeline(CONTEXT, TokenKind::RightDelim)?),
         };
         Ok(self.invocation(at, name, pipeline))
     }
@@ -400,9 +393,9 @@ impl<'s> Parser<'s, '_> {
 
     /// The name of a template, which is the token.
     fn name(&mut self, context: &str) -> Result<Id<Text>, Error> {
-        match self.token.kind {
+        match self.lexer.token.kind {
             TokenKind::String | TokenKind::RawString => {
-                let name = self.unquote(self.text(self.token))?;
+                let name = self.unquote(self.written(self.lexer.token))?;
                 let name = self.arena.texts.add(&name);
                 self.next();
                 Ok(name)

@@ -48,21 +48,20 @@ pub(crate) struct Token {
     pub(crate) kind: TokenKind,
     /// Whether space stands before it, in an action.
     pub(crate) spaced: bool,
-    /// Whether a literal in quotes has backslashes.
+    /// Of a literal in quotes, whether it has backslashes.
     pub(crate) escapes: bool,
     /// The byte at which it starts.
     pub(crate) at: u32,
-    /// The byte behind the first of several fields; of other tokens, that behind it.
+    /// Of fields, the byte behind the first one.
     pub(crate) first: u32,
     /// The byte behind it; of an error, whose message the lexer holds, its start.
     pub(crate) end: u32,
 }
 
 impl Token {
-    pub(crate) fn new(kind: TokenKind, from: usize, to: usize) -> Self {
-        let (at, end) = (offset(from), offset(to));
-        Self { kind, spaced: false, escapes: false, at, first: end, end }
-    }
+    /// Before anything was read.
+    pub(crate) const START: Self =
+        Self { kind: TokenKind::End, spaced: false, escapes: false, at: 0, first: 0, end: 0 };
 
     /// Where it stands.
     pub(crate) fn span(self) -> Span {
@@ -71,7 +70,8 @@ impl Token {
 
     /// The token in an error.
     pub(crate) fn shown(self, source: &str) -> impl fmt::Display {
-        let text = Self { end: self.first, ..self }.span().of(source);
+        let end = if self.kind == TokenKind::Field { self.first } else { self.end };
+        let text = Self { end, ..self }.span().of(source);
         fmt::from_fn(move |f| match self.kind {
             TokenKind::End => f.write_str("EOF"),
             kind if kind >= TokenKind::Block => write!(f, "<{text}>"),

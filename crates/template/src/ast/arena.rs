@@ -24,7 +24,7 @@ pub(crate) struct Arena {
     pub(crate) words: Nodes<Expression>,
     pub(crate) numbers: Nodes<Number>,
     /// The numbers by their literals.
-    pub(crate) number_of: Table<Id<Text>, Id<Number>>,
+    pub(crate) number_of: Table<Text, Id<Number>>,
     pub(crate) texts: Texts,
 }
 
@@ -204,6 +204,12 @@ impl<T> Clone for List<T> {
 }
 
 impl<T> Copy for List<T> {}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { start: 0, end: 0, of: PhantomData }
+    }
+}
 
 impl<T> fmt::Debug for List<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

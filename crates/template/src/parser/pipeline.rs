@@ -6,42 +6,43 @@ use smallvec::SmallVec;
 use super::{DEEPEST, Parser, number};
 use crate::{
     Error, Text,
-    ast::{Command, Expression, ExpressionKind, Fields, Id, NodeRef, Number, Pipeline, Span},
+    ast::{Command, Expression, ExpressionKind, Fields, Id, List, NodeRef, Number, Pipeline, Span},
     quote::quoted,
     stack::deeper,
     token::{Token, TokenKind},
 };
 
+/// How a pipeline begins.
+#[derive(Default)]
+struct Beginning {
+    variables: List<Id<Text>>,
+    assigns: bool,
+    /// A variable that is the first term, and was read to see whether it is declared.
+    term: Option<Token>,
+}
+
 impl Parser<'_, '_> {
-    /// A pipeline as a node.
-    pub(super) fn numbered(
+    /// A pipeline up to that token.
+    pub(super) fn pipeline(
         &mut self,
         context: &str,
         end: TokenKind,
     ) -> Result<Id<Pipeline>, Error> {
-        let pipeline = self.pipeline(context, end)?;
-        Ok(self.arena.pipelines.add(pipeline))
-    }
-
-    pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Result<Pipeline, Error> {
-        let at = self.token.at;
-        let mut variables = SmallVec::<[Id<Text>; 2]>::new();
-        let (mut first, assigns) = match self.token.kind {
-            TokenKind::Variable => self.declarations(context, &mut variables)?,
-            _ => (None, false),
+        let at = self.lexer.token.at;
+        let Beginning { variables, assigns, term: mut first } = match self.lexer.token.kind {
+            TokenKind::Variable => self.declarations(context)?,
+            _ => Beginning::default(),
         };
-        let variables = self.arena.declared.add_all(&variables);
         let start = self.scratch.commands.len();
-        while first.is_some() || self.token.kind != end {
-            if first.is_none() && !begins_term(self.token.kind) {
+        while first.is_some() || self.lexer.token.kind != end {
+            if first.is_none() && !begins_term(self.lexer.token.kind) {
                 return Err(self.unexpected(context));
             }
-            let command = self.command(first.take())?;
-            self.scratch.commands.push(command);
+            self.command(first.take())?;
         }
         let commands = self.arena.commands.take(&mut self.scratch.commands, start);
         self.check(&self.arena.commands[commands], context)?;
-        Ok(Pipeline { at, assigns, variables, commands })
+        Ok(self.arena.pipelines.add(Pipeline { at, assigns, variables, commands }))
     }
 
     fn check(&self, commands: &[Command], context: &str) -> Result<(), Error> {
@@ -58,125 +59,133 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    /// `$x :=`, `$x =`, and in a range `$i, $x :=`: the variable that is the first term instead, and
-    /// whether they are assigned to.
-    fn declarations(
-        &mut self,
-        context: &str,
-        variables: &mut SmallVec<[Id<Text>; 2]>,
-    ) -> Result<(Option<Token>, bool), Error> {
-        while self.token.kind == TokenKind::Variable {
-            let variable = self.token;
+    /// `$x :=`, `$x =`, and in a range `$i, $x :=`.
+    fn declarations(&mut self, context: &str) -> Result<Beginning, Error> {
+        let mut variables = SmallVec::<[Id<Text>; 2]>::new();
+        let mut assigns = false;
+        let mut term = None;
+        while self.lexer.token.kind == TokenKind::Variable {
+            let variable = self.lexer.token;
             self.next();
-            match self.token.kind {
+            match self.lexer.token.kind {
                 TokenKind::Assign | TokenKind::Declare => {
                     variables.push(self.declare(variable));
-                    let assigns = self.token.kind == TokenKind::Assign;
+                    assigns = self.lexer.token.kind == TokenKind::Assign;
                     self.next();
-                    return Ok((None, assigns));
+                    break;
                 }
-                TokenKind::Char if self.text(self.token) == "," => {
+                TokenKind::Char if self.written(self.lexer.token) == "," => {
                     variables.push(self.declare(variable));
                     if context != "range" || variables.len() >= 2 {
                         return Err(self.error(format!("too many declarations in {context}")));
                     }
                     self.next();
-                    match self.token.kind {
+                    match self.lexer.token.kind {
                         TokenKind::Variable | TokenKind::RightDelim | TokenKind::RightParen => {}
                         _ => return Err(self.error("range can only initialize variables")),
                     }
                 }
-                _ => return Ok((Some(variable), false)),
+                _ => {
+                    term = Some(variable);
+                    break;
+                }
             }
         }
-        Ok((None, false))
+        let variables = self.arena.declared.add_all(&variables);
+        Ok(Beginning { variables, assigns, term })
     }
 
     fn declare(&mut self, token: Token) -> Id<Text> {
-        let name = self.arena.texts.add(self.text(token));
+        let name = self.arena.texts.add(self.written(token));
         self.scratch.variables.declare(name);
         name
     }
 
     /// A command up to what ends the pipeline, or behind its `|`. Its first term may have been read.
-    fn command(&mut self, mut first: Option<Token>) -> Result<Command, Error> {
-        let at = first.unwrap_or(self.token).at;
+    fn command(&mut self, first: Option<Token>) -> Result<(), Error> {
+        let at = first.unwrap_or(self.lexer.token).at;
         let start = self.scratch.words.len();
+        match first {
+            Some(variable) => self.variable(variable)?,
+            None => self.term()?,
+        }
         loop {
-            let term = match first.take() {
-                Some(variable) => self.variable(variable)?,
-                None => self.term()?,
-            };
-            let word = self.operand(term)?;
-            self.scratch.words.push(word);
-            match self.token.kind {
+            if self.lexer.token.kind == TokenKind::Field && !self.lexer.token.spaced {
+                self.fields()?;
+            }
+            match self.lexer.token.kind {
                 TokenKind::RightDelim | TokenKind::RightParen => break,
                 TokenKind::Pipe => {
                     self.next();
                     break;
                 }
-                kind if self.token.spaced && begins_term(kind) => {}
+                kind if self.lexer.token.spaced && begins_term(kind) => self.term()?,
                 _ => return Err(self.unexpected("operand")),
             }
         }
-        Ok(Command { at, words: self.arena.words.take(&mut self.scratch.words, start) })
+        let words = self.arena.words.take(&mut self.scratch.words, start);
+        self.scratch.commands.push(Command { at, words });
+        Ok(())
     }
 
-    /// A term with the fields that are asked of it.
-    fn operand(&mut self, term: Expression) -> Result<Expression, Error> {
-        let fields = self.token;
-        if fields.kind != TokenKind::Field || fields.spaced {
-            return Ok(term);
+    /// The fields that are asked of the term before them.
+    fn fields(&mut self) -> Result<(), Error> {
+        let Some(term) = self.scratch.words.pop() else { return Ok(()) };
+        let fields = self.lexer.token;
+        if is_constant(&term.kind) {
+            let text = NodeRef::Expression(&term).printed(self.arena, &self.source.text);
+            let text = quoted(&text.to_string());
+            // Go has read what follows, even if it is space; a space of a marker it takes for the marker.
+            let rest = &self.source.text[fields.end as usize..];
+            let at = fields.end + u32::from(rest.starts_with("\n-}}"));
+            return Err(self.error_at(at, format!("unexpected . after term {text}")));
         }
         self.next();
-        let at = fields.at;
-        let fields = Fields(fields.span());
+        let (at, fields) = (fields.at, Fields(fields.span()));
         let kind = match term.kind {
             ExpressionKind::Variable { name, .. } => ExpressionKind::Variable { name, fields },
-            ref kind if is_constant(kind) => {
-                let text = NodeRef::Expression(&term).printed(self.arena, &self.source.text);
-                let text = quoted(&text.to_string());
-                return Err(self.error(format!("unexpected . after term {text}")));
-            }
             _ => ExpressionKind::Chain { base: self.arena.words.add(term), fields },
         };
-        Ok(Expression { at, kind })
+        self.word(at, kind);
+        Ok(())
+    }
+
+    fn word(&mut self, at: u32, kind: ExpressionKind) {
+        self.scratch.words.push(Expression { at, kind });
     }
 
     fn number(&mut self, token: Token) -> Result<Id<Number>, Error> {
-        let literal = self.text(token);
-        let text = self.arena.texts.add(literal);
+        let literal = self.written(token);
         // The same few numbers stand in all templates.
-        if let Some(known) = self.arena.number_of.get(&text) {
+        if let Some(known) = self.arena.number_of.get(literal) {
             return Ok(*known);
         }
+        let text = self.arena.texts.add(literal);
         let number = number::parse(token.kind, literal, text);
         let number = self.arena.numbers.add(number.map_err(|message| self.error(message))?);
-        self.arena.number_of.insert(text, number);
+        self.arena.number_of.insert(self.arena.texts[text].clone(), number);
         Ok(number)
     }
 
     /// A variable, whose token was read.
-    fn variable(&mut self, token: Token) -> Result<Expression, Error> {
-        let text = self.text(token);
+    fn variable(&mut self, token: Token) -> Result<(), Error> {
+        let text = self.written(token);
         let name = self.arena.texts.find(text);
         let Some(name) = name.filter(|name| self.scratch.variables.knows(*name)) else {
             return Err(self.error(format!("undefined variable {}", quoted(text))));
         };
-        Ok(Expression {
-            at: token.at,
-            kind: ExpressionKind::Variable { name, fields: Fields::NONE },
-        })
+        self.word(token.at, ExpressionKind::Variable { name, fields: Fields::NONE });
+        Ok(())
     }
 
     /// What the token begins.
-    fn term(&mut self) -> Result<Expression, Error> {
-        let token = self.token;
+    fn term(&mut self) -> Result<(), Error> {
+        let token = self.lexer.token;
         let mut at = token.at;
         let kind = match token.kind {
             TokenKind::Identifier => {
-                let Some(function) = self.functions.get(self.text(token)) else {
-                    let name = quoted(self.text(token));
+                let Some(function) = self.functions.get(self.written(token)) else {
+                    let name = quoted(self.written(token));
                     return Err(self.error(format!("function {name} not defined")));
                 };
                 ExpressionKind::Function(function)
@@ -190,8 +199,12 @@ impl Parser<'_, '_> {
             }
             TokenKind::Dot => ExpressionKind::Dot,
             TokenKind::Nil => ExpressionKind::Nil,
-            TokenKind::Variable => self.variable(token)?.kind,
-            TokenKind::Bool => ExpressionKind::Bool(self.text(token) == "true"),
+            TokenKind::Variable => {
+                self.variable(token)?;
+                self.next();
+                return Ok(());
+            }
+            TokenKind::Bool => ExpressionKind::Bool(self.written(token) == "true"),
             TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
                 ExpressionKind::Number(self.number(token)?)
             }
@@ -201,23 +214,24 @@ impl Parser<'_, '_> {
                 }
                 self.parens += 1;
                 self.next();
+                // Go takes the place of the pipeline within the parentheses.
+                at = self.lexer.token.at;
                 let pipeline =
                     deeper(|| self.pipeline("parenthesized pipeline", TokenKind::RightParen))?;
                 self.parens -= 1;
-                // Go takes the place of the pipeline within the parentheses.
-                at = pipeline.at;
-                ExpressionKind::Pipeline(self.arena.pipelines.add(pipeline))
+                ExpressionKind::Pipeline(pipeline)
             }
             _ => self.literal(token)?,
         };
+        self.word(at, kind);
         self.next();
-        Ok(Expression { at, kind })
+        Ok(())
     }
 
     /// A string in quotes of either kind.
     fn literal(&mut self, token: Token) -> Result<ExpressionKind, Error> {
         let Span { at, length } = token.span();
-        let text = self.text(token);
+        let text = self.written(token);
         if stands_for_itself(token, text) {
             return Ok(ExpressionKind::Raw(Span { at: at + 1, length: length - 2 }));
         }
