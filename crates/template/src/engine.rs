@@ -131,8 +131,8 @@ pub(crate) struct Parsed {
 
 impl Templates {
     /// No templates yet, which may call these functions.
-    pub fn new(functions: Functions) -> Self {
-        Self { functions: Arc::new(functions), ..Self::default() }
+    pub fn new(functions: impl Into<Arc<Functions>>) -> Self {
+        Self { functions: functions.into(), ..Self::default() }
     }
 
     /// Makes room for texts of so many bytes, which are added later.

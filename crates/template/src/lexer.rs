@@ -133,7 +133,13 @@ impl<'s> Lexer<'s> {
     }
 
     fn skip_spaces(&mut self) {
-        self.at += self.rest().iter().take_while(|byte| is_space(**byte)).count();
+        while self.byte(self.at).is_some_and(is_space) {
+            self.at += 1;
+        }
+    }
+
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.source.as_bytes().get(at).copied()
     }
 
     /// Reads the next token within `{{` and `}}`.
@@ -149,14 +155,11 @@ impl<'s> Lexer<'s> {
 
     fn unspaced(&mut self) -> TokenKind {
         let start = self.at;
-        let rest = self.rest();
-        let Some((&first, after)) = rest.split_first() else {
-            return self.error("unclosed action");
-        };
-        let second = after.first().copied();
+        let Some(first) = self.byte(start) else { return self.error("unclosed action") };
+        let second = self.byte(start + 1);
         match first {
             b'}' if second == Some(b'}') => self.right_delimiter(start),
-            b'-' if self.token.spaced && after.starts_with(RIGHT) => {
+            b'-' if self.token.spaced && self.rest().starts_with(b"-}}") => {
                 // The marker begins with the space.
                 self.token.at -= 1;
                 let kind = self.right_delimiter(start + 1);
@@ -250,9 +253,8 @@ impl<'s> Lexer<'s> {
             return self.ends(end, TokenKind::Dot);
         }
         self.token.first = offset(end);
-        let bytes = self.source.as_bytes();
-        while bytes.get(end) == Some(&b'.')
-            && bytes.get(end + 1).is_some_and(|byte| !byte.is_ascii_digit())
+        while self.byte(end) == Some(b'.')
+            && self.byte(end + 1).is_some_and(|byte| !byte.is_ascii_digit())
             && let Some(next) = self.name_end(end + 1)
             && next != end + 1
         {
@@ -271,16 +273,15 @@ impl<'s> Lexer<'s> {
     /// Where the letters and digits end that begin there, if what follows may follow a name.
     #[inline]
     fn name_end(&self, from: usize) -> Option<usize> {
-        let bytes = self.source.as_bytes();
         let mut end = from;
-        while bytes.get(end).is_some_and(|byte| WORD[usize::from(*byte)]) {
+        while self.byte(end).is_some_and(|byte| WORD[usize::from(byte)]) {
             end += 1;
         }
-        match bytes.get(end) {
+        match self.byte(end) {
             None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(') => {
                 Some(end)
             }
-            Some(b'}') => (bytes.get(end + 1) == Some(&b'}')).then_some(end),
+            Some(b'}') => (self.byte(end + 1) == Some(b'}')).then_some(end),
             Some(byte) if byte.is_ascii() => None,
             Some(_) => self.wide_name_end(end),
         }

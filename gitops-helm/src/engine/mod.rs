@@ -11,13 +11,16 @@ mod glob;
 mod report;
 mod scope;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use bytestring::ByteString;
 use gitops_core::Scope;
 use gitops_template::{
-    Context, Functions, Host, Limits, Map, MapKind, MissingKey, Options, Templates, Text, Value,
-    strip_missing,
+    Context, Functions, HelmVersion, Host, Limits, Map, MapKind, MissingKey, Options, Templates,
+    Text, Value, strip_missing,
 };
 
 use crate::{Capabilities, Chart, Compat, Values, trace::Trace};
@@ -198,13 +201,17 @@ fn source(renderables: &[Renderable], path: &str) -> Option<String> {
     found.map(|renderable| renderable.text.to_string())
 }
 
-/// The functions of a chart's templates.
-fn functions(compat: Compat) -> Functions {
-    let profile = match compat {
-        Compat::Helm4 => gitops_template::HelmVersion::V4,
-        Compat::Helm3 => gitops_template::HelmVersion::V3,
-    };
-    Functions::builtin().with(gitops_template::helm(profile))
+/// The functions of a chart's templates, whose table is made once.
+fn functions(compat: Compat) -> Arc<Functions> {
+    static HELM_4: LazyLock<Arc<Functions>> = LazyLock::new(|| of(HelmVersion::V4));
+    static HELM_3: LazyLock<Arc<Functions>> = LazyLock::new(|| of(HelmVersion::V3));
+    fn of(version: HelmVersion) -> Arc<Functions> {
+        Arc::new(Functions::builtin().with(gitops_template::helm(version)))
+    }
+    Arc::clone(match compat {
+        Compat::Helm4 => &HELM_4,
+        Compat::Helm3 => &HELM_3,
+    })
 }
 
 fn template_value(path: &Text, base_path: &Text, compat: Compat) -> Value {

@@ -1,6 +1,6 @@
 //! What the templates of each chart see.
 
-use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap};
+use std::borrow::Cow;
 
 use bytestring::ByteString;
 use gitops_template::{Entries, Map, Text, Value, bytes::from_bytes};
@@ -15,6 +15,8 @@ pub(crate) struct Template {
     pub(crate) text: ByteString,
     /// The directory of its chart's templates.
     base_path: Text,
+    /// The number of slashes in its path.
+    depth: usize,
     /// The number of its chart, a chart before those below it.
     chart: usize,
 }
@@ -56,12 +58,18 @@ pub(super) fn of_text(
 /// All templates, in the order in which Helm parses and runs them: the deepest path first, then
 /// from the end of the alphabet. Of two files with one path the later wins.
 pub(crate) fn templates_of(chart: &Chart) -> Vec<Template> {
-    let mut found = Found { charts: 0, templates: BTreeMap::new() };
+    let mut found = Found::default();
     found.visit(chart, None);
-    let mut found: Vec<Template> = found.templates.into_values().rev().collect();
-    let depth = |template: &Template| template.path.bytes().filter(|byte| *byte == b'/').count();
-    // Those of one depth keep their order.
-    found.sort_by_cached_key(|template| Reverse(depth(template)));
+    let mut found = found.templates;
+    // Those of one path keep their order.
+    found.sort_by(|a, b| b.depth.cmp(&a.depth).then_with(|| b.path.cmp(&a.path)));
+    found.dedup_by(|later, earlier| {
+        let same = later.path == earlier.path;
+        if same {
+            std::mem::swap(later, earlier);
+        }
+        same
+    });
     found
 }
 
@@ -89,10 +97,11 @@ pub(super) fn renderables(
 }
 
 /// The templates that were found.
+#[derive(Default)]
 struct Found {
     /// How many charts were looked at.
     charts: usize,
-    templates: BTreeMap<Text, Template>,
+    templates: Vec<Template>,
 }
 
 impl Found {
@@ -111,6 +120,7 @@ impl Found {
             self.visit(child, Some(&below));
         }
         let base_path = join(&path, "templates");
+        self.templates.reserve(chart.templates.len());
         for file in &chart.templates {
             let name = file.name.rsplit('/').next().unwrap_or(&file.name);
             if chart.metadata.kind.eq_ignore_ascii_case("library") && !name.starts_with('_') {
@@ -121,8 +131,8 @@ impl Found {
             let text = ByteString::try_from(file.data.clone())
                 .unwrap_or_else(|_| from_bytes(&file.data).into_owned().into());
             let base_path = base_path.clone();
-            let template = Template { path: path.clone(), text, base_path, chart: number };
-            self.templates.insert(path, template);
+            let depth = path.bytes().filter(|byte| *byte == b'/').count();
+            self.templates.push(Template { path, text, base_path, depth, chart: number });
         }
     }
 }
@@ -162,12 +172,15 @@ impl Shared {
 
 /// Go's `path.Join` of two.
 fn join(base: &str, name: &str) -> Text {
-    let all = base.split('/').chain(name.split('/'));
-    if !all.clone().any(|part| matches!(part, "" | "." | "..")) {
+    let is_clean = |path: &str| {
+        let mut parts = path.as_bytes().split(|byte| *byte == b'/');
+        parts.all(|part| !matches!(part, b"" | b"." | b".."))
+    };
+    if is_clean(base) && is_clean(name) {
         return Text::concat(&[base, "/", name]);
     }
     let mut parts: Vec<&str> = Vec::new();
-    for part in all {
+    for part in base.split('/').chain(name.split('/')) {
         match part {
             "" | "." => {}
             ".." => {

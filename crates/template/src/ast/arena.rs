@@ -38,6 +38,7 @@ impl Arena {
         self.pipelines.0.reserve(actions);
         self.commands.0.reserve(actions + actions / 2);
         self.words.0.reserve(3 * actions);
+        self.texts.known.reserve(actions / 8);
     }
 }
 
