@@ -34,6 +34,9 @@ impl<'t> State<'_, 't, '_> {
         let pipeline = &self.arena.pipelines[pipeline];
         self.look(NodeRef::Pipeline(pipeline));
         let commands = &self.arena.commands[pipeline.commands];
+        if let ([command], true) = (commands, pipeline.variables.is_empty()) {
+            return Ok(self.command(dot, command, None)?.unboxed());
+        }
         let value = self.commands(dot, commands)?.unwrap_or_default();
         for &variable in &self.arena.declared[pipeline.variables] {
             if pipeline.assigns {

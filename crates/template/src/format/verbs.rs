@@ -1,5 +1,7 @@
 //! Format strings.
 
+use memchr::memchr;
+
 use super::{
     LARGEST, TooLarge,
     printer::{Flags, Printer},
@@ -21,7 +23,7 @@ pub(crate) fn sprintf(out: &mut String, format: &str, arguments: &[Value]) -> Re
         good: true,
         after_index: false,
     };
-    while let Some(length) = format[state.at..].find('%') {
+    while let Some(length) = memchr(b'%', &format.as_bytes()[state.at..]) {
         printer.out.push_str(&format[state.at..state.at + length]);
         state.at += length + 1;
         state.directive(&mut printer);
@@ -67,12 +69,16 @@ impl Directive<'_> {
     fn directive(&mut self, printer: &mut Printer<'_>) {
         self.good = true;
         self.after_index = false;
-        let mut flags = self.flags();
-        self.index();
-        self.width(&mut flags, printer.out);
-        self.precision(&mut flags, printer.out);
-        if !self.after_index {
+        let mut flags = Flags::default();
+        // Most have nothing but their verb.
+        if !self.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) {
+            flags = self.flags();
             self.index();
+            self.width(&mut flags, printer.out);
+            self.precision(&mut flags, printer.out);
+            if !self.after_index {
+                self.index();
+            }
         }
         let Some(verb) = self.format[self.at..].chars().next() else {
             printer.out.push_str("%!(NOVERB)");
