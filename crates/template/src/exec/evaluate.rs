@@ -5,7 +5,7 @@ use crate::{
     Error, Map, Text, Value,
     ast::{Command, Expression, ExpressionKind, Fields, Id, Names, NodeRef, Number, Pipeline},
     engine::MissingKey,
-    function::Action,
+    function::{Action, Function},
     quote::quoted,
     value::named,
 };
@@ -49,26 +49,42 @@ impl<'t> State<'_, 't, '_> {
         Ok(value)
     }
 
-    /// Evaluates a pipeline that is printed; gives nothing if its last function wrote its text itself.
+    /// Evaluates a pipeline that is printed; gives nothing if its text is written already, by its last
+    /// function or because it is a literal.
     pub(super) fn printed_pipeline(
         &mut self,
         dot: &Operand,
         pipeline: Id<Pipeline>,
     ) -> Result<Option<Operand>, Error> {
         let commands = &self.arena.commands[self.arena.pipelines[pipeline].commands];
-        if let Some((command, before)) = commands.split_last()
-            && let words @ [first, ..] = &self.arena.words[command.words]
-            && let ExpressionKind::Function(function) = first.kind
-            && let Action::Write(body) = function.action
-        {
-            self.look(NodeRef::Pipeline(&self.arena.pipelines[pipeline]));
-            let last = self.commands(dot, before)?;
-            self.take(1, 0)?;
-            self.look(NodeRef::Expression(first));
-            self.write(dot, function, body, NodeRef::Command(command), Given { words, last })?;
-            return Ok(None);
+        let Some((command, before)) = commands.split_last() else {
+            return self.pipeline(dot, pipeline).map(Some);
+        };
+        match &self.arena.words[command.words] {
+            words @ [
+                first @ Expression {
+                    kind:
+                        ExpressionKind::Function(
+                            function @ Function { action: Action::Write(body), .. },
+                        ),
+                    ..
+                },
+                ..,
+            ] => {
+                self.look(NodeRef::Pipeline(&self.arena.pipelines[pipeline]));
+                let last = self.commands(dot, before)?;
+                self.take(1, 0)?;
+                self.look(NodeRef::Expression(first));
+                self.write(dot, function, *body, NodeRef::Command(command), Given { words, last })?;
+                Ok(None)
+            }
+            [Expression { kind: ExpressionKind::Raw(text), .. }] if before.is_empty() => {
+                self.take(1, 0)?;
+                self.out.push_str(self.tree.source.of(*text));
+                Ok(None)
+            }
+            _ => self.pipeline(dot, pipeline).map(Some),
         }
-        self.pipeline(dot, pipeline).map(Some)
     }
 
     fn commands(

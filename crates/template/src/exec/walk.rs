@@ -3,10 +3,7 @@
 use super::{Operand, State, deeper, run};
 use crate::{
     Error, ErrorKind, Text, Value,
-    ast::{
-        Branch, Expression, ExpressionKind, Id, Invocation, List, NodeRef, Pipeline, Span,
-        Statement,
-    },
+    ast::{Branch, ExpressionKind, Id, Invocation, List, NodeRef, Pipeline, Span, Statement},
     format::{self, TooLarge},
     quote::quoted,
 };
@@ -72,12 +69,6 @@ impl<'t> State<'_, 't, '_> {
         pipeline: Id<Pipeline>,
     ) -> Result<(), Error> {
         self.begin();
-        if let Some(text) = self.raw(&self.arena.pipelines[pipeline]) {
-            self.take(2, text.len())?;
-            self.out.push_str(text);
-            self.wrote(statement);
-            return Ok(());
-        }
         let id = pipeline;
         let pipeline = &self.arena.pipelines[id];
         if !pipeline.variables.is_empty() {
@@ -111,19 +102,6 @@ impl<'t> State<'_, 't, '_> {
         }
         self.wrote(statement);
         self.take(1, self.out.len() - before)
-    }
-
-    /// The text of an action that is nothing but a raw literal.
-    fn raw(&self, pipeline: &Pipeline) -> Option<&'t str> {
-        let [command] = &self.arena.commands[pipeline.commands] else { return None };
-        match &self.arena.words[command.words] {
-            [Expression { kind: ExpressionKind::Raw(text), .. }]
-                if pipeline.variables.is_empty() =>
-            {
-                Some(self.tree.source.of(*text))
-            }
-            _ => None,
-        }
     }
 
     fn condition(

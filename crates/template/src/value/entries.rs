@@ -1,19 +1,8 @@
 //! What a map holds.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, btree_map},
-};
+use std::collections::{BTreeMap, btree_map};
 
-use smallvec::SmallVec;
-
-use super::{Text, Value};
-
-/// So many entries stand in the map itself.
-const IN_PLACE: usize = 3;
-
-/// So many are looked through one by one.
-const SHORT: usize = 16;
+use super::{Text, Value, line::Line};
 
 /// More are kept in a tree, where one more is put in without moving the others.
 const MOST_IN_LINE: usize = 128;
@@ -24,14 +13,13 @@ pub struct Entries(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
-    /// In order, each key once.
-    Line(SmallVec<[(Text, Value); IN_PLACE]>),
+    Line(Line),
     Tree(BTreeMap<Text, Value>),
 }
 
 impl Default for Form {
     fn default() -> Self {
-        Self::Line(SmallVec::new())
+        Self::Line(Line::default())
     }
 }
 
@@ -46,19 +34,14 @@ impl Entries {
         if entries > MOST_IN_LINE {
             return Self(Form::Tree(BTreeMap::new()));
         }
-        Self(Form::Line(SmallVec::with_capacity(entries)))
+        Self(Form::Line(Line::with_capacity(entries)))
     }
 
     /// The value of a key.
     #[inline]
     pub fn get(&self, key: &str) -> Option<&Value> {
         match &self.0 {
-            // Keys are told apart by their lengths faster than they are put in order. What a template sees
-            // ends with its values, which it asks for most.
-            Form::Line(line) if line.len() <= SHORT => {
-                line.iter().rev().find(|(known, _)| known.as_str() == key).map(|(_, value)| value)
-            }
-            Form::Line(line) => place(line, key).ok().map(|at| &line[at].1),
+            Form::Line(line) => line.get(key),
             Form::Tree(tree) => tree.get(key),
         }
     }
@@ -77,16 +60,11 @@ impl Entries {
                 return;
             }
         };
-        // What comes in order goes to the end.
-        let place = match line.last() {
-            Some((last, _)) if order(last, &key).is_ge() => place(line, &key),
-            _ => Err(line.len()),
-        };
-        match place {
-            Ok(at) => line[at].1 = value,
-            Err(at) if line.len() < MOST_IN_LINE => line.insert(at, (key, value)),
+        match line.place(&key) {
+            Ok(at) => line.set(at, value),
+            Err(at) if line.entries().len() < MOST_IN_LINE => line.insert(at, key, value),
             Err(_) => {
-                let mut tree: BTreeMap<_, _> = line.drain(..).collect();
+                let mut tree: BTreeMap<_, _> = line.take().collect();
                 tree.insert(key, value);
                 self.0 = Form::Tree(tree);
             }
@@ -97,8 +75,8 @@ impl Entries {
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         match &mut self.0 {
             Form::Line(line) => {
-                let at = place(line, key).ok()?;
-                Some(line.remove(at).1)
+                let at = line.place(key).ok()?;
+                Some(line.remove(at))
             }
             Form::Tree(tree) => tree.remove(key),
         }
@@ -107,7 +85,7 @@ impl Entries {
     /// The number of entries.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Form::Line(line) => line.len(),
+            Form::Line(line) => line.entries().len(),
             Form::Tree(tree) => tree.len(),
         }
     }
@@ -120,7 +98,7 @@ impl Entries {
     /// The entries in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Text, &Value)> {
         match &self.0 {
-            Form::Line(line) => Iter::Line(line.iter()),
+            Form::Line(line) => Iter::Line(line.entries().iter()),
             Form::Tree(tree) => Iter::Tree(tree.iter()),
         }
     }
@@ -133,26 +111,6 @@ impl Entries {
     /// The values in the order of their keys.
     pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> {
         self.iter().map(|(_, value)| value)
-    }
-}
-
-/// Where a key stands, or should stand.
-fn place(line: &[(Text, Value)], key: &str) -> Result<usize, usize> {
-    line.binary_search_by(|(known, _)| order(known, key))
-}
-
-/// How keys compare. Most differ in their first bytes, which needs no call.
-#[inline]
-fn order(known: &str, key: &str) -> Ordering {
-    let (known, key) = (known.as_bytes(), key.as_bytes());
-    match (known.first_chunk(), key.first_chunk()) {
-        (Some(first), Some(other)) if first != other => {
-            u64::from_be_bytes(*first).cmp(&u64::from_be_bytes(*other))
-        }
-        _ => match (known.first(), key.first()) {
-            (Some(first), Some(other)) if first != other => first.cmp(other),
-            _ => known.cmp(key),
-        },
     }
 }
 
@@ -188,16 +146,9 @@ impl FromIterator<(Text, Value)> for Entries {
         if entries.size_hint().0 > MOST_IN_LINE {
             return Self(Form::Tree(entries.collect()));
         }
-        let mut line: SmallVec<_> = entries.collect();
-        if line.len() > MOST_IN_LINE {
-            return Self(Form::Tree(line.into_iter().collect()));
-        }
-        let follows = |pair: &[(Text, Value)]| order(&pair[0].0, &pair[1].0).is_lt();
-        if !line.windows(2).all(follows) {
-            // Of equal keys the last comes first, and is the one that stays.
-            line.reverse();
-            line.sort_by(|(key, _), (other, _)| order(key, other));
-            line.dedup_by(|(key, _), (kept, _)| key == kept);
+        let mut line: Line = entries.collect();
+        if line.entries().len() > MOST_IN_LINE {
+            return Self(Form::Tree(line.take().collect()));
         }
         Self(Form::Line(line))
     }

@@ -2,6 +2,7 @@
 
 pub mod bytes;
 mod entries;
+mod line;
 mod list;
 mod map;
 pub(crate) mod named;
