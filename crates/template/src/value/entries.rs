@@ -170,18 +170,24 @@ mod tests {
             known.insert(key, value);
             assert_eq!(entries.len(), known.len());
             assert!(entries.keys().eq(known.keys()));
+            assert!(known.keys().all(|key| entries.contains_key(key)));
         }
         let int = |value: &Value| match value {
             Value::Int(_, value) => *value,
             _ => unreachable!("all are integers"),
         };
         assert!(entries.values().map(int).eq(known.values().copied()));
-        let mut few: Entries =
-            entries.iter().take(5).map(|(key, value)| (key.clone(), value.clone())).collect();
-        let first = entries.keys().next().unwrap().clone();
-        for entries in [&mut entries, &mut few] {
-            assert!(entries.remove(&first).is_some() && !entries.contains_key(&first));
-            assert!(entries.remove(&first).is_none() && entries.get("k").is_none());
+        for length in [3, 5, 17, 40, MOST_IN_LINE, MOST_IN_LINE + 1] {
+            let some = entries.iter().take(length).map(|(key, value)| (key.clone(), value.clone()));
+            let mut some: Entries = some.collect();
+            let keys: Vec<Text> = some.keys().cloned().collect();
+            for (gone, key) in keys.iter().enumerate() {
+                assert!(some.remove(key).is_some() && some.remove(key).is_none());
+                let (before, after) = keys.split_at(gone + 1);
+                assert!(!before.iter().any(|key| some.contains_key(key)), "{length}");
+                assert!(after.iter().all(|key| some.contains_key(key)), "{length}");
+            }
+            assert!(some.is_empty() && some.get("k").is_none());
         }
     }
 }
