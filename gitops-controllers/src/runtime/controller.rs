@@ -140,7 +140,8 @@ impl<R: Reconcile> Controller<R> {
                 namespace = %key.namespace,
                 reconcileID = %uuid::Uuid::new_v4(),
             );
-            let (next, result) = self.turn(job).instrument(span).await;
+            // Workers that wait hold no room for a turn, which takes up to 60 KiB.
+            let (next, result) = Box::pin(self.turn(job)).instrument(span).await;
             self.queue.done(&key, next);
             let took = started.elapsed();
             self.context.metrics.turn(profile.controller, &resource.kind, &key, result, took);
