@@ -221,6 +221,10 @@ impl Templates {
     }
 }
 
+/// A text of so many bytes is handed on with its buffer. Shorter ones are copied, which costs less than
+/// another buffer that grows.
+const LARGE: usize = 128 << 10;
+
 impl Context<'_> {
     /// Runs a template of the set within this run, whose limits go on.
     ///
@@ -239,6 +243,13 @@ impl Context<'_> {
         let run = |context: &mut Self, out: &mut String| {
             exec::run(context, &template, Operand::plain(dot), out)
         };
-        self.separately(run, str::to_owned)
+        self.separately(run, |text| {
+            if text.len() < LARGE {
+                return text.clone();
+            }
+            let mut text = std::mem::take(text);
+            text.shrink_to_fit();
+            text
+        })
     }
 }

@@ -98,7 +98,7 @@ impl Context<'_> {
     pub(crate) fn separately<T, E>(
         &mut self,
         run: impl FnOnce(&mut Self, &mut String) -> Result<(), E>,
-        make: impl FnOnce(&str) -> T,
+        make: impl FnOnce(&mut String) -> T,
     ) -> Result<T, E> {
         let opened: Option<Opened> = self.trace.as_mut().map(|trace| trace.open());
         self.buffered(|context, out| {
