@@ -55,7 +55,7 @@ fn fields(metadata: &Metadata, compat: Compat) -> Vec<Field> {
         field(
             "Maintainers",
             "maintainers",
-            list(maintainers.collect(), "[]*chart.Maintainer", compat),
+            list(maintainers.collect(), ListKind::Maintainers, compat),
         ),
         field("Icon", "icon", &*metadata.icon),
         field("APIVersion", "apiVersion", &*metadata.api_version),
@@ -68,7 +68,7 @@ fn fields(metadata: &Metadata, compat: Compat) -> Vec<Field> {
         field(
             "Dependencies",
             "dependencies",
-            list(dependencies.collect(), "[]*chart.Dependency", compat),
+            list(dependencies.collect(), ListKind::Dependencies, compat),
         ),
         field("Type", "type", &*metadata.kind),
     ]
@@ -83,11 +83,11 @@ fn strings(texts: &[String], compat: Compat) -> Value {
     }
 }
 
-fn list(items: Vec<Value>, type_name: &'static str, compat: Compat) -> Value {
+fn list(items: Vec<Value>, kind: ListKind, compat: Compat) -> Value {
     match compat {
         Compat::Helm4 => Value::List(List::new(ListKind::Any, items)),
-        Compat::Helm3 if items.is_empty() => Value::List(List::nil(ListKind::Named(type_name))),
-        Compat::Helm3 => Value::List(List::new(ListKind::Named(type_name), items)),
+        Compat::Helm3 if items.is_empty() => Value::List(List::nil(kind)),
+        Compat::Helm3 => Value::List(List::new(kind, items)),
     }
 }
 

@@ -222,8 +222,8 @@ fn template_value(path: &Text, base_path: &Text, compat: Compat) -> Value {
 
 /// The type of values.
 fn values_kind(compat: Compat) -> MapKind {
-    MapKind::Named(match compat {
-        Compat::Helm4 => "common.Values",
-        Compat::Helm3 => "chartutil.Values",
-    })
+    match compat {
+        Compat::Helm4 => MapKind::CommonValues,
+        Compat::Helm3 => MapKind::ChartutilValues,
+    }
 }

@@ -20,8 +20,12 @@ pub enum ListKind {
     Uint8,
     /// `[]map[string]interface {}`
     Maps,
-    /// A slice of a struct or of pointers to it, by its full name: `[]*chart.Maintainer`.
-    Named(&'static str),
+    /// `[][]interface {}`
+    Lists,
+    /// `[]*chart.Maintainer`, Helm 3's
+    Maintainers,
+    /// `[]*chart.Dependency`, Helm 3's
+    Dependencies,
 }
 
 impl ListKind {
@@ -34,7 +38,9 @@ impl ListKind {
             Self::Float64 => "[]float64",
             Self::Uint8 => "[]uint8",
             Self::Maps => "[]map[string]interface {}",
-            Self::Named(name) => name,
+            Self::Lists => "[][]interface {}",
+            Self::Maintainers => "[]*chart.Maintainer",
+            Self::Dependencies => "[]*chart.Dependency",
         }
     }
 
@@ -47,7 +53,9 @@ impl ListKind {
             Self::Float64 => Type::Float64,
             Self::Uint8 => Type::Int(IntKind::Uint8),
             Self::Maps => Type::Map(MapKind::Any),
-            Self::Named(name) => Type::Named(name.trim_start_matches("[]")),
+            Self::Lists | Self::Maintainers | Self::Dependencies => {
+                Type::Named(self.name().trim_start_matches("[]"))
+            }
         }
     }
 }

@@ -20,8 +20,10 @@ pub enum MapKind {
     Int,
     /// `map[string][]uint8`
     Bytes,
-    /// A named `map[string]interface {}`, such as `common.Values`.
-    Named(&'static str),
+    /// `common.Values`, Helm 4's name for `map[string]interface {}`
+    CommonValues,
+    /// `chartutil.Values`, Helm 3's
+    ChartutilValues,
 }
 
 impl MapKind {
@@ -32,14 +34,20 @@ impl MapKind {
             Self::String => "map[string]string",
             Self::Int => "map[string]int",
             Self::Bytes => "map[string][]uint8",
-            Self::Named(name) => name,
+            Self::CommonValues => "common.Values",
+            Self::ChartutilValues => "chartutil.Values",
         }
+    }
+
+    /// Whether it is a `map[string]interface {}` with a name.
+    pub fn is_named(self) -> bool {
+        matches!(self, Self::CommonValues | Self::ChartutilValues)
     }
 
     /// The type of an entry's value.
     pub fn element(self) -> Type {
         match self {
-            Self::Any | Self::Named(_) => Type::Any,
+            Self::Any | Self::CommonValues | Self::ChartutilValues => Type::Any,
             Self::String => Type::String,
             Self::Int => Type::INT,
             Self::Bytes => Type::List(super::ListKind::Uint8),

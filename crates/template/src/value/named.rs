@@ -5,7 +5,9 @@ use crate::CallError;
 
 /// The method of a named map.
 pub(crate) fn method(map: &Map, name: &str) -> Option<Method> {
-    let MapKind::Named(_) = map.kind() else { return None };
+    if !map.kind().is_named() {
+        return None;
+    }
     match name {
         "AsMap" | "YAML" => Some(Method { params: &[], variadic: false }),
         "Table" | "PathValue" => Some(Method { params: &[Type::String], variadic: false }),

@@ -137,8 +137,12 @@ impl Type {
         match (self, from) {
             (Self::Any | Self::Reflect, _) => true,
             // A named map and the map that it is made of.
-            (Self::Map(MapKind::Any), Self::Map(MapKind::Named(_)))
-            | (Self::Map(MapKind::Named(_)), Self::Map(MapKind::Any)) => true,
+            (Self::Map(MapKind::Any), Self::Map(named))
+            | (Self::Map(named), Self::Map(MapKind::Any))
+                if named.is_named() =>
+            {
+                true
+            }
             _ => self == from,
         }
     }

@@ -176,7 +176,7 @@ fn concat(context: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
 }
 
 fn chunk(_: &mut Context<'_>, arguments: Arguments<'_>) -> Outcome {
-    const KIND: ListKind = ListKind::Named("[][]interface {}");
+    const KIND: ListKind = ListKind::Lists;
     let list = elements(arguments.any(1), "Cannot chunk type")?;
     let size = arguments.int(0);
     let Ok(size @ 1..) = usize::try_from(size) else {

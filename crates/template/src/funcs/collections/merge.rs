@@ -67,7 +67,7 @@ impl Merge<'_, '_> {
 
 fn insert(target: &Map, key: crate::Text, value: Value) -> Result<(), CallError> {
     let fits = match target.kind() {
-        MapKind::Any | MapKind::Named(_) => true,
+        MapKind::Any | MapKind::CommonValues | MapKind::ChartutilValues => true,
         kind => kind.element().accepts(value.type_of()) && !value.is_nil(),
     };
     if !fits {
