@@ -76,13 +76,19 @@ pub(crate) struct Nodes<T>(Vec<T>);
 
 impl<T> Nodes<T> {
     pub(crate) fn add(&mut self, node: T) -> Id<T> {
-        let at = number(self.0.len());
+        let at = self.count();
         self.0.push(node);
         Id { at, of: PhantomData }
     }
 
-    fn since(&self, start: u32) -> List<T> {
-        List { start, end: number(self.0.len()), of: PhantomData }
+    /// How many there are.
+    pub(crate) fn count(&self) -> u32 {
+        number(self.0.len())
+    }
+
+    /// Those that were added after so many.
+    pub(crate) fn since(&self, start: u32) -> List<T> {
+        List { start, end: self.count(), of: PhantomData }
     }
 }
 
@@ -95,7 +101,7 @@ impl<T: Copy> Nodes<T> {
     }
 
     pub(crate) fn add_all(&mut self, nodes: &[T]) -> List<T> {
-        let start = number(self.0.len());
+        let start = self.count();
         self.0.extend_from_slice(nodes);
         self.since(start)
     }

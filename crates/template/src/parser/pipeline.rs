@@ -1,7 +1,6 @@
 //! What stands in an action: pipelines, commands and words.
 
 use memchr::memchr;
-use smallvec::SmallVec;
 
 use super::{DEEPEST, Parser, number};
 use crate::{
@@ -60,8 +59,9 @@ impl Parser<'_, '_> {
     }
 
     /// `$x :=`, `$x =`, and in a range `$i, $x :=`.
+    #[inline(never)]
     fn declarations(&mut self, context: &str) -> Result<Beginning, Error> {
-        let mut variables = SmallVec::<[Id<Text>; 2]>::new();
+        let start = self.arena.declared.count();
         let mut assigns = false;
         let mut term = None;
         while self.lexer.token.kind == TokenKind::Variable {
@@ -69,14 +69,15 @@ impl Parser<'_, '_> {
             self.next();
             match self.lexer.token.kind {
                 TokenKind::Assign | TokenKind::Declare => {
-                    variables.push(self.declare(variable));
+                    self.declare(variable);
                     assigns = self.lexer.token.kind == TokenKind::Assign;
                     self.next();
                     break;
                 }
                 TokenKind::Char if self.written(self.lexer.token) == "," => {
-                    variables.push(self.declare(variable));
-                    if context != "range" || variables.len() >= 2 {
+                    self.declare(variable);
+                    let known = self.arena.declared.count() - start;
+                    if context != "range" || known >= 2 {
                         return Err(self.error(format!("too many declarations in {context}")));
                     }
                     self.next();
@@ -91,14 +92,13 @@ impl Parser<'_, '_> {
                 }
             }
         }
-        let variables = self.arena.declared.add_all(&variables);
-        Ok(Beginning { variables, assigns, term })
+        Ok(Beginning { variables: self.arena.declared.since(start), assigns, term })
     }
 
-    fn declare(&mut self, token: Token) -> Id<Text> {
+    fn declare(&mut self, token: Token) {
         let name = self.arena.texts.add(self.written(token));
         self.scratch.variables.declare(name);
-        name
+        self.arena.declared.add(name);
     }
 
     /// A command up to what ends the pipeline, or behind its `|`. Its first term may have been read.
