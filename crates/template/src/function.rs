@@ -1,13 +1,10 @@
 //! Functions that templates call.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    hash::{BuildHasherDefault, Hasher},
-};
+use std::fmt;
 
 use crate::{
     Context, Error,
+    ast::Table,
     exec::Operand,
     value::{List, Map, Type, Value},
 };
@@ -92,29 +89,7 @@ impl Function {
 
 /// The functions that templates may call, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Functions(HashMap<&'static str, &'static Function, BuildHasherDefault<NameHasher>>);
-
-/// FNV-1a, which is fast for short names. Strangers choose none of the names that are in the table.
-#[derive(Debug)]
-struct NameHasher(u64);
-
-impl Default for NameHasher {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+pub struct Functions(Table<&'static str, &'static Function>);
 
 impl Functions {
     /// Go's own: `and`, `call`, `eq`, `ge`, `gt`, `html`, `index`, `js`, `le`, `len`, `lt`, `ne`,
