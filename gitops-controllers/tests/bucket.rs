@@ -187,6 +187,7 @@ impl World {
         };
         BucketReconciler::new(client(objects), storage, Ambient::default())
             .with_identities(identities)
+            .with_emulators()
     }
 
     async fn turn(&self, reconciler: &BucketReconciler, spec: &Value) -> Settled {
@@ -282,8 +283,49 @@ async fn a_service_account_reads_a_container_of_azure() {
     other["azure.workload.identity/tenant-id"] = "other".into();
     let settled = world.turn(&world.reconciler(account(&other), true), &spec).await;
     let (status, reason, message) = ready(&settled);
-    assert_eq!((status, reason), (ConditionStatus::False, "AuthenticationFailed"));
+    assert_eq!((status, reason), (ConditionStatus::False, "BucketOperationFailed"));
     assert!(message.contains("failed to get a token from Microsoft Entra"), "{message}");
+}
+
+/// Recorded of Flux's source-controller 1.9.3.
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_of_clouds_that_cannot_work_are_told_as_flux_tells_them() {
+    let world = World::new().await;
+    let azure = json!({"provider": "azure", "secretRef": {"name": "creds"}});
+    let google = json!({"provider": "gcp", "secretRef": {"name": "creds"}});
+    let amazon = json!({"provider": "aws"});
+    let told = "AuthenticationFailed";
+    let found = "BucketOperationFailed";
+    let needs_tls = "failed to confirm existence of 'lake' bucket: authenticated requests are not \
+                     permitted for non TLS protected (https) endpoints";
+    let no_tenant = "failed to create token credential from 'creds' Secret: invalid tenantID. You";
+    let no_key = "failed to confirm existence of 'lake' bucket: Get \
+                  \"https://storage.googleapis.com/storage/v1/b/lake?alt=json&prettyPrint=false&\
+                  projection=full\": failed to parse private key. Tried PKCS8, PKCS1, and EC";
+    let application = |tenant| [("tenantId", tenant), ("clientId", "c"), ("clientSecret", "s")];
+    let account = r#"{"type":"service_account","client_email":"a@b","private_key":"hello"}"#;
+    for (spec, values, reason, text) in [
+        (&azure, &application("t")[..], found, needs_tls),
+        (&azure, &[("clientId", "c")], found, needs_tls),
+        (&azure, &application("a/b"), told, no_tenant),
+        (&azure, &[("accountKey", "!")], told, "decode account key: illegal base64 data"),
+        (&azure, &[("sasKey", "a;b")], told, "unable to parse SAS token: invalid semicolon"),
+        (&azure, &[("foo", "bar")], told, "invalid 'creds' secret data: requires a 'clientId'"),
+        (&google, &[("foo", "bar")], told, "invalid 'creds' secret data: required fields"),
+        (&google, &[("serviceaccount", "hello")], told, "dialing: invalid character 'h' looking"),
+        (&google, &[("serviceaccount", "{}")], told, "dialing: credentials: unsupported unid"),
+        (&google, &[("serviceaccount", account)], found, no_key),
+        (&amazon, &[], told, "AWS authentication failed: failed to create provider access token"),
+    ] {
+        let store = Arc::new(MemoryStore::new(Arc::clone(&world.clock) as _));
+        let storage = Storage::new(store, "source.example".into(), Retention::default());
+        let reconciler = BucketReconciler::new(client(secret(values)), storage, Ambient::default());
+        let settled = world.turn(&reconciler, spec).await;
+        let (status, why, message) = ready(&settled);
+        assert_eq!((status, why), (ConditionStatus::False, reason), "{message}");
+        assert!(message.starts_with(text), "{message}");
+    }
+    assert!(world.cloud.seen.lock().unwrap().is_empty(), "nobody was asked");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -311,7 +353,7 @@ async fn an_application_with_a_certificate_reads_a_container() {
     let settled = world.turn(&world.reconciler(with("tenant", CANARY), false), &spec).await;
     let (status, reason, message) = ready(&settled);
     assert_eq!((status, reason), (ConditionStatus::False, "AuthenticationFailed"));
-    assert!(message.contains("the client certificate cannot be used"), "{message}");
+    assert!(message.contains("failed to parse client certificates: "), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

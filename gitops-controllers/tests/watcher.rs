@@ -132,6 +132,29 @@ impl World {
         serde_json::from_slice(&posted.first().expect("an event").body).unwrap()
     }
 
+    /// The only condition of the generator, as soon as it has one.
+    async fn ready(&self) -> Value {
+        let gvk =
+            GroupVersionKind::gvk("source.extensions.fluxcd.io", "v1beta1", "ArtifactGenerator");
+        let api: Api<DynamicObject> = Api::namespaced_with(
+            self.client.clone(),
+            "default",
+            &ApiResource::from_gvk_with_plural(&gvk, "artifactgenerators"),
+        );
+        let told = async {
+            loop {
+                let object = api.get("gen").await.unwrap();
+                if let Some(conditions) = object.data["status"]["conditions"].as_array() {
+                    return conditions.clone();
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let conditions = tokio::time::timeout(PATIENCE, told).await.expect("conditions");
+        assert_eq!(conditions.len(), 1, "{conditions:?}");
+        conditions[0].clone()
+    }
+
     fn reads_of_the_source(&self) -> usize {
         let read = self.read.lock();
         read.iter().filter(|path| path.ends_with("/namespaces/default/gitrepositories/src")).count()
@@ -148,11 +171,12 @@ impl Drop for World {
 async fn a_generator_that_is_switched_off_says_so() {
     let world = World::new(&[]).await;
     world.generator(&json!({"source.extensions.fluxcd.io/reconcile": "disabled"})).await;
-    let event = world.event().await;
-    assert_eq!(event["reason"], "ReconciliationDisabled");
-    assert_eq!(event["severity"], "error");
-    assert_eq!(event["message"], "Reconciliation is disabled");
-    assert_eq!(event["involvedObject"]["name"], "gen");
+    let ready = world.ready().await;
+    assert_eq!(
+        (&ready["status"], &ready["reason"]),
+        (&"True".into(), &"ReconciliationDisabled".into())
+    );
+    assert_eq!(ready["message"], "Initialized with reconciliation suspended");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,6 +86,17 @@ impl SourceError {
         }
     }
 
+    /// The same failure with a part of what it says replaced.
+    #[must_use]
+    pub(crate) fn replace(self, old: &str, new: &str) -> Self {
+        let text = self.to_string();
+        match self {
+            Self::Step { .. } => self,
+            _ if text.contains(old) => self.retold(text.replace(old, new)),
+            _ => self,
+        }
+    }
+
     /// The same failure in words that hold those of its causes.
     #[must_use]
     pub(crate) fn retold(self, text: impl Into<Box<str>>) -> Self {

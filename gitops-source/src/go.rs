@@ -50,6 +50,47 @@ pub(crate) fn proxied_failure(error: &reqwest::Error, proxy: Option<&SafeUrl>) -
     }
 }
 
+/// What Go's `encoding/base64` says of a text that is none.
+pub(crate) fn base64_refusal(text: &str) -> Option<String> {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+    let kept: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    if STANDARD.decode(&kept).is_ok() {
+        return None;
+    }
+    let alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let strange = |byte: u8| !alphabet(&byte) && !matches!(byte, b'\r' | b'\n');
+    // Without a strange byte, the last group is too short.
+    let whole = kept.len() / 4 * 4;
+    let at = text.bytes().position(strange).unwrap_or(whole);
+    Some(format!("illegal base64 data at input byte {at}"))
+}
+
+/// What Go's `url.ParseQuery` says of a text that is none.
+pub(crate) fn query_refusal(text: &str) -> Option<String> {
+    text.split('&').find_map(|part| {
+        if part.contains(';') {
+            return Some("invalid semicolon separator in query".to_owned());
+        }
+        gitops_core::go_escape_refusal(part)
+    })
+}
+
+/// A text in the escapes that it needs within a path, all but letters, digits, `-._~$&+=` and what
+/// `plain` names.
+pub(crate) fn escaped(text: &str, plain: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for byte in text.bytes() {
+        let c = char::from(byte);
+        if c.is_ascii_alphanumeric() || "-._~$&+=".contains(c) || plain.contains(c) {
+            out.push(c);
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 /// A part of a URL without its escapes.
 pub(crate) fn percent_decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
@@ -202,6 +243,8 @@ fn dialled(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match host.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(IpAddr::V6(v6)) => format!("[{v6}]:{port}"),
+        // Go names the address that it dialled; of this one it is known without asking.
+        Err(_) if host == "localhost" => format!("127.0.0.1:{port}"),
         _ => format!("{host}:{port}"),
     }
 }

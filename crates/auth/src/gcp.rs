@@ -4,6 +4,9 @@
 //! application default credentials (a key file, or the metadata server) for the process.
 
 mod external;
+mod key_file;
+
+pub use key_file::{GoogleKeyFile, GoogleLibrary};
 
 use std::time::Duration;
 

@@ -28,6 +28,7 @@
 //! Invariant: knows nothing of Kubernetes and reads neither environment nor clock by itself; no
 //! secret is in the text of an error.
 
+mod asn1;
 mod aws;
 mod azure;
 mod cache;
@@ -52,7 +53,7 @@ pub use azure::{
 pub use cache::{CacheKey, Lookup, TokenCache, TokenCounters};
 pub use cloud::{Account, AccountTokens, CloudContext, Environment};
 pub use error::AuthError;
-pub use gcp::gcp_token;
+pub use gcp::{GoogleKeyFile, GoogleLibrary, gcp_token};
 pub use github_app::{GitHubApp, GitHubInstallation};
 pub use http::{HttpClient, HttpOptions};
 pub use registry::{RegistryCloud, registry_login};

@@ -30,6 +30,30 @@ pub fn go_url_refusal(url: &str) -> Option<String> {
     }
 }
 
+/// What Go's client says when it is to dial where a URL leads and nobody could: there is no host, or
+/// the port is none, e.g. `dial tcp: address 70000: invalid port`. [`go_url`] refuses such URLs too,
+/// Go's parser does not.
+pub fn go_dial_refusal(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    if host.is_empty() {
+        return Some("http: no Host in request URL".to_owned());
+    }
+    let after =
+        if host.starts_with('[') { host.rfind("]:").map(|at| at + 1) } else { host.rfind(':') };
+    let port = &host[after? + 1..];
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && port.parse::<u16>().is_err())
+        .then(|| format!("dial tcp: address {port}: invalid port"))
+}
+
+/// Why Go's `url.QueryUnescape` refuses a text, e.g. `invalid URL escape "%zz"`; `None` where it
+/// does not.
+pub fn go_escape_refusal(text: &str) -> Option<String> {
+    escapes(text).err()
+}
+
 fn parse(url: &str) -> Result<(), String> {
     if url.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
         return Err("net/url: invalid control character in URL".to_owned());
@@ -151,6 +175,21 @@ mod tests {
             ("127.0.0.1:28004/b", "first path segment in URL cannot contain colon"),
         ] {
             assert_eq!(go_url_refusal(url), Some(format!("parse {}: {why}", quoted(url))));
+        }
+    }
+
+    #[test]
+    fn says_where_nobody_can_dial() {
+        for (url, why) in [
+            ("http://h:70000/x", Some("dial tcp: address 70000: invalid port")),
+            ("ssh://git@[::1]:99999", Some("dial tcp: address 99999: invalid port")),
+            ("http://", Some("http: no Host in request URL")),
+            ("http:///x.git", Some("http: no Host in request URL")),
+            ("http://h:65535/x:70000", None),
+            ("http://[::1]/x", None),
+            ("http://h:/x", None),
+        ] {
+            assert_eq!(go_dial_refusal(url).as_deref(), why, "{url}");
         }
     }
 

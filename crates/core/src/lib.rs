@@ -18,6 +18,7 @@
 //! Invariant: knows nothing of Kubernetes clients, sockets or any async runtime; only
 //! [`DiskTree`] touches the disk.
 
+mod go_json;
 mod go_url;
 mod identity;
 mod safe_url;
@@ -25,7 +26,8 @@ mod secret;
 mod tree;
 mod work;
 
-pub use go_url::{go_url, go_url_refusal};
+pub use go_json::{go_json_refusal, go_json_value};
+pub use go_url::{go_dial_refusal, go_escape_refusal, go_url, go_url_refusal};
 pub use identity::{
     Algorithm, Artifact, ArtifactKey, Digest, DigestError, Hasher, ObjectId, ObjectIdError,
     Revision, RevisionError, Version, VersionRange, VersionRangeError,
@@ -34,7 +36,7 @@ pub use safe_url::{SafeUrl, masked_url};
 pub use secret::Secret;
 #[cfg(not(target_family = "wasm"))]
 pub use tree::DiskTree;
-pub use tree::archive::{Limits, pack, unpack};
+pub use tree::archive::{ArchiveEntry, Limits, pack, unpack, unpack_unless};
 pub use tree::{
     Entry, EntryKind, MemoryTree, Name, NameKind, OverlayTree, Tree, TreeError, TreeErrorKind,
     clean_path, confined_path,

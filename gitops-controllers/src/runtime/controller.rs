@@ -17,7 +17,8 @@ use tracing::Instrument;
 
 use super::{
     Attempt, Before, Cache, Context, Fault, Happening, Job, Key, Kind, Next, Queue, Reconcile,
-    Requeue, Status as _, Stop, Turn, TurnResult, decode, in_progress, settle, suspended,
+    Requeue, Status as _, Stop, Turn, TurnResult, born_suspended, decode, in_progress, settle,
+    suspended,
     turn::{Base, ProgressNote, ProgressState, Report, Writer, catch, raw_conditions},
     watch::asks_for_turn,
 };
@@ -216,7 +217,7 @@ impl<R: Reconcile> Controller<R> {
         }
         if typed.suspended() {
             tracing::debug!("reconciliation is suspended for this object");
-            return self.suspended(&object, &typed).await;
+            return self.suspended(&object, &typed, is_first).await;
         }
         let started = tokio::time::Instant::now();
         let base = Base::new(&object, &typed, &self.context);
@@ -343,12 +344,16 @@ impl<R: Reconcile> Controller<R> {
         &self,
         object: &DynamicObject,
         typed: &R::Kind,
+        is_first: bool,
     ) -> Result<(Next, TurnResult), kube::Error> {
         let base = Base::new(object, typed, &self.context);
         let before = base.before(None, self.context.clock.now());
         let observed = base.status.observed_generation();
         let mut changes = Map::new();
-        if let Some(conditions) = suspended(R::Kind::PROFILE, before)
+        if let Some(told) = typed.born_suspended().filter(|_| is_first) {
+            let conditions = born_suspended(R::Kind::PROFILE, before, told);
+            changes.insert("conditions".into(), json!(conditions));
+        } else if let Some(conditions) = suspended(R::Kind::PROFILE, before)
             && observed != Some(base.generation)
         {
             changes.insert("conditions".into(), json!(conditions));

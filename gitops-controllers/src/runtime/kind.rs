@@ -29,6 +29,12 @@ pub trait Kind:
     /// Whether `spec.suspend` is set.
     fn suspended(&self) -> bool;
 
+    /// Reason and message of the Ready condition of an object that is suspended from the beginning,
+    /// where it gets one.
+    fn born_suspended(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// What is told of a suspended object each time that it is looked at.
     fn suspended_notice(&self) -> Option<Notice> {
         None
@@ -229,8 +235,11 @@ impl Kind for ArtifactGenerator {
     fn suspended(&self) -> bool {
         crate::generator::is_disabled(self)
     }
+    fn born_suspended(&self) -> Option<(&'static str, &'static str)> {
+        Some((reason::RECONCILIATION_DISABLED, "Initialized with reconciliation suspended"))
+    }
     fn suspended_notice(&self) -> Option<Notice> {
-        Some(Notice::error(reason::RECONCILIATION_DISABLED, "Reconciliation is disabled"))
+        Some(Notice::trace(reason::RECONCILIATION_DISABLED, "Reconciliation is disabled"))
     }
     fn interval(&self) -> Duration {
         Duration::from_hours(1)

@@ -26,6 +26,6 @@ pub use tell::{
 pub use turn::{
     Again, Attempt, Before, Done, Fact, FailureCondition, Fault, Notice, ObservesSuspended,
     Profile, Ready, Requeue, Retry, Settled, Severity, Stop, Turn, TurnResult, Waiting,
-    in_progress, settle, suspended,
+    born_suspended, in_progress, settle, suspended,
 };
 pub use watch::{Cache, Change, Job, Key, Next, Queue, QueueCounters, decode};

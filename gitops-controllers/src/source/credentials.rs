@@ -10,7 +10,10 @@ use gitops_auth::{
     AZURE_DEVOPS_SCOPE, AuthError, CacheKey, GitHubApp, HttpClient, HttpOptions, Token,
     aws_credentials, azure_token, code_commit_credentials, code_commit_region,
 };
-use gitops_core::{Class, Failure, SafeUrl, Secret, Stage, go_url, masked_url};
+use gitops_core::{
+    Class, Failure, SafeUrl, Secret, Stage, go_dial_refusal, go_url, go_url_refusal, masked_url,
+    quoted,
+};
 use gitops_source::{
     GitAccess, GitCredentials, GitTransports, SourceError, SshAlgorithms, SshIdentity,
     SshTransport, Tls,
@@ -63,7 +66,7 @@ pub(super) async fn way(
         Some(reference) => Some(proxy(client, &namespace, &reference.name).await?),
         None => None,
     };
-    let url = parsed(&object.spec.url)?;
+    let (url, nowhere) = parsed(&object.spec.url)?;
     let data = match &object.spec.secret_ref {
         Some(reference) => {
             Some(secret(client, &namespace, &reference.name).await.map_err(|error| {
@@ -88,6 +91,15 @@ pub(super) async fn way(
         })?;
     }
     check_provider(object, &namespace, data.as_ref())?;
+    let unable = |why: String| {
+        let shown = masked_url(&object.spec.url);
+        let message =
+            format!("failed to checkout and determine revision: unable to clone '{shown}'");
+        failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, why)
+    };
+    if let Some(why) = nowhere {
+        return Err(unable(why).into());
+    }
     let Some((mut credentials, tls)) = authentication else {
         let access = ssh(object, &namespace, data.as_ref(), means, proxy)?.into();
         return Ok(Way { access, token: None });
@@ -98,12 +110,7 @@ pub(super) async fn way(
         (credentials, token) = (issued, Some(key));
     }
     if let (Some((chain, key)), "https") = (&tls.identity, url.scheme()) {
-        secret_data::check_pair(chain, key).map_err(|why| {
-            let shown = masked_url(&object.spec.url);
-            let message =
-                format!("failed to checkout and determine revision: unable to clone '{shown}'");
-            failed(Stage::Fetch, message, reason::GIT_OPERATION_FAILED, format!("tls: {why}"))
-        })?;
+        secret_data::check_pair(chain, key).map_err(|why| unable(format!("tls: {why}")))?;
     }
     let transport = means.transports.get(&url, &tls, proxy.as_ref()).map_err(|error| {
         let message = "failed to create Git client";
@@ -112,13 +119,42 @@ pub(super) async fn way(
     Ok(Way { access: transport.with_credentials(credentials).into(), token })
 }
 
-/// The URL of a repository, if both Go and we can read it.
-fn parsed(text: &str) -> Result<Url, Failure> {
-    go_url(text).map_err(|why| {
+/// The URL of a repository, if both Go and we can read it, and why Go's client could not go there
+/// once all else is known.
+fn parsed(text: &str) -> Result<(Url, Option<String>), Failure> {
+    let refused = |why: String| {
         let message = format!("failed to parse url '{}'", masked_url(text));
         let fault = Fault::new(Class::Invalid, message).reason(reason::URL_INVALID).because(why);
         Failure::new(Stage::Validate, fault)
-    })
+    };
+    let Some(why) = go_dial_refusal(text) else {
+        let url = go_url(text).map_err(refused)?;
+        // go-git writes the path behind the query, and then wonders where it was led to.
+        let misled = url.query().is_some() || url.fragment().is_some();
+        let path = quoted(url.path());
+        let why = format!("http redirect: target {path} does not end with /info/refs");
+        let of_http = matches!(url.scheme(), "http" | "https");
+        return Ok((url, (misled && of_http).then_some(why)));
+    };
+    if let Some(why) = go_url_refusal(&masked_url(text)) {
+        return Err(refused(why));
+    }
+    // What else there is in the URL counts before it is found to lead nowhere.
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let user = rest[..end].rsplit_once('@').map_or("", |(user, _)| user);
+    let at = if user.is_empty() { "" } else { "@" };
+    let url = go_url(&format!("{scheme}://{user}{at}nowhere.invalid{}", &rest[end..]));
+    let why = match scheme {
+        "http" | "https" => {
+            let place = masked_url(text.trim_end_matches('/'));
+            let place = if end == 0 && rest.is_empty() { format!("{scheme}://") } else { place };
+            let target = format!("{place}/info/refs?service=git-upload-pack");
+            format!("Get {}: {why}", quoted(&target))
+        }
+        _ => why,
+    };
+    Ok((url.map_err(refused)?, Some(why)))
 }
 
 fn ssh(
@@ -361,6 +397,8 @@ pub(super) fn api_text(error: kube::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gitops_core::one_line;
+
     use super::*;
 
     fn of(url: &str, data: &[(&str, &str)]) -> Result<Option<(GitCredentials, Tls)>, String> {
@@ -398,5 +436,29 @@ mod tests {
             .unwrap();
         assert_eq!(tls.authorities.unwrap(), b"a");
         assert!(tls.identity.is_none(), "a certificate without its key");
+    }
+
+    #[test]
+    fn urls_that_lead_nowhere() {
+        let port = "dial tcp: address 70000: invalid port";
+        let misled = "http redirect: target \"/a.git\" does not end with /info/refs";
+        let get = |place: &str, why: &str| {
+            Some(format!("Get \"{place}/info/refs?service=git-upload-pack\": {why}"))
+        };
+        for (url, why) in [
+            ("http://h:70000/a.git", get("http://h:70000/a.git", port)),
+            ("http://u@h:70000/a.git", get("http://***@h:70000/a.git", port)),
+            ("http://", get("http://", "http: no Host in request URL")),
+            ("http:///a.git", get("http:///a.git", "http: no Host in request URL")),
+            ("ssh://git@h:70000/a.git", Some(port.to_owned())),
+            ("http://h/a.git?x=1", Some(misled.to_owned())),
+            ("https://h/a.git#x", Some(misled.to_owned())),
+            ("ssh://h/a.git?x=1", None),
+            ("https://h:65535/a.git", None),
+        ] {
+            assert_eq!(parsed(url).unwrap().1, why, "{url}");
+        }
+        let error = parsed("http://h:70000/%zz").unwrap_err();
+        assert!(one_line(&*error.error).contains("invalid URL escape"), "{error:?}");
     }
 }

@@ -83,6 +83,7 @@ impl Identities {
     }
 
     /// A login at a registry of a cloud, as the account of an object, else as in [`Self::context`].
+    /// Where the cloud refuses, that is the inner result.
     pub(super) async fn registry_login(
         &self,
         client: &Client,
@@ -90,13 +91,8 @@ impl Identities {
         account: Option<&str>,
         (cloud, registry): (RegistryCloud, &str),
         proxy: Option<SafeUrl>,
-    ) -> Result<Token, Failure> {
+    ) -> Result<Result<Token, AuthError>, Failure> {
         self.check_gate(account)?;
-        let name = match cloud {
-            RegistryCloud::Aws => "aws",
-            RegistryCloud::Azure => "azure",
-            RegistryCloud::Gcp => "gcp",
-        };
         let login = async {
             let shown = proxy.as_ref().map(|proxy| proxy.expose().to_string());
             let http = HttpOptions { proxy, ..HttpOptions::default() };
@@ -107,10 +103,7 @@ impl Identities {
             let fetch = || gitops_auth::registry_login(&context, cloud, registry);
             self.token(object, &key, fetch).await
         };
-        login.await.map_err(|error| {
-            let message = format!("failed to get credential from {name}");
-            failed(Stage::Fetch, message, reason::AUTHENTICATION_FAILED, error)
-        })
+        Ok(login.await)
     }
 
     pub(super) fn check_gate(&self, account: Option<&str>) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 //!
 //! Follows fluxcd/pkg `runtime/secrets`, in its words too.
 
-use gitops_core::Secret;
+use gitops_core::{Secret, go_url_refusal};
 use gitops_source::{BasicCredentials, Tls};
 use rustls::{
     RootCertStore,
@@ -133,11 +133,16 @@ pub(super) fn proxy(data: &Data, place: &str) -> Result<Url, String> {
         let why = "proxy URL must use one of the supported schemes";
         wrong(format!("{why} ({schemes}), got '{scheme}'"))
     };
+    // Where there may be a password, nobody can tell what of a text that does not parse is one.
+    if !address.contains('@')
+        && let Some(why) = go_url_refusal(&address)
+    {
+        return Err(wrong(format!("failed to parse proxy address '{address}': {why}")));
+    }
     let mut url: Url = match address.parse() {
         Ok(url) => url,
         Err(url::ParseError::RelativeUrlWithoutBase) => return Err(unsupported("")),
-        // Flux shows the address. It is of a Secret, and where it does not parse nobody can tell what of it
-        // is a password.
+        // Flux shows the address.
         Err(error) => return Err(wrong(format!("failed to parse proxy address: {error}"))),
     };
     if !matches!(url.scheme(), "http" | "https" | "socks5") {

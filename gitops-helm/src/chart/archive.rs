@@ -179,6 +179,8 @@ fn unreadable(error: &std::io::Error) -> ChartError {
     let text = error.to_string();
     let message = match error.kind() {
         ErrorKind::UnexpectedEof => "unexpected EOF",
+        // What is shorter than a header.
+        _ if text.contains("failed to read entire block") => "unexpected EOF",
         _ if text.contains("gzip header") => "gzip: invalid header",
         ErrorKind::InvalidInput | ErrorKind::InvalidData if text.contains("deflate") => {
             "gzip: invalid checksum"

@@ -14,12 +14,13 @@ use object_store::{
 use reqwest::{Response, header::ETAG};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
+use url::{Position, Url};
 
 use super::client::{
     Ambient, BucketEndpoint, BucketPage, BucketStore, StoredObject, document, encoded, refused,
     request, save, unauthorized,
 };
-use crate::SourceError;
+use crate::{SourceError, go, overload::AskedPause};
 
 /// Who reads a container.
 #[derive(Clone)]
@@ -66,6 +67,45 @@ impl fmt::Debug for AzureCredentials {
     }
 }
 
+impl AzureCredentials {
+    /// Says what is wrong with them, as far as that shows before they are used.
+    ///
+    /// # Errors
+    /// [`SourceError::Denied`] where a key, a signature, a tenant or an authority is none; the first
+    /// two in Flux's words.
+    pub fn check(&self) -> Result<(), SourceError> {
+        let denied = |why: String| Err(SourceError::Denied(why.into()));
+        let text = |secret: &Secret| secret.expose_str().unwrap_or_default().to_owned();
+        match self {
+            Self::AccountKey(key) => match go::base64_refusal(&text(key)) {
+                Some(why) => denied(format!("decode account key: {why}")),
+                None => Ok(()),
+            },
+            Self::SharedAccess(query) => {
+                match go::query_refusal(text(query).trim_start_matches('?')) {
+                    Some(why) => denied(format!("unable to parse SAS token: {why}")),
+                    None => Ok(()),
+                }
+            }
+            Self::Client { tenant, authority, .. } => {
+                let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+                if tenant.is_empty() || !tenant.chars().all(known) {
+                    return denied("invalid tenantID".to_owned());
+                }
+                let host = authority.as_deref().map(Url::parse);
+                match host {
+                    Some(Err(error)) => denied(format!("malformed authority host: {error}")),
+                    Some(Ok(url)) if !url.has_host() => {
+                        denied("malformed authority host".to_owned())
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::Anonymous | Self::Token(_) | Self::Ambient { .. } => Ok(()),
+        }
+    }
+}
+
 type Provider = Arc<dyn object_store::CredentialProvider<Credential = AzureCredential>>;
 
 /// A container of Azure Blob Storage.
@@ -93,6 +133,8 @@ impl AzureBucket {
     }
 
     async fn provider(&self) -> Result<Option<Provider>, SourceError> {
+        // What is behind the builder takes some of it for granted.
+        self.credentials.check()?;
         let fixed = |credential| -> Result<Option<Provider>, SourceError> {
             Ok(Some(Arc::new(StaticCredentialProvider::new(credential))))
         };
@@ -226,6 +268,41 @@ struct Properties {
     etag: String,
 }
 
+/// An answer that is no success, as Azure's client shows it.
+async fn unanswered(response: Response) -> SourceError {
+    let line = "-".repeat(80);
+    let status = response.status();
+    let shown = |url: &Url| {
+        let (scheme, path) = (url.scheme(), url.path());
+        format!("{scheme}://{}{path}", url[Position::BeforeHost..Position::AfterPort].to_owned())
+    };
+    let place = shown(response.url());
+    let header = response.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok());
+    let header = header.map(|code| format!("ERROR CODE: {code}"));
+    let pause = AskedPause::of(&response);
+    let body = document(response).await.unwrap_or_default();
+    let body = String::from_utf8_lossy(&body);
+    let code = header.or_else(|| {
+        let (_, rest) = body.split_once("<Code>")?;
+        let (code, _) = rest.split_once("</Code>")?;
+        Some(format!("ERROR CODE: {}", code.trim()))
+    });
+    let code = code.unwrap_or_else(|| "ERROR CODE UNAVAILABLE".to_owned());
+    let body = match gitops_core::truncate(&body, 512) {
+        body if body.is_empty() => "Response contained no body".to_owned(),
+        body => body,
+    };
+    let why = format!(
+        "GET {place}\n{line}\nRESPONSE {}: {status}\n{code}\n{line}\n{body}\n{line}\n",
+        status.as_u16()
+    );
+    match status.as_u16() {
+        401 | 403 => SourceError::Denied(why.into()),
+        404 => SourceError::NotFound(why.into()),
+        _ => pause.error(why),
+    }
+}
+
 /// The tag as headers have it, with quotes: that is what Flux's revisions hold.
 fn quoted_etag(etag: &str) -> String {
     format!("\"{}\"", etag.trim_matches('"'))
@@ -239,13 +316,13 @@ impl BucketStore for AzureBucket {
         let code = code.and_then(|code| code.to_str().ok()).unwrap_or_default().to_owned();
         match (response.status().as_u16(), code.as_str()) {
             (200..=299, _) => Ok(true),
-            (404, "ContainerNotFound" | "") => Ok(false),
+            (404, "ContainerNotFound") => Ok(false),
             (_, "AuthenticationFailed") => {
                 let doing = "the specified bucket name may be incorrect, nonexistent, or the \
                              caller might lack sufficient permissions to access it";
-                Err(refused(response).await.during(doing))
+                Err(unanswered(response).await.during(doing))
             }
-            _ => Err(refused(response).await),
+            _ => Err(unanswered(response).await),
         }
     }
 

@@ -142,20 +142,26 @@ impl BucketEndpoint {
     /// When the endpoint is a URL, has a path, or its host is none.
     pub fn at_host(endpoint: &str, insecure: bool) -> Result<Self, SourceError> {
         let invalid = |why: String| Err(SourceError::Invalid(why.into()));
-        if endpoint.is_empty() {
-            return invalid("Endpoint url cannot be empty.".to_owned());
+        let scheme = if insecure { "http" } else { "https" };
+        if let Some(why) = gitops_core::go_url_refusal(&format!("{scheme}://{endpoint}")) {
+            return invalid(why);
         }
-        let host = endpoint.strip_suffix('/').unwrap_or(endpoint);
+        // What stands behind is not part of where the store is.
+        let host = endpoint.split(['?', '#']).next().unwrap_or_default();
+        let host = host.strip_suffix('/').unwrap_or(host);
         if host.contains('/') {
             return invalid("Endpoint url cannot have fully qualified paths.".to_owned());
         }
         let bare = host.rsplit_once(':').map_or(host, |(host, _)| host);
         let misplaced = |c: char| matches!(c, '-' | '_');
-        if !host.starts_with('[')
-            && (bare.starts_with(misplaced) || bare.ends_with(misplaced) || bare.starts_with('.'))
+        if bare.is_empty()
+            || !host.starts_with('[')
+                && (bare.starts_with(misplaced)
+                    || bare.ends_with(misplaced)
+                    || bare.starts_with('.'))
         {
             let why = "does not follow ip address or domain name standards.";
-            return invalid(format!("Endpoint: {endpoint} {why}"));
+            return invalid(format!("Endpoint: {host} {why}"));
         }
         Self::new(host, insecure)
     }

@@ -319,7 +319,8 @@ fn authorized(
 /// A path below the repository's URL. As Go's client, a trailing slash of the URL stays.
 fn endpoint(base: &Url, path: &str, query: Option<&str>) -> Url {
     let mut url = base.clone();
-    url.set_path(&format!("{}{path}", base.path()));
+    let own = if base.path() == "/" { "" } else { base.path() };
+    url.set_path(&format!("{own}{path}"));
     url.set_query(query);
     url.set_fragment(None);
     url

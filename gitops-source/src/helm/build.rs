@@ -169,14 +169,12 @@ fn repackage(
     archive: Bytes,
     options: &ChartBuildOptions,
 ) -> Result<BuiltChart, ChartBuildError> {
-    let loaded = Chart::from_archive(&archive, &options.load);
     if !built.packaged {
-        let doing = "failed to load chart metadata from written chart";
-        loaded.map_err(|error| ChartBuildError::Pull(during(doing, error)))?;
+        check_metadata(&archive, options).map_err(ChartBuildError::Pull)?;
         built.package = Some(archive);
         return Ok(built);
     }
-    let mut chart = loaded.map_err(|error| {
+    let mut chart = Chart::from_archive(&archive, &options.load).map_err(|error| {
         ChartBuildError::Package(during("failed to load downloaded chart", error))
     })?;
     chart.metadata.version.clone_from(&built.version);
@@ -208,6 +206,31 @@ fn repackage(
     }
     built.package = Some(packed(&chart)?);
     Ok(built)
+}
+
+/// Looks at what a package says of itself, and at nothing else in it. Follows Flux's
+/// `LoadChartMetadataFromArchive`.
+fn check_metadata(archive: &[u8], options: &ChartBuildOptions) -> Result<(), Cause> {
+    let loading = |error: Cause| during("failed to load chart metadata from written chart", error);
+    if archive.is_empty() {
+        return Err(loading("EOF".into()));
+    }
+    let files = Chart::unpack(archive, &options.load).map_err(|error| loading(error.into()))?;
+    let told = |name: &str| matches!(name, "Chart.yaml" | "requirements.yaml");
+    let files: Vec<_> = files.into_iter().filter(|file| told(&file.name)).collect();
+    if files.is_empty() {
+        return Err(loading("no 'Chart.yaml' found".into()));
+    }
+    match Chart::from_files(files, &options.load) {
+        Ok(_) | Err(ChartError::NoMetadata) => Ok(()),
+        Err(ChartError::Document { file, source }) => {
+            Err(loading(during(format!("cannot load '{file}'"), source)))
+        }
+        Err(error @ ChartError::Invalid(_)) => {
+            Err(during("failed to validate metadata of written chart", error))
+        }
+        Err(error) => Err(loading(error.into())),
+    }
 }
 
 /// A chart in the files of a source.

@@ -22,6 +22,7 @@ const CHART_LAYERS: [&str; 2] =
     ["application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip"];
 
 /// The media type of a layer that says who signed it.
+const CONFIGURATION: &str = "application/vnd.cncf.helm.config.v1+json";
 const PROVENANCE_LAYER: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
 
 /// The charts of a repository with an index.
@@ -86,6 +87,25 @@ impl IndexedCharts {
         let found = looked_up.map_err(|_| SourceError::Cancelled(Cancelled))?;
         found.map_err(|source| SourceError::Disk { doing: "failed to load index", source })
     }
+}
+
+/// Follows Helm, which counts what it knows of a manifest: itself, the configuration, and layers.
+fn check_descriptors(manifest: &OciManifest) -> Result<(), SourceError> {
+    let has_configuration =
+        manifest.config.as_ref().is_some_and(|config| config.media_type == CONFIGURATION);
+    let known = |kind: &str| CHART_LAYERS.contains(&kind) || kind == PROVENANCE_LAYER;
+    let layers = manifest.layers.iter().filter(|layer| known(&layer.media_type)).count();
+    let found = 1 + usize::from(has_configuration) + layers;
+    if found < 2 {
+        return Err(SourceError::content(format!(
+            "manifest does not contain minimum number of descriptors (2), descriptors found: {found}"
+        )));
+    }
+    if !has_configuration {
+        let why = format!("could not load config with mediatype {CONFIGURATION}");
+        return Err(SourceError::content(why));
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -277,6 +297,7 @@ impl OciCharts {
             error.retold(format!("{doing}: {why}"))
         })?;
         let manifest = OciManifest::parse(&manifest.bytes)?;
+        check_descriptors(&manifest)?;
         let layer = manifest
             .layers
             .iter()

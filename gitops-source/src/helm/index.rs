@@ -6,14 +6,14 @@
 //! reads over all charts but the one that it is about.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs::File,
     io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _},
     os::unix::fs::FileExt as _,
 };
 
-use gitops_core::json_kind;
+use gitops_core::{go_json_refusal, json_kind};
 use gitops_yaml::{Flavour, Node, ReadOptions};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
@@ -40,7 +40,10 @@ pub enum IndexError {
     /// It is not YAML.
     #[error("error converting YAML to JSON: {0}")]
     Yaml(Box<str>),
-    /// It has another shape.
+    /// It is JSON of another shape.
+    #[error("{0}")]
+    Json(Box<str>),
+    /// It is YAML of another shape.
     #[error("error unmarshaling JSON: while decoding JSON: {0}")]
     Shape(Box<str>),
     /// Local disk trouble.
@@ -67,7 +70,7 @@ pub(super) fn convert(index: &mut File) -> Result<(File, u64), IndexError> {
             Ok(()) => return out.finish(),
             // Not JSON: perhaps YAML in flow style.
             Err(error) if error.is_syntax() || error.is_eof() => {}
-            Err(error) => return Err(IndexError::Shape(error.to_string().into())),
+            Err(error) => return Err(IndexError::Json(error.to_string().into())),
         }
     }
     index.rewind()?;
@@ -99,14 +102,26 @@ fn whole(index: &mut File) -> Result<(File, u64), IndexError> {
             }
         }
         Value::Null => {}
-        other => return Err(not_an_object(&other, "repo.IndexFile")),
+        other => {
+            let why = not_an_object(&other, "Go value of type repo.IndexFile");
+            // JSON is not read as YAML, and so told of in fewer words.
+            let is_json =
+                std::str::from_utf8(&text).is_ok_and(|text| go_json_refusal(text).is_none());
+            return Err(match why {
+                IndexError::Shape(why) if is_json => IndexError::Json(why),
+                why => why,
+            });
+        }
     }
     out.finish()
 }
 
+const VERSIONS: &str = "Go struct field IndexFile.entries of type repo.ChartVersions";
+const CHARTS: &str = "Go struct field IndexFile.entries of type map[string]repo.ChartVersions";
+
 fn not_an_object(value: &Value, what: &str) -> IndexError {
     let kind = json_kind(value);
-    let why = format!("json: cannot unmarshal {kind} into Go value of type {what}");
+    let why = format!("json: cannot unmarshal {kind} into {what}");
     IndexError::Shape(why.into())
 }
 
@@ -140,6 +155,8 @@ struct Collector {
     public_keys: Vec<String>,
     annotations: BTreeMap<String, String>,
     has_entries: bool,
+    /// The fields that a YAML index had until now.
+    seen: BTreeSet<String>,
     charts: BTreeMap<String, Span>,
     body: BufWriter<File>,
     written: u64,
@@ -156,6 +173,7 @@ impl Collector {
             public_keys: Vec::new(),
             annotations: BTreeMap::new(),
             has_entries: false,
+            seen: BTreeSet::new(),
             charts: BTreeMap::new(),
             body: BufWriter::with_capacity(128 << 10, tempfile::tempfile()?),
             written: 0,
@@ -168,23 +186,31 @@ impl Collector {
         match piece {
             Piece::Field(text) => {
                 self.end_of_chart()?;
+                let is_entries = text.trim_start().starts_with("entries");
                 match yaml(text, 0)? {
                     Value::Object(fields) => {
-                        fields.into_iter().try_for_each(|(key, value)| self.field(&key, value))
+                        for (key, value) in fields {
+                            self.first(&key)?;
+                            self.field(&key, value)?;
+                        }
+                        Ok(())
                     }
                     Value::Null => {
+                        if is_entries {
+                            self.first("entries")?;
+                        }
                         // `entries:` itself, or a comment.
                         self.has_entries = true;
                         Ok(())
                     }
-                    other => Err(not_an_object(&other, "repo.IndexFile")),
+                    other => Err(not_an_object(&other, "Go value of type repo.IndexFile")),
                 }
             }
             Piece::Chart(text) => {
                 self.end_of_chart()?;
                 let chart = yaml(text, 0)?;
                 let Value::Object(chart) = chart else {
-                    return Err(not_an_object(&chart, "map[string]repo.ChartVersions"));
+                    return Err(not_an_object(&chart, CHARTS));
                 };
                 for (name, value) in chart {
                     self.end_of_chart()?;
@@ -196,9 +222,18 @@ impl Collector {
                 (Value::Array(items), Some((_, versions))) => {
                     items.into_iter().try_for_each(|item| accept(item, versions))
                 }
-                (other, _) => Err(not_an_object(&other, "repo.ChartVersions")),
+                (other, _) => Err(not_an_object(&other, VERSIONS)),
             },
         }
+    }
+
+    /// Notes a field, which must not stand there twice. Where, the document as a whole tells.
+    fn first(&mut self, key: &str) -> Result<(), IndexError> {
+        if self.seen.insert(key.to_owned()) {
+            return Ok(());
+        }
+        let why = format!("yaml: unmarshal errors:\n  key {} already set in map", quoted(key));
+        Err(IndexError::Yaml(why.into()))
     }
 
     /// Takes a field of a YAML index.
@@ -215,7 +250,7 @@ impl Collector {
                             self.end_of_chart()?;
                         }
                     }
-                    other => return Err(not_an_object(&other, "map[string]repo.ChartVersions")),
+                    other => return Err(not_an_object(&other, CHARTS)),
                 }
                 Ok(())
             }
@@ -255,7 +290,7 @@ impl Collector {
         let items = match versions {
             Value::Null => Vec::new(),
             Value::Array(items) => items,
-            other => return Err(not_an_object(&other, "repo.ChartVersions")),
+            other => return Err(not_an_object(&other, VERSIONS)),
         };
         let mut accepted = Vec::with_capacity(items.len());
         for item in items {

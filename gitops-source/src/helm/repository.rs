@@ -114,7 +114,8 @@ impl HelmRepository {
         base.set_path(&path);
         let mut url = base.join(reference).map_err(invalid)?;
         if !matches!(url.scheme(), "http" | "https") {
-            let why = format!("scheme {} not supported", go::quoted(url.scheme()));
+            let (shown, scheme) = (go::quoted(&go::masked(&url)), go::quoted(url.scheme()));
+            let why = format!("Get {shown}: unsupported protocol scheme {scheme}");
             return Err(SourceError::Invalid(why.into()));
         }
         // Some repositories sign their URLs in the query.

@@ -27,6 +27,9 @@ pub enum RegistryCredential {
     Identity(Secret),
     /// A bearer token for the registry itself.
     Bearer(Secret),
+    /// None: who should have lent one would not, and why. It matters when the registry was reached
+    /// and a request is to be authorized.
+    Refused(Box<str>),
 }
 
 /// Credentials by registry.

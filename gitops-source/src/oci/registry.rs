@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gitops_core::{Digest, SafeUrl};
+use gitops_core::{Digest, SafeUrl, go_dial_refusal};
 use parking_lot::Mutex;
 use reqwest::{
     Client, Method, Request, RequestBuilder, Response, StatusCode,
@@ -20,10 +20,10 @@ use super::{
     answer::{accepted, base_of, failed, follow, limited, next_page, same_host},
     auth::{self, Challenge, TokenRequest, Tokens},
     credentials::{DockerConfig, RegistryCredential},
-    reference::OciRepositoryName,
+    reference::{OciRepositoryName, as_written, checked_reference},
 };
 use crate::{
-    SourceError, Tls,
+    SourceError, Tls, go,
     http_client::{HttpClients, Means},
 };
 
@@ -181,7 +181,12 @@ impl Registries {
         let plain = key.insecure || (repository.is_local() && !key.strict);
         let mut failures: Vec<String> = Vec::new();
         for scheme in ["https", "http"].into_iter().take(if plain { 2 } else { 1 }) {
-            let base: Url = format!("{scheme}://{}/v2/", key.host)
+            let place = format!("{scheme}://{}/v2/", key.host);
+            if let Some(why) = go_dial_refusal(&place) {
+                failures.push(format!("Get {}: {why}", go::quoted(&place)));
+                continue;
+            }
+            let base: Url = place
                 .parse()
                 .map_err(|_| SourceError::Invalid("malformed registry address".into()))?;
             let request = client.get(base.clone()).timeout(PING_TIMEOUT).build();
@@ -292,7 +297,8 @@ impl Registry {
     pub async fn manifest(&self, reference: &str) -> Result<RawManifest, SourceError> {
         let url = self.url(&format!("manifests/{}", checked_reference(reference)?));
         let request = self.request(Method::GET, &url).header(ACCEPT, MANIFESTS);
-        let response = self.expect(request, "GET", &url).await?;
+        let response = self.expect(request, "GET", &url).await;
+        let response = response.map_err(|error| as_written(error, &url, reference))?;
         let media_type = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let media_type = media_type.unwrap_or_default().to_owned();
         let bytes = limited(response, MAX_DOCUMENT).await?;
@@ -411,6 +417,14 @@ impl Registry {
             Ok::<_, SourceError>(value)
         };
         let (realm, service) = match (&endpoint.challenge, credential) {
+            // A token would be asked for before the request is; else the request fails.
+            (Some(Challenge::Bearer { .. }), Some(RegistryCredential::Refused(why))) => {
+                return Err(SourceError::Denied(why.clone()));
+            }
+            (_, Some(RegistryCredential::Refused(why))) => {
+                let shown = go::quoted(&go::masked(request.url()));
+                return Err(SourceError::Denied(format!("Get {shown}: {why}").into()));
+            }
             (_, Some(RegistryCredential::Bearer(token))) => {
                 let value = bearer(token.expose_str().unwrap_or_default())?;
                 request.headers_mut().insert(AUTHORIZATION, value);
@@ -474,12 +488,4 @@ impl Endpoint {
         let response = accepted(response, method.as_str(), &url).await?;
         auth::parse_token(&limited(response, MAX_DOCUMENT).await?)
     }
-}
-
-/// A tag or a digest; anything else could name another path.
-fn checked_reference(reference: &str) -> Result<&str, SourceError> {
-    if super::reference::is_tag(reference) || reference.parse::<Digest>().is_ok() {
-        return Ok(reference);
-    }
-    Err(SourceError::Invalid(format!("invalid reference '{reference}'").into()))
 }

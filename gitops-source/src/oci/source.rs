@@ -6,13 +6,16 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{Read as _, Seek as _},
+    io::{ErrorKind, Read as _, Seek as _},
     sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
-use gitops_core::{Cancelled, Digest, Limits, MemoryTree, Revision, SafeUrl, Scope, unpack};
+use gitops_core::{
+    ArchiveEntry, Cancelled, Digest, Limits, MemoryTree, Revision, SafeUrl, Scope, TreeErrorKind,
+    unpack_unless,
+};
 
 use super::{
     credentials::DockerConfig,
@@ -20,7 +23,7 @@ use super::{
     reference::OciRepositoryName,
     registry::{Registries, Registry, RegistryOptions},
 };
-use crate::{Fetched, Resolved, Source, SourceError, Subject, Tls, Version, VersionRange};
+use crate::{Fetched, Resolved, Source, SourceError, Subject, Tls, Version, VersionRange, go};
 
 /// The media type of a Helm chart; tags of charts write the `+` of a version as `_`.
 const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -230,15 +233,15 @@ impl OciSource {
     }
 
     async fn highest(&self, text: &str, filter: Option<&str>) -> Result<String, SourceError> {
-        let range: VersionRange = text.parse().map_err(|error| {
-            SourceError::Invalid(format!("semver '{text}' parse error: {error}").into())
-        })?;
+        let tags = self.registry().await?.tags().await?;
         let filter = filter
             .filter(|text| !text.is_empty())
             .map(gitops_template::re2::Regex::new)
             .transpose();
         let filter = filter.map_err(|error| SourceError::Invalid(error.to_string().into()))?;
-        let tags = self.registry().await?.tags().await?;
+        let range: VersionRange = text.parse().map_err(|error| {
+            SourceError::Invalid(format!("semver '{text}' parse error: {error}").into())
+        })?;
         let wanted = tags.iter().filter(|tag| filter.as_ref().is_none_or(|own| own.is_match(tag)));
         let chart = self.media_type.as_deref() == Some(CHART);
         let versions = wanted.filter_map(|tag| {
@@ -321,7 +324,45 @@ fn extract(mut file: File, limits: &Limits) -> Result<MemoryTree, SourceError> {
         return Err(SourceError::content(format!("requires gzip-compressed body: {why}")));
     }
     file.rewind().map_err(disk)?;
-    Ok(unpack(std::io::BufReader::new(file), limits)?)
+    unpack_unless(std::io::BufReader::new(file), limits, refused).map_err(|error| {
+        match (&error.kind, error.kind.to_string()) {
+            (TreeErrorKind::Unreadable(why), _) => SourceError::content(why.as_str()),
+            (TreeErrorKind::Io(io), _) if io.kind() == ErrorKind::UnexpectedEof => {
+                SourceError::content("tar error: unexpected EOF")
+            }
+            (TreeErrorKind::Io(_), why)
+                if why.contains("deflate") || why.contains("entire block") =>
+            {
+                SourceError::content("tar error: unexpected EOF")
+            }
+            (TreeErrorKind::Io(_), why)
+                if why.contains("numeric field") || why.contains("cksum") =>
+            {
+                SourceError::content("tar error: archive/tar: invalid tar header")
+            }
+            _ => error.into(),
+        }
+    })
+}
+
+/// What Flux does not take of a layer: it asks before a path is made a clean one.
+fn refused(entry: ArchiveEntry<'_>) -> Option<String> {
+    let ArchiveEntry { path, kind, permissions, .. } = entry;
+    if path.is_empty() || path.contains('\\') || path.starts_with('/') || path.contains("../") {
+        return Some(format!("tar contained invalid name error {}", go::quoted(path)));
+    }
+    let letters = match kind {
+        'p' => "p",
+        'c' => "Dc",
+        'b' => "D",
+        _ => return None,
+    };
+    let permissions: String = "rwxrwxrwx"
+        .chars()
+        .enumerate()
+        .map(|(at, letter)| if permissions & (0o400 >> at) == 0 { '-' } else { letter })
+        .collect();
+    Some(format!("tar file entry {path} contained unsupported file type {letters}{permissions}"))
 }
 
 #[async_trait]

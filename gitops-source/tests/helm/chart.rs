@@ -170,7 +170,7 @@ async fn dependencies_come_along() {
     for (repository, version, text) in [
         ("https://charts.example.com", "^3", "no 'far' chart with version matching '^3' found"),
         ("https://other.example.com", "^2", "no chart repository for URL"),
-        ("@stable", "^2", "aliased repository dependency is not supported: @stable"),
+        ("@stable", "^2", "aliased repository dependency is not supported: @stable/"),
         ("ftp://h", "^2", "invalid dependency repository URL"),
         ("file://../../../none", "^2", "no chart found at '/none'"),
         ("file://../near", "^2", "can't get a valid version for constraint '^2'"),

@@ -229,7 +229,18 @@ async fn what_is_no_index_says_so() {
         ),
         ("apiVersion: v1\nmore: 1\n", "json: unknown field \"more\""),
         ("apiVersion: v1\nentries:\n  a: []\n  a: []\n", "already set in map"),
-        ("apiVersion: v1\nentries: [a]\n", "cannot unmarshal"),
+        (
+            "apiVersion: v1\nentries: [a]\n",
+            "json: cannot unmarshal array into Go struct field IndexFile.entries of type \
+             map[string]repo.ChartVersions",
+        ),
+        (
+            "apiVersion: v1\nentries:\n  a: hello\n",
+            "json: cannot unmarshal string into Go struct field IndexFile.entries of type \
+             repo.ChartVersions",
+        ),
+        ("apiVersion: v1\nentries: {}\nentries: {}\n", "key \"entries\" already set in map"),
+        ("[]", "json: cannot unmarshal array into Go value of type repo.IndexFile"),
         (
             "apiVersion: v1\nentries:\n  a:\n  - &x {name: a, version: 1.0.0}\n  - *y\n",
             "unknown anchor",
@@ -327,7 +338,7 @@ async fn credentials_stay_with_their_server() {
 
     for bad in ["file:///etc/passwd", "ftp://h/c.tgz", "oci://h/c"] {
         let error = repositories.download(&repository, &version(bad), &scope).await.unwrap_err();
-        assert!(error.to_string().contains("not supported"), "{error}");
+        assert!(error.to_string().contains("unsupported protocol scheme"), "{error}");
     }
     let round = Files::default();
     let round = Files { redirect: Some(String::new()), ..round }.serve().await;

@@ -226,9 +226,22 @@ async fn sizes_are_bounded_as_bytes_arrive() {
     assert!(one_line(&error).contains("layer is larger than 999 bytes"), "{error}");
     let error = registry.manifest(&manifest.to_string()).await.unwrap_err();
     assert!(one_line(&error).contains("answer is larger than"), "{error}");
-    for hostile in ["../../o/s/manifests/v1", "a/b", "", "a?b", "%2e%2e"] {
-        let error = registry.digest(hostile).await.unwrap_err();
-        assert!(one_line(&error).contains("invalid reference"), "{error}");
+    // What can be no tag is asked for, as Flux does, and leads nowhere else.
+    server.put_manifest("o/s", Some("v1"), &json!({}));
+    for (hostile, shown) in [
+        ("../../o/s/manifests/v1", "../../o/s/manifests/v1"),
+        ("a/b", "a/b"),
+        ("a@b", "a@b"),
+        ("a?b", "a%3Fb"),
+        ("%2e%2e", "%252e%252e"),
+    ] {
+        let error = one_line(&registry.digest(hostile).await.unwrap_err());
+        let asked = format!("GET http://{}/v2/o/r/manifests/{shown}: ", server.host());
+        assert!(error.starts_with(&asked), "{error}");
+    }
+    for hostile in ["", ".", ".."] {
+        let error = one_line(&registry.digest(hostile).await.unwrap_err());
+        assert_eq!(error, format!("invalid reference '{hostile}'"));
     }
 }
 
@@ -309,4 +322,23 @@ async fn tls_server() -> (String, String, (Vec<u8>, gitops_core::Secret)) {
     });
     let identity = (client.pem().into_bytes(), client_key.serialize_pem().into());
     (host, ca.pem(), identity)
+}
+
+/// What go-containerregistry says where a cloud lends no login: after the greeting, and of the
+/// request for which it was wanted.
+#[tokio::test]
+async fn a_login_that_was_refused_matters_when_it_is_needed() {
+    prepare();
+    let server = Registry::start(RegistryHabits::default()).await.unwrap();
+    let refused = RegistryCredential::Refused("invalid AWS registry".into());
+    let options = RegistryOptions {
+        credentials: DockerConfig::single(&server.host(), refused),
+        ..RegistryOptions::default()
+    };
+    let registry = Registries::new().open(&repository(&server.host()), &options).await.unwrap();
+    let place = format!("http://{}/v2/o/r", server.host());
+    let error = one_line(&registry.digest("v1").await.unwrap_err());
+    assert_eq!(error, format!("Get \"{place}/manifests/v1\": invalid AWS registry"));
+    let error = one_line(&registry.tags().await.unwrap_err());
+    assert_eq!(error, format!("Get \"{place}/tags/list?n=1000\": invalid AWS registry"));
 }

@@ -19,9 +19,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::
 use serde_json::json;
 
 use super::{ask, token_url};
-use crate::{AuthError, CacheKey, CloudContext, Token, jwt};
+use crate::{AuthError, CacheKey, CloudContext, Token, asn1::not_a_sequence, jwt};
 
 const LIFETIME: Duration = Duration::from_mins(10);
+const DOING: &str = "failed to parse client certificates";
 
 /// An application with its certificate.
 #[derive(Clone, Debug)]
@@ -57,14 +58,10 @@ pub async fn azure_certificate_token(
     scope: &str,
 ) -> Result<Token, AuthError> {
     let url = token_url(own.authority.as_deref(), &own.tenant)?;
-    let unusable = || {
-        AuthError::invalid(
-            "the client certificate cannot be used: neither PEM with a certificate and its RSA \
-             key, nor a PKCS #12 archive of that password",
-        )
-    };
-    let pair = Pair::read(own).ok_or_else(unusable)?;
-    let leaf = pair.certificates.first().ok_or_else(unusable)?;
+    let unusable = |why: String| AuthError::invalid(format!("{DOING}: {why}"));
+    let pair = Pair::read(own).map_err(unusable)?;
+    let leaf = pair.certificates.first();
+    let leaf = leaf.ok_or_else(|| unusable("found no certificate".to_owned()))?;
     let thumbprint = digest(&SHA1_FOR_LEGACY_USE_ONLY, leaf);
     let mut header = json!({
         "alg": "RS256", "typ": "JWT", "x5t": URL_SAFE_NO_PAD.encode(thumbprint),
@@ -81,7 +78,8 @@ pub async fn azure_certificate_token(
         "aud": url.as_str(), "iss": own.client, "sub": own.client, "jti": hex::encode(id),
         "nbf": now, "iat": now, "exp": ends,
     });
-    let proof = jwt::rs256(&pair.key, &header, &claims).ok_or_else(unusable)?;
+    let proof = jwt::rs256(&pair.key, &header, &claims)
+        .ok_or_else(|| unusable("the key is no RSA key".to_owned()))?;
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", own.client.as_str()),
@@ -93,6 +91,12 @@ pub async fn azure_certificate_token(
 }
 
 impl AzureCertificate {
+    /// Why certificate and key cannot be used, mostly in the words of azidentity's
+    /// `ParseCertificates`.
+    pub fn refusal(&self) -> Option<String> {
+        Pair::read(self).err().map(|why| format!("{DOING}: {why}"))
+    }
+
     /// What makes the token another: application, certificate, authority and scope.
     pub fn cache_key(&self, scope: &str) -> CacheKey {
         CacheKey::new("azure-certificate")
@@ -105,23 +109,43 @@ impl AzureCertificate {
 }
 
 impl Pair {
-    fn read(own: &AzureCertificate) -> Option<Self> {
+    fn read(own: &AzureCertificate) -> Result<Self, String> {
         let bytes = own.certificate.expose();
         if bytes.windows(10).any(|text| text == b"-----BEGIN") {
-            let certificates = CertificateDer::pem_slice_iter(bytes);
-            return Some(Self {
-                certificates: certificates
-                    .map(|der| Some(der.ok()?.to_vec()))
-                    .collect::<Option<_>>()?,
-                key: PrivateKeyDer::from_pem_slice(bytes).ok()?,
-            });
+            return Self::from_pem(bytes);
+        }
+        if let Some(why) = not_a_sequence(bytes, "pfxPdu") {
+            return Err(format!("pkcs12: error reading P12 data: {why}"));
         }
         let password = own.password.as_ref().and_then(Secret::expose_str).unwrap_or_default();
-        let archive = KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Strict).ok()?;
-        let (_, chain) = archive.private_key_chain()?;
-        Some(Self {
+        let archive = KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Strict);
+        // Its error may show what the archive holds.
+        let archive = archive.map_err(|_| "pkcs12: decryption password incorrect".to_owned())?;
+        let (_, chain) = archive.private_key_chain().ok_or("found no private key")?;
+        Ok(Self {
             certificates: chain.certs().iter().map(|one| one.as_der().to_vec()).collect(),
             key: PrivatePkcs8KeyDer::from(chain.key().as_der().to_vec()).into(),
         })
+    }
+
+    fn from_pem(bytes: &[u8]) -> Result<Self, String> {
+        let mut certificates = Vec::new();
+        for der in CertificateDer::pem_slice_iter(bytes) {
+            let der = der.map_err(|_| "x509: malformed certificate")?;
+            if not_a_sequence(&der, "certificate").is_some() {
+                return Err("x509: malformed certificate".to_owned());
+            }
+            certificates.push(der.to_vec());
+        }
+        let key = PrivateKeyDer::from_pem_slice(bytes);
+        if let Ok(key) = &key
+            && let Some(why) = not_a_sequence(key.secret_der(), "pkcs1PrivateKey")
+        {
+            return Err(why);
+        }
+        if certificates.is_empty() {
+            return Err("found no certificate".to_owned());
+        }
+        Ok(Self { certificates, key: key.map_err(|_| "found no private key")? })
     }
 }

@@ -107,6 +107,31 @@ fn append<W: Write>(
 /// # Errors
 /// When the archive is malformed or exceeds `limits`.
 pub fn unpack(archive: impl Read, limits: &Limits) -> Result<MemoryTree, TreeError> {
+    unpack_unless(archive, limits, |_| None)
+}
+
+/// What an archive says of an entry before it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ArchiveEntry<'e> {
+    /// Its path, as it is written.
+    pub path: &'e str,
+    /// `d` for a directory, `-` for a file, `L` for a link, `p` for a pipe, `c` and `b` for devices,
+    /// `?` for anything else.
+    pub kind: char,
+    /// Its permissions.
+    pub permissions: u32,
+}
+
+/// [`unpack`], unless there is an entry that is refused; the text says why.
+///
+/// # Errors
+/// As [`unpack`], and [`TreeErrorKind::Unreadable`] for what is refused.
+pub fn unpack_unless(
+    archive: impl Read,
+    limits: &Limits,
+    refused: impl Fn(ArchiveEntry<'_>) -> Option<String>,
+) -> Result<MemoryTree, TreeError> {
     let fail = |error| TreeError::new("", TreeErrorKind::Io(error));
     let limit = |path: &Path, why: String| TreeError::new(path, TreeErrorKind::Limit(why));
     // The headers count too: 2 KiB an entry and some room for long names.
@@ -121,6 +146,14 @@ pub fn unpack(archive: impl Read, limits: &Limits) -> Result<MemoryTree, TreeErr
             return Err(limit(Path::new(""), format!("more than {} entries", limits.entries)));
         }
         let path: PathBuf = entry.path().map_err(fail)?.into_owned();
+        let about = ArchiveEntry {
+            path: &path.to_string_lossy(),
+            kind: kind_of(entry.header().entry_type()),
+            permissions: entry.header().mode().unwrap_or(0) & 0o777,
+        };
+        if let Some(why) = refused(about) {
+            return Err(TreeError::new(&path, TreeErrorKind::Unreadable(why)));
+        }
         let path = clean_path(&path)?;
         if path.components().count() > limits.depth {
             return Err(limit(&path, format!("more than {} components", limits.depth)));
@@ -147,6 +180,19 @@ pub fn unpack(archive: impl Read, limits: &Limits) -> Result<MemoryTree, TreeErr
         }
     }
     Ok(tree)
+}
+
+fn kind_of(kind: tar::EntryType) -> char {
+    use tar::EntryType;
+    match kind {
+        EntryType::Directory => 'd',
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => '-',
+        EntryType::Link | EntryType::Symlink => 'L',
+        EntryType::Fifo => 'p',
+        EntryType::Char => 'c',
+        EntryType::Block => 'b',
+        _ => '?',
+    }
 }
 
 #[cfg(test)]

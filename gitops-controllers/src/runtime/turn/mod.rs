@@ -14,5 +14,7 @@ pub(super) use base::{Base, Report};
 pub(super) use guard::catch;
 pub use outcome::{Again, Done, Fact, Fault, Notice, Severity, Stop, Turn, Waiting};
 pub use profile::{FailureCondition, ObservesSuspended, Profile, Ready, Retry};
-pub use settle::{Before, Requeue, Settled, TurnResult, in_progress, settle, suspended};
+pub use settle::{
+    Before, Requeue, Settled, TurnResult, born_suspended, in_progress, settle, suspended,
+};
 pub(super) use status::{Writer, raw_conditions};

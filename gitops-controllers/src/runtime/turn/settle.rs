@@ -209,6 +209,17 @@ pub fn suspended(profile: &Profile, before: Before<'_>) -> Option<Vec<Condition>
     Some(draft.conditions)
 }
 
+/// The conditions of an object that is suspended from the beginning.
+pub fn born_suspended(
+    profile: &Profile,
+    before: Before<'_>,
+    (reason, message): (&str, &str),
+) -> Vec<Condition> {
+    let mut draft = Draft::new(profile, before);
+    draft.set(READY, True, reason, message);
+    draft.conditions
+}
+
 struct Draft<'a> {
     profile: &'a Profile,
     before: Before<'a>,

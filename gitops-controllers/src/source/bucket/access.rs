@@ -6,8 +6,7 @@ use gitops_api::{
     meta::reason,
     source::{Bucket, BucketTokenService, CloudProvider, TokenServiceProvider},
 };
-use gitops_auth::AzureCertificate;
-use gitops_core::{Class, Failure, Secret, Stage};
+use gitops_core::{Class, Failure, Secret, Stage, go_dial_refusal, go_url};
 use gitops_source::{
     Ambient, AzureBucket, AzureCredentials, BucketEndpoint, BucketStore, GcsBucket, GcsCredentials,
     S3Bucket, S3Credentials, SourceError, Tls,
@@ -20,19 +19,30 @@ use super::{
         identity::Identities,
         secret_data,
     },
+    azure::{self, AzureSecret, Named},
+    google,
     identity::Lender,
     name::bad_name,
 };
 use crate::runtime::Fault;
 
+/// What is known beside the object and its Secrets.
+#[derive(Default)]
+pub(super) struct Means {
+    /// What the process was given by the cloud that it runs in.
+    pub(super) ambient: Ambient,
+    pub(super) identities: Identities,
+    /// Whether tokens of Azure may go over plain HTTP.
+    pub(super) emulated: bool,
+}
+
 /// The bucket of an object, reached with what its Secrets hold.
 pub(super) async fn store(
     client: &Client,
-    ambient: &Ambient,
-    identities: &Identities,
+    means: &Means,
     object: &Bucket,
 ) -> Result<Arc<dyn BucketStore>, Failure> {
-    let spec = &object.spec;
+    let (spec, identities) = (&object.spec, &means.identities);
     identities.check_gate(
         spec.service_account_name.as_deref().filter(|_| spec.provider != CloudProvider::Generic),
     )?;
@@ -48,39 +58,49 @@ pub(super) async fn store(
     };
     let name = &spec.bucket_name;
     let lender = Lender { client, identities, object, proxy: secrets.proxy.clone() };
-    let secret_name = spec.secret_ref.as_ref().map_or("", |reference| &reference.name);
+    let secret_name = spec.secret_ref.as_ref().map(|reference| reference.name.clone());
+    let secret_name = secret_name.unwrap_or_default();
     Ok(match spec.provider {
         CloudProvider::Gcp => {
             let credentials = match &secrets.own {
-                Some(data) => GcsCredentials::ServiceAccount(
-                    value(data, "serviceaccount").ok_or_else(|| {
-                        denied(format!(
-                            "invalid '{secret_name}' secret data: required fields 'serviceaccount'"
-                        ))
-                    })?,
-                ),
+                Some(data) => google::credentials(data, &secret_name, &lender).await?,
                 None => GcsCredentials::Token(lender.google().await?),
             };
             Arc::new(GcsBucket::new(endpoint(BucketEndpoint::new)?, name, credentials))
         }
         CloudProvider::Azure => {
-            let credentials = match &secrets.own {
+            let named = match &secrets.own {
+                None => None,
+                Some(data) => {
+                    let (endpoint, name) = (spec.endpoint.as_str(), secret_name.as_str());
+                    let secret = AzureSecret { data, name, endpoint, emulated: means.emulated };
+                    Some(secret.named(&means.ambient).map_err(denied)?)
+                }
+            };
+            let sends_token = named.as_ref().is_none_or(Named::sends_token);
+            if sends_token && !azure::has_tls(&spec.endpoint) && !means.emulated {
+                return Err(unconfirmed(name, azure::NEEDS_TLS));
+            }
+            let credentials = match named {
                 None => lender.azure().await?,
-                Some(data) => match certificate(data) {
-                    Some(own) => AzureCredentials::Token(lender.azure_certificate(&own).await?),
-                    None => azure(data, secret_name, ambient).map_err(denied)?,
-                },
+                Some(Named::Credentials(known)) => known,
+                Some(Named::Certificate(own)) => {
+                    AzureCredentials::Token(lender.azure_certificate(&own).await?)
+                }
             };
             Arc::new(AzureBucket::new(endpoint(BucketEndpoint::new)?, name, credentials))
         }
         CloudProvider::Generic | CloudProvider::Aws => {
             let credentials = s3(object, &secrets).map_err(denied)?;
+            let scheme = if spec.insecure { "http" } else { "https" };
+            let place = format!("{scheme}://{}", spec.endpoint);
+            if let Some(why) = go_dial_refusal(&place).filter(|why| why.starts_with("dial")) {
+                let asked = format!("{}/{name}/?location=", place.trim_end_matches('/'));
+                return Err(unconfirmed(name, format!("Get \"{asked}\": {why}")));
+            }
             let endpoint = endpoint(BucketEndpoint::at_host)?.with_tls(secrets.tls.clone());
             if let Some(why) = bad_name(name) {
-                let message = format!("failed to confirm existence of '{name}' bucket: {why}");
-                let fault = Fault::new(Class::Transient, message);
-                let fault = fault.reason(reason::BUCKET_OPERATION_FAILED);
-                return Err(Failure::new(Stage::Fetch, fault));
+                return Err(unconfirmed(name, why));
             }
             let open = |own| S3Bucket::new(endpoint, name, spec.region.as_deref(), own);
             Arc::new(match credentials {
@@ -95,8 +115,15 @@ pub(super) async fn store(
     })
 }
 
-fn denied(message: impl Into<String>) -> Failure {
+pub(super) fn denied(message: impl Into<String>) -> Failure {
     let fault = Fault::new(Class::Denied, message).reason(reason::AUTHENTICATION_FAILED);
+    Failure::new(Stage::Fetch, fault)
+}
+
+/// A failure that is known before the store is asked.
+pub(super) fn unconfirmed(bucket: &str, why: impl std::fmt::Display) -> Failure {
+    let message = format!("failed to confirm existence of '{bucket}' bucket: {why}");
+    let fault = Fault::new(Class::Transient, message).reason(reason::BUCKET_OPERATION_FAILED);
     Failure::new(Stage::Fetch, fault)
 }
 
@@ -156,11 +183,11 @@ impl Secrets {
     }
 }
 
-fn value(data: &Data, key: &str) -> Option<Secret> {
+pub(super) fn value(data: &Data, key: &str) -> Option<Secret> {
     data.get(key).map(|value| Secret::new(value.clone()))
 }
 
-fn text(data: &Data, key: &str) -> Option<String> {
+pub(super) fn text(data: &Data, key: &str) -> Option<String> {
     data.get(key).map(|value| String::from_utf8_lossy(value).into_owned())
 }
 
@@ -198,8 +225,8 @@ fn check_token_service(provider: CloudProvider, sts: &BucketTokenService) -> Res
             }
         }
     }
-    if let Err(error) = sts.endpoint.parse::<url::Url>() {
-        let message = format!("failed to parse STS endpoint '{}': {error}", sts.endpoint);
+    if let Err(why) = go_url(&sts.endpoint) {
+        let message = format!("failed to parse STS endpoint '{}': {why}", sts.endpoint);
         return Err(invalid(reason::URL_INVALID, message));
     }
     Ok(())
@@ -242,47 +269,5 @@ fn s3(object: &Bucket, secrets: &Secrets) -> Result<Option<S3Credentials>, Strin
             }))
         }
         (None, _) => Ok(Some(S3Credentials::Anonymous)),
-    }
-}
-
-/// An application with a certificate, as Flux reads it from a Secret.
-fn certificate(data: &Data) -> Option<AzureCertificate> {
-    if data.contains_key("sasKey") || data.contains_key("clientSecret") {
-        return None;
-    }
-    let send_chain = text(data, "clientCertificateSendChain");
-    Some(AzureCertificate {
-        tenant: text(data, "tenantId")?,
-        client: text(data, "clientId")?,
-        certificate: value(data, "clientCertificate")?,
-        password: value(data, "clientCertificatePassword"),
-        send_chain: send_chain.is_some_and(|text| text == "1" || text == "true"),
-        authority: text(data, "authorityHost").filter(|host| !host.is_empty()),
-    })
-}
-
-/// Follows Flux's `azure.ValidateSecret` and the order in which it takes what a Secret holds.
-fn azure(data: &Data, name: &str, ambient: &Ambient) -> Result<AzureCredentials, String> {
-    let (tenant, id) = (text(data, "tenantId"), text(data, "clientId"));
-    let authority = text(data, "authorityHost");
-    if let Some(query) = value(data, "sasKey") {
-        return Ok(AzureCredentials::SharedAccess(query));
-    }
-    match (tenant, id, value(data, "clientSecret"), value(data, "accountKey")) {
-        (Some(tenant), Some(id), Some(secret), _) => {
-            Ok(AzureCredentials::Client { tenant, id, secret, authority })
-        }
-        (_, _, _, Some(key)) => Ok(AzureCredentials::AccountKey(key)),
-        (_, Some(id), _, _) => {
-            Ok(AzureCredentials::Ambient { ambient: ambient.clone(), client_id: Some(id) })
-        }
-        _ if authority.is_some() => {
-            Ok(AzureCredentials::Ambient { ambient: ambient.clone(), client_id: None })
-        }
-        _ => Err(format!(
-            "invalid '{name}' secret data: requires a 'clientId' or 'accountKey' field, a \
-             combination of 'tenantId', 'clientId' and 'clientSecret', or 'tenantId', 'clientId' \
-             and 'clientCertificate'"
-        )),
     }
 }

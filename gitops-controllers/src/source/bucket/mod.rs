@@ -8,6 +8,8 @@
 //! 4. The objects are downloaded, several at a time, and stored as the artifact.
 
 mod access;
+mod azure;
+mod google;
 mod identity;
 mod name;
 
@@ -19,6 +21,7 @@ use gitops_core::{ArtifactKey, Class, Classify, Failure, Stage};
 use gitops_source::{Ambient, BucketIndex, BucketSource, Content, IgnoreRules, SourceError};
 use kube::{Client, ResourceExt as _};
 
+use self::access::Means;
 use super::{
     common::{Start, Storage},
     identity::Identities,
@@ -32,8 +35,7 @@ const ALIAS: &str = "latest.tar.gz";
 pub struct BucketReconciler {
     client: Client,
     storage: Storage,
-    ambient: Ambient,
-    identities: Identities,
+    means: Means,
 }
 
 impl std::fmt::Debug for BucketReconciler {
@@ -46,13 +48,21 @@ impl BucketReconciler {
     /// A reconciler that reads Secrets with a client; `ambient` is what the process was given by
     /// the cloud that it runs in.
     pub fn new(client: Client, storage: Storage, ambient: Ambient) -> Self {
-        Self { client, storage, ambient, identities: Identities::default() }
+        Self { client, storage, means: Means { ambient, ..Means::default() } }
     }
 
     /// Takes on these identities towards clouds.
     #[must_use]
     pub fn with_identities(mut self, identities: Identities) -> Self {
-        self.identities = identities;
+        self.means.identities = identities;
+        self
+    }
+
+    /// Sends tokens of Azure over plain HTTP too, as its emulators need; Azure's own client, and so
+    /// Flux, never does.
+    #[must_use]
+    pub fn with_emulators(mut self) -> Self {
+        self.means.emulated = true;
         self
     }
 }
@@ -63,7 +73,7 @@ impl Reconcile for BucketReconciler {
     async fn reconcile(&self, object: &Bucket, attempt: &mut Attempt<Bucket>) -> Turn {
         let key = key(object);
         let start = self.storage.begin(&key, attempt).await?;
-        let store = access::store(&self.client, &self.ambient, &self.identities, object).await?;
+        let store = access::store(&self.client, &self.means, object).await?;
         let spec = &object.spec;
         let source = BucketSource::new(store, &spec.bucket_name)
             .with_prefix(spec.prefix.as_deref().unwrap_or_default())

@@ -15,7 +15,8 @@ use gitops_api::{
     source::{Artifact as Recorded, HelmRepository, HelmRepositorySpec},
 };
 use gitops_core::{
-    ArtifactKey, Class, Classify, Digest, Failure, Revision, Stage, go_url_refusal, masked_url,
+    ArtifactKey, Class, Classify, Digest, Failure, Revision, Stage, go_dial_refusal,
+    go_url_refusal, masked_url,
 };
 use gitops_source::{Content, FoundIndex, HelmRepositories, SourceError, StoredIndex};
 use kube::{Client, ResourceExt as _};
@@ -195,12 +196,19 @@ fn repository_url(spec: &HelmRepositorySpec) -> Result<Url, Failure> {
     if let Some(why) = go_url_refusal(&masked_url(&spec.url)) {
         return Err(invalid(why));
     }
-    if ["http:///", "https:///"].iter().any(|start| spec.url.starts_with(start)) {
-        // Read leniently, the first part of the path would be the host.
-        let index = format!("{}/index.yaml", spec.url.trim_end_matches('/'));
+    if let Some(why) = go_dial_refusal(&spec.url) {
+        let trimmed = masked_url(spec.url.trim_end_matches('/'));
+        let (index, why) = match trimmed.as_str() {
+            // The name of the file becomes that of a host.
+            "http:" | "https:" => {
+                let host = "index.yaml";
+                (format!("{trimmed}//{host}"), format!("dial tcp: lookup {host}: no such host"))
+            }
+            _ => (format!("{trimmed}/index.yaml"), why),
+        };
         let message = format!(
             "failed to fetch Helm repository index: failed to cache index to temporary file: Get \
-             \"{index}\": http: no Host in request URL"
+             \"{index}\": {why}"
         );
         let fault = Fault::new(Class::Transient, message).reason(reason::FAILED);
         return Err(Failure::new(Stage::Fetch, fault));

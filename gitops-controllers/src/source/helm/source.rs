@@ -11,6 +11,7 @@ use gitops_api::{
         HelmRepositorySpec, HelmRepositoryType,
     },
 };
+use gitops_auth::AuthError;
 use gitops_core::{ArtifactKey, Class, Digest, Failure, Scope, Stage, SystemClock, go_url};
 use gitops_source::{
     ChartRepositories, ChartRepository, DockerConfig, HelmRepositories, IndexedCharts, OciCharts,
@@ -226,7 +227,7 @@ impl ChartSources {
             let about = ("HelmRepository", &Key::new(namespace.as_str(), object.name_any()));
             let login =
                 self.identities.registry_login(&self.client, about, None, (cloud, host), None);
-            let login = login.await.map_err(|failure| without_login(&failure))?;
+            let login = login.await?.map_err(|error| without_login(&error))?;
             let credential = RegistryCredential::Basic {
                 username: login.username.unwrap_or_default(),
                 password: login.secret,
@@ -326,11 +327,8 @@ fn new_revision(change: &Change) -> Option<Value> {
 }
 
 /// A failure to log in at a cloud's registry, as Flux tells it of charts.
-fn without_login(failure: &Failure) -> Failure {
-    let text = gitops_core::one_line(&*failure.error);
-    let why =
-        text.split_once(": ").filter(|(doing, _)| doing.starts_with("failed to get credential"));
-    let why = why.map_or(text.as_str(), |(_, why)| why);
+fn without_login(error: &AuthError) -> Failure {
+    let why = gitops_core::one_line(error);
     let message = format!("unable to get authentication data from OIDC: {why}");
     let fault = Fault::new(Class::Denied, message).reason(reason::AUTHENTICATION_FAILED);
     Failure::new(Stage::Fetch, fault)

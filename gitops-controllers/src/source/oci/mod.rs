@@ -21,7 +21,9 @@ use gitops_api::{
     },
 };
 use gitops_auth::RegistryCloud;
-use gitops_core::{ArtifactKey, Class, Classify, Failure, Scope, Stage, SystemClock, masked_url};
+use gitops_core::{
+    ArtifactKey, Class, Classify, Failure, Scope, Stage, SystemClock, masked_url, one_line,
+};
 use gitops_source::{
     Content, DockerConfig, OciReference, OciRepositoryName, OciSource, Registries,
     RegistryCredential, Resolved, Source as _, SourceError, Subject, Tls, TrustedRootRepository,
@@ -106,14 +108,15 @@ impl OciRepositoryReconciler {
             let (client, proxy) = (&self.client, proxy.clone());
             let about = ("OCIRepository", &Key::new(namespace.as_str(), object.name_any()));
             let login = self.identities.registry_login(client, about, account, place, proxy);
-            let login = login.await?;
-            credentials = DockerConfig::single(
-                name.registry(),
-                RegistryCredential::Basic {
+            // Flux asks for it when the registry has answered, so a failure is told there.
+            let credential = match login.await? {
+                Ok(login) => RegistryCredential::Basic {
                     username: login.username.unwrap_or_default(),
                     password: login.secret,
                 },
-            );
+                Err(error) => RegistryCredential::Refused(one_line(&error).into()),
+            };
+            credentials = DockerConfig::single(name.registry(), credential);
         }
         let tls = match &spec.cert_secret_ref {
             Some(reference) if !reference.name.is_empty() => {

@@ -99,11 +99,12 @@ async fn load_remote(
     let (name, version, address) = (&dependency.name, &dependency.version, &dependency.repository);
     let url = normalize_url(address);
     if address.starts_with('@') {
-        let why = format!("aliased repository dependency is not supported: {address}");
+        let shown = address.trim_end_matches('/');
+        let why = format!("aliased repository dependency is not supported: {shown}/");
         return Err(why.into());
     }
     if !["oci://", "https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(format!("invalid dependency repository URL: {address}").into());
+        return Err(format!("invalid dependency repository URL: {url}").into());
     }
     let repository = repositories.repository(&url).await.map_err(|error| {
         during(format!("failed to get chart repository for URL '{url}'"), error)
