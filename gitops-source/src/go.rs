@@ -76,16 +76,19 @@ pub(crate) fn query_refusal(text: &str) -> Option<String> {
     })
 }
 
-/// A text in the escapes that it needs within a path, all but letters, digits, `-._~$&+=` and what
-/// `plain` names.
+/// A text in the escapes that it needs in a URL: all but letters, digits, `-._~` and what `plain`
+/// names.
 pub(crate) fn escaped(text: &str, plain: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for byte in text.bytes() {
         let c = char::from(byte);
-        if c.is_ascii_alphanumeric() || "-._~$&+=".contains(c) || plain.contains(c) {
+        if c.is_ascii_alphanumeric() || "-._~".contains(c) || plain.contains(c) {
             out.push(c);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.push('%');
+            for nibble in [byte >> 4, byte & 15] {
+                out.push(char::from_digit(nibble.into(), 16).unwrap_or('0').to_ascii_uppercase());
+            }
         }
     }
     out

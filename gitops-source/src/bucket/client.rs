@@ -244,19 +244,7 @@ pub(super) fn malformed_key() -> SourceError {
 
 /// A text as a part of a URL in which `/` stays.
 pub(super) fn encoded(text: &str, keep_slash: bool) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for byte in text.bytes() {
-        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-        if plain || (byte == b'/' && keep_slash) {
-            out.push(byte as char);
-        } else {
-            out.push('%');
-            for nibble in [byte >> 4, byte & 15] {
-                out.push(char::from_digit(nibble.into(), 16).unwrap_or('0').to_ascii_uppercase());
-            }
-        }
-    }
-    out
+    go::escaped(text, if keep_slash { "/" } else { "" })
 }
 
 /// Reads a short answer.

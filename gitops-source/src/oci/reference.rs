@@ -187,7 +187,7 @@ fn is_of_host(c: char) -> bool {
 /// A tag or digest as a part of a path, whatever it holds; `None` for what would lead elsewhere.
 fn path_part(reference: &str) -> Option<String> {
     let leads_elsewhere = reference.is_empty() || matches!(reference, "." | "..");
-    (!leads_elsewhere).then(|| go::escaped(reference, ":@"))
+    (!leads_elsewhere).then(|| go::escaped(reference, "$&+=:@"))
 }
 
 /// A tag or a digest as a part of a path. What can be neither is asked for all the same: what the
@@ -204,7 +204,7 @@ pub(super) fn as_written(error: SourceError, url: &Url, reference: &str) -> Sour
     };
     let sent = url.as_str().strip_suffix(&sent).map(|start| (format!("{start}{sent}"), start));
     let Some((sent, start)) = sent else { return error };
-    let shown = format!("{start}{}", go::escaped(reference, "/:@"));
+    let shown = format!("{start}{}", go::escaped(reference, "$&+=:@/"));
     error.replace(&sent, &shown)
 }
 
