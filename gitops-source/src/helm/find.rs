@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{entry::ChartVersion, index::escaped};
+use super::{entry::ChartVersion, json::indented};
 
 /// How much of a stored index is read at a time, in bytes.
 const PIECE: u64 = 256 << 10;
@@ -20,12 +20,10 @@ const CHART_LIMIT: usize = 32 << 20;
 /// # Errors
 /// When the index cannot be read.
 pub fn find_chart(index: impl Read, chart: &str) -> io::Result<Option<Vec<ChartVersion>>> {
-    let name = escaped(&serde_json::to_string(chart)?);
+    let key = [b"\n    ", &*indented(chart, 2)?, b": ["].concat();
     let mut input = Scan { input: index, buffer: Vec::new(), ended: false };
     // Lines of other depths begin otherwise, and no text in JSON goes over several lines.
-    if !input.skip_past(b"\n  \"entries\": {")?
-        || !input.skip_past(format!("\n    {name}: [").as_bytes())?
-    {
+    if !input.skip_past(b"\n  \"entries\": {")? || !input.skip_past(&key)? {
         return Ok(None);
     }
     let mut list = b"[".to_vec();

@@ -7,7 +7,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
     fs::File,
     io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _},
     os::unix::fs::FileExt as _,
@@ -20,6 +19,7 @@ use serde_json::{Map, Value};
 
 use super::{
     entry::{ChartEntry, Time},
+    json::indented,
     split::{Piece, SplitError, split},
 };
 use crate::go::quoted;
@@ -312,8 +312,8 @@ impl Collector {
     fn chart(&mut self, name: String, mut versions: Vec<ChartEntry>) -> io::Result<()> {
         versions
             .sort_by_cached_key(|entry| std::cmp::Reverse(crate::Version::parse(&entry.version)));
-        let text = escaped(&serde_json::to_string_pretty(&versions)?.replace('\n', "\n    "));
-        self.body.write_all(text.as_bytes())?;
+        let text = indented(&versions, 2)?;
+        self.body.write_all(&text)?;
         let span = Span { start: self.written, length: text.len() as u64 };
         self.written += span.length;
         // Of two charts of one name in JSON the later counts, as in Go.
@@ -335,24 +335,26 @@ impl Collector {
         };
         write(b"{\n")?;
         if !self.server_info.is_empty() {
-            write(field("serverInfo", &self.server_info)?.as_bytes())?;
+            write(&field("serverInfo", &self.server_info)?)?;
             write(b",\n")?;
         }
-        write(field("apiVersion", &self.api_version)?.as_bytes())?;
+        write(&field("apiVersion", &self.api_version)?)?;
         write(b",\n")?;
-        write(field("generated", &self.generated)?.as_bytes())?;
+        write(&field("generated", &self.generated)?)?;
         write(b",\n  \"entries\": ")?;
         write(match (self.charts.is_empty(), self.has_entries) {
             (true, true) => b"{}",
             (true, false) => b"null",
             (false, _) => b"{",
         })?;
-        let mut separator = "\n";
+        let mut separator: &[u8] = b"\n";
         let mut piece = vec![0; 128 << 10];
         for (name, span) in &self.charts {
-            let name = escaped(&serde_json::to_string(name).map_err(io::Error::from)?);
-            write(format!("{separator}    {name}: ").as_bytes())?;
-            separator = ",\n";
+            write(separator)?;
+            write(b"    ")?;
+            write(&indented(name, 2)?)?;
+            write(b": ")?;
+            separator = b",\n";
             let (mut start, mut left) = (span.start, span.length);
             while left > 0 {
                 let wanted = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -367,11 +369,11 @@ impl Collector {
         }
         if !self.public_keys.is_empty() {
             write(b",\n")?;
-            write(field("publicKeys", &self.public_keys)?.as_bytes())?;
+            write(&field("publicKeys", &self.public_keys)?)?;
         }
         if !self.annotations.is_empty() {
             write(b",\n")?;
-            write(field("annotations", &self.annotations)?.as_bytes())?;
+            write(&field("annotations", &self.annotations)?)?;
         }
         write(b"\n}")?;
         out.flush()?;
@@ -387,27 +389,10 @@ fn accept(item: Value, versions: &mut Vec<ChartEntry>) -> Result<(), IndexError>
     Ok(())
 }
 
-fn field<T: serde::Serialize>(key: &str, value: &T) -> io::Result<String> {
-    let text = serde_json::to_string_pretty(value)?.replace('\n', "\n  ");
-    Ok(escaped(&format!("  \"{key}\": {text}")))
-}
-
-/// JSON as Go writes it: what could be taken for HTML is escaped.
-pub(super) fn escaped(json: &str) -> String {
-    const SPECIAL: [char; 5] = ['<', '>', '&', '\u{2028}', '\u{2029}'];
-    if !json.contains(SPECIAL) {
-        return json.to_owned();
-    }
-    let mut out = String::with_capacity(json.len() + 64);
-    for c in json.chars() {
-        if SPECIAL.contains(&c) {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "\\u{:04x}", c as u32);
-        } else {
-            out.push(c);
-        }
-    }
-    out
+fn field<T: serde::Serialize>(key: &str, value: &T) -> io::Result<Vec<u8>> {
+    let mut text = format!("  \"{key}\": ").into_bytes();
+    text.extend(indented(value, 1)?);
+    Ok(text)
 }
 
 /// An entry that can be used.

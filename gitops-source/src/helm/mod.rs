@@ -7,6 +7,7 @@ mod charts;
 mod entry;
 mod find;
 mod index;
+mod json;
 mod repository;
 mod split;
 
