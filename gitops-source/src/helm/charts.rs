@@ -21,8 +21,9 @@ use crate::{
 const CHART_LAYERS: [&str; 2] =
     ["application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip"];
 
-/// The media type of a layer that says who signed it.
+/// The media type of a configuration: what the chart says of itself.
 const CONFIGURATION: &str = "application/vnd.cncf.helm.config.v1+json";
+/// The media type of a layer that says who signed it.
 const PROVENANCE_LAYER: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
 
 /// The charts of a repository with an index.
@@ -388,5 +389,35 @@ impl ChartRepository for OciCharts {
         scope: &Scope,
     ) -> Result<Bytes, SourceError> {
         self.bounded(scope, self.pull(version, &[PROVENANCE_LAYER])).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifests_need_a_configuration_and_more() {
+        let checked = |configuration: &str, layers: &[&str]| {
+            let layers: Vec<_> = layers
+                .iter()
+                .map(|kind| serde_json::json!({"mediaType": kind, "digest": "sha256:0", "size": 1}))
+                .collect();
+            let manifest = serde_json::json!({
+                "schemaVersion": 2,
+                "config": {"mediaType": configuration, "digest": "sha256:0", "size": 1},
+                "layers": layers,
+            });
+            let manifest: OciManifest = serde_json::from_value(manifest).unwrap();
+            check_descriptors(&manifest).map_err(|error| error.to_string())
+        };
+        assert_eq!(checked(CONFIGURATION, &CHART_LAYERS[..1]), Ok(()));
+        let error = checked("application/json", &["text/plain"]).unwrap_err();
+        assert!(
+            error.contains("minimum number of descriptors (2), descriptors found: 1"),
+            "{error}"
+        );
+        let error = checked("application/json", &[PROVENANCE_LAYER]).unwrap_err();
+        assert!(error.contains("could not load config with mediatype"), "{error}");
     }
 }

@@ -259,6 +259,45 @@ async fn remote_charts_are_taken_as_they_are() {
     assert!(matches!(error, ChartBuildError::Verification(_)), "{error}");
 }
 
+/// A package of these files, be it a chart or not.
+fn archive(files: &[(&str, &str)]) -> Bytes {
+    let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut tar = tar::Builder::new(gzip);
+    for (name, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, format!("web/{name}"), text.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap().into()
+}
+
+#[tokio::test]
+async fn packages_that_are_none_say_so() {
+    for (archive, text) in [
+        (Bytes::new(), "failed to load chart metadata from written chart: EOF"),
+        (Bytes::from_static(b"<html>"), "failed to load chart metadata from written chart: "),
+        (
+            archive(&[("values.yaml", "a: 1\n")]),
+            "failed to load chart metadata from written chart: no 'Chart.yaml' found",
+        ),
+        (
+            archive(&[("Chart.yaml", "a: [\n")]),
+            "failed to load chart metadata from written chart: cannot load 'Chart.yaml'",
+        ),
+        (
+            archive(&[("Chart.yaml", "apiVersion: v2\nname: web\nversion: x\n")]),
+            "failed to validate metadata of written chart: validation: chart.metadata.version",
+        ),
+    ] {
+        let known = Known(Arc::new([("web@1.2.3".to_owned(), archive)].into()));
+        let (options, scope) = (ChartBuildOptions::default(), Scope::background());
+        let built = build_remote(&known, "web", "*", &options, &scope, &mut |_| {}).await;
+        let error = gitops_core::one_line(&built.unwrap_err());
+        assert!(error.contains(text), "{error}");
+    }
+}
+
 #[test]
 fn urls_in_one_form() {
     for (url, expected) in [
