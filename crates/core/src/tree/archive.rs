@@ -45,7 +45,8 @@ pub fn pack(
     out: &mut dyn Write,
     scope: &Scope,
 ) -> Result<(), TreeError> {
-    let gzip = GzBuilder::new().mtime(0).operating_system(255).write(out, Compression::new(6));
+    // One level more takes a quarter to two thirds more time for a hundredth of the size.
+    let gzip = GzBuilder::new().mtime(0).operating_system(255).write(out, Compression::new(5));
     let mut archive = tar::Builder::new(gzip);
     append(&mut archive, Path::new("."), EntryKind::Directory, &[])
         .map_err(|error| TreeError::new("", TreeErrorKind::Io(error)))?;
